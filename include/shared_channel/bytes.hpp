@@ -1,0 +1,12 @@
+// The zero-copy message of any length.
+#pragma once
+
+namespace shared_channel {
+
+/// Names a channel of plain bytes: SharedChannel<Bytes>. Its clients use call_in_place with
+/// `std::size_t fill(std::span<std::byte>)`, which returns how many bytes it wrote, and `read(std::span<const std::byte>)`;
+/// its handlers are `std::size_t(std::span<const std::byte> request, std::span<std::byte> reply)`. The spans lie in shared
+/// memory: up to ServerOptions::max_request_bytes and max_reply_bytes.
+struct Bytes;
+
+}  // namespace shared_channel

@@ -1,0 +1,55 @@
+// What a handler can learn about the call that it answers.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <shared_channel/detail/platform.hpp>
+#include <shared_channel/detail/server_link.hpp>
+
+namespace shared_channel {
+
+/// Who asks. Stated by the client and not proven: for logs and courtesy, not for access control.
+struct Caller {
+  std::uint32_t process_id;
+  /// Linux: the user id in decimal; Win32: the SID. As the system tells it of process_id; empty if it does not.
+  std::string user;
+};
+
+/// The optional last argument of every form of handler: `const CallContext&`. Copyable; a copy outlives call and
+/// server safely. Thread-safe.
+class CallContext {
+ public:
+  /// When the caller stops waiting. time_point::max(): never. Later than the truth by at most what the caller has spun
+  /// (WaitPolicy; 1 ms if it never sleeps).
+  [[nodiscard]] std::chrono::steady_clock::time_point deadline() const noexcept { return deadline_; }
+
+  /// Whether nobody waits for the answer any more: it was given, the caller gave up or died, or the server is gone. A
+  /// handler that takes long should look now and then, and stop. Costs up to a system call.
+  [[nodiscard]] bool cancelled() const {
+    bool wanted = false;
+    link_->with_server([&](detail::Answering& server) { wanted = server.is_wanted(call_); });
+    return !wanted;
+  }
+
+  [[nodiscard]] Caller caller() const { return {process_, detail::platform::user_of(process_)}; }
+
+  /// Which of the server's slots the call occupies: below ServerOptions::slots.
+  [[nodiscard]] unsigned slot() const noexcept { return call_.index; }
+
+ private:
+  friend class detail::ServerCore;
+  CallContext(std::shared_ptr<detail::ServerLink> link, const detail::TakenCall& call,
+              std::chrono::steady_clock::time_point deadline, std::uint32_t process)
+      : link_(std::move(link)), call_(call), deadline_(deadline), process_(process) {}
+
+  std::shared_ptr<detail::ServerLink> link_;
+  detail::TakenCall call_;
+  std::chrono::steady_clock::time_point deadline_;
+  std::uint32_t process_;
+};
+
+}  // namespace shared_channel

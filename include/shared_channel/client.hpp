@@ -1,0 +1,185 @@
+// The asking end.
+#pragma once
+
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include <shared_channel/channel.hpp>
+#include <shared_channel/detail/client_core.hpp>
+#include <shared_channel/detail/message.hpp>
+#include <shared_channel/options.hpp>
+#include <shared_channel/pending_call.hpp>
+#include <shared_channel/result.hpp>
+
+namespace shared_channel {
+
+/// Calls the server of a name. Needs no server to be constructed: each call attaches when it must, and finds a
+/// restarted server by itself. Move-only; its calls, wait_for_server() and connected() may be used from
+/// many threads at once. Destroying a client while another thread uses it is an error of the program.
+///
+/// Every call ends exactly once, in its own answer or an Error, by its deadline:
+///   no_server, server_stopped, server_died   at once, not at the deadline
+///   busy                                     every slot was occupied until the deadline
+///   timed_out                                the answer did not come in time; it will reach nobody
+///   handler_failed                           the handler threw; message() has its text
+///   layout_mismatch, access_denied, would_deadlock, forked, corrupt, out_of_memory, system_error
+/// Error::safe_to_retry() tells whether a handler can have seen the request. A request that was certainly not
+/// seen is sent again by the same call if a new server is up.
+template <class Request, class Reply>
+class SharedChannel<Request, Reply>::Client {
+ public:
+#if defined(__cpp_exceptions)
+  /// As create(), but throws ChannelException.
+  explicit Client(std::string_view name, const ClientOptions& options = {}) : Client(create(name, options).value()) {}
+#endif
+
+  /// Errors: invalid_name, invalid_argument. Makes no system object.
+  static Result<Client> create(std::string_view name, const ClientOptions& options = {}) {
+    auto core = detail::ClientCore::create(name, detail::shape_of<Request, Reply>(), options);
+    if (!core) return std::move(core).error();
+    return Client(*std::move(core));
+  }
+
+  Client(Client&& other) noexcept = default;
+  Client& operator=(Client&& other) noexcept {
+    if (this != &other) {
+      close();
+      core_ = std::move(other.core_);
+    }
+    return *this;
+  }
+  ~Client() { close(); }
+
+  /// Asks and waits for the answer, at most `timeout` on the steady clock. nanoseconds::max() waits for ever; zero
+  /// or less tries once. Large replies live on the heap inside the Result. Not for Bytes.
+  Result<Reply> call(const Request& request, std::chrono::nanoseconds timeout = default_timeout)
+    requires(!detail::BytesMessage<Request>)
+  {
+    if (!core_) return moved_from();
+    return core_->exchange(
+        detail::Deadline(timeout), [&](const detail::Frame& frame) { return detail::write_message(request, frame); },
+        [&](const detail::Frame& frame) { return detail::read_reply<Reply>(frame, *core_); });
+  }
+
+  /// The same without copies, for messages of fixed size: `fill(Request&)` writes the request in shared memory,
+  /// `read(const Reply&)` sees the reply there. A Request of up to 4096 bytes starts value-initialised; a larger one holds
+  /// what an earlier message left. For Bytes: `std::size_t fill(std::span<std::byte>)` returns how many bytes of the span it
+  /// used, and `read(std::span<const std::byte>)` sees the reply; up to 4096 of its bytes are a private copy.
+  ///
+  /// `fill` runs again if the call moves on to a new server. `read` should trust the values no more than it trusts the
+  /// server, and must not keep the reference. While they run they occupy a slot.
+  template <class Fill, class Read>
+  Result<void> call_in_place(Fill&& fill, Read&& read, std::chrono::nanoseconds timeout = default_timeout) {
+    if (!core_) return moved_from();
+    detail::Deadline deadline(timeout);
+    deadline.start();  // what `fill` takes counts
+    if constexpr (detail::BytesMessage<Request>) {
+      static_assert(std::is_invocable_r_v<std::size_t, Fill&, std::span<std::byte>>,
+                    "SharedChannel: fill must be callable as std::size_t fill(std::span<std::byte>)");
+      static_assert(std::is_invocable_v<Read&, std::span<const std::byte>>,
+                    "SharedChannel: read must be callable as read(std::span<const std::byte>)");
+      return core_->exchange(
+          deadline,
+          [&](const detail::Frame& frame) -> std::optional<std::size_t> {
+            const std::size_t bytes = fill(frame.room());
+            if (bytes > frame.capacity()) return bytes;
+            frame.settle(bytes);
+            return std::nullopt;
+          },
+          [&](const detail::Frame& frame) -> Result<void> {
+            if (!detail::with_bytes(frame, false, read)) return core_->undecodable();
+            return {};
+          });
+    } else {
+      static_assert(detail::FixedMessage<Request> && detail::FixedMessage<Reply>,
+                    "SharedChannel: call_in_place is for messages of fixed size, and for Bytes");
+      static_assert(std::is_invocable_v<Fill&, Request&>, "SharedChannel: fill must be callable as fill(Request&)");
+      static_assert(std::is_invocable_v<Read&, const Reply&>, "SharedChannel: read must be callable as read(const Reply&)");
+      return core_->exchange(
+          deadline,
+          [&](const detail::Frame& frame) -> std::optional<std::size_t> {
+            fill(detail::fresh_object_at<Request>(frame.fixed()));
+            return std::nullopt;
+          },
+          [&](const detail::Frame& frame) -> Result<void> {
+            read(detail::object_at<Reply>(static_cast<const std::byte*>(frame.fixed())));
+            return {};
+          });
+    }
+  }
+
+  /// Sends the request and returns; the answer is the PendingCall's to give, see there. A client may have as many calls
+  /// on their way as the server has slots; with all of them occupied call_async() waits its turn, at most
+  /// `timeout`, as call() does. The timeout counts from here. An error to send comes back in a PendingCall that is ready. Not for
+  /// Bytes. Thread-safe.
+  PendingCall<Reply> call_async(const Request& request, std::chrono::nanoseconds timeout = default_timeout)
+    requires(!detail::BytesMessage<Request>)
+  {
+    auto call = begin(request, timeout);
+    if (!call) return PendingCall<Reply>(std::move(call).error());
+    return PendingCall<Reply>(*std::move(call));
+  }
+
+  /// The same, with `done(Result<Reply>)` called exactly once when the call has ended; unless this returns an error: then
+  /// `done` is never called, and Error::safe_to_retry() tells whether a handler can have seen the request.
+  ///
+  /// It is called on a completion thread of this client's; also by the destructor of the client, which ends the calls that are
+  /// still on their way (timed_out) and returns when the last `done` has. Each thread ends up to sixty calls, one after the
+  /// other: a `done` that takes long delays others. It may call this client and begin new calls, but not destroy the
+  /// client. It must not throw, nor may the Reply's Codec: the program would end.
+  template <class F>
+  Result<void> call_async(const Request& request, std::chrono::nanoseconds timeout, F&& done)
+    requires(!detail::BytesMessage<Request>)
+  {
+    using Callback = detail::Callback<Reply, std::decay_t<F>>;
+    static_assert(std::is_invocable_v<std::decay_t<F>&, Result<Reply>>,
+                  "SharedChannel: the function given to call_async must be callable as done(Result<Reply>)");
+    if (detail::is_empty(done)) return Error(Errc::invalid_argument, "", "the function given to call_async is empty");
+    auto then = std::make_unique<Callback>(std::forward<F>(done));
+    auto begun = begin(request, timeout);
+    if (!begun) return std::move(begun).error();
+    detail::AsyncCall& call = **begun;
+    call.continue_with(std::move(then));
+    if (core_->completer().add(*begun)) return {};
+    return core_->explain(call.finish().value_or(detail::Failure{Errc::system_error, Execution::possible}), call);
+  }
+
+  /// Waits until a server is there and attaches to it. Errors: no_server at the deadline, or what attaching says.
+  Result<void> wait_for_server(std::chrono::nanoseconds timeout) {
+    if (!core_) return moved_from();
+    return core_->wait_for_server(detail::Deadline(timeout));
+  }
+
+  /// Whether this client is attached to a server that is alive at this moment.
+  [[nodiscard]] bool connected() const noexcept { return core_ && core_->connected(); }
+
+ private:
+  explicit Client(std::shared_ptr<detail::ClientCore> core) : core_(std::move(core)) {}
+
+  Result<std::shared_ptr<detail::AsyncCall>> begin(const Request& request, std::chrono::nanoseconds timeout) {
+    if (!core_) return moved_from();
+    return core_->begin(core_, detail::Deadline(timeout),
+                        [&](const detail::Frame& frame) { return detail::write_message(request, frame); });
+  }
+
+  static Error moved_from() { return Error(Errc::no_server, "", "this client was moved from"); }
+
+  void close() noexcept {
+    if (!core_) return;
+    // In a fork()ed child the leases and threads are the parent's: let go without touching them.
+    if (core_->is_in_child()) return detail::leak(std::move(core_));
+    core_->completer().close();
+    core_.reset();
+  }
+
+  std::shared_ptr<detail::ClientCore> core_;  // shared with the pending calls
+};
+
+}  // namespace shared_channel

@@ -1,0 +1,444 @@
+// How values of variable length become bytes and back.
+//
+// Specialise Codec<T> for a type of your own (a Protocol Buffers message, say):
+//
+//     template <> struct shared_channel::Codec<Mine> {
+//       static std::size_t size(const Mine&);                        // bytes that encode() will write
+//       static void encode(const Mine&, std::span<std::byte>);       // exactly that many
+//       static std::optional<Mine> decode(std::span<const std::byte>);  // nullopt if malformed
+//     };
+//
+// Built in, and composing with each other: trivially copyable types, std::string, std::vector, std::array,
+// std::pair, std::tuple, std::optional, std::variant, and aggregates of up to 8 members of these (std::array for arrays,
+// no base classes, no references). A type may contain itself through a vector; a value may have parts within parts 200 deep.
+//
+// Format. A trivially copyable value is its bytes; it is flat. A string or vector of flat values is their bytes; its length
+// is the frame's. In anything composed, each part that is not flat is preceded by its length (32 bits, the machine's
+// byte order). An optional is one byte, 0 or 1, and the value; a variant its index (32 bits) and the value. Vectors of
+// other things are their parts one after another.
+//
+// Optionals and variants are never flat: a decoder must see their tags, because a tag that is out of range would be
+// undefined behaviour in std::visit. Inside a trivially copyable struct nobody can see them, nor its enums and
+// bools: what a hostile peer put there reaches the handler.
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <new>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <shared_channel/detail/members.hpp>
+#include <shared_channel/options.hpp>
+
+namespace shared_channel {
+
+template <class T>
+struct Codec;
+
+namespace detail {
+
+/// Types that are trivially copyable and yet only point at their contents.
+template <class T>
+inline constexpr bool is_view = std::is_pointer_v<T> || std::is_member_pointer_v<T> || std::is_null_pointer_v<T>;
+template <class C, class Traits>
+inline constexpr bool is_view<std::basic_string_view<C, Traits>> = true;
+template <class T, std::size_t N>
+inline constexpr bool is_view<std::span<T, N>> = true;
+template <class T, std::size_t N>
+inline constexpr bool is_view<std::array<T, N>> = is_view<T>;
+
+/// Types of which not every value of the bytes is a value.
+template <class T>
+inline constexpr bool is_tagged = false;
+template <class T>
+inline constexpr bool is_tagged<std::optional<T>> = true;
+template <class... T>
+inline constexpr bool is_tagged<std::variant<T...>> = true;
+template <class T, std::size_t N>
+inline constexpr bool is_tagged<std::array<T, N>> = is_tagged<T>;
+
+/// Its bytes are the value, unless its author says otherwise with a Codec.
+template <class T>
+concept Plain = std::is_trivially_copyable_v<T> && !is_view<T> && !is_tagged<T>;
+
+struct FlatCodecTag {};
+
+/// Its bytes are what travels.
+template <class T>
+concept Flat = Plain<T> && std::is_base_of_v<FlatCodecTag, Codec<T>>;
+
+/// What a complete Codec offers.
+template <class T>
+concept Encodable = requires(const T& value, std::span<std::byte> out, std::span<const std::byte> in) {
+  { Codec<T>::size(value) } -> std::convertible_to<std::size_t>;
+  Codec<T>::encode(value, out);
+  { Codec<T>::decode(in) } -> std::same_as<std::optional<T>>;
+};
+
+/// A part of a message has an Encodable type of its own: checked where it is used, because a type may contain itself.
+template <class T>
+constexpr bool check_part() {
+  static_assert(Flat<T> || Encodable<T>,
+                "SharedChannel: every part of a message must be trivially copyable and no pointer or view, or have a shared_channel::Codec");
+  return true;
+}
+
+using Length = std::uint32_t;
+static_assert(max_message_bytes <= (std::numeric_limits<Length>::max)(), "no part of a message outgrows its length");
+
+/// The sum of sizes; the largest number there is if it is larger.
+constexpr std::size_t add_sizes(std::size_t a, std::size_t b) noexcept { return a + b < a ? static_cast<std::size_t>(-1) : a + b; }
+
+/// Writes parts one after another; the span was sized by the same parts.
+class Writer {
+ public:
+  explicit Writer(std::span<std::byte> out) : out_(out) {}
+
+  void raw(const void* data, std::size_t bytes) {
+    if (bytes != 0) std::memcpy(out_.data(), data, bytes);
+    out_ = out_.subspan(bytes);
+  }
+  template <class T>
+  void part(const T& value) {
+    if constexpr (Flat<T>) {
+      raw(&value, sizeof value);
+    } else {
+      const std::size_t bytes = Codec<T>::size(value);
+      const auto length = static_cast<Length>(bytes);
+      raw(&length, sizeof length);
+      Codec<T>::encode(value, out_.first(bytes));
+      out_ = out_.subspan(bytes);
+    }
+  }
+  [[nodiscard]] std::span<std::byte> rest() const { return out_; }
+
+ private:
+  std::span<std::byte> out_;
+};
+
+template <class T>
+std::size_t part_size(const T& value) {
+  static_assert(check_part<T>());
+  if constexpr (Flat<T>) return sizeof value;
+  else return add_sizes(sizeof(Length), Codec<T>::size(value));
+}
+
+/// A flat value from its bytes; it need not be default-constructible.
+template <class T>
+T flat_from(const std::byte* bytes) {
+  alignas(T) std::byte copy[sizeof(T)];
+  std::memcpy(copy, bytes, sizeof(T));
+  return std::move(*std::launder(reinterpret_cast<T*>(copy)));
+}
+
+/// Whether bytes can be a value of the flat type T, as far as that can be seen.
+template <class T>
+bool is_value(const std::byte* bytes) noexcept {
+  if constexpr (std::same_as<T, bool>) return *bytes <= std::byte{1};
+  else return true;
+}
+
+/// How deep the calling thread is in parts of parts. A type that contains itself would let a hostile frame, nested to
+/// its very end, exhaust the stack.
+class Nesting {
+ public:
+  Nesting() noexcept { ++depth(); }
+  ~Nesting() { --depth(); }
+  Nesting(const Nesting&) = delete;
+  Nesting& operator=(const Nesting&) = delete;
+
+  [[nodiscard]] bool is_too_deep() const noexcept { return depth() > deepest; }
+
+ private:
+  static constexpr unsigned deepest = 200;
+  static unsigned& depth() noexcept {
+    thread_local unsigned depth = 0;
+    return depth;
+  }
+};
+
+/// Reads parts one after another; believes nothing.
+class Reader {
+ public:
+  explicit Reader(std::span<const std::byte> in) : in_(in) {}
+
+  [[nodiscard]] bool is_empty() const { return in_.empty(); }
+  [[nodiscard]] std::span<const std::byte> rest() const { return in_; }
+
+  std::optional<std::span<const std::byte>> raw(std::size_t bytes) {
+    if (bytes > in_.size()) return std::nullopt;
+    const auto taken = in_.first(bytes);
+    in_ = in_.subspan(bytes);
+    return taken;
+  }
+  template <class T>
+  std::optional<T> part() {
+    static_assert(check_part<T>());
+    if constexpr (Flat<T>) {
+      const auto bytes = raw(sizeof(T));
+      if (!bytes || !is_value<T>(bytes->data())) return std::nullopt;
+      return flat_from<T>(bytes->data());
+    } else {
+      const auto length = part<Length>();
+      if (!length) return std::nullopt;
+      const auto bytes = raw(*length);
+      const Nesting nesting;
+      if (!bytes || nesting.is_too_deep()) return std::nullopt;
+      return Codec<T>::decode(*bytes);
+    }
+  }
+
+ private:
+  std::span<const std::byte> in_;
+};
+
+template <class T>
+struct FlatCodec : FlatCodecTag {
+  static std::size_t size(const T&) { return sizeof(T); }
+  static void encode(const T& value, std::span<std::byte> out) { std::memcpy(out.data(), &value, sizeof(T)); }
+  static std::optional<T> decode(std::span<const std::byte> in) {
+    if (in.size() != sizeof(T) || !is_value<T>(in.data())) return std::nullopt;
+    return flat_from<T>(in.data());
+  }
+};
+
+/// std::string and std::vector of flat elements.
+template <class Container>
+struct ContiguousCodec {
+  using Element = typename Container::value_type;
+  static std::size_t size(const Container& value) { return value.size() * sizeof(Element); }
+  static void encode(const Container& value, std::span<std::byte> out) { Writer(out).raw(value.data(), size(value)); }
+  static std::optional<Container> decode(std::span<const std::byte> in) {
+    if (in.size() % sizeof(Element) != 0) return std::nullopt;
+    Container value;
+    if constexpr (std::is_trivially_default_constructible_v<Element>) {
+      value.resize(in.size() / sizeof(Element));
+      if (!in.empty()) std::memcpy(static_cast<void*>(value.data()), in.data(), in.size());
+    } else {
+      value.reserve(in.size() / sizeof(Element));
+      for (std::size_t at = 0; at < in.size(); at += sizeof(Element)) value.push_back(flat_from<Element>(in.data() + at));
+    }
+    return value;
+  }
+};
+
+/// std::vector of anything else (and of bool, which has no contiguous elements).
+template <class T>
+struct SequenceCodec {
+  static std::size_t size(const std::vector<T>& values) {
+    std::size_t bytes = 0;
+    for (const T& value : values) bytes = add_sizes(bytes, part_size<T>(value));
+    return bytes;
+  }
+  static void encode(const std::vector<T>& values, std::span<std::byte> out) {
+    Writer writer(out);
+    for (const T& value : values) writer.part<T>(value);
+  }
+  static std::optional<std::vector<T>> decode(std::span<const std::byte> in) {
+    std::vector<T> values;
+    for (Reader reader(in); !reader.is_empty();) {
+      auto value = reader.part<T>();
+      if (!value) return std::nullopt;
+      values.push_back(*std::move(value));
+    }
+    return values;
+  }
+};
+
+/// Anything with a fixed list of parts: Parts names their types, `tie(value, f)` calls f with all of them, and
+/// `make(parts…)` puts a value together.
+template <class T, class Shape>
+struct PartsCodec {
+  static std::size_t size(const T& value) {
+    std::size_t bytes = 0;
+    Shape::tie(value, [&](const auto&... part) { ((bytes = add_sizes(bytes, part_size(part))), ...); });
+    return bytes;
+  }
+  static void encode(const T& value, std::span<std::byte> out) {
+    Writer writer(out);
+    Shape::tie(value, [&](const auto&... part) { (writer.part(part), ...); });
+  }
+  static std::optional<T> decode(std::span<const std::byte> in) { return decode(in, typename Shape::Parts{}); }
+
+ private:
+  template <class... Part>
+  static std::optional<T> decode(std::span<const std::byte> in, std::type_identity<std::tuple<Part...>>) {
+    Reader reader(in);
+    bool good = true;
+    // Braces: the parts are read in order.
+    std::tuple<std::optional<Part>...> parts{next<Part>(reader, good)...};
+    if (!good || !reader.is_empty()) return std::nullopt;
+    return std::apply([](auto&&... part) { return Shape::make(*std::move(part)...); }, std::move(parts));
+  }
+  template <class Part>
+  static std::optional<Part> next(Reader& reader, bool& good) {
+    if (!good) return std::nullopt;
+    std::optional<Part> part = reader.part<Part>();
+    good = part.has_value();
+    return part;
+  }
+};
+
+/// std::array, however long.
+template <class T, std::size_t N>
+struct ArrayCodec {
+  static std::size_t size(const std::array<T, N>& values) {
+    std::size_t bytes = 0;
+    for (const T& value : values) bytes = add_sizes(bytes, part_size<T>(value));
+    return bytes;
+  }
+  static void encode(const std::array<T, N>& values, std::span<std::byte> out) {
+    Writer writer(out);
+    for (const T& value : values) writer.part<T>(value);
+  }
+  static std::optional<std::array<T, N>> decode(std::span<const std::byte> in) {
+    Reader reader(in);
+    std::vector<T> values;
+    values.reserve(N);
+    while (values.size() < N) {
+      auto value = reader.part<T>();
+      if (!value) return std::nullopt;
+      values.push_back(*std::move(value));
+    }
+    if (!reader.is_empty()) return std::nullopt;
+    return gather(values, std::make_index_sequence<N>{});
+  }
+
+ private:
+  template <std::size_t... I>
+  static std::array<T, N> gather([[maybe_unused]] std::vector<T>& values, std::index_sequence<I...>) {
+    return {std::move(values[I])...};
+  }
+};
+
+/// std::pair, std::tuple.
+template <class T, class Indices = std::make_index_sequence<std::tuple_size_v<T>>>
+struct TupleShape;
+template <class T, std::size_t... I>
+struct TupleShape<T, std::index_sequence<I...>> {
+  using Parts = std::type_identity<std::tuple<std::tuple_element_t<I, T>...>>;
+  template <class F>
+  static decltype(auto) tie(const T& value, F&& f) {
+    return f(std::get<I>(value)...);
+  }
+  template <class... Part>
+  static T make(Part&&... part) {
+    return T{std::forward<Part>(part)...};
+  }
+};
+
+/// An aggregate of up to 8 members.
+template <class T>
+struct AggregateShape {
+  using Parts = MemberTypes<T>;
+  template <class F>
+  static decltype(auto) tie(const T& value, F&& f) {
+    return visit_members(value, std::forward<F>(f));
+  }
+  template <class... Part>
+  static T make(Part&&... part) {
+    return T{std::forward<Part>(part)...};
+  }
+};
+
+template <class T>
+struct OptionalCodec {
+  static std::size_t size(const std::optional<T>& value) { return add_sizes(1, value ? part_size<T>(*value) : 0); }
+  static void encode(const std::optional<T>& value, std::span<std::byte> out) {
+    Writer writer(out);
+    writer.part(static_cast<std::uint8_t>(value.has_value()));
+    if (value) writer.part<T>(*value);
+  }
+  static std::optional<std::optional<T>> decode(std::span<const std::byte> in) {
+    Reader reader(in);
+    const auto present = reader.part<std::uint8_t>();
+    if (!present || *present > 1) return std::nullopt;
+    std::optional<T> value;
+    if (*present == 1) {
+      value = reader.part<T>();
+      if (!value) return std::nullopt;
+    }
+    if (!reader.is_empty()) return std::nullopt;
+    return std::optional<std::optional<T>>(std::in_place, std::move(value));
+  }
+};
+
+template <class... T>
+struct VariantCodec {
+  using Variant = std::variant<T...>;
+  static std::size_t size(const Variant& value) {
+    return add_sizes(sizeof(Length), std::visit([](const auto& held) { return part_size(held); }, value));
+  }
+  static void encode(const Variant& value, std::span<std::byte> out) {
+    Writer writer(out);
+    writer.part(static_cast<Length>(value.index()));
+    std::visit([&](const auto& held) { writer.part(held); }, value);
+  }
+  static std::optional<Variant> decode(std::span<const std::byte> in) {
+    Reader reader(in);
+    const auto index = reader.part<Length>();
+    if (!index || *index >= sizeof...(T)) return std::nullopt;
+    std::optional<Variant> value;
+    read(reader, *index, value, std::index_sequence_for<T...>{});
+    if (!reader.is_empty()) return std::nullopt;
+    return value;
+  }
+
+ private:
+  template <std::size_t... I>
+  static void read(Reader& reader, std::size_t index, std::optional<Variant>& value, std::index_sequence<I...>) {
+    const auto alternative = [&]<std::size_t N>(std::integral_constant<std::size_t, N>) {
+      if (auto part = reader.part<std::variant_alternative_t<N, Variant>>()) value.emplace(std::in_place_index<N>, *std::move(part));
+    };
+    ((index == I ? alternative(std::integral_constant<std::size_t, I>{}) : void()), ...);
+  }
+};
+
+/// Nothing for a type that is not known: it is then not Encodable.
+template <class T>
+struct BuiltinCodec {};
+template <Plain T>
+struct BuiltinCodec<T> : FlatCodec<T> {};
+template <class C, class Traits, class A>
+struct BuiltinCodec<std::basic_string<C, Traits, A>> : ContiguousCodec<std::basic_string<C, Traits, A>> {};
+template <class T>
+struct BuiltinCodec<std::vector<T>> : SequenceCodec<T> {};
+template <Flat T>
+  requires(!std::same_as<T, bool>)
+struct BuiltinCodec<std::vector<T>> : ContiguousCodec<std::vector<T>> {};
+template <class T, std::size_t N>
+  requires(!Plain<std::array<T, N>>)
+struct BuiltinCodec<std::array<T, N>> : ArrayCodec<T, N> {};
+template <class A, class B>
+  requires(!Plain<std::pair<A, B>>)
+struct BuiltinCodec<std::pair<A, B>> : PartsCodec<std::pair<A, B>, TupleShape<std::pair<A, B>>> {};
+template <class... T>
+  requires(!Plain<std::tuple<T...>>)
+struct BuiltinCodec<std::tuple<T...>> : PartsCodec<std::tuple<T...>, TupleShape<std::tuple<T...>>> {};
+template <class T>
+struct BuiltinCodec<std::optional<T>> : OptionalCodec<T> {};
+template <class... T>
+struct BuiltinCodec<std::variant<T...>> : VariantCodec<T...> {};
+template <class T>
+  requires(!std::is_trivially_copyable_v<T> && is_small_aggregate<T>)
+struct BuiltinCodec<T> : PartsCodec<T, AggregateShape<T>> {};
+
+}  // namespace detail
+
+/// The codec of a message type: specialise it for your own, or use what is built in.
+template <class T>
+struct Codec : detail::BuiltinCodec<T> {};
+
+}  // namespace shared_channel

@@ -1,0 +1,277 @@
+// A call that is on its way while its caller does something else.
+//
+// It begins with its caller alone. Whoever then asks for the answer waits for it as a plain call does, on the asking
+// thread. Once something is to happen by itself when the call ends (a callback, a coroutine, a native handle), a
+// watcher gets it as well (completer.hpp), and from then on the watcher alone sleeps on the reply word: the server wakes one
+// sleeper per answer. The caller, if it waits nevertheless, waits for the watcher's word.
+//
+// Either of them may end the call, under the mutex: in its answer, or by giving it up. The slot goes back when the
+// answer was read, but never while a watcher may sleep on its reply word: the next call of that slot could sleep there
+// too. So a call that its caller ended stays with the watcher until that comes round, called by its bell.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <thread>
+#include <utility>
+
+#include <shared_channel/detail/call.hpp>
+#include <shared_channel/detail/connections.hpp>
+#include <shared_channel/detail/doorbell.hpp>
+
+namespace shared_channel::detail {
+
+class ClientCore;
+
+/// Calls a watcher away from its sleep. One sleeper, any number of ringers, one process; doorbell.hpp has the argument: R1
+/// is `news_`, and S3 looks at it.
+class WatcherBell {
+ public:
+  [[nodiscard]] int failure() const noexcept { return set_.failure(); }
+
+  /// After whatever there is to find has been published.
+  void ring() noexcept {
+    news_.store(true, std::memory_order_seq_cst);  // R1
+    if (must_ring(bell_)) set_.ring();
+  }
+
+  [[nodiscard]] bool has_news() const noexcept { return news_.load(std::memory_order_seq_cst); }
+  /// Before looking for them.
+  void take_news() noexcept { news_.exchange(false, std::memory_order_seq_cst); }
+
+  /// Sleeps until a ring, or until what `look` says: it runs after the announcement, and answers with the entries to
+  /// sleep on, or nothing if there is no need to.
+  template <class Look>
+  platform::Wake sleep(Look&& look, Deadline& deadline, const platform::Watch* server) {
+    const Sleeper sleeper(bell_, 1);  // S1, S2
+    if (has_news()) return platform::Wake::signalled;  // S3
+    const std::optional<std::span<const platform::WaitSet::Entry>> entries = look();
+    if (!entries) return platform::Wake::signalled;
+    return set_.wait(sleeper.ticket(), *entries, deadline, server);  // S4
+  }
+
+ private:
+  Bell bell_{};
+  std::atomic<bool> news_{false};
+  platform::WaitSet set_{bell_.sequence};
+};
+
+class AsyncCall;
+
+/// What happens by itself when a call has ended. Runs on the watcher's thread, at most once.
+class Continuation {
+ public:
+  virtual ~Continuation() = default;
+  virtual void run(AsyncCall& call) noexcept = 0;
+};
+
+class AsyncCall {
+ public:
+  AsyncCall(std::shared_ptr<ClientCore> core, Connections::Use use, const Deadline& deadline) noexcept
+      : core_(std::move(core)), use_(std::move(use)), call_(*use_), deadline_(deadline) {}
+  AsyncCall(const AsyncCall&) = delete;
+  AsyncCall& operator=(const AsyncCall&) = delete;
+
+  [[nodiscard]] const std::shared_ptr<ClientCore>& core() const noexcept { return core_; }
+  [[nodiscard]] const Connections::Use& use() const noexcept { return use_; }
+  [[nodiscard]] Call& call() noexcept { return call_; }
+  [[nodiscard]] Deadline& deadline() noexcept { return deadline_; }
+
+  // ---- the caller's side: one thread at a time ----
+
+  /// Whether finish() would not block.
+  [[nodiscard]] bool ready() noexcept {
+    const std::lock_guard lock(mutex_);
+    return ended_by_now();
+  }
+
+  /// Waits until then, or until `until` has passed. True if ready.
+  bool wait(Deadline until) {
+    if (ready()) return true;
+    if (mine_to_wait()) {
+      call_.wait(until.at() < deadline_.at() ? until : deadline_);
+      return ready();
+    }
+    std::unique_lock lock(mutex_);
+    while (!ended_by_now()) {
+      if (until.passed()) return false;
+      // In pieces, because not every library and system can wait for the end of time.
+      const auto horizon = Clock::now() + std::chrono::hours(1);
+      const auto nearer = until.at() < deadline_.at() ? until.at() : deadline_.at();
+      changed_.wait_until(lock, nearer < horizon ? nearer : horizon);
+    }
+    return true;
+  }
+
+  /// Waits for the end. Nothing: the reply may be read, until leave().
+  std::optional<Failure> finish() {
+    if (!mine_to_wait()) {
+      wait(Deadline::never());
+    } else if (!has_ended()) {
+      end(call_.await(deadline_));
+    }
+    const std::lock_guard lock(mutex_);
+    return failure_;
+  }
+
+  /// Whether the call ended because its client did.
+  [[nodiscard]] bool is_orphan() noexcept {
+    const std::lock_guard lock(mutex_);
+    return orphan_;
+  }
+
+  /// Nobody wants the reply's bytes any more.
+  void leave() noexcept {
+    const std::lock_guard lock(mutex_);
+    if (bell_ == nullptr) call_.leave();
+  }
+
+  /// The caller wants no answer: the request is withdrawn, or its reply discarded. What was to happen does not.
+  void cancel() noexcept {
+    const std::unique_ptr<Continuation> unwanted = take_continuation();
+    const std::lock_guard lock(mutex_);
+    if (!ended_) end_by_caller(call_.give_up(Errc::timed_out));
+  }
+
+  /// Ends a call that nobody watches with an error of this program's own.
+  void fail(Errc reason, int native) noexcept { end(call_.give_up(reason, native)); }
+
+  /// Has `notifier` notified at the end. True: a watcher is now needed.
+  bool notify_at_end(std::shared_ptr<platform::Notifier> notifier) noexcept {
+    const std::lock_guard lock(mutex_);
+    notifier_ = std::move(notifier);
+    if (ended_by_now()) notifier_->notify();
+    return !ended_ && bell_ == nullptr;
+  }
+
+  /// Has `continuation` run by the watcher at the end. A watcher is now needed, even if the end has come.
+  void continue_with(std::unique_ptr<Continuation> continuation) noexcept {
+    const std::lock_guard lock(mutex_);
+    continuation_ = std::move(continuation);
+  }
+
+  /// Who takes it runs it, or sees to it that nobody does.
+  std::unique_ptr<Continuation> take_continuation() noexcept {
+    const std::lock_guard lock(mutex_);
+    return std::move(continuation_);
+  }
+
+  // ---- the watcher's side ----
+
+  [[nodiscard]] bool is_watched() noexcept {
+    const std::lock_guard lock(mutex_);
+    return bell_ != nullptr;
+  }
+
+  void watch(WatcherBell& bell, std::thread::id watcher) noexcept {
+    const std::lock_guard lock(mutex_);
+    bell_ = &bell;
+    watcher_ = watcher;
+  }
+
+  /// Whether the call has ended, in whatever way. If so the watcher lets it go and calls resume().
+  bool settle(Clock::time_point now, std::optional<Errc> server_end) noexcept {
+    const std::lock_guard lock(mutex_);
+    if (!ended_) decide(now, server_end);
+    if (ended_) bell_ = nullptr;
+    return ended_;
+  }
+
+  /// Announces that the watcher sleeps. Nothing: it need not, the call has ended.
+  std::optional<platform::WaitSet::Entry> announce() noexcept {
+    const std::lock_guard lock(mutex_);
+    if (ended_) return std::nullopt;
+    const auto seen = call_.announce(announced_);
+    announced_ = true;
+    if (!seen) return std::nullopt;
+    auto done = call_.done();
+    if (done) return platform::WaitSet::Entry{*done, *seen};
+    end_locked(call_.give_up_sleepless(done.error()));
+    return std::nullopt;
+  }
+
+  /// Ends the call because its client ends.
+  void orphan() noexcept {
+    const std::lock_guard lock(mutex_);
+    bell_ = nullptr;
+    if (ended_) return;
+    end_locked(call_.give_up(Errc::timed_out));
+    orphan_ = failure_ && failure_->code == Errc::timed_out;
+  }
+
+  void resume() noexcept {
+    const std::unique_ptr<Continuation> continuation = take_continuation();
+    if (continuation) continuation->run(*this);
+  }
+
+ private:
+  /// Whether nobody but the calling thread can be asleep on the reply word.
+  [[nodiscard]] bool mine_to_wait() noexcept {
+    const std::lock_guard lock(mutex_);
+    return bell_ == nullptr || watcher_ == std::this_thread::get_id();
+  }
+
+  [[nodiscard]] bool has_ended() noexcept {
+    const std::lock_guard lock(mutex_);
+    return ended_;
+  }
+
+  /// For the caller; under the mutex, like all that follows.
+  bool ended_by_now() noexcept {
+    if (!ended_ && decide(Clock::now(), call_.is_answered() ? std::nullopt : call_.server_end()) && bell_ != nullptr) bell_->ring();
+    return ended_;
+  }
+
+  void end_by_caller(std::optional<Failure> failure) noexcept {
+    end_locked(failure);
+    if (bell_ != nullptr) bell_->ring();
+  }
+
+  bool decide(Clock::time_point now, std::optional<Errc> server_end) noexcept {
+    if (call_.is_answered()) {
+      end_locked(call_.verdict());
+    } else if (server_end) {
+      end_locked(call_.give_up(*server_end));
+    } else if (now >= deadline_.at()) {
+      end_locked(call_.give_up(Errc::timed_out));
+    }
+    return ended_;
+  }
+
+  void end_locked(const std::optional<Failure>& failure) noexcept {
+    ended_ = true;
+    failure_ = failure;
+    if (failure && (failure->code == Errc::server_died || failure->code == Errc::server_stopped)) use_.retire();
+    SHARED_CHANNEL_TEST_POINT(client_call_ended);
+    changed_.notify_all();
+    if (notifier_) notifier_->notify();
+  }
+
+  void end(const std::optional<Failure>& failure) noexcept {
+    const std::lock_guard lock(mutex_);
+    if (!ended_) end_by_caller(failure);
+  }
+
+  const std::shared_ptr<ClientCore> core_;  // first, so that it goes last
+  const Connections::Use use_;
+  Call call_;
+  Deadline deadline_;  // started, and never changed
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool ended_ = false;
+  bool orphan_ = false;
+  bool announced_ = false;
+  std::optional<Failure> failure_;
+  WatcherBell* bell_ = nullptr;  // of the watcher that may sleep on the reply word
+  std::thread::id watcher_;
+  std::shared_ptr<platform::Notifier> notifier_;
+  std::unique_ptr<Continuation> continuation_;
+};
+
+}  // namespace shared_channel::detail

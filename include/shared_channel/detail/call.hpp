@@ -1,0 +1,293 @@
+// One call on one connection: claim a slot, post the request, await the answer, give the slot back.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <shared_channel/detail/connection.hpp>
+#include <shared_channel/detail/deadline.hpp>
+#include <shared_channel/detail/doorbell.hpp>
+#include <shared_channel/detail/protocol.hpp>
+#include <shared_channel/detail/slots.hpp>
+
+namespace shared_channel::detail {
+
+/// Why a call did not end in its answer.
+struct Failure {
+  Errc code;
+  Execution execution = Execution::none;
+  int native = 0;
+  std::size_t size = 0;   // message_too_large: of the message
+  std::size_t limit = 0;  // and of the slot
+};
+
+class Call {
+ public:
+  explicit Call(Connection& connection) noexcept : connection_(connection) {}
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+  ~Call() {
+    if (holds_) give_back();
+  }
+
+  /// Takes a slot, waiting for a turn if all are occupied.
+  std::optional<Failure> claim(Deadline& deadline) {
+    const bool others_first = turn().starving.load(std::memory_order_relaxed) != 0;
+    if (!others_first && (try_claim() || try_recover())) return {};
+    // Whoever was at the head of the line may have missed a slot because we held it for a moment.
+    if (gave_back_) pass_turn();
+    if (deadline.passed()) return Failure{Errc::busy};
+    return claim_in_line(deadline);
+  }
+
+  /// Where the request is to be written, after claim().
+  [[nodiscard]] Frame request() const noexcept { return connection_.slots().request(index_); }
+  /// Where the reply is, after await() succeeded.
+  [[nodiscard]] Frame reply() const noexcept { return connection_.slots().reply(index_); }
+  /// What the handler said when it failed. The length is not trusted.
+  [[nodiscard]] std::string text() const {
+    const std::uint32_t length = slot().length.load(std::memory_order_relaxed);
+    return std::string(slot().text, length < text_capacity ? length : text_capacity);
+  }
+
+  /// Sends the request that has been written.
+  std::optional<Failure> post(const Deadline& deadline) {
+    tell(deadline);
+    sequence_ = detail::post(slot());
+    if (must_ring(connection_.header().exec)) connection_.exec().ring();
+    SHARED_CHANNEL_TEST_POINT(client_rang);
+    // Pairs with the server's stop(): either it sees our request and refuses it, or we see that it stopped.
+    if (connection_.header().service.load(std::memory_order_seq_cst) != service_open) return give_up(Errc::server_stopped);
+    return {};
+  }
+
+  /// Waits for the answer: spinning as long as that pays, then asleep.
+  std::optional<Failure> await(Deadline& deadline) {
+    AdaptiveSpin& spin = connection_.spin();
+    while (!spin.poll([this] { return load_reply(slot()).concludes(sequence_); }, deadline)) {
+      if (deadline.passed()) return give_up(Errc::timed_out);
+      if (!spin.never_sleeps()) return await_asleep(deadline);
+      if (const auto end = server_end()) return give_up(*end);
+      tell_deadline(deadline);
+    }
+    return verdict();
+  }
+
+  /// Gives the slot back, once the call has ended and its reply was read.
+  void leave() noexcept {
+    if (holds_) give_back();
+    holds_ = false;
+  }
+
+  // ---- the parts of await(), for calls that something else than await() may end: see async_call.hpp ----
+
+  /// Whether the answer is there; verdict() then tells which.
+  [[nodiscard]] bool is_answered() const noexcept { return load_reply(slot()).concludes(sequence_); }
+
+  /// Waits as await() does, but ends nothing: until the answer is there, the server is gone, or `until` has passed.
+  void wait(Deadline& until) {
+    AdaptiveSpin& spin = connection_.spin();
+    while (!spin.poll([this] { return is_answered(); }, until)) {
+      if (until.passed() || server_end()) return;
+      if (spin.never_sleeps()) continue;
+      auto done = connection_.done(index_);
+      if (!done) return platform::rest(std::chrono::milliseconds(1));
+      const State reply = announce_waiter(slot(), sequence_);
+      if (reply.concludes(sequence_)) return;
+      Deadline slice = until.within(backstop);
+      (*done)->wait(reply.word(), slice, connection_.server());
+    }
+  }
+
+  /// For who sleeps on many calls at once: announces it, and answers with the word to sleep on, or nothing if there
+  /// is no need to. One announcement lasts as long as the call.
+  [[nodiscard]] std::optional<std::uint32_t> announce(bool again) noexcept {
+    const State reply = again ? load_reply(slot()) : announce_waiter(slot(), sequence_);
+    if (reply.concludes(sequence_)) return std::nullopt;
+    return reply.word();
+  }
+  [[nodiscard]] Result<platform::Signal*> done() { return connection_.done(index_); }
+
+  /// How the server ended, if it did.
+  [[nodiscard]] std::optional<Errc> server_end() const noexcept {
+    switch (connection_.server().look()) {
+      case platform::Peer::alive: return {};
+      case platform::Peer::stopped: return Errc::server_stopped;
+      case platform::Peer::died: break;
+    }
+    return Errc::server_died;
+  }
+
+  /// Ends the call before its answer, unless the answer has come after all.
+  std::optional<Failure> give_up(Errc reason, int native = 0) noexcept {
+    const State request = load_request(slot());
+    const bool damaged = !request.is(Phase::posted, sequence_);  // nobody but us writes this word
+    switch (withdraw(slot(), sequence_)) {
+      case Withdrawal::answered: return verdict();
+      case Withdrawal::withdrawn:
+        // Nobody took it in all that time. If the bell was damaged, no call ever would be taken again.
+        if (reason == Errc::timed_out) ring(connection_.header().exec, connection_.exec());
+        return Failure{reason, damaged ? Execution::possible : Execution::none, native};
+      case Withdrawal::abandoned: break;
+    }
+    return Failure{damaged ? Errc::corrupt : reason, Execution::possible, native};
+  }
+
+  /// The same for want of a Done signal to sleep on. One that is not found went with the server, whose end the system may
+  /// not have announced yet.
+  std::optional<Failure> give_up_sleepless(const Error& why) noexcept {
+    if (why.code() == Errc::no_server) return give_up(server_end().value_or(Errc::server_died));
+    return give_up(Errc::system_error, why.native());
+  }
+
+  /// What the reply word says, once it concludes the call.
+  std::optional<Failure> verdict() const noexcept {
+    switch (load_reply(slot()).phase()) {
+      case Phase::done: return {};
+      case Phase::failed: return Failure{Errc::handler_failed, Execution::possible};
+      case Phase::refused: return Failure{Errc::server_stopped};
+      case Phase::malformed: return Failure{Errc::corrupt};
+      case Phase::oversized:
+        return Failure{Errc::message_too_large, Execution::possible, 0, reply().length(), reply().capacity()};
+      default: return Failure{Errc::corrupt, Execution::possible};
+    }
+  }
+
+  /// A sleeper looks around this often even if nobody wakes it. It never needs to, unless the one process that the
+  /// kernel woke to pass on the news of the server's death was killed in that very instant.
+  static constexpr nanoseconds backstop = std::chrono::seconds(1);
+
+ private:
+  /// The head of the line looks this often for slots whose owners have died: nobody rings for those.
+  static constexpr nanoseconds repair_interval = std::chrono::milliseconds(10);
+
+  [[nodiscard]] Slot& slot() const noexcept { return connection_.slots()[index_]; }
+  [[nodiscard]] Turn& turn() const noexcept { return connection_.header().turn; }
+
+  /// What a handler may want to know. On our own line, so that it costs nothing to say. The clock is not read for
+  /// it: the timeout will do until the deadline is known.
+  void tell(const Deadline& deadline) noexcept {
+    Slot& mine = slot();
+    mine.process.store(connection_.process(), std::memory_order_relaxed);
+    mine.timeout.store(static_cast<std::uint64_t>(deadline.timeout().count()), std::memory_order_relaxed);
+    mine.deadline.store(deadline.is_started() ? count(deadline) : 0, std::memory_order_relaxed);
+  }
+  void tell_deadline(Deadline& deadline) noexcept {
+    if (!deadline.is_never()) deadline.at();
+    if (deadline.is_started()) slot().deadline.store(count(deadline), std::memory_order_relaxed);
+  }
+  static std::uint64_t count(const Deadline& deadline) noexcept {
+    Deadline started = deadline;
+    return static_cast<std::uint64_t>(started.at().time_since_epoch().count());
+  }
+
+  void hold(std::uint32_t index) noexcept {
+    index_ = index;
+    holds_ = true;
+    connection_.set_hint(index);
+    // Before post(), so that whoever looks for the request looks far enough.
+    Word& high_water = connection_.header().high_water;
+    std::uint32_t high = high_water.load(std::memory_order_relaxed);
+    while (high <= index && !high_water.compare_exchange_weak(high, index + 1, std::memory_order_seq_cst)) {
+    }
+    SHARED_CHANNEL_TEST_POINT(client_holds_slot);
+  }
+
+  bool got(Claim outcome, std::uint32_t index) noexcept {
+    if (outcome == Claim::claimed) hold(index);
+    gave_back_ = gave_back_ || outcome == Claim::given_back;
+    return outcome == Claim::claimed;
+  }
+
+  bool try_claim() noexcept {
+    const SlotArray& slots = connection_.slots();
+    std::uint32_t index = connection_.hint();
+    for (std::uint32_t tried = 0; tried < slots.count(); ++tried) {
+      if (got(detail::claim(slots[index], connection_.me()), index)) return true;
+      index = index + 1 == slots.count() ? 0 : index + 1;
+    }
+    return false;
+  }
+
+  /// Takes over the first slot whose owner is gone.
+  bool try_recover() noexcept {
+    const SlotArray& slots = connection_.slots();
+    for (std::uint32_t index = 0; index < slots.count(); ++index) {
+      const std::uint32_t owner = slots[index].owner.load(std::memory_order_relaxed);
+      if (owner == 0 || owner == connection_.me() || connection_.lease().is_held(owner)) continue;
+      SHARED_CHANNEL_TEST_POINT(client_found_dead_owner);
+      if (got(recover(slots[index], owner, connection_.me()), index)) return true;
+    }
+    return false;
+  }
+
+  /// Waits behind the callers that came before. Only the head of the line waits for a slot, so that a freed
+  /// slot wakes one caller; if it was beaten to the slot by a newcomer, newcomers line up as well.
+  std::optional<Failure> claim_in_line(Deadline& deadline) {
+    platform::TurnLock& line = connection_.turn_lock();
+    switch (line.lock(connection_.me(), connection_.lease(), deadline, connection_.server())) {
+      case platform::Lock::timed_out: return Failure{Errc::busy};
+      case platform::Lock::server_gone: return Failure{server_end().value_or(Errc::server_died)};
+      case platform::Lock::locked: break;
+      case platform::Lock::abandoned: break;  // what it protects is made anew by every head
+    }
+    SHARED_CHANNEL_TEST_POINT(client_heads_line);
+    const std::optional<Failure> failure = claim_as_head(deadline);
+    turn().starving.store(0, std::memory_order_relaxed);
+    turn().announced.store(0, std::memory_order_relaxed);
+    SHARED_CHANNEL_TEST_POINT(client_leaves_line);
+    line.unlock();
+    return failure;
+  }
+
+  std::optional<Failure> claim_as_head(Deadline& deadline) {
+    for (unsigned round = 0;; ++round) {
+      const std::uint32_t ticket = announce_turn(turn());
+      if (try_claim() || try_recover()) return {};
+      if (const auto end = server_end()) return Failure{*end};
+      if (deadline.passed()) return Failure{Errc::busy};
+      if (round > 0) turn().starving.store(1, std::memory_order_relaxed);
+      // A slot that was found damaged waits for the server to reset it.
+      if (must_ring(connection_.header().exec)) connection_.exec().ring();
+      Deadline slice = deadline.within(repair_interval);
+      connection_.turn().wait(ticket, slice, connection_.server());
+    }
+  }
+
+  std::optional<Failure> await_asleep(Deadline& deadline) {
+    tell_deadline(deadline);
+    auto done = connection_.done(index_);
+    if (!done) return give_up_sleepless(done.error());
+    for (;;) {
+      const State reply = announce_waiter(slot(), sequence_);
+      if (reply.concludes(sequence_)) return verdict();
+      if (deadline.passed()) return give_up(Errc::timed_out);
+      Deadline slice = deadline.within(backstop);
+      if ((*done)->wait(reply.word(), slice, connection_.server()) == platform::Wake::server_gone) {
+        return give_up(server_end().value_or(Errc::server_died));
+      }
+      SHARED_CHANNEL_TEST_POINT(client_woke);
+    }
+  }
+
+  void give_back() noexcept {
+    release(slot());
+    SHARED_CHANNEL_TEST_POINT(client_released);
+    pass_turn();
+  }
+
+  void pass_turn() noexcept {
+    if (must_pass_turn(turn())) connection_.turn().ring();
+  }
+
+  Connection& connection_;
+  std::uint32_t index_ = 0;
+  std::uint32_t sequence_ = 0;
+  bool holds_ = false;
+  bool gave_back_ = false;
+};
+
+}  // namespace shared_channel::detail

@@ -1,0 +1,231 @@
+// From a user's call to its Result: attach when needed, reconnect when the server was replaced, and say in
+// words what went wrong. Knows bytes, not message types.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <shared_channel/detail/async_call.hpp>
+#include <shared_channel/detail/call.hpp>
+#include <shared_channel/detail/completer.hpp>
+#include <shared_channel/detail/connections.hpp>
+#include <shared_channel/detail/handler.hpp>
+
+namespace shared_channel::detail {
+
+class ClientCore {
+ public:
+  static Result<std::shared_ptr<ClientCore>> create(std::string_view name, const Shape& shape, const ClientOptions& options) {
+    auto names = Names::make(name, options.scope);
+    if (!names) return std::move(names).error();
+    if (options.wait.spin < nanoseconds::zero()) {
+      return names->error(Errc::invalid_argument, "WaitPolicy::spin is negative; 0 sleeps at once");
+    }
+    return std::shared_ptr<ClientCore>(new ClientCore(*std::move(names), shape, options));
+  }
+
+  /// One call: `fill` writes the request into its frame, or answers why it does not fit; `read` turns the reply's frame into the
+  /// answer, a Result. If the server goes before it took the request and another is there, the same call goes on
+  /// with that one, and `fill` runs again.
+  template <class Fill, class Read>
+  auto exchange(Deadline deadline, Fill&& fill, Read&& read) -> decltype(read(std::declval<const Frame&>())) {
+    if (mark_.in_child()) return forked();
+    std::optional<Error> setback;
+    for (;;) {
+      const Connections::Use use = connections_.current();
+      if (!use) {
+        auto attached = connect(deadline);
+        if (attached) continue;
+        // How the last server ended tells more than that there is none.
+        const bool none = attached.error().code() == Errc::no_server;
+        return setback && none ? *std::move(setback) : std::move(attached).error();
+      }
+      if (HandlerScope::serves(use->generation())) return would_deadlock();
+      Call call(*use);
+      const std::optional<Failure> failure = attempt<Until::answered>(call, deadline, fill);
+      if (!failure) {
+        SHARED_CHANNEL_TEST_POINT(client_reads);
+        return read(call.reply());
+      }
+      Error error = explain(*failure, call);
+      const bool server_is_gone = failure->code == Errc::server_died || failure->code == Errc::server_stopped;
+      if (server_is_gone) connections_.retire(use);
+      if (!server_is_gone || !error.safe_to_retry() || deadline.passed()) return error;
+      setback = std::move(error);
+    }
+  }
+
+  /// The first half of a call: sends the request, with the same retries, and returns with the answer outstanding. The call
+  /// keeps `self`, which is this core. From then on nobody sends it again, so a dead server is noticed before.
+  template <class Fill>
+  Result<std::shared_ptr<AsyncCall>> begin(const std::shared_ptr<ClientCore>& self, Deadline deadline, Fill&& fill) {
+    if (mark_.in_child()) return forked();
+    deadline.start();
+    std::optional<Error> setback;
+    for (;;) {
+      Connections::Use use = connections_.current();
+      if (use && use->server().look() != platform::Peer::alive) {
+        connections_.retire(use);
+        continue;
+      }
+      if (!use) {
+        auto attached = connect(deadline);
+        if (attached) continue;
+        const bool none = attached.error().code() == Errc::no_server;
+        return setback && none ? *std::move(setback) : std::move(attached).error();
+      }
+      if (HandlerScope::serves(use->generation())) return would_deadlock();
+      auto call = std::make_shared<AsyncCall>(self, std::move(use), deadline);
+      const std::optional<Failure> failure = attempt<Until::sent>(call->call(), deadline, fill);
+      if (!failure) return call;
+      Error error = explain(*failure, call->call());
+      const bool server_is_gone = failure->code == Errc::server_died || failure->code == Errc::server_stopped;
+      if (server_is_gone) connections_.retire(call->use());
+      if (!server_is_gone || !error.safe_to_retry() || deadline.passed()) return error;
+      setback = std::move(error);
+    }
+  }
+
+  /// What ends asynchronous calls by itself.
+  [[nodiscard]] Completer& completer() noexcept { return completer_; }
+
+  /// The error of an asynchronous call that ended so.
+  Error explain(const Failure& failure, AsyncCall& call) const {
+    if (!call.is_orphan()) return explain(failure, call.call());
+    return names_.error(failure.code,
+                        failure.execution == Execution::none
+                            ? "the client was destroyed before the server took the request; it was withdrawn and never runs"
+                            : "the client was destroyed before the answer came; the handler may still be running and its answer will be dropped",
+                        0, failure.execution);
+  }
+
+  Error forked() const {
+    return names_.error(Errc::forked, "this client was made before fork(); make a new one in the child");
+  }
+
+  Result<void> wait_for_server(Deadline deadline) {
+    if (mark_.in_child()) return forked();
+    if (connected()) return {};
+    return connect_patiently(deadline);
+  }
+
+  [[nodiscard]] bool connected() noexcept {
+    if (mark_.in_child()) return false;
+    const Connections::Use use = connections_.current();
+    return use && use->server().look() == platform::Peer::alive;
+  }
+
+  /// The error of a reply whose bytes make no sense.
+  [[nodiscard]] Error undecodable() const {
+    return names_.error(Errc::corrupt, "the reply could not be decoded; do both programs use the same types and codecs?", 0,
+                        Execution::possible);
+  }
+
+  [[nodiscard]] bool is_in_child() const noexcept { return mark_.in_child(); }
+
+ private:
+  /// How often a server that is not there is looked for.
+  static constexpr nanoseconds search_interval = std::chrono::milliseconds(5);
+
+  ClientCore(Names names, const Shape& shape, const ClientOptions& options)
+      : names_(std::move(names)), shape_(shape), options_(options), completer_(options.wait) {}
+
+  enum class Until { sent, answered };
+
+  template <Until until, class Fill>
+  static std::optional<Failure> attempt(Call& call, Deadline& deadline, Fill& fill) {
+    if (auto failure = call.claim(deadline)) return failure;
+    const Frame request = call.request();
+    if (const std::optional<std::size_t> size = fill(request)) {
+      return Failure{Errc::message_too_large, Execution::none, 0, *size, request.capacity()};
+    }
+    SHARED_CHANNEL_TEST_POINT(client_filled);
+    if (auto failure = call.post(deadline)) return failure;
+    if constexpr (until == Until::sent) return {};
+    else return call.await(deadline);
+  }
+
+  Result<void> connect(Deadline& deadline) {
+    return options_.wait_for_server ? connect_patiently(deadline) : connect_once(deadline);
+  }
+
+  /// Makes a connection current, unless another thread has done so meanwhile.
+  Result<void> connect_once(Deadline& deadline) {
+    std::unique_lock lock(connecting_, std::defer_lock);
+    if (deadline.is_never()) {
+      lock.lock();
+    } else if (!lock.try_lock_until(deadline.at())) {
+      return names_.error(Errc::timed_out, "another thread was still connecting at the deadline");
+    }
+    {
+      const Connections::Use use = connections_.current();
+      if (use && use->server().look() == platform::Peer::alive) return {};
+      if (use) connections_.retire(use);
+    }
+    auto connection = Connection::attach(names_, shape_, options_.wait);
+    if (!connection) return std::move(connection).error();
+    connections_.install(*std::move(connection));
+    SHARED_CHANNEL_TEST_POINT(client_connected);
+    return {};
+  }
+
+  Result<void> connect_patiently(Deadline& deadline) {
+    for (;;) {
+      auto connected = connect_once(deadline);
+      if (connected) return connected;
+      const Errc code = connected.error().code();
+      const bool may_come = code == Errc::no_server || code == Errc::server_stopped || code == Errc::server_died;
+      if (!may_come || deadline.passed()) return connected;
+      const nanoseconds left = deadline.remaining();
+      platform::rest(left < search_interval ? left : search_interval);
+    }
+  }
+
+  Error would_deadlock() const {
+    return names_.error(Errc::would_deadlock, "a handler of this channel calls it, which might wait for itself; "
+                                              "call another channel, or share the code instead");
+  }
+
+  Error explain(const Failure& failure, const Call& call) const {
+    return names_.error(failure.code, sentence(failure, call), failure.native, failure.execution);
+  }
+
+  static std::string sentence(const Failure& failure, const Call& call) {
+    const bool never_ran = failure.execution == Execution::none;
+    switch (failure.code) {
+      case Errc::busy: return "every slot stayed occupied until the deadline; raise ServerOptions::slots or the timeout";
+      case Errc::timed_out:
+        return never_ran ? "the server did not take the request before the deadline; it was withdrawn and never runs"
+                         : "no answer came before the deadline; the handler may still be running and its answer will be dropped";
+      case Errc::server_stopped:
+        return never_ran ? "the server stopped before it took the request" : "the server stopped; the request may have been executed";
+      case Errc::server_died:
+        return never_ran ? "the server's process ended before it took the request"
+                         : "the server's process ended; the request may have been executed";
+      case Errc::handler_failed: return "the server's handler failed: " + call.text();
+      case Errc::message_too_large:
+        return std::string(never_ran ? "the request has " : "the reply has ") + std::to_string(failure.size) +
+               (failure.size < 0xFFFF'FFFF ? " bytes" : " bytes or more") + " and the channel carries at most " + std::to_string(failure.limit) + "; raise ServerOptions::" +
+               (never_ran ? "max_request_bytes" : "max_reply_bytes");
+      case Errc::corrupt:
+        if (never_ran) return "the server could not decode the request; do both programs use the same types and codecs?";
+        return "the slot holds a state that no correct peer writes; the request may have been executed";
+      default: return "the operating system refused to let the call wait";
+    }
+  }
+
+  Names names_;
+  Shape shape_;
+  ClientOptions options_;
+  platform::ForkMark mark_;
+  std::timed_mutex connecting_;
+  Connections connections_;
+  Completer completer_;
+};
+
+}  // namespace shared_channel::detail

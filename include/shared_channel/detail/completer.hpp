@@ -1,0 +1,208 @@
+// The threads that end asynchronous calls by themselves: none until a callback, a coroutine or a native handle asks for
+// one, then one for every sixty calls, each asleep while it has nothing to watch, until the client ends.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <shared_channel/detail/async_call.hpp>
+
+namespace shared_channel::detail {
+
+/// One thread and the calls, all of one connection, whose ends it waits for.
+class Watcher {
+ public:
+  explicit Watcher(WaitPolicy policy) noexcept : spin_(policy) {}
+
+  /// 0, or why there is no thread.
+  int start() {
+    if (bell_.failure() != 0) return bell_.failure();
+#if defined(__cpp_exceptions)
+    try {
+#endif
+      thread_ = std::thread([this] { work(); });
+#if defined(__cpp_exceptions)
+    } catch (const std::system_error& error) {
+      return error.code().value();
+    }
+#endif
+    return 0;
+  }
+
+  /// For Completer, which takes care that one thread at a time does it.
+  [[nodiscard]] bool has_room_for(const Connection& connection) const noexcept {
+    const std::size_t load = load_.load(std::memory_order_acquire);
+    return load == 0 || (load < platform::WaitSet::capacity && connection_ == &connection);
+  }
+  void add(std::shared_ptr<AsyncCall> call) {
+    {
+      const std::lock_guard lock(mutex_);
+      call->watch(bell_, thread_.get_id());
+      connection_ = &*call->use();
+      load_.fetch_add(1, std::memory_order_relaxed);
+      arrived_.push_back(std::move(call));
+    }
+    SHARED_CHANNEL_TEST_POINT(client_call_watched);
+    bell_.ring();
+  }
+
+  void close() noexcept {
+    closing_.store(true, std::memory_order_seq_cst);
+    bell_.ring();
+  }
+  void join() { thread_.join(); }
+
+ private:
+  void work() noexcept {
+    std::optional<Errc> server_end;
+    for (;;) {
+      const bool closing = closing_.load(std::memory_order_seq_cst);  // first: nothing arrives after it was set
+      take_arrived();
+      if (closing) return end_all();
+      if (!settle(server_end)) server_end = calls_.empty() ? idle() : wait();
+    }
+  }
+
+  void take_arrived() {
+    bell_.take_news();
+    const std::lock_guard lock(mutex_);
+    for (std::shared_ptr<AsyncCall>& call : arrived_) calls_.push_back(std::move(call));
+    arrived_.clear();
+  }
+
+  /// Lets the calls go that have ended, and does what was to happen then. True if there were any.
+  bool settle(std::optional<Errc> server_end) {
+    const auto now = Clock::now();
+    std::vector<std::shared_ptr<AsyncCall>> over;
+    std::size_t left = 0;
+    for (std::shared_ptr<AsyncCall>& call : calls_) {
+      if (call->settle(now, server_end)) over.push_back(std::move(call));
+      else std::swap(calls_[left++], call);
+    }
+    if (over.empty()) return false;
+    calls_.resize(left);
+    load_.fetch_sub(over.size(), std::memory_order_release);
+    for (std::shared_ptr<AsyncCall>& call : over) resume(call);
+    return true;
+  }
+
+  static void resume(std::shared_ptr<AsyncCall>& call) {
+    SHARED_CHANNEL_TEST_POINT(client_call_resumes);
+    call->resume();
+    call = nullptr;
+  }
+
+  std::optional<Errc> idle() {
+    Deadline never = Deadline::never();
+    bell_.sleep([] { return std::optional(std::span<const platform::WaitSet::Entry>()); }, never, nullptr);
+    return std::nullopt;
+  }
+
+  /// Waits until a call may have ended or a new one has come. How the server ended, if it did.
+  std::optional<Errc> wait() {
+    AsyncCall& any = *calls_.front();
+    Deadline first = any.deadline();
+    for (const auto& call : calls_) {
+      if (call->deadline().at() < first.at()) first = call->deadline();
+    }
+    const auto look = [this] {
+      for (const auto& call : calls_) {
+        if (call->call().is_answered()) return true;
+      }
+      return bell_.has_news();
+    };
+    if (spin_.poll(look, first)) return std::nullopt;
+    if (spin_.never_sleeps()) return any.call().server_end();
+    Deadline slice = first.within(Call::backstop);
+    const auto outcome = bell_.sleep([this] { return announce(); }, slice, &any.use()->server());
+    SHARED_CHANNEL_TEST_POINT(client_watcher_woke);
+    if (outcome != platform::Wake::server_gone) return std::nullopt;
+    return any.call().server_end().value_or(Errc::server_died);
+  }
+
+  std::optional<std::span<const platform::WaitSet::Entry>> announce() noexcept {
+    std::size_t count = 0;
+    for (const auto& call : calls_) {
+      const auto entry = call->announce();
+      if (!entry) return std::nullopt;
+      entries_[count++] = *entry;
+    }
+    return std::span<const platform::WaitSet::Entry>(entries_.data(), count);
+  }
+
+  void end_all() {
+    for (std::shared_ptr<AsyncCall>& call : calls_) {
+      call->orphan();
+      resume(call);
+    }
+    calls_.clear();
+  }
+
+  WatcherBell bell_;
+  AdaptiveSpin spin_;  // of its own: the plain calls' one must not learn from ours
+  std::atomic<bool> closing_{false};
+  std::atomic<std::size_t> load_{0};  // calls that arrived and were not yet let go
+  const Connection* connection_ = nullptr;  // theirs; meaningless while there are none
+  std::mutex mutex_;
+  std::vector<std::shared_ptr<AsyncCall>> arrived_;
+  std::vector<std::shared_ptr<AsyncCall>> calls_;  // the thread's own
+  std::array<platform::WaitSet::Entry, platform::WaitSet::capacity> entries_;
+  std::thread thread_;
+};
+
+/// A client's watchers. Thread-safe.
+class Completer {
+ public:
+  explicit Completer(WaitPolicy policy) noexcept : policy_(policy) {}
+
+  /// Has the call end by itself, if nobody watches it yet. False: it has ended, because the client has, or because there was no
+  /// thread to be had.
+  bool add(const std::shared_ptr<AsyncCall>& call) {
+    const std::lock_guard lock(mutex_);
+    if (call->is_watched()) return true;
+    if (closed_) {
+      call->orphan();
+      return false;
+    }
+    for (const auto& watcher : watchers_) {
+      if (!watcher->has_room_for(*call->use())) continue;
+      watcher->add(call);
+      return true;
+    }
+    Watcher& watcher = *watchers_.emplace_back(std::make_unique<Watcher>(policy_));
+    if (const int failure = watcher.start(); failure != 0) {
+      watchers_.pop_back();
+      call->fail(Errc::system_error, failure);
+      return false;
+    }
+    watcher.add(call);
+    return true;
+  }
+
+  /// Ends what is being watched, and the threads. Afterwards nothing happens by itself any more. Not from a callback.
+  void close() {
+    {
+      const std::lock_guard lock(mutex_);
+      if (std::exchange(closed_, true)) return;
+    }
+    for (const auto& watcher : watchers_) watcher->close();
+    for (const auto& watcher : watchers_) watcher->join();
+  }
+
+ private:
+  const WaitPolicy policy_;
+  std::mutex mutex_;
+  bool closed_ = false;
+  std::vector<std::unique_ptr<Watcher>> watchers_;  // grows until closed, then stays
+};
+
+}  // namespace shared_channel::detail

@@ -1,0 +1,109 @@
+// A client's current connection, shared by its threads and replaced when the server is.
+//
+// The hot path must neither lock nor touch what other clients touch, yet no thread may unmap a segment in which another
+// is still calling. Each connection lives in a Cell with a count of its users. Cells are never freed
+// while the client lives (a few are, and they are reused), so that counting oneself in is always safe;
+// whether the count was made in time is then checked:
+//
+//     user                                 retirer
+//     U1  cell = current                   T1  current = none
+//     U2  ++cell.users                     T2  cell.users == 0?  then close
+//     U3  current still == cell?
+//
+// All sequentially consistent: if U3 still sees the cell, U3 and so U2 precede T1 and so T2 sees the user.
+// If the last user leaves after T1, it closes the connection itself, under the mutex.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <forward_list>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include <shared_channel/detail/connection.hpp>
+
+namespace shared_channel::detail {
+
+class Connections {
+  struct Cell {
+    std::atomic<std::uint32_t> users{0};
+    std::unique_ptr<Connection> connection;
+  };
+
+ public:
+  /// Keeps the connection that was current when it was made open. Empty if there was none.
+  class Use {
+   public:
+    Use() = default;
+    Use(Use&& other) noexcept : owner_(other.owner_), cell_(std::exchange(other.cell_, nullptr)) {}
+    Use& operator=(Use&&) = delete;
+    ~Use() {
+      if (cell_ != nullptr) owner_->leave(cell_);
+    }
+
+    explicit operator bool() const noexcept { return cell_ != nullptr; }
+    Connection& operator*() const noexcept { return *cell_->connection; }
+    Connection* operator->() const noexcept { return cell_->connection.get(); }
+
+    /// See Connections::retire().
+    void retire() const noexcept { owner_->retire(*this); }
+
+   private:
+    friend class Connections;
+    Use(Connections* owner, Cell* cell) : owner_(owner), cell_(cell) {}
+
+    Connections* owner_ = nullptr;
+    Cell* cell_ = nullptr;
+  };
+
+  Use current() noexcept {
+    for (;;) {
+      Cell* cell = current_.load(std::memory_order_acquire);  // U1
+      if (cell == nullptr) return {};
+      cell->users.fetch_add(1, std::memory_order_seq_cst);                           // U2
+      if (current_.load(std::memory_order_seq_cst) == cell) return Use(this, cell);  // U3
+      leave(cell);
+    }
+  }
+
+  /// Makes `connection` the current one. There must be none.
+  void install(std::unique_ptr<Connection> connection) {
+    const std::lock_guard lock(mutex_);
+    Cell& cell = unused_cell();
+    cell.connection = std::move(connection);
+    current_.store(&cell, std::memory_order_seq_cst);
+  }
+
+  /// No new user gets `use`'s connection any more; it closes when its last user leaves.
+  void retire(const Use& use) noexcept {
+    Cell* cell = use.cell_;
+    current_.compare_exchange_strong(cell, nullptr, std::memory_order_seq_cst);  // T1; T2 is in leave()
+  }
+
+ private:
+  void leave(Cell* cell) noexcept {
+    if (cell->users.fetch_sub(1, std::memory_order_seq_cst) != 1) return;
+    if (current_.load(std::memory_order_seq_cst) == cell) return;
+    const std::lock_guard lock(mutex_);
+    SHARED_CHANNEL_TEST_POINT(client_disconnects);
+    if (is_unused(*cell)) cell->connection.reset();
+  }
+
+  [[nodiscard]] bool is_unused(const Cell& cell) const noexcept {
+    return current_.load(std::memory_order_seq_cst) != &cell && cell.users.load(std::memory_order_seq_cst) == 0;  // T2
+  }
+
+  Cell& unused_cell() {
+    for (Cell& cell : cells_) {
+      if (is_unused(cell)) return cell;
+    }
+    return cells_.emplace_front();
+  }
+
+  std::mutex mutex_;
+  std::forward_list<Cell> cells_;  // addresses stay
+  std::atomic<Cell*> current_{nullptr};
+};
+
+}  // namespace shared_channel::detail

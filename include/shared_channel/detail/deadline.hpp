@@ -1,0 +1,64 @@
+// One absolute point on the steady clock per call, from which every wait computes what is left.
+#pragma once
+
+#include <chrono>
+
+namespace shared_channel::detail {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::nanoseconds;
+
+/// When to give up. Made from a timeout: zero or less has passed already, nanoseconds::max() never
+/// passes, and no timeout overflows.
+///
+/// The clock is read at the first question, not at construction: reading it costs a fifth of a short
+/// call, and `Client::call` first asks once its request is on its way.
+/// Not thread-safe: a Deadline belongs to the call that made it.
+class Deadline {
+ public:
+  explicit Deadline(nanoseconds timeout) noexcept : timeout_(timeout) {}
+
+  static Deadline never() noexcept { return Deadline((nanoseconds::max)()); }
+
+  [[nodiscard]] nanoseconds timeout() const noexcept { return timeout_; }
+  [[nodiscard]] bool is_started() const noexcept { return started_; }
+  [[nodiscard]] bool is_never() const noexcept { return timeout_ == (nanoseconds::max)(); }
+
+  /// The point itself; Clock::time_point::max() for never.
+  Clock::time_point at() noexcept {
+    if (!started_) start();
+    return at_;
+  }
+
+  [[nodiscard]] bool passed() noexcept { return !is_never() && (timeout_ <= nanoseconds::zero() || Clock::now() >= at()); }
+
+  /// What is left, never negative.
+  nanoseconds remaining() noexcept {
+    if (is_never()) return (nanoseconds::max)();
+    const auto end = at();  // before our own look at the clock: it may be the first question
+    const auto left = end - Clock::now();
+    return left > nanoseconds::zero() ? left : nanoseconds::zero();
+  }
+
+  /// Reads the clock now, so that what the caller does next counts against the timeout.
+  void start() noexcept {
+    const auto now = Clock::now();
+    const bool overflows = timeout_ > (Clock::time_point::max)() - now;
+    at_ = is_never() || overflows ? (Clock::time_point::max)()
+                                  : now + (timeout_ > nanoseconds::zero() ? timeout_ : nanoseconds::zero());
+    started_ = true;
+  }
+
+  /// The earlier of this deadline and `slice` from now, for waits that look around in between.
+  [[nodiscard]] Deadline within(nanoseconds slice) noexcept {
+    const auto left = remaining();
+    return Deadline(left < slice ? left : slice);
+  }
+
+ private:
+  nanoseconds timeout_;
+  Clock::time_point at_{};
+  bool started_ = false;
+};
+
+}  // namespace shared_channel::detail

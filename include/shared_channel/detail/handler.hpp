@@ -1,0 +1,252 @@
+// The forms a handler may take, and how each is called on the frames of a slot.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <optional>
+#include <span>
+#include <type_traits>
+#include <utility>
+
+#include <shared_channel/call_context.hpp>
+#include <shared_channel/detail/message.hpp>
+#include <shared_channel/detail/protocol.hpp>
+#include <shared_channel/responder.hpp>
+#include <shared_channel/result.hpp>
+
+namespace shared_channel::detail {
+
+/// Callable with these arguments, with or without a trailing context.
+template <class Handler, class... Args>
+concept Accepts = std::invocable<Handler&, Args...> || std::invocable<Handler&, Args..., const CallContext&>;
+
+/// Calls it so. `call` makes the context, which costs a little, only for handlers that take one.
+template <class Handler, class Call, class... Args>
+decltype(auto) call_with(Handler& handler, const Call& call, Args&&... args) {
+  if constexpr (std::invocable<Handler&, Args..., const CallContext&>) {
+    const CallContext context = call.context();
+    return handler(std::forward<Args>(args)..., context);
+  } else {
+    return handler(std::forward<Args>(args)...);
+  }
+}
+
+/// What `Accepts` returns.
+template <class Handler, class... Args>
+struct AnswerOf : std::invoke_result<Handler&, Args...> {};
+template <class Handler, class... Args>
+  requires std::invocable<Handler&, Args..., const CallContext&>
+struct AnswerOf<Handler, Args...> : std::invoke_result<Handler&, Args..., const CallContext&> {};
+
+template <class Handler, class Answer, class... Args>
+concept Returns = Accepts<Handler, Args...> && (std::is_void_v<Answer> ? std::is_void_v<typename AnswerOf<Handler, Args...>::type>
+                                                                       : std::is_convertible_v<typename AnswerOf<Handler, Args...>::type, Answer>);
+
+/// A request as a handler gets it: a decoded one is the handler's to keep or to move.
+template <class Request>
+using Given = std::conditional_t<CodedMessage<Request>, Request&&, const Request&>;
+
+/// `std::size_t(std::span<const std::byte>, std::span<std::byte>)`, for Bytes.
+template <class Handler, class Request, class Reply>
+concept BytesHandler = BytesMessage<Request> && Returns<Handler, std::size_t, std::span<const std::byte>, std::span<std::byte>>;
+
+/// `void(const Request&, Reply&)`: writes the reply, if of fixed size, where the client will read it; else into a
+/// default-constructed one.
+template <class Handler, class Request, class Reply>
+concept InPlaceHandler = !BytesMessage<Request> && (FixedMessage<Reply> || std::default_initializable<Reply>) &&
+                         Returns<Handler, void, Given<Request>, Reply&>;
+
+/// `void(const Request&, Responder<Reply>)` or `void(Request, Responder<Reply>)`: answers later.
+template <class Handler, class Request, class Reply>
+concept DeferringHandler = !BytesMessage<Request> && Returns<Handler, void, Request&&, Responder<Reply>>;
+
+/// `void(T&)`: one struct both ways. A `void(const T&)` is not meant: it could not answer.
+template <class Handler, class Request, class Reply>
+concept InOutHandler = !BytesMessage<Request> && std::same_as<Request, Reply> && !Accepts<Handler, Request> && Returns<Handler, void, Request&>;
+
+/// `Reply(const Request&)` or `Reply(Request)`.
+template <class Handler, class Request, class Reply>
+concept ReturningHandler = !BytesMessage<Request> && Returns<Handler, Reply, Given<Request>>;
+
+/// What serve(), serve_one() and start() accept.
+template <class Handler, class Request, class Reply>
+concept HandlerFor = BytesHandler<Handler, Request, Reply> || InPlaceHandler<Handler, Request, Reply> ||
+                     DeferringHandler<Handler, Request, Reply> || InOutHandler<Handler, Request, Reply> ||
+                     ReturningHandler<Handler, Request, Reply>;
+
+template <class Handler, class Request, class Reply>
+constexpr bool check_handler() {
+  static_assert(HandlerFor<Handler, Request, Reply>,
+                "SharedChannel: a handler must be callable as Reply(const Request&), Reply(Request), "
+                "void(const Request&, Reply&) (Reply being default-constructible), void(const Request&, Responder<Reply>) or, "
+                "where request and reply are one type, void(T&); for Bytes as std::size_t(std::span<const std::byte>, std::span<std::byte>); "
+                "each may take a trailing const CallContext&");
+  return true;
+}
+
+/// Whether a callable can be empty (function pointer, std::function), and is.
+template <class Handler>
+bool is_empty(const Handler& handler) noexcept {
+  if constexpr (std::is_pointer_v<Handler> ||
+                (std::is_constructible_v<Handler, std::nullptr_t> && std::is_constructible_v<bool, const Handler&>)) {
+    return !static_cast<bool>(handler);
+  } else {
+    return false;
+  }
+}
+
+/// How a handler left its call: concluded with this phase, or deferred to its Responder.
+using Outcome = std::optional<Phase>;
+inline constexpr Outcome deferred = std::nullopt;
+
+// ---- the request ------------------------------------------------------------------------------------
+
+/// Calls `use` with the request. Copied first if it is small, or if `own_copy` says that it must survive the peer's
+/// next move; decoded if it is coded.
+template <class Request, bool own_copy, class Use>
+Outcome with_request(const Frame& frame, Use&& use) {
+  if constexpr (CodedMessage<Request>) {
+    std::optional<Request> request = decode_message<Request>(frame);
+    return request ? use(*request) : Outcome(Phase::malformed);
+  } else if constexpr (sizeof(Request) <= copy_limit) {
+    alignas(Request) std::byte copy[sizeof(Request)];
+    std::memcpy(copy, frame.fixed(), sizeof(Request));
+    if (!is_value<Request>(copy)) return Phase::malformed;
+    return use(object_at<Request>(copy));
+  } else if constexpr (own_copy) {
+    OnHeap<Request> copy(FromBytes{frame.fixed()});
+    return use(*copy.get());
+  } else {
+    return use(object_at<Request>(frame.fixed()));
+  }
+}
+
+// ---- the reply --------------------------------------------------------------------------------------
+
+template <class Reply>
+Outcome send(const Reply& reply, const Frame& frame) {
+  if (const std::optional<std::size_t> too_large = write_message(reply, frame)) {
+    frame.refuse(*too_large);
+    return Phase::oversized;
+  }
+  return Phase::done;
+}
+
+/// Lets `fill` write a reply: into the slot if it is of fixed size, else into a fresh value that is then encoded.
+template <class Reply, class Fill>
+Outcome send_filled(const Frame& frame, Fill&& fill) {
+  if constexpr (FixedMessage<Reply>) {
+    fill(fresh_object_at<Reply>(frame.fixed()));
+    return Phase::done;
+  } else {
+    Reply reply{};
+    fill(reply);
+    return send(reply, frame);
+  }
+}
+
+template <class Reply, class Make>
+Outcome send_made(const Frame& frame, Make&& make) {
+  if constexpr (FixedMessage<Reply>) {
+    ::new (static_cast<void*>(frame.fixed())) Reply(make());
+    return Phase::done;
+  } else {
+    return send<Reply>(make(), frame);
+  }
+}
+
+// ---- calling ----------------------------------------------------------------------------------------
+
+/// Bytes: the handler writes into all the room there is; short replies then move inline.
+template <class Handler, class Call>
+Outcome invoke_bytes(Handler& handler, const Call& call) {
+  const Frame reply = call.reply();
+  Outcome outcome = Phase::malformed;
+  with_bytes(call.request(), false, [&](std::span<const std::byte> request) {
+    const std::size_t bytes = call_with(handler, call, request, reply.room());
+    outcome = bytes <= reply.capacity() ? Phase::done : Phase::oversized;
+    if (outcome == Phase::done) reply.settle(bytes);
+    else reply.refuse(bytes);
+  });
+  return outcome;
+}
+
+/// Calls `handler` for a taken call: anything that offers request() and reply() frames, context() and responder<Reply>().
+/// Inline request and reply may be the same bytes: inline messages are copied or decoded before the reply is written.
+template <class Request, class Reply, class Handler, class Call>
+Outcome invoke(Handler& handler, const Call& call) {
+  static_assert(inline_capacity <= copy_limit);
+  if constexpr (BytesMessage<Request>) {
+    return invoke_bytes(handler, call);
+  } else {
+    constexpr bool defers = !InPlaceHandler<Handler, Request, Reply> && DeferringHandler<Handler, Request, Reply>;
+    return with_request<Request, defers>(call.request(), [&](Request& request) -> Outcome {
+      if constexpr (InPlaceHandler<Handler, Request, Reply>) {
+        return send_filled<Reply>(call.reply(), [&](Reply& reply) { call_with(handler, call, static_cast<Given<Request>>(request), reply); });
+      } else if constexpr (defers) {
+        call_with(handler, call, std::move(request), call.template responder<Reply>());
+        return deferred;
+      } else if constexpr (InOutHandler<Handler, Request, Reply>) {
+        if constexpr (FixedMessage<Request> && sizeof(Request) > copy_limit) {
+          std::memcpy(static_cast<void*>(call.reply().fixed()), &request, sizeof(Request));
+          call_with(handler, call, object_at<Request>(call.reply().fixed()));
+          return Phase::done;
+        } else {
+          call_with(handler, call, request);
+          return send<Reply>(request, call.reply());
+        }
+      } else {
+        return send_made<Reply>(call.reply(), [&]() -> decltype(auto) { return call_with(handler, call, static_cast<Given<Request>>(request)); });
+      }
+    });
+  }
+}
+
+/// Marks the calling thread as being inside a handler of one channel generation, so that a call from
+/// there to the same channel, which might wait for itself, is refused.
+class HandlerScope {
+ public:
+  HandlerScope(std::uint64_t generation, const TakenCall& call) noexcept
+      : generation_(generation), index_(call.index), sequence_(call.sequence), outer_(innermost()) {
+    innermost() = this;
+  }
+  ~HandlerScope() { innermost() = outer_; }
+  HandlerScope(const HandlerScope&) = delete;
+  HandlerScope& operator=(const HandlerScope&) = delete;
+
+  /// Leaves it to the handler of this call, if that is running on the calling thread, to answer after all.
+  static bool leave_unanswered(std::uint64_t generation, const TakenCall& call) noexcept {
+    for (HandlerScope* scope = innermost(); scope != nullptr; scope = scope->outer_) {
+      if (scope->generation_ == generation && scope->index_ == call.index && scope->sequence_ == call.sequence) {
+        return scope->unanswered_ = true;
+      }
+    }
+    return false;
+  }
+  [[nodiscard]] bool is_unanswered() const noexcept { return unanswered_; }
+
+  static bool serves(std::uint64_t generation) noexcept {
+    for (const HandlerScope* scope = innermost(); scope != nullptr; scope = scope->outer_) {
+      if (scope->generation_ == generation) return true;
+    }
+    return false;
+  }
+
+ private:
+  static HandlerScope*& innermost() noexcept {
+    thread_local HandlerScope* scope = nullptr;
+    return scope;
+  }
+
+  std::uint64_t generation_;
+  std::uint32_t index_;
+  std::uint32_t sequence_;
+  HandlerScope* outer_;
+  bool unanswered_ = false;
+};
+
+}  // namespace shared_channel::detail

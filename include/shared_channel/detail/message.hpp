@@ -1,0 +1,161 @@
+// What may travel as a message, and how each kind is written to and read from a frame.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <new>
+#include <optional>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <shared_channel/bytes.hpp>
+#include <shared_channel/codec.hpp>
+#include <shared_channel/detail/layout.hpp>
+#include <shared_channel/detail/slots.hpp>
+#include <shared_channel/result.hpp>
+
+namespace shared_channel::detail {
+
+/// Messages up to this size are copied out of shared memory before anybody looks at them, so that a
+/// peer that goes on writing cannot change them under our eyes. Larger ones are looked at in place.
+inline constexpr std::size_t copy_limit = 4096;
+
+// ---- three kinds of message -------------------------------------------------------------------------
+
+template <class T>
+concept BytesMessage = std::same_as<T, Bytes>;
+
+/// Exactly sizeof(T) bytes, in place.
+template <class T>
+concept FixedMessage = !BytesMessage<T> && Flat<T> && std::is_base_of_v<FlatCodecTag, Codec<T>>;
+
+/// Any length, through its Codec.
+template <class T>
+concept CodedMessage = !BytesMessage<T> && !FixedMessage<T> && Encodable<T>;
+
+/// Checks T with a sentence for each way in which it can be unfit. Pointers inside a struct cannot
+/// be seen from here: they would point into the other process.
+template <class T>
+constexpr bool check_message() {
+  static_assert(!std::is_reference_v<T>, "SharedChannel: a message type must not be a reference; use the type itself");
+  static_assert(!std::is_const_v<T> && !std::is_volatile_v<T>, "SharedChannel: a message type must not be const or volatile");
+  static_assert(!std::is_void_v<T> && !std::is_function_v<T> && !std::is_array_v<T>,
+                "SharedChannel: a message type must be an object type that can be returned; put arrays into a struct");
+  static_assert(!std::is_null_pointer_v<T> && !is_view<T>,
+                "SharedChannel: a message type must not be a pointer or a view; it would point into the other process");
+  if constexpr (!BytesMessage<T>) {
+    static_assert(FixedMessage<T> || CodedMessage<T>,
+                  "SharedChannel: a message type must be trivially copyable, because its bytes are copied between processes, "
+                  "or have a shared_channel::Codec");
+  }
+  if constexpr (FixedMessage<T>) {
+    static_assert(sizeof(T) != 0, "SharedChannel: a message type must have at least one byte");
+    static_assert(sizeof(T) <= largest_message, "SharedChannel: a message type must not exceed 1 GiB");
+    static_assert(alignof(T) <= largest_alignment, "SharedChannel: a message type must not be aligned to more than a page (4096)");
+  }
+  return true;
+}
+
+/// A type may carry `static constexpr std::uint64_t schema_id`: it is compared at attach, so that two types of
+/// equal size and alignment are not mistaken for each other.
+template <class T>
+constexpr std::uint64_t schema_of() {
+  if constexpr (requires { { T::schema_id } -> std::convertible_to<std::uint64_t>; }) {
+    return T::schema_id;
+  } else {
+    return 0;
+  }
+}
+
+template <class T>
+constexpr std::uint32_t size_of(std::uint32_t most) {
+  if constexpr (FixedMessage<T>) return sizeof(T);
+  else return most;
+}
+template <class T>
+constexpr std::uint32_t align_of() {
+  if constexpr (FixedMessage<T>) return alignof(T);
+  else return inline_alignment;
+}
+
+/// The shape of a channel's slots. The maxima count for messages of variable length; a client leaves them 0 and takes
+/// the server's.
+template <class Request, class Reply>
+constexpr Shape shape_of(std::uint32_t most_request_bytes = 0, std::uint32_t most_reply_bytes = 0) {
+  static_assert(check_message<Request>() && check_message<Reply>());
+  static_assert(BytesMessage<Request> == BytesMessage<Reply>, "SharedChannel: Bytes goes both ways or neither");
+  const std::uint32_t variable = (FixedMessage<Request> ? 0u : 1u) | (FixedMessage<Reply> ? 0u : 2u);
+  return Shape{size_of<Request>(most_request_bytes), align_of<Request>(), size_of<Reply>(most_reply_bytes), align_of<Reply>(),
+               schema_of<Request>(), schema_of<Reply>(), static_cast<Framing>(variable), 0};
+}
+
+// ---- bytes and objects ------------------------------------------------------------------------------
+
+/// The object whose bytes lie at `bytes`.
+template <class T>
+T& object_at(std::byte* bytes) noexcept {
+  return *std::launder(reinterpret_cast<T*>(bytes));
+}
+template <class T>
+const T& object_at(const std::byte* bytes) noexcept {
+  return *std::launder(reinterpret_cast<const T*>(bytes));
+}
+
+/// An object at `bytes` for somebody to fill. Small ones start out value-initialised; large ones hold what an
+/// earlier message left there, because clearing a mebibyte costs as much as sending it.
+template <class T>
+T& fresh_object_at(std::byte* bytes) noexcept {
+  if constexpr (sizeof(T) <= copy_limit && std::is_nothrow_default_constructible_v<T>) {
+    return *::new (static_cast<void*>(bytes)) T();
+  } else {
+    return object_at<T>(bytes);
+  }
+}
+
+/// Writes a message. Returns its size if it has more bytes than the frame can carry; then nothing was written.
+template <class T>
+[[nodiscard]] std::optional<std::size_t> write_message(const T& message, const Frame& frame) {
+  if constexpr (FixedMessage<T>) {
+    std::memcpy(static_cast<void*>(frame.fixed()), &message, sizeof(T));
+  } else {
+    const std::size_t bytes = Codec<T>::size(message);
+    if (bytes > frame.capacity()) return bytes;
+    Codec<T>::encode(message, frame.place(bytes));
+  }
+  return std::nullopt;
+}
+
+/// Calls `use` with the bytes of a variable message, as a private copy if they are few or `private_copy` asks for it.
+/// False: the frame claims an impossible length.
+template <class Use>
+bool with_bytes(const Frame& frame, bool private_copy, Use&& use) {
+  const auto view = frame.view();
+  if (!view) return false;
+  if (view->size() <= copy_limit) {
+    std::byte copy[copy_limit];
+    if (!view->empty()) std::memcpy(copy, view->data(), view->size());
+    use(std::span<const std::byte>(copy, view->size()));
+  } else if (private_copy) {
+    const std::vector<std::byte> copy(view->begin(), view->end());
+    use(std::span<const std::byte>(copy));
+  } else {
+    use(*view);
+  }
+  return true;
+}
+
+/// The value of a coded message; nothing if its bytes are malformed. A decoder may look at a byte twice, so it never sees
+/// the shared ones.
+template <CodedMessage T>
+std::optional<T> decode_message(const Frame& frame) {
+  std::optional<T> value;
+  with_bytes(frame, true, [&](std::span<const std::byte> bytes) { value = Codec<T>::decode(bytes); });
+  return value;
+}
+
+}  // namespace shared_channel::detail

@@ -1,0 +1,91 @@
+// A channel's name, checked, and the names of the system objects that are made from it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <shared_channel/options.hpp>
+#include <shared_channel/result.hpp>
+
+namespace shared_channel {
+
+/// Longest channel name in bytes: with our prefix and suffixes it stays within 200 bytes, inside
+/// NAME_MAX (255) and the 260 of the Win32 functions.
+inline constexpr std::size_t max_name_length = 150;
+
+namespace detail {
+
+/// The names of one channel's objects:
+///   shared_channel.NAME                   the rendezvous, where clients learn the current generation
+///   shared_channel.NAME.GENERATION        that generation's segment
+///   shared_channel.NAME.GENERATION.PART   (Win32) its events and mutexes
+/// A channel name may contain dots, but no channel can be mistaken for another's part: a part's
+/// name continues with 16 hexadecimal digits of a random generation.
+class Names {
+ public:
+  static Result<Names> make(std::string_view channel, Scope scope) {
+    if (channel.empty()) return invalid(channel, "the name is empty; give it 1 to 150 characters of A-Z a-z 0-9 . _ -");
+    if (channel.size() > max_name_length) {
+      return invalid(channel.substr(0, max_name_length),
+                     "the name has " + std::to_string(channel.size()) + " bytes (its beginning is shown); at most " +
+                         std::to_string(max_name_length) + " are allowed");
+    }
+    for (const char c : channel) {
+      if (!is_portable(c)) {
+        return invalid(printable(channel), "the name holds a character outside A-Z a-z 0-9 . _ - (shown as ?); "
+                                           "sessions are chosen by Scope, not in the name");
+      }
+    }
+    if (channel == "." || channel == "..") return invalid(channel, "the name must not be '.' or '..'");
+    return Names(channel, scope);
+  }
+
+  [[nodiscard]] const std::string& channel() const noexcept { return channel_; }
+  [[nodiscard]] Scope scope() const noexcept { return scope_; }
+
+  [[nodiscard]] std::string rendezvous() const { return "shared_channel." + channel_; }
+  [[nodiscard]] std::string segment(std::uint64_t generation) const { return rendezvous() + '.' + hex(generation); }
+  [[nodiscard]] std::string part(std::uint64_t generation, std::string_view part) const {
+    return segment(generation) + '.' + std::string(part);
+  }
+
+  /// An Error about this channel.
+  [[nodiscard]] Error error(Errc code, std::string cause, int native = 0,
+                            Execution execution = Execution::none) const {
+    return Error(code, channel_, std::move(cause), native, execution);
+  }
+
+ private:
+  Names(std::string_view channel, Scope scope) : channel_(channel), scope_(scope) {}
+
+  static Error invalid(std::string_view shown, std::string cause) {
+    return Error(Errc::invalid_name, shown, std::move(cause));
+  }
+
+  static constexpr bool is_portable(char c) noexcept {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-';
+  }
+
+  static std::string printable(std::string_view text) {
+    std::string shown(text);
+    for (char& c : shown) {
+      if (!is_portable(c)) c = '?';
+    }
+    return shown;
+  }
+
+  static std::string hex(std::uint64_t number) {
+    std::string digits(16, '0');
+    for (std::size_t i = 16; i-- > 0; number >>= 4) digits[i] = "0123456789abcdef"[number & 0xF];
+    return digits;
+  }
+
+  std::string channel_;
+  Scope scope_;
+};
+
+}  // namespace detail
+}  // namespace shared_channel

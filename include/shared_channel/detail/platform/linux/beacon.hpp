@@ -1,0 +1,135 @@
+// The server's sign of life: a word that the kernel itself changes when the process ends.
+//
+// A thread of ours puts the word on its robust list and writes its thread id there with FUTEX_WAITERS set.
+// However the process ends (kill, exit, exec, abort), the kernel walks that list before it tears
+// the address space down, sets FUTEX_OWNER_DIED in the word and wakes one sleeper, which wakes the rest.
+// A forked child does not inherit it, a zombie does not keep it. Only our own thread's list is
+// replaced: the user's threads keep the one that libc needs for its robust mutexes.
+// (Source: futex(2), get_robust_list(2), and Documentation/locking/robust-futex-ABI.rst.)
+#pragma once
+
+#include <linux/futex.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <climits>
+#include <cstdint>
+#include <memory>
+
+#include <shared_channel/detail/platform/linux/memory.hpp>
+#include <shared_channel/detail/platform/linux/signal.hpp>
+
+namespace shared_channel::detail::platform {
+
+class Beacon {
+ public:
+  /// Lights the header's `alive` word; it goes out with this object or with the process.
+  static Result<std::unique_ptr<Beacon>> light(const Names& names, std::uint64_t, Header& header, const Access&) {
+    std::unique_ptr<Beacon> beacon(new Beacon(header.alive));
+    if (const int error = beacon->start(); error != 0) {
+      return names.error(Errc::system_error, "the thread that marks the server as alive could not start", error);
+    }
+    return beacon;
+  }
+
+  Beacon(const Beacon&) = delete;
+  Beacon& operator=(const Beacon&) = delete;
+  ~Beacon() {
+    if (!running_) return;
+    command_.store(leave, std::memory_order_release);
+    linux_futex::wake(command_, 1);
+    ::pthread_join(thread_, nullptr);
+  }
+
+ private:
+  static constexpr std::uint32_t starting = 0;
+  static constexpr std::uint32_t lit = 1;
+  static constexpr std::uint32_t leave = 2;
+  static constexpr std::uint32_t failed = 3;
+
+  explicit Beacon(Word& alive) : alive_(alive) {}
+
+  int start() noexcept {
+    // The user's signal handlers must not run on a thread that they cannot know of.
+    sigset_t all, before;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before);
+    const int error = ::pthread_create(
+        &thread_, nullptr,
+        [](void* self) -> void* {
+          static_cast<Beacon*>(self)->keep();
+          return nullptr;
+        },
+        this);
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    if (error != 0) return error;
+    Deadline never = Deadline::never();
+    while (command_.load(std::memory_order_acquire) == starting) linux_futex::wait(command_, starting, never);
+    if (command_.load(std::memory_order_acquire) == failed) {
+      ::pthread_join(thread_, nullptr);
+      return failure_;
+    }
+    running_ = true;
+    return 0;
+  }
+
+  /// The keeper thread's life.
+  void keep() noexcept {
+    robust_list_head* previous = nullptr;
+    std::size_t previous_size = 0;
+    ::syscall(SYS_get_robust_list, 0, &previous, &previous_size);
+
+    robust_list node{};
+    robust_list_head head{};
+    head.list.next = &node;
+    node.next = &head.list;
+    head.futex_offset = static_cast<long>(reinterpret_cast<char*>(&alive_) - reinterpret_cast<char*>(&node));
+    if (::syscall(SYS_set_robust_list, &head, sizeof head) != 0) {
+      failure_ = errno;
+      tell(failed);
+      return;
+    }
+    SHARED_CHANNEL_TEST_POINT(server_beacon_listed);
+    // The list first, the word second: a death in between finds a word that is not ours and leaves it.
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    alive_.store(static_cast<std::uint32_t>(::syscall(SYS_gettid)) | FUTEX_WAITERS, std::memory_order_release);
+    tell(lit);
+
+    Deadline never = Deadline::never();
+    while (command_.load(std::memory_order_acquire) == lit) linux_futex::wait(command_, lit, never);
+
+    // The word first, the list second: a death in between finds a word that nobody owns any more.
+    alive_.store(0, std::memory_order_seq_cst);
+    SHARED_CHANNEL_TEST_POINT(server_beacon_cleared);
+    linux_futex::wake(alive_, INT_MAX);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    ::syscall(SYS_set_robust_list, previous, previous_size);
+  }
+
+  void tell(std::uint32_t status) noexcept {
+    command_.store(status, std::memory_order_release);
+    linux_futex::wake(command_, 1);
+  }
+
+  Word& alive_;
+  Word command_{starting};
+  pthread_t thread_{};
+  int failure_ = 0;
+  bool running_ = false;
+};
+
+inline bool ServerLease::is_served(const Names& names) {
+  const Descriptor rendezvous(linux_shm::open_object(names.rendezvous(), O_RDONLY));
+  RecordBytes record{};
+  if (!rendezvous || ::pread(rendezvous.get(), &record, sizeof record, 0) != static_cast<ssize_t>(sizeof record)) return false;
+  const Descriptor segment(linux_shm::open_object(names.segment(record.generation), O_RDONLY));
+  std::uint32_t alive = 0;
+  if (!segment || ::pread(segment.get(), &alive, sizeof alive, offsetof(Header, alive)) != static_cast<ssize_t>(sizeof alive)) return false;
+  return (alive & FUTEX_TID_MASK) != 0 && (alive & FUTEX_OWNER_DIED) == 0;
+}
+
+}  // namespace shared_channel::detail::platform

@@ -1,0 +1,262 @@
+// What every named kernel object has, and Linux has no like of: a name in a session, a security descriptor, an owner.
+// Mappings, events and mutexes share one name space; a name that another type of object has is refused
+// with ERROR_INVALID_HANDLE.
+#pragma once
+
+#include <cassert>
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <shared_channel/detail/name.hpp>
+#include <shared_channel/detail/platform/win32/process.hpp>
+
+#include <sddl.h>
+
+#if defined(_MSC_VER)
+#pragma comment(lib, "advapi32")
+#endif
+
+namespace shared_channel::detail::platform::win32 {
+
+/// Prefix and name of an object. Of fixed size, so that asking for an object never fails for want of memory.
+class ObjectName {
+ public:
+  ObjectName(const Names& names, std::string_view object) noexcept {
+    append(names.scope() == Scope::machine ? "Global\\" : "Local\\");
+    append(object);
+  }
+
+  /// ASCII only, as Names checks; at most 207 characters, as max_name_length allows.
+  ObjectName& append(std::string_view text) noexcept {
+    assert(length_ + text.size() < capacity);
+    for (const char c : text) {
+      if (length_ + 1 < capacity) text_[length_++] = static_cast<wchar_t>(c);
+    }
+    return *this;
+  }
+
+  ObjectName& append(std::uint32_t number) noexcept {
+    char digits[10];
+    const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
+    return append(std::string_view(digits, static_cast<std::size_t>(end - digits)));
+  }
+
+  [[nodiscard]] const wchar_t* c_str() const noexcept { return text_; }
+
+  [[nodiscard]] std::string shown() const {
+    std::string text;
+    for (std::size_t i = 0; i < length_; ++i) text += static_cast<char>(text_[i]);
+    return text;
+  }
+
+ private:
+  static constexpr std::size_t capacity = 256;
+
+  wchar_t text_[capacity] = {};
+  std::size_t length_ = 0;
+};
+
+inline Error failed(const Names& names, const char* call, const ObjectName& object, DWORD error) {
+  const std::string where = std::string(call) + " of " + object.shown();
+  const int native = static_cast<int>(error);
+  switch (error) {
+    case ERROR_ACCESS_DENIED:
+      return names.error(Errc::access_denied,
+                         where + " was refused; the server's Access decides who may use the channel", native);
+    case ERROR_INVALID_HANDLE:
+    case ERROR_ALREADY_EXISTS:
+      return names.error(
+          Errc::not_owner,
+          where + " met an object that is not this channel's; end the program that made it or choose another name",
+          native);
+    case ERROR_NOT_ENOUGH_MEMORY:
+    case ERROR_OUTOFMEMORY:
+    case ERROR_COMMITMENT_LIMIT:
+    case ERROR_NOT_ENOUGH_QUOTA:
+    case ERROR_DISK_FULL:
+      return names.error(Errc::out_of_memory,
+                         where + " found no room; free memory, or use fewer slots or smaller messages", native);
+    default:
+      return names.error(Errc::system_error, where + " failed", native);
+  }
+}
+
+/// How a client's failure to open an object of one generation reads.
+inline Error not_opened(const Names& names, const char* call, const ObjectName& object, DWORD error) {
+  if (error == ERROR_FILE_NOT_FOUND) return names.error(Errc::no_server, "the server has just gone");
+  return failed(names, call, object, error);
+}
+
+/// A SID out of the token of the calling thread, or else of the process.
+template <class Information, TOKEN_INFORMATION_CLASS Class>
+class TokenSid {
+ public:
+  TokenSid() noexcept {
+    HANDLE raw = nullptr;
+    if (::OpenThreadToken(::GetCurrentThread(), TOKEN_QUERY, TRUE, &raw) == 0 &&
+        ::OpenProcessToken(::GetCurrentProcess(), TOKEN_QUERY, &raw) == 0) {
+      error_ = ::GetLastError();
+      return;
+    }
+    const Handle token(raw);
+    DWORD length = 0;
+    if (::GetTokenInformation(token.get(), Class, bytes_, sizeof bytes_, &length) == 0) error_ = ::GetLastError();
+  }
+
+  /// 0, or why there is no SID.
+  [[nodiscard]] DWORD error() const noexcept { return error_; }
+  [[nodiscard]] const Information& get() const noexcept { return *reinterpret_cast<const Information*>(bytes_); }
+
+ private:
+  DWORD error_ = 0;
+  alignas(Information) std::byte bytes_[sizeof(Information) + SECURITY_MAX_SID_SIZE] = {};
+};
+using UserSid = TokenSid<TOKEN_USER, TokenUser>;
+using OwnerSid = TokenSid<TOKEN_OWNER, TokenOwner>;
+
+/// Whether our user made the object. An elevated process may make objects in the name of the Administrators.
+inline bool is_ours(HANDLE object) noexcept {
+  alignas(void*) std::byte bytes[256];
+  DWORD length = 0;
+  PSID owner = nullptr;
+  BOOL defaulted = FALSE;
+  if (::GetKernelObjectSecurity(object, OWNER_SECURITY_INFORMATION, bytes, sizeof bytes, &length) == 0 ||
+      ::GetSecurityDescriptorOwner(bytes, &owner, &defaulted) == 0 || owner == nullptr) {
+    return false;
+  }
+  const UserSid user;
+  if (user.error() == 0 && ::EqualSid(owner, user.get().User.Sid) != 0) return true;
+  const OwnerSid group;
+  return group.error() == 0 && ::EqualSid(owner, group.get().Owner) != 0;
+}
+
+struct LocalFreeing {
+  void operator()(void* memory) const noexcept { ::LocalFree(memory); }
+};
+
+/// Who may do what with a new object.
+class SecurityAttributes {
+ public:
+  /// For what clients use. "Everyone" may read, write and wait, but not change who else may, or take ownership:
+  /// the next server would be refused its own name. Generic rights, because one descriptor serves mappings, events
+  /// and mutexes alike.
+  static Result<SecurityAttributes> make(const Names& names, const Access& access) {
+    switch (access.kind()) {
+      case Access::Kind::current_user: return grant(names, {});
+      case Access::Kind::everyone: return grant(names, L"(A;;GRGWGX;;;WD)");
+      case Access::Kind::sddl: return given(names, access.sddl());
+      case Access::Kind::mode: break;
+    }
+    return names.error(Errc::invalid_argument, "Access::mode is for Linux; use Access::sddl on Win32");
+  }
+
+  /// For what only the server's own user touches.
+  static Result<SecurityAttributes> for_us(const Names& names) { return grant(names, {}); }
+
+  /// For what other users may see, but not use.
+  static Result<SecurityAttributes> for_all_to_see(const Names& names) {
+    return grant(names, L"(A;;0x100000;;;WD)");  // SYNCHRONIZE
+  }
+
+  [[nodiscard]] SECURITY_ATTRIBUTES* get() noexcept { return &attributes_; }
+  [[nodiscard]] PSECURITY_DESCRIPTOR descriptor() const noexcept { return descriptor_.get(); }
+
+ private:
+  explicit SecurityAttributes(PSECURITY_DESCRIPTOR descriptor) noexcept
+      : descriptor_(descriptor), attributes_{sizeof attributes_, descriptor, FALSE} {}
+
+  /// Everything for our user, by SID: Wine does not know OWNER RIGHTS. And the owner by name: with the
+  /// default, a server that runs elevated would leave objects that are not its user's.
+  static Result<SecurityAttributes> grant(const Names& names, const std::wstring& more) {
+    const UserSid user;
+    wchar_t* raw = nullptr;
+    if (user.error() != 0 || ::ConvertSidToStringSidW(user.get().User.Sid, &raw) == 0) {
+      const DWORD error = user.error() != 0 ? user.error() : ::GetLastError();
+      return names.error(Errc::system_error, "the user of this process could not be determined",
+                         static_cast<int>(error));
+    }
+    const std::unique_ptr<wchar_t, LocalFreeing> text(raw);
+    const std::wstring sid(text.get());
+    return convert(names, L"O:" + sid + L"D:P(A;;GA;;;" + sid + L")" + more);
+  }
+
+  static Result<SecurityAttributes> given(const Names& names, const std::string& sddl) {
+    std::wstring wide;
+    for (const char c : sddl) wide += static_cast<wchar_t>(static_cast<unsigned char>(c));  // SDDL is ASCII
+    auto attributes = convert(names, wide);
+    if (!attributes) return attributes;
+    BOOL has_dacl = FALSE, defaulted = FALSE;
+    PACL dacl = nullptr;
+    if (::GetSecurityDescriptorDacl(attributes->descriptor(), &has_dacl, &dacl, &defaulted) == 0 || has_dacl == FALSE) {
+      return names.error(
+          Errc::invalid_argument,
+          "Access::sddl holds no DACL, such as D:P(A;;GA;;;BA), and so does not say who may use the channel");
+    }
+    return attributes;
+  }
+
+  static Result<SecurityAttributes> convert(const Names& names, const std::wstring& sddl) {
+    PSECURITY_DESCRIPTOR descriptor = nullptr;
+    if (!::ConvertStringSecurityDescriptorToSecurityDescriptorW(sddl.c_str(), SDDL_REVISION_1, &descriptor, nullptr)) {
+      return names.error(Errc::invalid_argument, "the security descriptor is not valid SDDL",
+                         static_cast<int>(::GetLastError()));
+    }
+    return SecurityAttributes(descriptor);
+  }
+
+  std::unique_ptr<void, LocalFreeing> descriptor_;
+  SECURITY_ATTRIBUTES attributes_;
+};
+
+/// A named object as it came from its Create function with `error`: one that was there already is not ours.
+inline Result<Handle> only_new(const Names& names, const char* call, const ObjectName& object, Handle made,
+                               DWORD error) {
+  if (!made || error == ERROR_ALREADY_EXISTS) return failed(names, call, object, error);
+  return made;
+}
+
+enum class Reset : BOOL { by_one_wait = FALSE, never = TRUE };
+
+inline Result<Handle> create_event(const Names& names, const ObjectName& object, Reset reset, const Access& access) {
+  auto security = SecurityAttributes::make(names, access);
+  if (!security) return std::move(security).error();
+  Handle event(::CreateEventW(security->get(), static_cast<BOOL>(reset), FALSE, object.c_str()));
+  return only_new(names, "CreateEvent", object, std::move(event), ::GetLastError());
+}
+
+inline Result<Handle> create_mutex(const Names& names, const ObjectName& object, const Access& access) {
+  auto security = SecurityAttributes::make(names, access);
+  if (!security) return std::move(security).error();
+  Handle mutex(::CreateMutexW(security->get(), FALSE, object.c_str()));
+  return only_new(names, "CreateMutex", object, std::move(mutex), ::GetLastError());
+}
+
+}  // namespace shared_channel::detail::platform::win32
+
+namespace shared_channel::detail::platform {
+
+/// The user that the process runs as, as a SID; empty if the system does not tell.
+inline std::string user_of(std::uint32_t process) {
+  const Handle opened(::OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE, process));
+  HANDLE raw = nullptr;
+  if (!opened || ::OpenProcessToken(opened.get(), TOKEN_QUERY, &raw) == 0) return {};
+  const Handle token(raw);
+  alignas(TOKEN_USER) std::byte bytes[sizeof(TOKEN_USER) + SECURITY_MAX_SID_SIZE];
+  DWORD length = 0;
+  wchar_t* text = nullptr;
+  if (::GetTokenInformation(token.get(), TokenUser, bytes, sizeof bytes, &length) == 0 ||
+      ::ConvertSidToStringSidW(reinterpret_cast<const TOKEN_USER*>(bytes)->User.Sid, &text) == 0) {
+    return {};
+  }
+  const std::unique_ptr<wchar_t, win32::LocalFreeing> freed(text);
+  std::string user;
+  for (const wchar_t* c = text; *c != L'\0'; ++c) user += static_cast<char>(*c);  // a SID in text is ASCII
+  return user;
+}
+
+}  // namespace shared_channel::detail::platform

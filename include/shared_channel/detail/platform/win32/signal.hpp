@@ -1,0 +1,108 @@
+// Sleeping and waking between processes: auto-reset events, and the client mutex. No wait is alertable, so none
+// ends early for an APC. (Documentation: SetEvent on an auto-reset event releases one waiting thread, or else the event
+// stays set until one waits.)
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string_view>
+#include <utility>
+
+#include <shared_channel/detail/deadline.hpp>
+#include <shared_channel/detail/platform/win32/beacon.hpp>
+#include <shared_channel/detail/platform/win32/lease.hpp>
+#include <shared_channel/detail/platform/verdicts.hpp>
+
+namespace shared_channel::detail::platform {
+
+/// Two rings with no wait between them wake one sleeper, not two.
+class Signal {
+ public:
+  static Result<Signal> create(const Names& names, std::uint64_t generation, std::string_view part, Word& word,
+                               const Access& access) {
+    const win32::ObjectName object(names, names.part(generation, part));
+    auto event = win32::create_event(names, object, win32::Reset::by_one_wait, access);
+    if (!event) return std::move(event).error();
+    return Signal(word, *std::move(event));
+  }
+
+  static Result<Signal> open(const Names& names, std::uint64_t generation, std::string_view part, Word& word) {
+    const win32::ObjectName object(names, names.part(generation, part));
+    Handle event(::OpenEventW(SYNCHRONIZE | EVENT_MODIFY_STATE, FALSE, object.c_str()));
+    if (!event) return win32::not_opened(names, "OpenEvent", object, ::GetLastError());
+    return Signal(word, std::move(event));
+  }
+
+  /// Wakes one thread. Safe in a console control handler.
+  void ring() noexcept { ::SetEvent(event_.get()); }
+
+  Wake wait(std::uint32_t seen, Deadline& deadline) noexcept {
+    while (is_still(seen)) {
+      const DWORD outcome = ::WaitForSingleObject(event_.get(), win32::milliseconds_left(deadline));
+      if (outcome == WAIT_OBJECT_0) break;
+      if (outcome == WAIT_FAILED) rest(std::chrono::milliseconds(1));
+      if (deadline.passed()) return Wake::timed_out;
+    }
+    return Wake::signalled;
+  }
+
+  Wake wait(std::uint32_t seen, Deadline& deadline, const Watch& server) noexcept {
+    if (!is_still(seen)) return Wake::signalled;
+    switch (server.wait(event_.get(), deadline)) {
+      case Watch::Outcome::timed_out: return Wake::timed_out;
+      case Watch::Outcome::server_gone: return Wake::server_gone;
+      case Watch::Outcome::taken:
+      case Watch::Outcome::abandoned: break;  // events are not abandoned
+    }
+    return Wake::signalled;
+  }
+
+ private:
+  friend class WaitSet;
+  Signal(Word& word, Handle event) noexcept : word_(&word), event_(std::move(event)) {}
+
+  [[nodiscard]] bool is_still(std::uint32_t seen) const noexcept {
+    return word_->load(std::memory_order_seq_cst) == seen;
+  }
+
+  Word* word_;
+  Handle event_;
+};
+
+/// The client mutex. The system itself knows a dead owner.
+class TurnLock {
+ public:
+  static Result<TurnLock> create(const Names& names, std::uint64_t generation, Word&, const Access& access) {
+    const win32::ObjectName object(names, names.part(generation, "client"));
+    auto mutex = win32::create_mutex(names, object, access);
+    if (!mutex) return std::move(mutex).error();
+    return TurnLock(*std::move(mutex));
+  }
+
+  static Result<TurnLock> open(const Names& names, std::uint64_t generation, Word&) {
+    const win32::ObjectName object(names, names.part(generation, "client"));
+    Handle mutex(::OpenMutexW(SYNCHRONIZE, FALSE, object.c_str()));
+    if (!mutex) return win32::not_opened(names, "OpenMutex", object, ::GetLastError());
+    return TurnLock(std::move(mutex));
+  }
+
+  /// unlock() must follow in the same thread. A dead owner needs no lease to be recognised.
+  Lock lock(std::uint32_t, const ClientLease&, Deadline& deadline, const Watch& server) noexcept {
+    switch (server.wait(mutex_.get(), deadline)) {
+      case Watch::Outcome::abandoned: return Lock::abandoned;
+      case Watch::Outcome::timed_out: return Lock::timed_out;
+      case Watch::Outcome::server_gone: return Lock::server_gone;
+      case Watch::Outcome::taken: break;
+    }
+    return Lock::locked;
+  }
+
+  void unlock() noexcept { ::ReleaseMutex(mutex_.get()); }
+
+ private:
+  explicit TurnLock(Handle mutex) noexcept : mutex_(std::move(mutex)) {}
+
+  Handle mutex_;
+};
+
+}  // namespace shared_channel::detail::platform

@@ -1,0 +1,86 @@
+// Sleeping on many calls at once, and telling a loop that is not ours.
+//
+// One WaitForMultipleObjects over the waiter's own event, the calls' Done events and the server's end. All of the events
+// reset themselves when a wait takes them and otherwise stay set, so nothing is lost on the way to sleep: whoever rings
+// between the caller's last look and the wait leaves an event behind that ends the wait at once. That is doorbell.hpp's S4 for
+// ring(), and protocol.hpp's A2 for each reply. One wait takes one event: whoever comes back from wait() looks at all
+// of the words again, and finds those events that it left set as one needless wake-up later.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include <shared_channel/detail/platform/win32/signal.hpp>
+
+namespace shared_channel::detail::platform {
+
+class WaitSet {
+ public:
+  /// Signals in one wait; the kernel takes MAXIMUM_WAIT_OBJECTS (64) handles.
+  static constexpr std::size_t capacity = 60;
+  static_assert(capacity + 3 <= MAXIMUM_WAIT_OBJECTS);
+
+  struct Entry {
+    Signal* signal;
+    std::uint32_t seen;
+  };
+
+  /// `own` is the word that changes before each ring(); the event makes it superfluous here.
+  explicit WaitSet(Word&) noexcept : called_(::CreateEventW(nullptr, FALSE, FALSE, nullptr)) {
+    if (!called_) failure_ = static_cast<int>(::GetLastError());
+  }
+  WaitSet(const WaitSet&) = delete;
+  WaitSet& operator=(const WaitSet&) = delete;
+
+  /// 0, or why it cannot be used.
+  [[nodiscard]] int failure() const noexcept { return failure_; }
+
+  void ring() noexcept { ::SetEvent(called_.get()); }
+
+  /// Sleeps until a ring() or a signal, until `deadline`, and as long as `server` is there.
+  Wake wait(std::uint32_t, std::span<const Entry> entries, Deadline& deadline, const Watch* server) noexcept {
+    std::array<HANDLE, MAXIMUM_WAIT_OBJECTS> handles;
+    DWORD count = 0;
+    handles[count++] = called_.get();
+    for (const Entry& entry : entries) {
+      if (!entry.signal->is_still(entry.seen)) return Wake::signalled;
+      handles[count++] = entry.signal->event_.get();
+    }
+    const DWORD ended = count, gone = count + 1;
+    if (server != nullptr) {
+      handles[count++] = server->ended_.get();
+      handles[count++] = server->server_.get();
+    }
+    const DWORD outcome = ::WaitForMultipleObjects(count, handles.data(), FALSE, win32::milliseconds_left(deadline));
+    if (outcome == WAIT_TIMEOUT) return Wake::timed_out;
+    if (outcome == WAIT_FAILED) rest(std::chrono::milliseconds(1));
+    if (server != nullptr && (outcome == WAIT_OBJECT_0 + ended || server->is_server(outcome, gone))) return Wake::server_gone;
+    return Wake::signalled;
+  }
+
+ private:
+  Handle called_;
+  int failure_ = 0;
+};
+
+/// Once notified, for good: a manual-reset event.
+class Notifier {
+ public:
+  using Native = void*;  // HANDLE, without <windows.h>
+  static constexpr Native none = nullptr;
+
+  Notifier() noexcept : event_(::CreateEventW(nullptr, TRUE, FALSE, nullptr)) {}
+
+  explicit operator bool() const noexcept { return static_cast<bool>(event_); }
+  [[nodiscard]] Native native() const noexcept { return event_.get(); }
+
+  void notify() noexcept { ::SetEvent(event_.get()); }
+
+ private:
+  Handle event_;
+};
+
+}  // namespace shared_channel::detail::platform

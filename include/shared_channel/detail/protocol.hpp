@@ -1,0 +1,302 @@
+// A slot's life: every word, who may write it, and each memory ordering with its partner. No system call and no
+// clock: the same code runs between processes and in the explorer.
+//
+// A slot has four words. Each has one writer at any moment, and that is most of the argument.
+//
+//   owner     0 = free, else the lease number of the client that holds the slot.
+//   request   sequence and phase, written by the owner only: idle, posted(s), withdrawn(s),
+//             plus the waiter bit: "I sleep; wake me".
+//   reply     sequence and phase, written by the server only: done(s), failed(s), refused(s), …
+//   taken     sequence and phase, written by the server only: taken(s), or idle(s) if it let go again.
+//
+// The life of call s. Left the client, right the server's worker, which holds the slot's desk (a lock in the server's
+// private memory) from before T1 until after F2.
+//
+//   claim     owner: 0 -> me                     (compare and swap)
+//             write the request's bytes
+//   P1 post   request = posted(s)      ------>   S   sees posted(s), s not concluded yet
+//                                                T1  taken = taken(s)
+//                                                T2  request still posted(s)?   no: taken = idle(s), let go
+//                                                    run the handler, write the reply's bytes
+//   await     reply == …(s)?           <------   F1  reply = done(s)
+//             read the reply's bytes             F2  request: wake the waiter? was it withdrawn?
+//   release   owner = 0
+//
+// A caller that gives up (deadline, dead server):
+//
+//   W1 request = withdrawn(s)
+//   W2 taken == taken(s)?     no: withdrawn. No handler saw it, and none will.
+//   W3 reply == …(s)?        yes: answered after all.
+//                             no: abandoned. Release the slot and leave.
+//
+// Why "withdrawn" is certain. W1, W2 and T1, T2 are sequentially consistent. If W2 does not see T1, then W2 precedes
+// T1 in their one total order, so W1 precedes T2, and the worker sees the withdrawal and lets go. (If both see each
+// other, the caller is told "may have executed" though it did not: the honest side to err on.)
+//
+// Why an abandoned slot is not reused under its worker (laws 1, 2). Whoever becomes owner first *settles* the slot: with
+// request = withdrawn(s) it is usable only if taken is not taken(s), or the reply is concluded(s). While a worker
+// executes s, taken(s) stands and the reply is older, so everyone keeps off until F1. A worker that settling did not
+// see (T1 comes after it) finds at T2 a word other than posted(s), and touches nothing but `taken`. Hence a worker
+// writes reply and bytes only between a T2 that saw posted(s) and F1, and in that time no client can post, because no
+// client can settle. So the reply words of one slot are written in the order of its calls, and a caller accepts only its
+// own sequence number.
+//
+// Why no worker of a live server is needed to free a slot: freeing is the owner's store, settling the next owner's
+// look. The server never writes `owner`, the client never writes `reply` or `taken`.
+//
+// Why death is repaired without robbing the living (law 5). `recover` needs the kernel's word that the owner's whole
+// process is gone, so that no instruction of it can still write. One compare-and-swap makes a live client the
+// owner, whose own death would be repaired alike; from there it is an ordinary withdrawal and settling. A dead server needs no
+// repair: its generation ends with it. Straggling threads of a dying server obey T2 like any other.
+//
+// Why the sleeper is woken. To sleep, the caller sets the waiter bit (A1) and looks at the reply again (A2); the worker
+// publishes the reply (F1) and looks at the bit (F2). Sequentially consistent, so one of them sees the other;
+// and the kernel does not let the caller sleep on a reply word that has changed since A2.
+//
+// Why so and not with one state word moved by compare-and-swap from both sides: marking the call as taken would pull
+// the message's line away from the caller that polls it, in the middle of the call. `taken` lies on a line that
+// only the server touches until somebody gives up.
+//
+// Orderings beyond sequential consistency, each naming its partner:
+//   (1) post publishes the request's bytes: release (within seq_cst), pairs with the acquire load (2) in S and T2.
+//   (3) F1 publishes the reply's bytes: release (within seq_cst), pairs with (4), the caller's acquire load of reply.
+//   (5) settling loads reply and taken with acquire, pairs with F1 and T2's letting go: what the worker wrote comes
+//       before what the next owner writes.
+//   (6) releasing the owner is a release (within seq_cst, for the doorbell), pairs with (7), the acquire of
+//       the next claim or recovery: our last read comes before their first write.
+//
+// Nothing here is trusted: a word is loaded once and compared whole; what matches nothing is damage.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include <shared_channel/detail/test_point.hpp>
+
+namespace shared_channel::detail {
+
+enum class Phase : std::uint32_t {
+  idle = 0,
+  posted = 1,     ///< request: a call waits to be taken, is being executed, or was answered
+  withdrawn = 2,  ///< request: the caller gave it up
+  taken = 3,      ///< taken: a worker executes it, or has
+  done = 4,       ///< reply: the handler's answer is there
+  failed = 5,     ///< reply: the handler failed; its text is there
+  refused = 6,    ///< reply: the server stopped before it executed the call
+  malformed = 7,  ///< reply: the request's bytes could not be decoded; no handler saw it
+  oversized = 8,  ///< reply: the handler's answer does not fit; `length` holds its size
+};
+
+/// One value of a request, reply or taken word: sequence (27 bits), waiter bit, phase (4 bits).
+class State {
+ public:
+  constexpr explicit State(std::uint32_t word) noexcept : word_(word) {}
+  constexpr State(std::uint32_t sequence, Phase phase) noexcept
+      : word_((sequence << sequence_shift) | static_cast<std::uint32_t>(phase)) {}
+
+  [[nodiscard]] constexpr std::uint32_t word() const noexcept { return word_; }
+  [[nodiscard]] constexpr std::uint32_t sequence() const noexcept { return word_ >> sequence_shift; }
+  [[nodiscard]] constexpr Phase phase() const noexcept { return static_cast<Phase>(word_ & phase_mask); }
+  [[nodiscard]] constexpr bool has_waiter() const noexcept { return (word_ & waiter_bit) != 0; }
+  [[nodiscard]] constexpr State with_waiter() const noexcept { return State(word_ | waiter_bit); }
+
+  [[nodiscard]] constexpr bool is(Phase phase, std::uint32_t sequence) const noexcept {
+    return (word_ & ~waiter_bit) == State(sequence, phase).word_;
+  }
+  /// Whether this reply word answers call `sequence`.
+  [[nodiscard]] constexpr bool concludes(std::uint32_t sequence) const noexcept { return sequence_of(word_) == sequence; }
+
+  /// The sequence number of the slot's next call, wrapped to the bits it has.
+  static constexpr std::uint32_t after(std::uint32_t sequence) noexcept { return sequence_of((sequence + 1) << sequence_shift); }
+
+  friend constexpr bool operator==(State, State) = default;
+
+ private:
+  static constexpr std::uint32_t phase_mask = 0xF;
+  static constexpr std::uint32_t waiter_bit = 0x10;
+  static constexpr unsigned sequence_shift = 5;
+  static constexpr std::uint32_t sequence_of(std::uint32_t word) noexcept { return word >> sequence_shift; }
+
+  std::uint32_t word_;
+};
+
+template <class Slot>
+State load_request(const Slot& slot) noexcept {
+  return State(slot.request.load(std::memory_order_seq_cst));  // (2)
+}
+template <class Slot>
+State load_reply(const Slot& slot) noexcept {
+  return State(slot.reply.load(std::memory_order_seq_cst));  // (4), (5)
+}
+template <class Slot>
+State load_taken(const Slot& slot) noexcept {
+  return State(slot.taken.load(std::memory_order_seq_cst));  // (5)
+}
+
+// ---- the client's side ------------------------------------------------------------------------------
+
+/// What became of a call that its caller gave up.
+enum class Withdrawal {
+  withdrawn,  ///< No handler saw the request and none will.
+  abandoned,  ///< A worker may be executing it. The slot is to be released and left alone.
+  answered,   ///< The answer came first and is there to be read.
+};
+
+/// Gives up the call `sequence`, which this owner (or the dead one before it) posted.
+template <class Slot>
+Withdrawal withdraw(Slot& slot, std::uint32_t sequence) noexcept {
+  SHARED_CHANNEL_TEST_POINT(client_gives_up);
+  slot.request.store(State(sequence, Phase::withdrawn).word(), std::memory_order_seq_cst);  // W1
+  SHARED_CHANNEL_TEST_POINT(client_withdrew);
+  if (!load_taken(slot).is(Phase::taken, sequence)) return Withdrawal::withdrawn;            // W2
+  return load_reply(slot).concludes(sequence) ? Withdrawal::answered : Withdrawal::abandoned;  // W3
+}
+
+/// Gives the slot back. The caller then checks whether others wait for their turn.
+template <class Slot>
+void release(Slot& slot) noexcept {
+  slot.owner.store(0, std::memory_order_seq_cst);  // (6)
+}
+
+/// Whether a slot with this request word may be used by its next owner as it is.
+template <class Slot>
+bool is_settled(const Slot& slot, State request) noexcept {
+  if (load_reply(slot).concludes(request.sequence())) return true;
+  return request.phase() != Phase::posted && !load_taken(slot).is(Phase::taken, request.sequence());
+}
+
+/// How an attempt to become a slot's owner ended.
+enum class Claim {
+  claimed,     ///< The slot is the caller's to use.
+  occupied,    ///< Somebody else holds it, or a worker has not finished with it.
+  given_back,  ///< The caller held it for a moment, found a worker in it and released it: see doorbell.hpp.
+};
+
+/// Becomes the owner in place of `before` (0: nobody) and ends what that one left pending.
+template <class Slot>
+Claim take_ownership(Slot& slot, std::uint32_t before, std::uint32_t me) noexcept {
+  if (!slot.owner.compare_exchange_strong(before, me, std::memory_order_acquire,  // (7)
+                                          std::memory_order_relaxed)) {
+    return Claim::occupied;
+  }
+  SHARED_CHANNEL_TEST_POINT(client_claimed);
+  const State request = load_request(slot);
+  if (is_settled(slot, request)) return Claim::claimed;
+  if (request.phase() == Phase::posted && withdraw(slot, request.sequence()) != Withdrawal::abandoned) return Claim::claimed;
+  release(slot);
+  return Claim::given_back;
+}
+
+/// Takes a free slot for client `me`.
+template <class Slot>
+Claim claim(Slot& slot, std::uint32_t me) noexcept {
+  if (slot.owner.load(std::memory_order_relaxed) != 0) return Claim::occupied;
+  const State request = load_request(slot);
+  if (request.phase() == Phase::withdrawn && !is_settled(slot, request)) return Claim::occupied;
+  return take_ownership(slot, 0, me);
+}
+
+/// Takes over a slot from client `dead`, of whom the kernel said that it is gone.
+template <class Slot>
+Claim recover(Slot& slot, std::uint32_t dead, std::uint32_t me) noexcept {
+  return take_ownership(slot, dead, me);
+}
+
+/// Publishes the request that the owner has written; answers with the sequence number of the call.
+template <class Slot>
+std::uint32_t post(Slot& slot) noexcept {
+  std::uint32_t sequence = State::after(load_request(slot).sequence());
+  // Never so among correct peers; among others, a stale reply must not pass for ours.
+  if (load_reply(slot).concludes(sequence)) sequence = State::after(sequence);
+  slot.request.store(State(sequence, Phase::posted).word(), std::memory_order_seq_cst);  // P1, (1)
+  SHARED_CHANNEL_TEST_POINT(client_posted);
+  return sequence;
+}
+
+/// Announces that the caller is about to sleep (A1) and looks at the reply again (A2): if that does not conclude the
+/// call, it is the word to sleep on.
+template <class Slot>
+State announce_waiter(Slot& slot, std::uint32_t sequence) noexcept {
+  slot.request.store(State(sequence, Phase::posted).with_waiter().word(), std::memory_order_seq_cst);  // A1
+  SHARED_CHANNEL_TEST_POINT(client_announced_waiter);
+  return load_reply(slot);  // A2
+}
+
+// ---- the server's side ------------------------------------------------------------------------------
+
+/// The server's private record of one slot. What stands here no other process can write.
+template <class Flag, class Number>
+struct BasicDesk {
+  Flag busy{0};         ///< a worker of ours is at this slot
+  Number concluded{0};  ///< sequence of the last call executed or refused: no call is executed twice
+
+  /// Keeps the workers apart, whatever anybody writes into shared memory.
+  bool try_lock() noexcept {
+    return busy.load(std::memory_order_relaxed) == 0 && busy.exchange(1, std::memory_order_acquire) == 0;
+  }
+  void unlock() noexcept { busy.store(0, std::memory_order_release); }
+  [[nodiscard]] bool is_locked() const noexcept { return busy.load(std::memory_order_relaxed) != 0; }
+};
+using Desk = BasicDesk<std::atomic<std::uint32_t>, std::atomic<std::uint32_t>>;
+
+/// S: whether `request`, as just loaded, asks for something.
+template <class Desk>
+bool is_waiting(const Desk& desk, State request) noexcept {
+  return request.phase() == Phase::posted && request.sequence() != desk.concluded.load(std::memory_order_relaxed);
+}
+
+/// Takes back T1's word that a worker executes call `sequence`, at a desk that the caller has locked.
+template <class Slot>
+void let_go(Slot& slot, std::uint32_t sequence) noexcept {
+  slot.taken.store(State(sequence, Phase::idle).word(), std::memory_order_seq_cst);
+}
+
+/// How an attempt to take a call ended.
+enum class Take {
+  taken,    ///< The worker holds the slot until finish().
+  nothing,  ///< Nothing waits any more.
+  let_go,   ///< It was withdrawn in that very moment; its caller may have left a slot that became free only now.
+};
+
+/// Takes the call that waits in the slot, at a desk that the worker has locked; `sequence` is then the call's.
+template <class Slot, class Desk>
+Take take(Slot& slot, const Desk& desk, std::uint32_t& sequence) noexcept {
+  const State request = load_request(slot);
+  if (!is_waiting(desk, request)) return Take::nothing;
+  sequence = request.sequence();
+  slot.taken.store(State(sequence, Phase::taken).word(), std::memory_order_seq_cst);  // T1
+  SHARED_CHANNEL_TEST_POINT(server_marked_taken);
+  if (load_request(slot).is(Phase::posted, sequence)) return Take::taken;             // T2, (2)
+  SHARED_CHANNEL_TEST_POINT(server_lets_go);
+  let_go(slot, sequence);
+  return Take::let_go;
+}
+
+/// What a worker owes after it finished a call.
+enum class Finish {
+  nothing,       ///< The caller sees the answer by itself.
+  wake,          ///< The caller sleeps: ring its Done signal.
+  pass_turn,     ///< The caller had left: the slot has become free, and callers may wait for one.
+};
+
+/// Ends the call with `answer` (done, failed, …), the reply's bytes being written.
+template <class Slot, class Desk>
+Finish finish(Slot& slot, Desk& desk, std::uint32_t sequence, Phase answer) noexcept {
+  desk.concluded.store(sequence, std::memory_order_relaxed);
+  SHARED_CHANNEL_TEST_POINT(server_concludes);
+  slot.reply.store(State(sequence, answer).word(), std::memory_order_seq_cst);  // F1, (3)
+  SHARED_CHANNEL_TEST_POINT(server_replied);
+  const State request = load_request(slot);                                     // F2
+  if (request.phase() == Phase::withdrawn) return Finish::pass_turn;
+  return request.has_waiter() ? Finish::wake : Finish::nothing;
+}
+
+/// Whether the slot claims that a worker executes a call which its caller gave up. If no worker is at the desk, that is
+/// damage by a broken or hostile peer, and let_go() frees the slot.
+template <class Slot>
+bool looks_executing(const Slot& slot, State request) noexcept {
+  return request.phase() != Phase::posted && load_taken(slot).is(Phase::taken, request.sequence()) &&
+         !load_reply(slot).concludes(request.sequence());
+}
+
+}  // namespace shared_channel::detail

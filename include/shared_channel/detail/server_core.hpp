@@ -1,0 +1,502 @@
+// The server's side of a channel: makes a generation, finds posted requests, answers them, and ends in
+// good order. Knows bytes, not message types.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <new>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <shared_channel/detail/connection.hpp>
+#include <shared_channel/detail/doorbell.hpp>
+#include <shared_channel/detail/handler.hpp>
+
+namespace shared_channel::detail {
+
+class ServerCore final : private Answering {
+ public:
+  /// `shape_for` makes the channel's Shape from options that have been checked.
+  template <class ShapeFor>
+  static Result<std::unique_ptr<ServerCore>> create(std::string_view name, const ServerOptions& options, ShapeFor&& shape_for) {
+    auto names = Names::make(name, options.scope);
+    if (!names) return std::move(names).error();
+    if (auto valid = check(*names, options); !valid) return std::move(valid).error();
+    auto lease = platform::ServerLease::acquire(*names, options.access);
+    if (!lease) return std::move(lease).error();
+    std::unique_ptr<ServerCore> core(new ServerCore(*std::move(names), options, *std::move(lease)));
+    if (auto opened = core->open(shape_for(options)); !opened) return std::move(opened).error();
+    return core;
+  }
+
+  ServerCore(const ServerCore&) = delete;
+  ServerCore& operator=(const ServerCore&) = delete;
+
+  ~ServerCore() {
+    if (!segment_) return;
+    stop();
+    if (in_background_) join();
+    // A serve() in another thread leaves by itself after stop() and joins its workers; its last call is answered first.
+    while (serving_.load(std::memory_order_acquire)) platform::rest(std::chrono::milliseconds(1));
+    link_->cut();
+    lease_.record().generation.store(0, std::memory_order_seq_cst);
+    SHARED_CHANNEL_TEST_POINT(server_unpublished);
+    beacon_.reset();
+    SHARED_CHANNEL_TEST_POINT(server_beacon_out);
+    platform::Mapping::remove(names_.segment(generation_));
+  }
+
+  /// Serves on the calling thread and options.threads - 1 more until stop().
+  template <class Answer>
+  Result<void> serve(Answer& answer) {
+    if (auto begun = begin_serving(); !begun) return begun;
+    Result<void> started = start_workers(answer, options_.threads - 1);
+    if (started) work(answer);
+    else stop();
+    join();
+    serving_.store(false, std::memory_order_release);
+    return started;
+  }
+
+  /// Serves on options.threads threads in the background. `answer` is kept until they have ended.
+  template <class Answer>
+  Result<void> start(std::shared_ptr<Answer> answer) {
+    if (stopping()) return stopped();
+    if (auto begun = begin_serving(); !begun) return begun;
+    background_ = answer;
+    in_background_ = true;  // the threads leave with stop(); only join() waits for them
+    Result<void> started = start_workers(*answer, options_.threads);
+    if (!started) {
+      stop();
+      join();
+    }
+    return started;
+  }
+
+  /// Answers one request. False: none came before the deadline, or the server was stopped.
+  template <class Answer>
+  Result<bool> serve_one(Answer& answer, Deadline deadline) {
+    if (auto begun = begin_serving(); !begun) return std::move(begun).error();
+    const TakenCall call = next(deadline);
+    if (call) handle(call, answer);
+    if (stopping()) refuse_pending();
+    serving_.store(false, std::memory_order_release);
+    return static_cast<bool>(call);
+  }
+
+  /// Only atomics and wake-ups: safe in a signal handler.
+  void stop() noexcept {
+    if (mark_.in_child()) return;  // the parent's threads serve on
+    // Pairs with the client's post: it sees that we stopped, or we see its request. Before the workers are told: whoever
+    // still posts in a slot that one of them has refused already must see it.
+    header().service.store(service_stopped, std::memory_order_seq_cst);
+    stopping_.store(true, std::memory_order_seq_cst);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    SHARED_CHANNEL_TEST_POINT(server_stopping);
+    refuse_pending();
+    ring(header().exec, *exec_);
+  }
+
+  [[nodiscard]] const Names& names() const noexcept { return names_; }
+  [[nodiscard]] bool is_in_child() const noexcept { return mark_.in_child(); }
+
+  /// Slots found in a state that no correct peer leaves, and reset.
+  [[nodiscard]] std::uint64_t damaged_slots() const noexcept { return damaged_.load(std::memory_order_relaxed); }
+
+ private:
+  ServerCore(Names names, const ServerOptions& options, platform::ServerLease lease)
+      : names_(std::move(names)), options_(options), lease_(std::move(lease)), spin_(options.wait) {}
+
+  static Result<void> check(const Names& names, const ServerOptions& options) {
+    const auto range = [&](const char* what, unsigned value, unsigned most) {
+      return names.error(Errc::invalid_argument, std::string("ServerOptions::") + what + " is " + std::to_string(value) +
+                                                     "; it must be from 1 to " + std::to_string(most));
+    };
+    if (options.slots == 0 || options.slots > max_slots) return range("slots", options.slots, max_slots);
+    if (options.threads == 0 || options.threads > max_threads) return range("threads", options.threads, max_threads);
+    for (const std::size_t bytes : {options.max_request_bytes, options.max_reply_bytes}) {
+      if (bytes == 0 || bytes > max_message_bytes) {
+        return names.error(Errc::invalid_argument, "ServerOptions::max_request_bytes and max_reply_bytes must be from 1 to " +
+                                                       std::to_string(max_message_bytes));
+      }
+    }
+    if (options.wait.spin < nanoseconds::zero()) {
+      return names.error(Errc::invalid_argument, "WaitPolicy::spin is negative; 0 sleeps at once");
+    }
+    return {};
+  }
+
+  // ---- making a generation ----
+
+  /// Fresh objects for this generation (law 4); published as the last step.
+  Result<void> open(const Shape& shape) {
+    Rendezvous& record = lease_.record();
+    remove_leftovers(record);
+    SHARED_CHANNEL_TEST_POINT(server_removed_leftovers);
+    generation_ = random_generation();
+    record.magic = rendezvous_magic;
+    record.version = abi_version;
+    record.generation.store(0, std::memory_order_seq_cst);
+    record.announced.store(generation_, std::memory_order_seq_cst);
+    SHARED_CHANNEL_TEST_POINT(server_announced_generation);
+
+    const Geometry geometry = Geometry::of(shape, options_.slots);
+    auto segment = platform::Mapping::create(names_, names_.segment(generation_), geometry.total_bytes, options_.access);
+    if (!segment) return std::move(segment).error();
+    segment_.emplace(*std::move(segment));
+    slots_.emplace(segment_->data(), shape, options_.slots);
+    leases_.emplace(platform::ClientLease::observer(names_, generation_, *segment_));
+    write_identity(shape, geometry);
+    SHARED_CHANNEL_TEST_POINT(server_identified);
+    desks_ = std::make_unique<Desk[]>(options_.slots);
+    Result<void> ready = make_signals();
+    SHARED_CHANNEL_TEST_POINT(server_made_signals);
+    if (ready) {
+      auto beacon = platform::Beacon::light(names_, generation_, header(), options_.access);
+      if (beacon) beacon_ = *std::move(beacon);
+      else ready = std::move(beacon).error();
+    }
+    if (!ready) {
+      platform::Mapping::remove(names_.segment(generation_));
+      segment_.reset();
+      return ready;
+    }
+    SHARED_CHANNEL_TEST_POINT(server_beacon_lit);
+    record.generation.store(generation_, std::memory_order_seq_cst);
+    SHARED_CHANNEL_TEST_POINT(server_published);
+    return ready;
+  }
+
+  /// Whatever a killed predecessor left: the name it published, and the one it was about to.
+  void remove_leftovers(Rendezvous& record) const noexcept {
+    if (record.magic != rendezvous_magic) return;
+    for (const std::uint64_t generation : {record.generation.load(), record.announced.load()}) {
+      if (generation != 0) platform::Mapping::remove(names_.segment(generation));
+    }
+  }
+
+  static std::uint64_t random_generation() {
+    const std::uint64_t number = platform::random_number();
+    return number != 0 ? number : 1;  // 0 means none
+  }
+
+  void write_identity(const Shape& shape, const Geometry& geometry) noexcept {
+    Identity& identity = header().identity;
+    identity.version = abi_version;
+    identity.slots = options_.slots;
+    identity.total_bytes = geometry.total_bytes;
+    identity.generation = generation_;
+    identity.shape = shape;
+    identity.server_birth = platform::process_birth();
+    identity.server_process = platform::process_id();
+    identity.magic = segment_magic;
+    header().service.store(service_open, std::memory_order_seq_cst);
+  }
+
+  Result<void> make_signals() {
+    const auto make = [&](const std::string& part, Word& word) {
+      return platform::Signal::create(names_, generation_, part, word, options_.access);
+    };
+    auto exec = make("exec", header().exec.sequence);
+    if (!exec) return std::move(exec).error();
+    auto turn = make("turn", header().turn.sequence);
+    if (!turn) return std::move(turn).error();
+    auto turn_lock = platform::TurnLock::create(names_, generation_, header().turn.lock, options_.access);
+    if (!turn_lock) return std::move(turn_lock).error();
+    done_.reserve(options_.slots);
+    for (std::uint32_t index = 0; index < options_.slots; ++index) {
+      auto done = make("done." + std::to_string(index), (*slots_)[index].reply);
+      if (!done) return std::move(done).error();
+      done_.push_back(*std::move(done));
+    }
+    exec_.emplace(*std::move(exec));
+    turn_.emplace(*std::move(turn));
+    turn_lock_.emplace(*std::move(turn_lock));
+    return {};
+  }
+
+  [[nodiscard]] Header& header() const noexcept { return *reinterpret_cast<Header*>(segment_->data()); }
+
+  // ---- threads ----
+
+  Result<void> begin_serving() {
+    if (mark_.in_child()) return names_.error(Errc::forked, "this server was made before fork(); make a new one in the child");
+    if (serving_.exchange(true, std::memory_order_acq_rel)) {
+      return names_.error(Errc::invalid_argument, "this server is already serving; ServerOptions::threads sets how many handlers run at once");
+    }
+    return {};
+  }
+
+  Error stopped() const { return names_.error(Errc::server_stopped, "this server has been stopped; make a new one"); }
+
+  template <class Answer>
+  Result<void> start_workers(Answer& answer, unsigned count) {
+    workers_.reserve(count);
+#if defined(__cpp_exceptions)
+    try {
+#endif
+      for (unsigned i = 0; i < count; ++i) workers_.emplace_back([this, &answer] { work(answer); });
+#if defined(__cpp_exceptions)
+    } catch (const std::system_error& error) {
+      return names_.error(Errc::system_error, "a server thread could not start; use fewer threads", error.code().value());
+    }
+#endif
+    return {};
+  }
+
+  void join() noexcept {
+    for (std::thread& worker : workers_) {
+      if (worker.joinable()) worker.join();
+    }
+    if (in_background_) {
+      in_background_ = false;
+      serving_.store(false, std::memory_order_release);
+    }
+  }
+
+  [[nodiscard]] bool stopping() const noexcept { return stopping_.load(std::memory_order_seq_cst); }
+
+  /// A worker's life.
+  template <class Answer>
+  void work(Answer& answer) {
+    Deadline never = Deadline::never();
+    while (const TakenCall call = next(never)) handle(call, answer);
+    refuse_pending();
+    ring(header().exec, *exec_);  // the next worker leaves likewise
+  }
+
+  // ---- finding requests ----
+
+  /// The next request, or nothing once the deadline has passed or the server is stopping.
+  TakenCall next(Deadline& deadline) {
+    TakenCall found;
+    const auto look = [&] {
+      found = scan();
+      return found || stopping();
+    };
+    for (;;) {
+      if (stopping()) return {};
+      if (spin_.poll(look, deadline)) return found;
+      if (deadline.passed()) return {};
+      if (spin_.never_sleeps()) continue;
+      const Sleeper sleeper(header().exec, options_.threads);
+      if (look()) return found;
+      exec_->wait(sleeper.ticket(), deadline);
+      SHARED_CHANNEL_TEST_POINT(server_woke);
+    }
+  }
+
+  [[nodiscard]] std::uint32_t used_slots() const noexcept {
+    const std::uint32_t stated = header().high_water.load(std::memory_order_acquire);
+    return stated < options_.slots ? stated : options_.slots;
+  }
+
+  /// One look at every slot that was ever used, from where the last look ended: all callers are served in turn.
+  TakenCall scan() noexcept {
+    const std::uint32_t count = used_slots();
+    std::uint32_t index = cursor_.load(std::memory_order_relaxed);
+    for (std::uint32_t looked = 0; looked < count; ++looked) {
+      if (index >= count) index = 0;
+      if (const auto call = examine(index)) {
+        cursor_.store(index + 1, std::memory_order_relaxed);
+        return call;
+      }
+      ++index;
+    }
+    return {};
+  }
+
+  /// Takes the call that waits in a slot, if one does.
+  TakenCall examine(std::uint32_t index) noexcept {
+    Slot& slot = (*slots_)[index];
+    Desk& desk = desks_[index];
+    const State seen = load_request(slot);
+    const bool damaged = looks_executing(slot, seen);
+    if (!damaged && !is_waiting(desk, seen)) return {};
+    if (!desk.try_lock()) return {};
+    SHARED_CHANNEL_TEST_POINT(server_at_desk);
+    TakenCall call{index, 0};
+    const Take outcome = take(slot, desk, call.sequence);
+    if (outcome == Take::taken) return call;
+    if (outcome == Take::let_go) pass_turn();
+    if (damaged && looks_executing(slot, seen)) {
+      let_go(slot, seen.sequence());
+      damaged_.fetch_add(1, std::memory_order_relaxed);
+      pass_turn();
+    }
+    desk.unlock();
+    return {};
+  }
+
+  [[nodiscard]] bool has_posted() const noexcept {
+    const std::uint32_t count = used_slots();
+    for (std::uint32_t index = 0; index < count; ++index) {
+      // Whoever is at the desk sees to its call, or has deferred it.
+      const Desk& desk = desks_[index];
+      if (!desk.is_locked() && is_waiting(desk, load_request((*slots_)[index]))) return true;
+    }
+    return false;
+  }
+
+  /// Answers everything that was posted and not taken with "the server stopped".
+  void refuse_pending() noexcept {
+    for (std::uint32_t index = 0; index < options_.slots; ++index) {
+      if (const auto call = examine(index)) leave(call, Phase::refused);
+    }
+  }
+
+  // ---- answering them ----
+
+  /// What a handler is called with: the taken call's frames, and whatever else the handler's form asks for.
+  class Invocation {
+   public:
+    Invocation(ServerCore& core, const TakenCall& call) noexcept : core_(core), call_(call) {}
+    [[nodiscard]] Frame request() const noexcept { return core_.slots_->request(call_.index); }
+    [[nodiscard]] Frame reply() const noexcept { return core_.slots_->reply(call_.index); }
+    [[nodiscard]] CallContext context() const { return core_.context(call_); }
+    template <class Reply>
+    [[nodiscard]] Responder<Reply> responder() const {
+      has_responder_ = true;
+      return Responder<Reply>(core_.link_, call_);
+    }
+    /// Whether the duty to answer went over to a Responder.
+    [[nodiscard]] bool has_responder() const noexcept { return has_responder_; }
+
+   private:
+    ServerCore& core_;
+    TakenCall call_;
+    mutable bool has_responder_ = false;
+  };
+
+  template <class Answer>
+  void handle(const TakenCall& call, Answer& answer) {
+    // Two rings that meet before a sleeper sleeps can merge into one (Win32 events do): whoever got the one passes it on.
+    if (options_.threads > 1 && header().exec.sleepers.load(std::memory_order_relaxed) != 0 && has_posted() &&
+        must_ring(header().exec)) {
+      exec_->ring();
+    }
+    Outcome outcome;
+    {
+      HandlerScope scope(generation_, call);
+      const Invocation invocation(*this, call);
+      const auto fail_unless_answered = [&](std::string_view text) {
+        const bool answered = invocation.has_responder() && !scope.is_unanswered();
+        return answered ? deferred : Outcome(fail(call, text));
+      };
+#if defined(__cpp_exceptions)
+      try {
+        outcome = answer(invocation);
+        if (scope.is_unanswered()) outcome = fail(call, dropped);
+      } catch (const std::exception& exception) {
+        outcome = fail_unless_answered(exception.what());
+      } catch (...) {
+        outcome = fail_unless_answered("it threw something that is not a std::exception");
+      }
+#else
+      outcome = answer(invocation);
+#endif
+    }
+    SHARED_CHANNEL_TEST_POINT(server_handled);
+    if (outcome) leave(call, *outcome);
+  }
+
+  [[nodiscard]] CallContext context(const TakenCall& call) const {
+    const Slot& slot = (*slots_)[call.index];
+    const auto stated = static_cast<std::int64_t>(slot.deadline.load(std::memory_order_relaxed));
+    const auto timeout = static_cast<std::int64_t>(slot.timeout.load(std::memory_order_relaxed));
+    // A deadline not yet stated belongs to a call that was posted this instant.
+    // No client states a negative one, and who subtracts the clock from it must not overflow.
+    const Clock::time_point deadline = stated == 0 ? Deadline(nanoseconds(timeout)).at()
+                                                   : Clock::time_point(nanoseconds(stated > 0 ? stated : 0));
+    return CallContext(link_, call, deadline, slot.process.load(std::memory_order_relaxed));
+  }
+
+  // ---- Answering: what responders and contexts ask for, from any thread ----
+
+  [[nodiscard]] Frame reply_frame(const TakenCall& call) const noexcept override { return slots_->reply(call.index); }
+
+  /// Cut to the room there is.
+  Phase fail(const TakenCall& call, std::string_view text) noexcept override {
+    const std::size_t length = text.size() < text_capacity ? text.size() : text_capacity;
+    Slot& slot = (*slots_)[call.index];
+    std::memcpy(slot.text, text.data(), length);
+    slot.length.store(static_cast<std::uint32_t>(length), std::memory_order_relaxed);
+    return Phase::failed;
+  }
+
+  void conclude(const TakenCall& call, Phase outcome) noexcept override {
+    leave(call, outcome);
+    // A worker looks at every slot again before it sleeps or ends; a responder's thread does not. While it was at the
+    // desk, a worker may have turned away from the slot's next call. Either that worker came after us, or we see its call.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (stopping()) refuse_pending();
+    else if (is_waiting(desks_[call.index], load_request((*slots_)[call.index])) && must_ring(header().exec)) exec_->ring();
+  }
+
+  static constexpr std::string_view dropped = "the handler dropped the call without an answer";
+
+  void drop(const TakenCall& call) noexcept override {
+    // If the handler is throwing, handle() will know the text.
+    if (std::uncaught_exceptions() > 0 && HandlerScope::leave_unanswered(generation_, call)) return;
+    conclude(call, fail(call, dropped));
+  }
+
+  /// Ends the call and leaves its desk.
+  void leave(const TakenCall& call, Phase outcome) noexcept {
+    Desk& desk = desks_[call.index];
+    switch (finish((*slots_)[call.index], desk, call.sequence, outcome)) {
+      case Finish::nothing: break;
+      case Finish::wake: done_[call.index].ring(); break;
+      case Finish::pass_turn: pass_turn(); break;
+    }
+    SHARED_CHANNEL_TEST_POINT(server_leaves_desk);
+    desk.unlock();
+  }
+
+  [[nodiscard]] bool is_wanted(const TakenCall& call) const noexcept override {
+    const Slot& slot = (*slots_)[call.index];
+    const bool is_answered = desks_[call.index].concluded.load(std::memory_order_relaxed) == call.sequence;
+    return !is_answered && load_request(slot).is(Phase::posted, call.sequence) && leases_->is_held(slot.owner.load(std::memory_order_relaxed));
+  }
+
+  void pass_turn() noexcept {
+    if (must_pass_turn(header().turn)) turn_->ring();
+  }
+
+  Names names_;
+  ServerOptions options_;
+  platform::ForkMark mark_;
+  platform::ServerLease lease_;
+  std::uint64_t generation_ = 0;
+  std::optional<platform::Mapping> segment_;
+  std::optional<SlotArray> slots_;
+  std::optional<platform::ClientLease> leases_;  // a view of the clients' leases; holds none
+  std::unique_ptr<platform::Beacon> beacon_;
+  std::optional<platform::Signal> exec_;
+  std::optional<platform::Signal> turn_;
+  std::optional<platform::TurnLock> turn_lock_;
+  std::vector<platform::Signal> done_;
+
+  std::shared_ptr<ServerLink> link_{new ServerLink(*this)};
+  std::unique_ptr<Desk[]> desks_;         // one per slot
+  std::atomic<std::uint32_t> cursor_{0};       // where the next scan begins
+  std::atomic<std::uint64_t> damaged_{0};
+  AdaptiveSpin spin_;
+
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> serving_{false};
+  bool in_background_ = false;
+  std::shared_ptr<void> background_;  // the handler of start()
+  std::vector<std::thread> workers_;
+};
+
+}  // namespace shared_channel::detail

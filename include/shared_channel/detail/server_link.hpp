@@ -1,0 +1,85 @@
+// What a deferred reply or a call's context, which may outlive the server, can ask of it.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include <shared_channel/detail/platform.hpp>
+#include <shared_channel/detail/protocol.hpp>
+#include <shared_channel/detail/slots.hpp>
+
+namespace shared_channel::detail {
+
+class ServerCore;
+
+/// A call that this process has taken and not yet concluded; or none. Two registers' worth, not a std::optional: that
+/// is built in pieces and copied whole, which stalls the processor's store buffer at each copy on the hottest path.
+struct TakenCall {
+  static constexpr std::uint32_t none = 0xFFFF'FFFF;
+  std::uint32_t index = none;
+  std::uint32_t sequence = 0;
+
+  explicit operator bool() const noexcept { return index != none; }
+};
+
+/// The part of the server that answers a taken call. Thread-safe.
+class Answering {
+ public:
+  [[nodiscard]] virtual Frame reply_frame(const TakenCall& call) const noexcept = 0;
+  /// Leaves the text that the caller's error will carry.
+  virtual Phase fail(const TakenCall& call, std::string_view text) noexcept = 0;
+  virtual void conclude(const TakenCall& call, Phase outcome) noexcept = 0;
+  /// The call's Responder went without an answer.
+  virtual void drop(const TakenCall& call) noexcept = 0;
+  /// Whether the caller still waits for the answer.
+  [[nodiscard]] virtual bool is_wanted(const TakenCall& call) const noexcept = 0;
+
+ protected:
+  ~Answering() = default;
+};
+
+/// Leads to the server as long as it lives. Visitors do not keep each other out: one may spend long on encoding its reply.
+class ServerLink {
+ public:
+  explicit ServerLink(Answering& server) noexcept : server_(&server) {}
+
+  /// Calls `use` with the server, which waits with its end until that returns. False: there is none any more, or it is
+  /// the parent's, of which a fork()ed child has copies of responders.
+  template <class Use>
+  bool with_server(Use&& use) {
+    if (mark_.in_child()) return false;
+    const Visit visit(visitors_);  // first, so that either cut() sees us or we see that it came
+    Answering* const server = server_.load(std::memory_order_seq_cst);
+    if (server == nullptr) return false;
+    use(*server);
+    return true;
+  }
+
+  void cut() noexcept {
+    server_.store(nullptr, std::memory_order_seq_cst);
+    while (visitors_.load(std::memory_order_seq_cst) != 0) platform::rest(std::chrono::milliseconds(1));
+  }
+
+ private:
+  class Visit {
+   public:
+    explicit Visit(std::atomic<std::uint32_t>& visitors) noexcept : visitors_(visitors) { visitors_.fetch_add(1, std::memory_order_seq_cst); }
+    ~Visit() { visitors_.fetch_sub(1, std::memory_order_release); }
+    Visit(const Visit&) = delete;
+    Visit& operator=(const Visit&) = delete;
+
+   private:
+    std::atomic<std::uint32_t>& visitors_;
+  };
+
+  platform::ForkMark mark_;
+  std::atomic<std::uint32_t> visitors_{0};
+  std::atomic<Answering*> server_;
+};
+
+}  // namespace shared_channel::detail

@@ -1,0 +1,102 @@
+// The slots of a mapped segment, and where each of their messages lies.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <optional>
+#include <span>
+
+#include <shared_channel/detail/layout.hpp>
+
+namespace shared_channel::detail {
+
+/// One direction's message in one slot. A message of fixed size lies at fixed(). One of variable length lies inline if it
+/// has at most inline_capacity bytes, whatever the capacity is: so that a short one travels in one cache line.
+class Frame {
+ public:
+  Frame(Slot& slot, std::byte* area, std::size_t capacity) noexcept : slot_(&slot), area_(area), capacity_(capacity) {}
+
+  [[nodiscard]] std::byte* fixed() const noexcept { return area_; }
+  [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+
+  /// Where a message of `bytes`, at most capacity(), is to be written. Sets the length.
+  [[nodiscard]] std::span<std::byte> place(std::size_t bytes) const noexcept {
+    set_length(bytes);
+    return {at(bytes), bytes};
+  }
+
+  /// Everything there is room for, for a writer that does not know beforehand how much it will use.
+  [[nodiscard]] std::span<std::byte> room() const noexcept { return {area_, capacity_}; }
+  /// Ends the writing into room(): a message that turned out short moves to where short ones are looked for.
+  void settle(std::size_t bytes) const noexcept {
+    if (at(bytes) != area_) std::memcpy(at(bytes), area_, bytes);
+    set_length(bytes);
+  }
+
+  /// Says how long a message would be that is too long for the frame; as far as the length word reaches.
+  void refuse(std::size_t bytes) const noexcept {
+    constexpr std::size_t most = (std::numeric_limits<std::uint32_t>::max)();
+    set_length(bytes < most ? bytes : most);
+  }
+
+  /// The message that the peer wrote; nothing if it claims a length that it cannot have. The length is read once.
+  [[nodiscard]] std::optional<std::span<const std::byte>> view() const noexcept {
+    const std::size_t bytes = length();
+    if (bytes > capacity_) return std::nullopt;
+    return std::span<const std::byte>(at(bytes), bytes);
+  }
+
+  [[nodiscard]] std::size_t length() const noexcept { return slot_->length.load(std::memory_order_relaxed); }
+  void set_length(std::size_t bytes) const noexcept {
+    slot_->length.store(static_cast<std::uint32_t>(bytes), std::memory_order_relaxed);
+  }
+
+ private:
+  [[nodiscard]] std::byte* at(std::size_t bytes) const noexcept {
+    return bytes <= inline_capacity ? slot_->inline_bytes : area_;
+  }
+
+  Slot* slot_;
+  std::byte* area_;
+  std::size_t capacity_;
+};
+
+/// Both sides compute it from constants of their own.
+class SlotArray {
+ public:
+  SlotArray(std::byte* segment, const Shape& shape, std::uint32_t count) noexcept
+      : SlotArray(segment, shape, Geometry::of(shape, count), count) {}
+
+  [[nodiscard]] std::uint32_t count() const noexcept { return count_; }
+  [[nodiscard]] Slot& operator[](std::uint32_t index) const noexcept { return *reinterpret_cast<Slot*>(at(index)); }
+  [[nodiscard]] Frame request(std::uint32_t index) const noexcept {
+    return Frame((*this)[index], at(index) + request_offset_, request_capacity_);
+  }
+  [[nodiscard]] Frame reply(std::uint32_t index) const noexcept {
+    return Frame((*this)[index], at(index) + reply_offset_, reply_capacity_);
+  }
+
+ private:
+  SlotArray(std::byte* segment, const Shape& shape, const Geometry& geometry, std::uint32_t count) noexcept
+      : first_(segment + geometry.slots_offset),
+        stride_(static_cast<std::size_t>(geometry.slot_stride)),
+        request_offset_(static_cast<std::size_t>(geometry.request_offset)),
+        reply_offset_(static_cast<std::size_t>(geometry.reply_offset)),
+        request_capacity_(shape.request_size),
+        reply_capacity_(shape.reply_size),
+        count_(count) {}
+
+  [[nodiscard]] std::byte* at(std::uint32_t index) const noexcept { return first_ + index * stride_; }
+
+  std::byte* first_;
+  std::size_t stride_;
+  std::size_t request_offset_;
+  std::size_t reply_offset_;
+  std::size_t request_capacity_;
+  std::size_t reply_capacity_;
+  std::uint32_t count_;
+};
+
+}  // namespace shared_channel::detail

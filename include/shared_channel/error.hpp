@@ -1,0 +1,115 @@
+// What can go wrong, as one closed list, and the value that carries it.
+#pragma once
+
+#include <exception>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace shared_channel {
+
+/// Every way a call can end other than in its answer.
+enum class Errc {
+  invalid_name,       ///< The channel name is empty, too long, or has a character outside [A-Za-z0-9._-].
+  invalid_argument,   ///< An option is out of its range, a handler is empty, or the server already serves.
+  name_in_use,        ///< A live server has this name already.
+  access_denied,      ///< The operating system refuses this user the channel's objects.
+  not_owner,          ///< The name is held by an object that another user or another kind of program made.
+  layout_mismatch,    ///< The server's messages or protocol version differ from this program's.
+  no_server,          ///< No server is running under this name.
+  server_stopped,     ///< The server stopped in good order before it took the request.
+  server_died,        ///< The server's process ended without an answer.
+  busy,               ///< Every slot stayed occupied until the deadline.
+  timed_out,          ///< The deadline passed before the answer came.
+  handler_failed,     ///< The server's handler threw; the message carries the exception's text.
+  message_too_large,  ///< The message does not fit the channel's slots.
+  would_deadlock,     ///< A handler called the channel that it serves.
+  forked,             ///< The object was made before fork() and is used in the child.
+  corrupt,            ///< Shared memory holds what no correct peer writes.
+  out_of_memory,      ///< Memory, or space for shared memory, ran out.
+  system_error,       ///< The operating system refused for a reason of its own; see native().
+};
+
+/// The enumerator's name, e.g. "timed_out".
+constexpr std::string_view to_string(Errc code) noexcept {
+  switch (code) {
+    case Errc::invalid_name: return "invalid_name";
+    case Errc::invalid_argument: return "invalid_argument";
+    case Errc::name_in_use: return "name_in_use";
+    case Errc::access_denied: return "access_denied";
+    case Errc::not_owner: return "not_owner";
+    case Errc::layout_mismatch: return "layout_mismatch";
+    case Errc::no_server: return "no_server";
+    case Errc::server_stopped: return "server_stopped";
+    case Errc::server_died: return "server_died";
+    case Errc::busy: return "busy";
+    case Errc::timed_out: return "timed_out";
+    case Errc::handler_failed: return "handler_failed";
+    case Errc::message_too_large: return "message_too_large";
+    case Errc::would_deadlock: return "would_deadlock";
+    case Errc::forked: return "forked";
+    case Errc::corrupt: return "corrupt";
+    case Errc::out_of_memory: return "out_of_memory";
+    case Errc::system_error: return "system_error";
+  }
+  return "unknown";
+}
+
+/// Whether any handler can have seen the request that an Error speaks of.
+enum class Execution {
+  none,      ///< Certain: no handler saw it. Asking again cannot run it twice.
+  possible,  ///< A handler may have run, in part or in full.
+};
+
+/// Why something failed: a code to branch on and a sentence to show. An ordinary value.
+class [[nodiscard]] Error {
+ public:
+  /// @param code what happened
+  /// @param channel the channel's name, as the user gave it
+  /// @param cause a clause that says what happened and what to do about it, without a full stop
+  /// @param native errno or GetLastError(), 0 if the system was not at fault
+  Error(Errc code, std::string_view channel, std::string cause, int native = 0,
+        Execution execution = Execution::none)
+      : code_(code), native_(native), execution_(execution), channel_(channel), cause_(std::move(cause)) {}
+
+  [[nodiscard]] Errc code() const noexcept { return code_; }
+
+  /// The operating system's own code (errno, GetLastError()), or 0.
+  [[nodiscard]] int native() const noexcept { return native_; }
+
+  /// True if it is certain that no handler saw this request, so that sending it again is safe.
+  [[nodiscard]] bool safe_to_retry() const noexcept { return execution_ == Execution::none; }
+
+  /// A sentence that names the channel, the cause and, where there is one, the remedy.
+  [[nodiscard]] std::string message() const {
+    std::string text = "shared channel '" + channel_ + "': " + cause_;
+    if (native_ != 0) {
+      text += " (system error " + std::to_string(native_) + ": " +
+              std::system_category().message(native_) + ")";
+    }
+    return text + '.';
+  }
+
+ private:
+  Errc code_;
+  int native_;
+  Execution execution_;
+  std::string channel_;
+  std::string cause_;
+};
+
+/// The Error of a constructor or of Result::value(), as an exception.
+class ChannelException : public std::exception {
+ public:
+  explicit ChannelException(Error error) : error_(std::move(error)), what_(error_.message()) {}
+
+  [[nodiscard]] const Error& error() const noexcept { return error_; }
+  [[nodiscard]] const char* what() const noexcept override { return what_.c_str(); }
+
+ private:
+  Error error_;
+  std::string what_;
+};
+
+}  // namespace shared_channel

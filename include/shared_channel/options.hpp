@@ -1,0 +1,107 @@
+// What a user can choose, with its meaning, unit and default.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+namespace shared_channel {
+
+/// How long a call waits for its answer unless told otherwise.
+inline constexpr std::chrono::nanoseconds default_timeout = std::chrono::milliseconds(250);
+
+/// How a waiting thread spends its time: first spinning, then asleep in the kernel.
+///
+/// Spinning answers within a cache-line transfer and occupies a core; a wake-up from sleep costs
+/// two context switches and nothing while it lasts. The default spins about as long as one sleep and
+/// wake-up costs, so it is never much worse than the better of the two, and it stops spinning where
+/// spinning does not pay (see docs/performance.md for the measurement behind the figure).
+struct WaitPolicy {
+  /// Longest time to spin before sleeping. 0 sleeps at once; max() never sleeps.
+  std::chrono::nanoseconds spin = std::chrono::microseconds(50);
+
+  /// Never spin: the choice for many more threads than cores, and for battery.
+  static constexpr WaitPolicy sleep() noexcept { return {std::chrono::nanoseconds::zero()}; }
+  /// Never sleep: the lowest latency, at the price of a whole core on each side.
+  static constexpr WaitPolicy spin_only() noexcept { return {(std::chrono::nanoseconds::max)()}; }
+
+  friend bool operator==(const WaitPolicy&, const WaitPolicy&) = default;
+};
+
+/// Which of the machine's sessions see the channel.
+enum class Scope {
+  session,  ///< Win32: `Local\`, the user's own log-on session. Linux: the machine, which has no such sessions.
+  machine,  ///< Win32: `Global\`; creating needs SeCreateGlobalPrivilege (services have it). Linux: the machine.
+};
+
+/// Who may open the channel. Set by the server, enforced by the operating system.
+class Access {
+ public:
+  enum class Kind { current_user, everyone, sddl, mode };
+
+  /// Only the user that the server runs as (Linux: mode 0600; Win32: a DACL with that user's SID).
+  static Access current_user() { return Access(Kind::current_user); }
+  /// Every user of the machine. Each of them can then disturb the channel: prefer a group.
+  static Access everyone() { return Access(Kind::everyone); }
+  /// Win32 only: a security descriptor in SDDL. On Linux creating the server is an invalid_argument.
+  static Access sddl(std::string descriptor) {
+    Access access(Kind::sddl);
+    access.sddl_ = std::move(descriptor);
+    return access;
+  }
+  /// Linux only: file mode bits (the owner needs 0600) and, optionally, the group that owns the objects.
+  /// On Win32 creating the server is an invalid_argument.
+  static Access mode(unsigned bits, std::int64_t group = keep_group) {
+    Access access(Kind::mode);
+    access.mode_ = bits;
+    access.group_ = group;
+    return access;
+  }
+
+  /// Value of group() that leaves the group as the system sets it.
+  static constexpr std::int64_t keep_group = -1;
+
+  [[nodiscard]] Kind kind() const noexcept { return kind_; }
+  [[nodiscard]] const std::string& sddl() const noexcept { return sddl_; }
+  [[nodiscard]] unsigned mode() const noexcept { return mode_; }
+  [[nodiscard]] std::int64_t group() const noexcept { return group_; }
+
+ private:
+  explicit Access(Kind kind) : kind_(kind) {}
+
+  Kind kind_;
+  unsigned mode_ = 0600;
+  std::int64_t group_ = keep_group;
+  std::string sddl_;
+};
+
+/// Upper bounds that Server checks before it makes anything.
+inline constexpr unsigned max_slots = 4096;
+inline constexpr unsigned max_threads = 256;
+inline constexpr std::size_t max_message_bytes = std::size_t{1} << 30;
+
+struct ServerOptions {
+  /// Calls in flight at once, 1 to max_slots; further callers wait their turn. Clients are not limited.
+  unsigned slots = 16;
+  /// Handlers that run at once, 1 to max_threads. Above 1 the handler is called concurrently.
+  unsigned threads = 1;
+  Access access = Access::current_user();
+  Scope scope = Scope::session;
+  WaitPolicy wait = {};
+  /// Largest message of a channel whose messages vary in length, 1 to max_message_bytes; each slot reserves as much. Only the
+  /// bytes used travel. Without meaning for messages of fixed size.
+  std::size_t max_request_bytes = 64 * 1024;
+  std::size_t max_reply_bytes = 64 * 1024;
+};
+
+struct ClientOptions {
+  /// Must be the server's.
+  Scope scope = Scope::session;
+  WaitPolicy wait = {};
+  /// Whether a call waits, inside its deadline, for a server to appear instead of failing with no_server.
+  bool wait_for_server = false;
+};
+
+}  // namespace shared_channel

@@ -1,0 +1,170 @@
+// The answer to a call that its caller did not wait for.
+#pragma once
+
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <memory>
+#include <new>
+#include <optional>
+#include <utility>
+
+#include <shared_channel/detail/client_core.hpp>
+#include <shared_channel/detail/message.hpp>
+#include <shared_channel/result.hpp>
+
+namespace shared_channel {
+
+namespace detail {
+
+/// The reply in a frame, as a value.
+template <class Reply>
+Result<Reply> read_reply(const Frame& frame, const ClientCore& core) {
+  if constexpr (std::same_as<Reply, bool>) {
+    const std::byte byte = *frame.fixed();
+    if (!is_value<bool>(&byte)) return core.undecodable();
+    return Result<Reply>(FromBytes{&byte});
+  } else if constexpr (FixedMessage<Reply>) {
+    return Result<Reply>(FromBytes{frame.fixed()});
+  } else {
+    if (std::optional<Reply> reply = decode_message<Reply>(frame)) return *std::move(reply);
+    return core.undecodable();
+  }
+}
+
+/// Waits for the call's end and gives the slot back.
+template <class Reply>
+Result<Reply> take_reply(AsyncCall& call) {
+  const auto take = [&]() -> Result<Reply> {
+    if (const auto failure = call.finish()) return call.core()->explain(*failure, call);
+    return read_reply<Reply>(call.call().reply(), *call.core());
+  };
+  Result<Reply> result = take();
+  call.leave();
+  return result;
+}
+
+/// Calls the user's function. The slot is free by then: the function may need it.
+template <class Reply, class F>
+class Callback final : public Continuation {
+ public:
+  explicit Callback(F&& done) : done_(std::move(done)) {}
+  explicit Callback(const F& done) : done_(done) {}
+  void run(AsyncCall& call) noexcept override { done_(take_reply<Reply>(call)); }
+
+ private:
+  F done_;
+};
+
+template <class Handle>
+class Resumption final : public Continuation {
+ public:
+  explicit Resumption(Handle coroutine) noexcept : coroutine_(coroutine) {}
+  void run(AsyncCall&) noexcept override { coroutine_.resume(); }
+
+ private:
+  Handle coroutine_;
+};
+
+/// Lets go of what a fork()ed child may neither use nor end.
+template <class T>
+void leak(std::shared_ptr<T>&& pointer) noexcept {
+  alignas(std::shared_ptr<T>) std::byte room[sizeof(std::shared_ptr<T>)];
+  ::new (static_cast<void*>(room)) std::shared_ptr<T>(std::move(pointer));
+}
+
+}  // namespace detail
+
+/// What Client::call_async() returns: the answer, or the Error, that the call will end in by its deadline. Move-only. One
+/// thread at a time may use it; it need not be the one that made the call. May outlive its client.
+///
+/// The call occupies one of the server's slots until get(), or until the PendingCall is dropped: then a request that the
+/// server has not taken is withdrawn and never runs, and otherwise the reply is discarded.
+///
+/// Each of ready(), wait() and get() looks for itself: no thread but the caller's is needed for them, and a deadline
+/// takes effect when one of them looks. native_handle() and co_await use a completion thread of the client's.
+template <class Reply>
+class [[nodiscard]] PendingCall {
+ public:
+  /// Linux: int, a file descriptor. Win32: void*, a HANDLE.
+  using native_handle_type = detail::platform::Notifier::Native;
+
+  PendingCall(PendingCall&& other) noexcept = default;
+  PendingCall& operator=(PendingCall&& other) noexcept {
+    if (this != &other) {
+      drop();
+      call_ = std::move(other.call_);
+      error_ = std::move(other.error_);
+      notifier_ = std::move(other.notifier_);
+    }
+    return *this;
+  }
+  ~PendingCall() { drop(); }
+
+  /// Whether get() would return at once.
+  [[nodiscard]] bool ready() const noexcept { return !call_ || is_in_child() || call_->ready(); }
+
+  /// Waits until ready(), at most `timeout` (zero or less: looks once). True if ready.
+  bool wait(std::chrono::nanoseconds timeout) { return !call_ || is_in_child() || call_->wait(detail::Deadline(timeout)); }
+
+  /// Waits for the end of the call and hands it over, once: asked again it answers invalid_argument. Errors: as those of
+  /// Client::call(). Here nobody sends the request again when its server goes: server_died and server_stopped are
+  /// errors, and safe_to_retry() tells whether a handler can have seen it.
+  Result<Reply> get() {
+    if (error_) return *std::exchange(error_, std::nullopt);
+    if (!call_) return Error(Errc::invalid_argument, "", "the answer of this PendingCall was taken already, or it was moved from");
+    if (is_in_child()) return call_->core()->forked();
+    const std::shared_ptr<detail::AsyncCall> call = std::move(call_);
+    return detail::take_reply<Reply>(*call);
+  }
+
+  /// What a loop of the program's own can wait for: signalled once ready(), and then for good. Linux: an eventfd for poll or
+  /// epoll (readable); Win32: a manual-reset event for MsgWaitForMultipleObjects. Made on first use and owned by the
+  /// PendingCall: to be neither closed nor reset nor read, and gone with it. -1 or nullptr if the system has none to
+  /// give, and in a fork()ed child.
+  [[nodiscard]] native_handle_type native_handle() {
+    if (call_ && is_in_child()) return detail::platform::Notifier::none;
+    if (!notifier_) {
+      auto notifier = std::make_shared<detail::platform::Notifier>();
+      if (!*notifier) return detail::platform::Notifier::none;
+      notifier_ = std::move(notifier);
+      if (!call_) notifier_->notify();
+      else if (call_->notify_at_end(notifier_)) static_cast<void>(call_->core()->completer().add(call_));
+    }
+    return notifier_->native();
+  }
+
+  /// For `co_await`: yields what get() returns. The coroutine goes on at once if the call is ready(), and otherwise
+  /// on a completion thread of the client's, where the rules for callbacks hold; see Client::call_async().
+  [[nodiscard]] bool await_ready() const noexcept { return ready(); }
+  template <class Handle>
+  bool await_suspend(Handle coroutine) {
+    // From here on the coroutine may go on elsewhere, and this object be gone before add() returns.
+    const std::shared_ptr<detail::AsyncCall> call = call_;
+    call->continue_with(std::make_unique<detail::Resumption<Handle>>(coroutine));
+    return call->core()->completer().add(call) || !call->take_continuation();
+  }
+  Result<Reply> await_resume() { return get(); }
+
+ private:
+  template <class, class>
+  friend class SharedChannel;
+
+  explicit PendingCall(std::shared_ptr<detail::AsyncCall> call) noexcept : call_(std::move(call)) {}
+  explicit PendingCall(Error error) noexcept : error_(std::move(error)) {}
+
+  [[nodiscard]] bool is_in_child() const noexcept { return call_->core()->is_in_child(); }
+
+  void drop() noexcept {
+    if (!call_) return;
+    if (is_in_child()) return detail::leak(std::move(call_));
+    call_->cancel();
+    call_ = nullptr;
+  }
+
+  std::shared_ptr<detail::AsyncCall> call_;
+  std::optional<Error> error_;
+  std::shared_ptr<detail::platform::Notifier> notifier_;
+};
+
+}  // namespace shared_channel

@@ -1,0 +1,70 @@
+// Answering a call later, from any thread.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include <shared_channel/detail/message.hpp>
+#include <shared_channel/detail/server_link.hpp>
+
+namespace shared_channel {
+
+/// The right, and the duty, to answer one call: the second argument of a handler `void(const Request&,
+/// Responder<Reply>)`. Move-only; may be moved to another thread and kept while the handler has long returned, unlike a
+/// `const Request&`: take a `Request` to keep that as well. The call's slot stays occupied meanwhile. Answers once: what comes after the first reply() or fail() does nothing. Dropped without
+/// an answer its caller gets handler_failed, with the exception's text if that is what ended the handler. Outliving the caller or the server is safe: the answer goes nowhere.
+template <class Reply>
+class Responder {
+ public:
+  Responder(Responder&& other) noexcept = default;
+  Responder& operator=(Responder&& other) noexcept {
+    if (this != &other) {
+      drop();
+      link_ = std::move(other.link_);
+      call_ = other.call_;
+    }
+    return *this;
+  }
+  ~Responder() { drop(); }
+
+  /// Sends the answer. One that is too large for the channel reaches the caller as message_too_large. If a Codec
+  /// throws, nothing was sent and the call may still be answered.
+  void reply(const Reply& answer) {
+    conclude([&](detail::Answering& server) {
+      const detail::Frame frame = server.reply_frame(call_);
+      const std::optional<std::size_t> too_large = detail::write_message(answer, frame);
+      if (!too_large) return detail::Phase::done;
+      frame.refuse(*too_large);
+      return detail::Phase::oversized;
+    });
+  }
+
+  /// Sends an error: the caller gets handler_failed with `text`, of which the first 252 bytes travel.
+  void fail(std::string_view text) noexcept {
+    conclude([&](detail::Answering& server) { return server.fail(call_, text); });
+  }
+
+ private:
+  friend class detail::ServerCore;
+  Responder(std::shared_ptr<detail::ServerLink> link, const detail::TakenCall& call) : link_(std::move(link)), call_(call) {}
+
+  template <class Write>
+  void conclude(Write&& write) {
+    if (!link_) return;
+    link_->with_server([&](detail::Answering& server) { server.conclude(call_, write(server)); });
+    link_ = nullptr;  // only now: if a Codec throws, the duty to answer remains
+  }
+
+  void drop() noexcept {
+    if (link_) link_->with_server([&](detail::Answering& server) { server.drop(call_); });
+    link_ = nullptr;
+  }
+
+  std::shared_ptr<detail::ServerLink> link_;
+  detail::TakenCall call_;
+};
+
+}  // namespace shared_channel

@@ -1,0 +1,199 @@
+// A value or an Error. Our own type in every language mode, so that its meaning and its ABI never
+// depend on which standard a user compiles with.
+#pragma once
+
+#include <cassert>
+#include <concepts>
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include <shared_channel/error.hpp>
+
+namespace shared_channel {
+
+namespace detail {
+
+/// Ends in a ChannelException; without exceptions in the message on stderr and abort().
+[[noreturn]] inline void throw_error(Error error) {
+#if defined(__cpp_exceptions)
+  throw ChannelException(std::move(error));
+#else
+  std::fprintf(stderr, "%s\n", error.message().c_str());
+  std::abort();
+#endif
+}
+
+/// Tag: make the value from the bytes of a message in shared memory.
+struct FromBytes {
+  const std::byte* bytes;
+};
+
+/// A value held where it stands.
+template <class T>
+class InPlace {
+ public:
+  explicit InPlace(T&& value) : value_(std::move(value)) {}
+  explicit InPlace(const T& value) : value_(value) {}
+  explicit InPlace(FromBytes from) : InPlace(from, std::is_trivially_default_constructible<T>{}) {}
+
+  T* get() noexcept { return &value_; }
+  const T* get() const noexcept { return &value_; }
+
+ private:
+  InPlace(FromBytes from, std::true_type) { std::memcpy(static_cast<void*>(&value_), from.bytes, sizeof(T)); }
+  InPlace(FromBytes from, std::false_type) : value_(copied(from)) {}
+
+  static T copied(FromBytes from) {
+    alignas(T) std::byte bytes[sizeof(T)];
+    std::memcpy(bytes, from.bytes, sizeof(T));
+    return std::move(*std::launder(reinterpret_cast<T*>(bytes)));
+  }
+
+  T value_;
+};
+
+/// A value on the heap: a message of many MiB must not live on a thread's stack.
+template <class T>
+class OnHeap {
+ public:
+  explicit OnHeap(T&& value) : value_(new T(std::move(value))) {}
+  explicit OnHeap(const T& value) : value_(new T(value)) {}
+  explicit OnHeap(FromBytes from) : value_(copied(from)) {}
+  OnHeap(const OnHeap& other) : value_(new T(*other.value_)) {}
+  OnHeap(OnHeap&&) noexcept = default;
+  OnHeap& operator=(OnHeap&&) noexcept = default;
+  OnHeap& operator=(const OnHeap& other) { return *this = OnHeap(other); }
+  ~OnHeap() = default;
+
+  T* get() noexcept { return value_.get(); }
+  const T* get() const noexcept { return value_.get(); }
+
+ private:
+  // Trivially copyable types are made by copying their bytes; `delete` then matches this `new`.
+  static T* copied(FromBytes from) {
+    void* raw;
+    if constexpr (alignof(T) > __STDCPP_DEFAULT_NEW_ALIGNMENT__) {
+      raw = ::operator new(sizeof(T), std::align_val_t{alignof(T)});
+    } else {
+      raw = ::operator new(sizeof(T));
+    }
+    std::memcpy(raw, from.bytes, sizeof(T));
+    return std::launder(static_cast<T*>(raw));
+  }
+
+  std::unique_ptr<T> value_;
+};
+
+inline constexpr std::size_t largest_in_place = 64 * 1024;
+
+template <class T>
+using Stored = std::conditional_t<(sizeof(T) <= largest_in_place), InPlace<T>, OnHeap<T>>;
+
+}  // namespace detail
+
+/// Either a T or the Error that took its place. Large values are kept on the heap.
+/// Distinct objects may be used from distinct threads; one object is not synchronised.
+template <class T>
+class [[nodiscard]] Result {
+ public:
+  using value_type = T;
+
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit on purpose
+  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT
+  explicit Result(detail::FromBytes bytes) : state_(std::in_place_index<0>, bytes) {}
+
+  [[nodiscard]] bool has_value() const noexcept { return state_.index() == 0; }
+  [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
+
+  /// Precondition: has_value().
+  [[nodiscard]] T& operator*() & noexcept { return *pointer(); }
+  [[nodiscard]] const T& operator*() const& noexcept { return *pointer(); }
+  [[nodiscard]] T&& operator*() && noexcept { return std::move(*pointer()); }
+  [[nodiscard]] T* operator->() noexcept { return pointer(); }
+  [[nodiscard]] const T* operator->() const noexcept { return pointer(); }
+
+  /// The value, or a ChannelException with the error (without exceptions: its message and abort()).
+  [[nodiscard]] T& value() & { return require(), **this; }
+  [[nodiscard]] const T& value() const& { return require(), **this; }
+  [[nodiscard]] T&& value() && { return require(), std::move(**this); }
+
+  template <class U>
+  [[nodiscard]] T value_or(U&& other) const& {
+    return has_value() ? **this : static_cast<T>(std::forward<U>(other));
+  }
+  template <class U>
+  [[nodiscard]] T value_or(U&& other) && {
+    return has_value() ? std::move(**this) : static_cast<T>(std::forward<U>(other));
+  }
+
+  /// Precondition: !has_value().
+  [[nodiscard]] const Error& error() const& noexcept {
+    assert(!has_value());
+    return *std::get_if<1>(&state_);
+  }
+  [[nodiscard]] Error&& error() && noexcept {
+    assert(!has_value());
+    return std::move(*std::get_if<1>(&state_));
+  }
+
+ private:
+  T* pointer() noexcept {
+    assert(has_value());
+    return std::get_if<0>(&state_)->get();
+  }
+  const T* pointer() const noexcept {
+    assert(has_value());
+    return std::get_if<0>(&state_)->get();
+  }
+  void require() const {
+    if (!has_value()) detail::throw_error(error());
+  }
+
+  std::variant<detail::Stored<T>, Error> state_;
+};
+
+/// Success without a value, or an Error.
+template <>
+class [[nodiscard]] Result<void> {
+ public:
+  using value_type = void;
+
+  Result() = default;
+  Result(Error error) : error_(std::make_unique<Error>(std::move(error))) {}  // NOLINT: implicit on purpose
+  Result(const Result& other) : error_(other.error_ ? std::make_unique<Error>(*other.error_) : nullptr) {}
+  Result(Result&&) noexcept = default;
+  Result& operator=(Result&&) noexcept = default;
+  Result& operator=(const Result& other) { return *this = Result(other); }
+  ~Result() = default;
+
+  [[nodiscard]] bool has_value() const noexcept { return error_ == nullptr; }
+  [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
+  void operator*() const noexcept { assert(has_value()); }
+
+  /// Nothing, or a ChannelException with the error (without exceptions: its message and abort()).
+  void value() const {
+    if (!has_value()) detail::throw_error(*error_);
+  }
+
+  /// Precondition: !has_value().
+  [[nodiscard]] const Error& error() const& noexcept {
+    assert(!has_value());
+    return *error_;
+  }
+  [[nodiscard]] Error&& error() && noexcept {
+    assert(!has_value());
+    return std::move(*error_);
+  }
+
+ private:
+  std::unique_ptr<Error> error_;  // one pointer, so that success costs nothing to return
+};
+
+}  // namespace shared_channel

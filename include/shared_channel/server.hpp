@@ -1,0 +1,142 @@
+// The answering end.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <stop_token>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include <shared_channel/channel.hpp>
+#include <shared_channel/detail/handler.hpp>
+#include <shared_channel/detail/message.hpp>
+#include <shared_channel/detail/server_core.hpp>
+#include <shared_channel/options.hpp>
+#include <shared_channel/result.hpp>
+
+namespace shared_channel {
+
+/// Creates the channel and answers its calls. Move-only; while it lives nobody else can serve the name.
+///
+/// A handler is called as one of
+///   Reply(const Request&)          Reply(Request)
+///   void(const Request&, Reply&)   writes the reply where the client reads it: no copy
+///   void(const Request&, Responder<Reply>)   answers later, from any thread (responder.hpp)
+///   void(T&)                       where request and reply are one type
+///   std::size_t(std::span<const std::byte>, std::span<std::byte>)   for Bytes: returns the reply's size
+/// and each may take a trailing `const CallContext&` (call_context.hpp); on the thread(s) that serve. It may throw: its
+/// caller alone gets handler_failed with the text, of which the first 252 bytes travel. With ServerOptions::threads above 1 it is called concurrently. Requests of up
+/// to 4096 bytes are copied before it sees them; larger ones it sees where the client wrote them, and a
+/// Reply& of more than 4096 bytes holds what an earlier message left until it is written.
+///
+/// Destroying the server stops it, lets running handlers finish and their callers have their answers; other
+/// callers get server_stopped. In a fork()ed child the object is inert: only the parent's serves.
+template <class Request, class Reply>
+class SharedChannel<Request, Reply>::Server {
+ public:
+#if defined(__cpp_exceptions)
+  /// As create(), but throws ChannelException.
+  explicit Server(std::string_view name, const ServerOptions& options = {}) : Server(create(name, options).value()) {}
+#endif
+
+  /// Makes a channel that no other live server has. What a killed server left behind is taken over.
+  /// Errors: invalid_name, invalid_argument (options), name_in_use, access_denied, not_owner (somebody else's
+  /// object has the name), out_of_memory (the slots do not fit), system_error. On an error nothing is left behind.
+  static Result<Server> create(std::string_view name, const ServerOptions& options = {}) {
+    auto core = detail::ServerCore::create(name, options, [](const ServerOptions& valid) {
+      return detail::shape_of<Request, Reply>(static_cast<std::uint32_t>(valid.max_request_bytes),
+                                              static_cast<std::uint32_t>(valid.max_reply_bytes));
+    });
+    if (!core) return std::move(core).error();
+    return Server(*std::move(core));
+  }
+
+  Server(Server&& other) noexcept = default;
+  Server& operator=(Server&& other) noexcept {
+    if (this != &other) {
+      close();
+      core_ = std::move(other.core_);
+    }
+    return *this;
+  }
+  ~Server() { close(); }
+
+  /// Answers calls on the calling thread (and threads - 1 others) until stop(). Returns at once if stopped already.
+  /// Errors: invalid_argument (an empty handler, or already serving), forked, system_error (no thread to be had).
+  template <class Handler>
+  Result<void> serve(Handler&& handler) {
+    if (auto usable = check(handler); !usable) return usable;
+    Answer<std::remove_reference_t<Handler>&> answer{handler};
+    return core_->serve(answer);
+  }
+
+  /// The same, until stop() or until `token` is asked to stop.
+  template <class Handler>
+  Result<void> serve(Handler&& handler, std::stop_token token) {
+    if (auto usable = check(handler); !usable) return usable;
+    const std::stop_callback stop_when_asked(token, [core = core_.get()] { core->stop(); });
+    Answer<std::remove_reference_t<Handler>&> answer{handler};
+    return core_->serve(answer);
+  }
+
+  /// Answers at most one call on the calling thread: for programs with a loop of their own. True if it answered
+  /// one; false if none came within `timeout` (zero or less: looks once), or if the server is stopped.
+  /// Errors as serve().
+  template <class Handler>
+  Result<bool> serve_one(Handler&& handler, std::chrono::nanoseconds timeout) {
+    if (auto usable = check(handler); !usable) return std::move(usable).error();
+    Answer<std::remove_reference_t<Handler>&> answer{handler};
+    return core_->serve_one(answer, detail::Deadline(timeout));
+  }
+
+  /// Answers calls on background threads until stop() or destruction; keeps a copy of the handler (or what it
+  /// was moved from) until then. Errors as serve(), and server_stopped.
+  template <class Handler>
+  Result<void> start(Handler&& handler) {
+    if (auto usable = check(handler); !usable) return usable;
+    using Kept = Answer<std::decay_t<Handler>>;
+    return core_->start(std::shared_ptr<Kept>(new Kept{std::forward<Handler>(handler)}));
+  }
+
+  /// Ends serving for good: running handlers finish, waiting and later calls get server_stopped. From any thread,
+  /// from a handler, from a signal or console handler; any number of times. Does not wait.
+  void stop() noexcept {
+    if (core_) core_->stop();
+  }
+
+  /// How many slots were found in a state that no correct client leaves, and reset. Thread-safe.
+  [[nodiscard]] std::uint64_t damaged_slots() const noexcept { return core_ ? core_->damaged_slots() : 0; }
+
+ private:
+  explicit Server(std::unique_ptr<detail::ServerCore> core) : core_(std::move(core)) {}
+
+  /// The handler as the core calls it: a taken call in, how it was left out. `Held` is Handler or Handler&.
+  template <class Held>
+  struct Answer {
+    template <class Call>
+    detail::Outcome operator()(const Call& call) {
+      return detail::invoke<Request, Reply>(handler, call);
+    }
+    Held handler;
+  };
+
+  template <class Handler>
+  Result<void> check(const Handler& handler) const {
+    static_assert(detail::check_handler<Handler, Request, Reply>());
+    if (!core_) return Error(Errc::invalid_argument, "", "this server was moved from");
+    if (detail::is_empty(handler)) return core_->names().error(Errc::invalid_argument, "the handler is empty");
+    return {};
+  }
+
+  void close() noexcept {
+    // In a fork()ed child threads and locks are the parent's: let go without touching them.
+    if (core_ && core_->is_in_child()) static_cast<void>(core_.release());
+    core_.reset();
+  }
+
+  std::unique_ptr<detail::ServerCore> core_;
+};
+
+}  // namespace shared_channel
