@@ -1,0 +1,210 @@
+// What a client checks before it believes a segment.
+#include "support/catch.hpp"
+
+#include <shared_channel/shared_channel.hpp>
+
+#include "support/errors.hpp"
+#include "support/footprint.hpp"
+#include "support/names.hpp"
+#include "support/time.hpp"
+
+using namespace shared_channel;
+using namespace test_support;
+using Catch::Matchers::Contains;
+using detail::Header;
+using detail::Identity;
+
+namespace {
+
+struct Small {
+  std::int32_t value;
+};
+struct Large {
+  std::int64_t values[16];
+};
+struct First {
+  static constexpr std::uint64_t schema_id = 1001;
+  std::int32_t value;
+};
+struct Second {
+  static constexpr std::uint64_t schema_id = 1002;
+  std::int32_t value;
+};
+
+// Everything of a server but the server: a segment whose header a test may spoil.
+class ForgedServer {
+ public:
+  explicit ForgedServer(const std::string& name, std::uint64_t bytes = geometry.total_bytes)
+      : names_(*detail::Names::make(name, Scope::session)),
+        lease_(detail::platform::ServerLease::acquire(names_, Access::current_user()).value()),
+        segment_(detail::platform::Mapping::create(names_, names_.segment(generation), bytes, Access::current_user()).value()) {
+    lease_.record().magic = detail::rendezvous_magic;
+    lease_.record().version = detail::abi_version;
+    lease_.record().generation.store(generation);
+    identity() = Identity{detail::segment_magic, detail::abi_version, slots, geometry.total_bytes, generation, shape,
+                          detail::platform::process_birth(), detail::platform::process_id(), 0};
+    if (bytes >= sizeof(Header)) header().service.store(detail::service_open);
+  }
+  ~ForgedServer() { detail::platform::Mapping::remove(names_.segment(generation)); }
+
+  detail::Rendezvous& record() { return lease_.record(); }
+  Header& header() { return *reinterpret_cast<Header*>(segment_.data()); }
+  Identity& identity() { return *reinterpret_cast<Identity*>(segment_.data()); }
+
+  static constexpr std::uint32_t slots = 2;
+  static constexpr std::uint64_t generation = 0x1234;
+  static constexpr detail::Shape shape = detail::shape_of<Small, Small>();
+  static constexpr detail::Geometry geometry = detail::Geometry::of(shape, slots);
+
+ private:
+  detail::Names names_;
+  detail::platform::ServerLease lease_;
+  detail::platform::Mapping segment_;
+};
+
+// What a client says to a server that was spoilt before it came.
+template <class Spoil>
+Error refusal(Spoil&& spoil) {
+  const auto name = unique_name("attach");
+  ForgedServer forged(name);
+  spoil(forged);
+  SharedChannel<Small>::Client client(name);
+  const Stopwatch watch;
+  const auto answer = client.call({1}, amply);
+  CHECK(watch.elapsed() < promptly);
+  REQUIRE_FALSE(answer);
+  CHECK(answer.error().safe_to_retry());
+  CHECK_FALSE(client.connected());
+  return answer.error();
+}
+
+}  // namespace
+
+TEST_CASE("attach: another type is refused and both are named") {
+  const auto name = unique_name("attach");
+  SharedChannel<Small, Large>::Server server(name);
+  CHECK_FALSE(error_of(server.start([](const Small&) { return Large{}; })));
+  SharedChannel<Large, Small>::Client client(name);
+  const auto answer = client.call({}, amply);
+  REQUIRE(error_of(answer) == Errc::layout_mismatch);
+  CHECK_THAT(answer.error().message(), Contains("expects a request of 128 bytes aligned to 8 and a reply of 4 bytes aligned to 4"));
+  CHECK_THAT(answer.error().message(), Contains("server has a request of 4 bytes aligned to 4 and a reply of 128 bytes aligned to 8"));
+  CHECK(answer.error().safe_to_retry());
+  CHECK(error_of(client.wait_for_server(amply)) == Errc::layout_mismatch);
+}
+
+TEST_CASE("attach: a refused client leaves nothing behind") {
+  const auto name = unique_name("attach");
+  SharedChannel<Small, Large>::Server server(name);
+  CHECK_FALSE(error_of(server.start([](const Small&) { return Large{}; })));
+  SharedChannel<Large>::Client client(name);
+  CHECK(error_of(client.call({}, amply)) == Errc::layout_mismatch);
+  const Footprint before(name);
+  for (int i = 0; i < 10; ++i) CHECK(error_of(client.call({}, amply)) == Errc::layout_mismatch);
+  CHECK(Footprint(name) == before);
+  CHECK(SharedChannel<Small, Large>::Client(name).call({1}, amply));
+}
+
+TEST_CASE("attach: another alignment of the same size is refused") {
+  struct alignas(8) Aligned {
+    std::int64_t value;
+  };
+  struct Packed {
+    std::int32_t values[2];
+  };
+  const auto name = unique_name("attach");
+  SharedChannel<Aligned>::Server server(name);
+  CHECK(error_of(SharedChannel<Packed>::Client(name).call({}, amply)) == Errc::layout_mismatch);
+}
+
+TEST_CASE("attach: another schema of the same layout is refused and both are named") {
+  const auto name = unique_name("attach");
+  SharedChannel<First>::Server server(name);
+  CHECK_FALSE(error_of(server.start([](First first) { return first; })));
+  const auto answer = SharedChannel<Second>::Client(name).call({1}, amply);
+  REQUIRE(error_of(answer) == Errc::layout_mismatch);
+  CHECK_THAT(answer.error().message(), Contains("schema 1001") && Contains("schema 1002"));
+  CHECK(error_of(SharedChannel<Small>::Client(name).call({1}, amply)) == Errc::layout_mismatch);
+  CHECK(SharedChannel<First>::Client(name).call({7}, amply).value().value == 7);
+}
+
+TEST_CASE("attach: another protocol version is refused and both are named") {
+  const auto error = refusal([](ForgedServer& forged) { forged.identity().version = 99; });
+  CHECK(error.code() == Errc::layout_mismatch);
+  CHECK_THAT(error.message(), Contains("version 99") && Contains("this program " + std::to_string(detail::abi_version)));
+}
+
+TEST_CASE("attach: another version of the rendezvous is refused") {
+  const auto error = refusal([](ForgedServer& forged) { forged.record().version = 99; });
+  CHECK(error.code() == Errc::layout_mismatch);
+  CHECK_THAT(error.message(), Contains("version 99"));
+}
+
+TEST_CASE("attach: another machine's byte order is refused") {
+  const auto error = refusal([](ForgedServer& forged) { forged.identity().magic = 0x534348414E4E454C; });
+  CHECK(error.code() == Errc::layout_mismatch);
+  CHECK_THAT(error.message(), Contains("byte order"));
+}
+
+TEST_CASE("attach: a rendezvous that is not ours is no server") {
+  CHECK(refusal([](ForgedServer& forged) { forged.record().magic = 0; }).code() == Errc::no_server);
+}
+
+TEST_CASE("attach: a generation that was never published is no server") {
+  CHECK(refusal([](ForgedServer& forged) { forged.record().generation.store(0); }).code() == Errc::no_server);
+}
+
+TEST_CASE("attach: a generation whose segment is not there is no server") {
+  CHECK(refusal([](ForgedServer& forged) { forged.record().generation.store(77); }).code() == Errc::no_server);
+}
+
+TEST_CASE("attach: a segment of another generation is refused") {
+  CHECK(refusal([](ForgedServer& forged) { forged.identity().generation = 77; }).code() == Errc::corrupt);
+}
+
+TEST_CASE("attach: impossible numbers of slots are refused") {
+  for (const std::uint32_t slots : {0u, max_slots + 1, 0xFFFF'FFFFu}) {
+    CHECK(refusal([&](ForgedServer& forged) { forged.identity().slots = slots; }).code() == Errc::corrupt);
+  }
+}
+
+TEST_CASE("attach: more slots than the segment has room for are refused") {
+  CHECK(refusal([](ForgedServer& forged) { forged.identity().slots = max_slots; }).code() == Errc::layout_mismatch);
+  const auto lie = [](ForgedServer& forged) {
+    forged.identity().slots = max_slots;
+    forged.identity().total_bytes = detail::Geometry::of(ForgedServer::shape, max_slots).total_bytes;
+  };
+  const auto error = refusal(lie);
+  CHECK(error.code() == Errc::layout_mismatch);
+  CHECK_THAT(error.message(), Contains("are needed"));
+}
+
+TEST_CASE("attach: a wrong total size is refused") {
+  for (const std::uint64_t bytes : {std::uint64_t{0}, std::uint64_t{1}, ~std::uint64_t{0}}) {
+    CHECK(refusal([&](ForgedServer& forged) { forged.identity().total_bytes = bytes; }).code() == Errc::layout_mismatch);
+  }
+}
+
+TEST_CASE("attach: a segment that is smaller than its header says is not touched beyond its end") {
+  const auto name = unique_name("attach");
+  SharedChannel<Large>::Client client(name);
+  ForgedServer forged(name, 4096);
+  forged.identity().shape = detail::shape_of<Large, Large>();
+  forged.identity().slots = 100;
+  forged.identity().total_bytes = detail::Geometry::of(forged.identity().shape, 100).total_bytes;
+  CHECK(error_of(client.call({}, amply)) == Errc::layout_mismatch);
+}
+
+#ifdef __linux__
+TEST_CASE("attach: a segment without room for a header is refused") {
+  for (const std::uint64_t bytes : {sizeof(Identity), sizeof(Header) - 1}) {
+    const auto name = unique_name("attach");
+    ForgedServer forged(name, bytes);
+    CHECK(error_of(SharedChannel<Small>::Client(name).call({1}, amply)) == Errc::layout_mismatch);
+  }
+}
+#endif
+
+TEST_CASE("attach: a segment without a living server is no server") {
+  CHECK(refusal([](ForgedServer&) {}).code() == Errc::no_server);
+}

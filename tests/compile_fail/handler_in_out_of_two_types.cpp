@@ -1,0 +1,6 @@
+// EXPECT: a handler must be callable as Reply
+#include <shared_channel/shared_channel.hpp>
+
+void use(shared_channel::SharedChannel<int, long>::Server& server) {
+  (void)server.start([](int& value) { ++value; });
+}

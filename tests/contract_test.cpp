@@ -1,0 +1,161 @@
+// Every name of the contract, used as outside programs use it.
+#include <shared_channel/shared_channel.hpp>
+
+#include "support/catch.hpp"
+
+#include <set>
+
+#include "support/names.hpp"
+
+using namespace shared_channel;
+using std::chrono::nanoseconds;
+
+namespace {
+
+struct Ask {
+  int a, b;
+};
+struct Sum {
+  int value;
+};
+using Channel = SharedChannel<Ask, Sum>;
+using Server = Channel::Server;
+using Client = Channel::Client;
+
+Sum add(const Ask& ask) { return {ask.a + ask.b}; }
+const auto ask_two_and_three = [](Ask& ask) { ask = {2, 3}; };
+const auto ignore = [](const Sum&) {};
+
+template <class A, class B>
+constexpr bool same = std::is_same_v<A, B>;
+
+static_assert(same<SharedChannel<Ask>, SharedChannel<Ask, Ask>>);
+
+// Server
+static_assert(!std::is_default_constructible_v<Server> && !std::is_copy_constructible_v<Server> && !std::is_copy_assignable_v<Server>);
+static_assert(std::is_nothrow_move_constructible_v<Server> && std::is_nothrow_move_assignable_v<Server>);
+static_assert(std::is_constructible_v<Server, std::string_view> && std::is_constructible_v<Server, std::string_view, const ServerOptions&>);
+static_assert(!std::is_convertible_v<std::string_view, Server>);
+static_assert(same<decltype(Server::create("name")), Result<Server>>);
+static_assert(same<decltype(Server::create("name", ServerOptions{})), Result<Server>>);
+static_assert(same<decltype(std::declval<Server&>().serve(add)), Result<void>>);
+static_assert(same<decltype(std::declval<Server&>().serve(add, std::stop_token{})), Result<void>>);
+static_assert(same<decltype(std::declval<Server&>().serve_one(add, nanoseconds(1))), Result<bool>>);
+static_assert(same<decltype(std::declval<Server&>().start(add)), Result<void>>);
+static_assert(same<decltype(std::declval<Server&>().stop()), void> && noexcept(std::declval<Server&>().stop()));
+
+// Client
+static_assert(!std::is_default_constructible_v<Client> && !std::is_copy_constructible_v<Client> && !std::is_copy_assignable_v<Client>);
+static_assert(std::is_nothrow_move_constructible_v<Client> && std::is_nothrow_move_assignable_v<Client>);
+static_assert(std::is_constructible_v<Client, std::string_view> && std::is_constructible_v<Client, std::string_view, const ClientOptions&>);
+static_assert(!std::is_convertible_v<std::string_view, Client>);
+static_assert(same<decltype(Client::create("name")), Result<Client>>);
+static_assert(same<decltype(Client::create("name", ClientOptions{})), Result<Client>>);
+static_assert(same<decltype(std::declval<Client&>().call(Ask{})), Result<Sum>>);
+static_assert(same<decltype(&Client::call), Result<Sum> (Client::*)(const Ask&, nanoseconds)>);
+static_assert(same<decltype(std::declval<Client&>().call_in_place(ask_two_and_three, ignore)), Result<void>>);
+static_assert(same<decltype(std::declval<Client&>().call_in_place(ask_two_and_three, ignore, nanoseconds(1))), Result<void>>);
+static_assert(same<decltype(&Client::wait_for_server), Result<void> (Client::*)(nanoseconds)>);
+static_assert(same<decltype(&Client::connected), bool (Client::*)() const noexcept>);
+static_assert(default_timeout == std::chrono::milliseconds(250));
+
+// Options
+static_assert(same<decltype(ServerOptions::slots), unsigned> && same<decltype(ServerOptions::threads), unsigned>);
+static_assert(same<decltype(ServerOptions::access), Access> && same<decltype(ServerOptions::scope), Scope>);
+static_assert(same<decltype(ServerOptions::wait), WaitPolicy>);
+static_assert(same<decltype(ClientOptions::scope), Scope> && same<decltype(ClientOptions::wait), WaitPolicy>);
+static_assert(same<decltype(ClientOptions::wait_for_server), bool>);
+static_assert(same<decltype(WaitPolicy::spin), nanoseconds>);
+constexpr WaitPolicy sleeping = WaitPolicy::sleep();
+constexpr WaitPolicy spinning = WaitPolicy::spin_only();
+static_assert(sleeping.spin == nanoseconds::zero() && spinning.spin == (nanoseconds::max)());
+static_assert(same<decltype(Access::current_user()), Access> && same<decltype(Access::everyone()), Access>);
+static_assert(same<decltype(Access::sddl("D:P(A;;GA;;;BA)")), Access> && same<decltype(Access::mode(0660, 100)), Access>);
+
+// Error
+static_assert(same<decltype(&Error::code), Errc (Error::*)() const noexcept>);
+static_assert(same<decltype(&Error::native), int (Error::*)() const noexcept>);
+static_assert(same<decltype(&Error::message), std::string (Error::*)() const>);
+static_assert(same<decltype(&Error::safe_to_retry), bool (Error::*)() const noexcept>);
+static_assert(std::is_base_of_v<std::exception, ChannelException> && std::is_constructible_v<ChannelException, Error>);
+
+// Result
+static_assert(std::is_constructible_v<bool, Result<Sum>> && !std::is_convertible_v<Result<Sum>, bool>);
+static_assert(std::is_constructible_v<bool, Result<void>> && !std::is_convertible_v<Result<void>, bool>);
+static_assert(same<decltype(std::declval<const Result<Sum>&>().has_value()), bool>);
+static_assert(same<decltype(*std::declval<Result<Sum>&>()), Sum&>);
+static_assert(same<decltype(std::declval<Result<Sum>&>()->value), int>);
+static_assert(same<decltype(std::declval<Result<Sum>&>().value()), Sum&>);
+static_assert(same<decltype(std::declval<Result<Sum>&>().error()), const Error&>);
+static_assert(same<decltype(std::declval<Result<Sum>&>().value_or(Sum{})), Sum>);
+static_assert(same<decltype(std::declval<Result<void>&>().value()), void>);
+
+constexpr Errc every_code[] = {
+    Errc::invalid_name,   Errc::invalid_argument, Errc::name_in_use,       Errc::access_denied,  Errc::not_owner,
+    Errc::layout_mismatch, Errc::no_server,       Errc::server_stopped,    Errc::server_died,    Errc::busy,
+    Errc::timed_out,      Errc::handler_failed,   Errc::message_too_large, Errc::would_deadlock, Errc::forked,
+    Errc::corrupt,        Errc::out_of_memory,    Errc::system_error};
+
+}  // namespace
+
+TEST_CASE("contract: options have their defaults") {
+  const ServerOptions server;
+  CHECK(server.slots == 16);
+  CHECK(server.threads == 1);
+  CHECK(server.access.kind() == Access::Kind::current_user);
+  CHECK((server.scope == Scope::session && Scope::session != Scope::machine));
+  const ClientOptions client;
+  CHECK((client.scope == Scope::session));
+  CHECK_FALSE(client.wait_for_server);
+  CHECK((client.wait == WaitPolicy{} && server.wait == WaitPolicy{}));
+  CHECK(WaitPolicy{}.spin > nanoseconds::zero());
+}
+
+TEST_CASE("contract: options are aggregates with designated initializers") {
+  const ServerOptions server{.slots = 1, .threads = 2, .access = Access::everyone(), .scope = Scope::machine, .wait = WaitPolicy::sleep()};
+  CHECK((server.slots == 1 && server.threads == 2 && server.wait == WaitPolicy::sleep()));
+  const ClientOptions client{.scope = Scope::machine, .wait = WaitPolicy::spin_only(), .wait_for_server = true};
+  CHECK((client.wait_for_server && client.wait == WaitPolicy::spin_only()));
+}
+
+TEST_CASE("contract: every error code has a name of its own") {
+  std::set<std::string_view> names;
+  for (const Errc code : every_code) names.insert(to_string(code));
+  CHECK(names.size() == 18);
+  CHECK(names.count("unknown") == 0);
+  CHECK(to_string(Errc::timed_out) == "timed_out");
+}
+
+TEST_CASE("contract: a server and a client as a user writes them") {
+  const auto name = test_support::unique_name("contract");
+  Server server(name);
+  CHECK(server.start(add).has_value());
+
+  Client client(name);
+  CHECK(client.wait_for_server(std::chrono::seconds(60)).has_value());
+  CHECK(client.connected());
+  const auto sum = client.call({2, 3}, std::chrono::seconds(60));
+  REQUIRE(sum);
+  CHECK(sum->value == 5);
+  int seen = 0;
+  CHECK(client.call_in_place(ask_two_and_three, [&](const Sum& reply) { seen = reply.value; }, std::chrono::seconds(60)).has_value());
+  CHECK(seen == 5);
+  server.stop();
+}
+
+TEST_CASE("contract: constructors throw what create returns") {
+  CHECK_THROWS_AS(Server("no/name"), ChannelException);
+  CHECK_THROWS_AS(Client("no/name"), ChannelException);
+  try {
+    Client client("no/name");
+  } catch (const ChannelException& exception) {
+    CHECK((exception.error().code() == Errc::invalid_name));
+    CHECK(exception.what() == exception.error().message());
+    CHECK(exception.error().message() == Client::create("no/name").error().message());
+  }
+}
+
+TEST_CASE("contract: the version is one number and three") {
+  CHECK(SHARED_CHANNEL_VERSION ==
+        SHARED_CHANNEL_VERSION_MAJOR * 10000 + SHARED_CHANNEL_VERSION_MINOR * 100 + SHARED_CHANNEL_VERSION_PATCH);
+}

@@ -1,0 +1,134 @@
+// fork(): what was made before it belongs to the parent.
+#ifdef __linux__
+
+#include "support/catch.hpp"
+
+#include <shared_channel/shared_channel.hpp>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "support/errors.hpp"
+#include "support/messages.hpp"
+#include "support/names.hpp"
+#include "support/process.hpp"
+#include "support/resources.hpp"
+#include "support/time.hpp"
+
+using namespace shared_channel;
+using namespace std::chrono_literals;
+using namespace test_support;
+
+namespace {
+
+Answer answer(const Ask& ask) { return {ask.id, 0}; }
+
+// Whether `check` is true in a child.
+template <class Check>
+bool in_child(Check&& check) {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(check() ? 0 : 1);
+  int status = 0;
+  return child > 0 && ::waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+}  // namespace
+
+TEST_CASE("fork: the child may not use the parent's client") {
+  const auto name = unique_name("fork");
+  Process server = peer("serve", name);
+  REQUIRE(server.read_line() == "ready");
+  Channel::Client client(name);
+  CHECK(client.call(echo(1), amply).value().id == 1);
+  CHECK(in_child([&] {
+    const auto reply = client.call(echo(2), amply);
+    return error_of(reply) == Errc::forked && reply.error().safe_to_retry() && !client.connected() &&
+           error_of(client.call_in_place([](Ask&) {}, [](const Answer&) {}, amply)) == Errc::forked &&
+           error_of(client.wait_for_server(amply)) == Errc::forked;
+  }));
+  CHECK(client.connected());
+  CHECK(client.call(echo(3), amply).value().id == 3);
+}
+
+TEST_CASE("fork: a client that has never called is the parent's as well") {
+  Channel::Client client(unique_name("fork"));
+  CHECK(in_child([&] { return error_of(client.call(echo(1), amply)) == Errc::forked; }));
+}
+
+TEST_CASE("fork: the child may make clients of its own") {
+  const auto name = unique_name("fork");
+  Process server = peer("serve", name);
+  REQUIRE(server.read_line() == "ready");
+  Channel::Client client(name);
+  CHECK(client.call(echo(1), amply).value().id == 1);
+  CHECK(in_child([&] {
+    const auto reply = Channel::Client(name).call(echo(2), amply);
+    return reply && reply->id == 2;
+  }));
+  CHECK(client.call(echo(3), amply).value().id == 3);
+}
+
+TEST_CASE("fork: a child that destroys the parent's client does no harm") {
+  const auto name = unique_name("fork");
+  Process server = peer("serve", name, "1");
+  REQUIRE(server.read_line() == "ready");
+  std::optional<Channel::Client> client(std::in_place, name);
+  CHECK(client->call(echo(1), amply).value().id == 1);
+  CHECK(in_child([&] {
+    client.reset();
+    return true;
+  }));
+  for (std::uint64_t id = 2; id < 10; ++id) REQUIRE(client->call(echo(id), amply).value().id == id);
+}
+
+TEST_CASE("fork: only the parent's server serves") {
+  const auto name = unique_name("fork");
+  std::optional<Channel::Server> server(std::in_place, name);
+  CHECK(in_child([&] {
+    return error_of(server->start(answer)) == Errc::forked && error_of(server->serve(answer)) == Errc::forked &&
+           error_of(server->serve_one(answer, 0ns)) == Errc::forked;
+  }));
+  CHECK_FALSE(error_of(server->start(answer)));
+  CHECK(Channel::Client(name).call(echo(1), amply).value().id == 1);
+}
+
+TEST_CASE("fork: a child that destroys or stops the parent's server does no harm") {
+  const auto name = unique_name("fork");
+  std::optional<Channel::Server> server(std::in_place, name);
+  CHECK_FALSE(error_of(server->start(answer)));
+  Channel::Client client(name);
+  CHECK(client.call(echo(1), amply).value().id == 1);
+  CHECK(in_child([&] {
+    server.reset();
+    return true;
+  }));
+  CHECK(client.call(echo(2), amply).value().id == 2);
+  CHECK(in_child([&] {
+    server->stop();
+    return true;
+  }));
+  CHECK(client.call(echo(3), amply).value().id == 3);
+  CHECK(error_of(Channel::Server::create(name)) == Errc::name_in_use);
+  server.reset();
+  CHECK(shm_entries("shared_channel." + name).empty());
+}
+
+TEST_CASE("fork: a child that lives on does not keep the parent's name") {
+  const auto name = unique_name("fork");
+  pid_t child = 0;
+  {
+    Channel::Server server(name);
+    CHECK_FALSE(error_of(server.start(answer)));
+    child = ::fork();
+    if (child == 0) {
+      ::pause();
+      ::_exit(0);
+    }
+    CHECK(Channel::Client(name).call(echo(1), amply).value().id == 1);
+  }
+  CHECK_FALSE(error_of(Channel::Server::create(name)));
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+}
+
+#endif

@@ -1,0 +1,3 @@
+#include "round_trip.hpp"
+
+int main() { return round_trip("no-exceptions") ? 0 : 1; }

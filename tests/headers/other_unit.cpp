@@ -1,0 +1,3 @@
+#include "round_trip.hpp"
+
+bool other_unit() { return round_trip("two-units-second"); }

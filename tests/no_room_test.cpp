@@ -1,0 +1,59 @@
+// Channels that do not fit, and processes that may have no more of what a channel needs.
+#include "support/catch.hpp"
+
+#include <shared_channel/shared_channel.hpp>
+
+#ifdef __linux__
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#endif
+
+#include "support/errors.hpp"
+#include "support/footprint.hpp"
+#include "support/names.hpp"
+#include "support/time.hpp"
+
+using namespace shared_channel;
+using namespace test_support;
+
+TEST_CASE("no room: a channel larger than the memory there is") {
+  struct Gibibyte {
+    unsigned char bytes[std::size_t{1} << 30];
+  };
+  const auto name = unique_name("no-room");
+  ServerOptions options;
+  options.slots = max_slots;
+  const Footprint before(name);
+  const Stopwatch watch;
+  const auto server = SharedChannel<Gibibyte>::Server::create(name, options);
+  CHECK(watch.elapsed() < promptly);
+  CHECK(error_of(server) == Errc::out_of_memory);
+  CHECK(Footprint(name) == before);
+}
+
+#ifdef __linux__
+TEST_CASE("no room: no more descriptors") {
+  const auto name = unique_name("no-room");
+  SharedChannel<int>::Client client(name);
+  const Footprint before(name);
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  rlimit none = limit;
+  const int next = ::dup(0);
+  none.rlim_cur = static_cast<rlim_t>(next);
+  ::close(next);
+  ::setrlimit(RLIMIT_NOFILE, &none);
+  const auto server = SharedChannel<int>::Server::create(name);
+  const auto answer = client.call(1, amply);
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+
+  REQUIRE(error_of(server) == Errc::system_error);
+  CHECK(server.error().native() == EMFILE);
+  REQUIRE(error_of(answer) == Errc::system_error);
+  CHECK(answer.error().native() == EMFILE);
+  CHECK(answer.error().safe_to_retry());
+  CHECK(Footprint(name) == before);
+  CHECK_FALSE(error_of(SharedChannel<int>::Server::create(name)));
+}
+#endif

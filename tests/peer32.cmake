@@ -1,0 +1,19 @@
+# A 32-bit peer beside the 64-bit tests, where the compiler can make one; without it tests tagged [peer32] are left out.
+include(CheckCXXSourceCompiles)
+
+set(specification "~[peer32]")
+if(UNIX AND CMAKE_SIZEOF_VOID_P EQUAL 8 AND NOT SHARED_CHANNEL_SANITIZE)
+  set(CMAKE_REQUIRED_FLAGS -m32)
+  check_cxx_source_compiles("#include <string>\nint main() { return sizeof(void*) == 4 ? 0 : 1; }" SHARED_CHANNEL_M32_WORKS)
+  unset(CMAKE_REQUIRED_FLAGS)
+endif()
+
+if(SHARED_CHANNEL_M32_WORKS)
+  set(specification "")
+  add_executable(shared_channel_peer32 ${peer_sources} support/process_linux.cpp)
+  target_include_directories(shared_channel_peer32 PRIVATE .)
+  target_compile_options(shared_channel_peer32 PRIVATE -m32)
+  target_link_options(shared_channel_peer32 PRIVATE -m32)
+  target_link_libraries(shared_channel_peer32 PRIVATE shared_channel::shared_channel shared_channel_development)
+  add_dependencies(shared_channel_tests shared_channel_peer32)
+endif()

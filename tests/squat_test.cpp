@@ -1,0 +1,249 @@
+// Somebody else's object under a channel's name.
+#include "support/catch.hpp"
+
+#include <shared_channel/shared_channel.hpp>
+
+#include "support/errors.hpp"
+#include "support/footprint.hpp"
+#include "support/messages.hpp"
+#include "support/names.hpp"
+#include "support/process.hpp"
+#include "support/time.hpp"
+
+#ifdef _WIN32
+#include "support/windows.hpp"
+#else
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#endif
+
+using namespace shared_channel;
+using namespace test_support;
+
+namespace {
+
+// How both ends take what stands under their channel's name.
+void check_refused(const std::string& name, Errc for_client) {
+  const Stopwatch watch;
+  const auto server = Channel::Server::create(name);
+  CHECK(error_of(server) == Errc::not_owner);
+  const auto answer = Channel::Client(name).call(echo(1), amply);
+  CHECK(error_of(answer) == for_client);
+  CHECK(watch.elapsed() < promptly);
+}
+
+}  // namespace
+
+#ifdef _WIN32
+
+namespace {
+
+std::wstring object_name(const std::string& name) {
+  return L"Local\\shared_channel." + std::wstring(name.begin(), name.end());
+}
+
+}  // namespace
+
+TEST_CASE("squat: an event under the channel's name") {
+  const auto name = unique_name("squat");
+  const HANDLE event = CreateEventW(nullptr, FALSE, FALSE, object_name(name).c_str());
+  REQUIRE(event != nullptr);
+  check_refused(name, Errc::not_owner);
+  CloseHandle(event);
+  CHECK_FALSE(error_of(Channel::Server::create(name)));
+}
+
+TEST_CASE("squat: a mutex under the channel's name") {
+  const auto name = unique_name("squat");
+  const HANDLE mutex = CreateMutexW(nullptr, FALSE, object_name(name).c_str());
+  REQUIRE(mutex != nullptr);
+  check_refused(name, Errc::not_owner);
+  CloseHandle(mutex);
+  CHECK_FALSE(error_of(Channel::Server::create(name)));
+}
+
+TEST_CASE("squat: an event under the name of the server's mutex") {
+  const auto name = unique_name("squat");
+  const HANDLE event = CreateEventW(nullptr, FALSE, FALSE, (object_name(name) + L":server").c_str());
+  REQUIRE(event != nullptr);
+  check_refused(name, Errc::no_server);
+  CloseHandle(event);
+  CHECK_FALSE(error_of(Channel::Server::create(name)));
+}
+
+TEST_CASE("squat: a mapping of zeros under the channel's name is taken over") {
+  const auto name = unique_name("squat");
+  const HANDLE mapping = CreateFileMappingW(INVALID_HANDLE_VALUE, nullptr, PAGE_READWRITE, 0, 4096, object_name(name).c_str());
+  REQUIRE(mapping != nullptr);
+  CHECK(error_of(Channel::Client(name).call(echo(1), amply)) == Errc::no_server);
+  CHECK_FALSE(error_of(Channel::Server::create(name)));
+  CloseHandle(mapping);
+}
+
+#else
+
+namespace {
+
+std::filesystem::path path_of(const std::string& name) { return "/dev/shm/shared_channel." + name; }
+
+// The path of a channel's rendezvous while something else stands there.
+class Squat {
+ public:
+  explicit Squat(const std::string& name) : path_(path_of(name)) {}
+  ~Squat() { std::filesystem::remove_all(path_); }
+  operator const char*() const { return path_.c_str(); }
+  bool is_there() const { return std::filesystem::exists(std::filesystem::symlink_status(path_)); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+constexpr unsigned nobody = 65534;
+
+bool is_root() { return ::geteuid() == 0; }
+
+}  // namespace
+
+TEST_CASE("squat: a FIFO under the channel's name does not make anybody wait") {
+  const auto name = unique_name("squat");
+  const Squat squat(name);
+  REQUIRE(::mkfifo(squat, 0600) == 0);
+  check_refused(name, Errc::no_server);
+  CHECK(squat.is_there());
+}
+
+TEST_CASE("squat: a directory under the channel's name") {
+  const auto name = unique_name("squat");
+  const Squat squat(name);
+  REQUIRE(::mkdir(squat, 0700) == 0);
+  check_refused(name, Errc::no_server);
+  CHECK(squat.is_there());
+}
+
+TEST_CASE("squat: a symbolic link under the channel's name is not followed") {
+  const auto name = unique_name("squat");
+  const auto target = std::filesystem::temp_directory_path() / unique_name("target");
+  std::ofstream(target) << "precious";
+  {
+    const Squat squat(name);
+    REQUIRE(::symlink(target.c_str(), squat) == 0);
+    check_refused(name, Errc::not_owner);
+    CHECK(squat.is_there());
+  }
+  CHECK(std::filesystem::file_size(target) == 8);
+  std::filesystem::remove(target);
+}
+
+TEST_CASE("squat: a dangling symbolic link makes no file elsewhere") {
+  const auto name = unique_name("squat");
+  const auto target = std::filesystem::temp_directory_path() / unique_name("target");
+  const Squat squat(name);
+  REQUIRE(::symlink(target.c_str(), squat) == 0);
+  check_refused(name, Errc::not_owner);
+  CHECK_FALSE(std::filesystem::exists(target));
+}
+
+TEST_CASE("squat: an empty file of our own is taken over") {
+  const auto name = unique_name("squat");
+  { std::ofstream file(path_of(name)); }
+  CHECK(error_of(Channel::Client(name).call(echo(1), amply)) == Errc::no_server);
+  CHECK_FALSE(error_of(Channel::Server::create(name)));
+  CHECK_FALSE(std::filesystem::exists(path_of(name)));
+}
+
+TEST_CASE("squat: a file full of nonsense is taken over") {
+  const auto name = unique_name("squat");
+  std::ofstream(path_of(name)) << std::string(10'000, 'x');
+  CHECK(error_of(Channel::Client(name).call(echo(1), amply)) == Errc::no_server);
+  CHECK_FALSE(error_of(Channel::Server::create(name)));
+  CHECK_FALSE(std::filesystem::exists(path_of(name)));
+}
+
+TEST_CASE("squat: another user's file is never served") {
+  if (!is_root()) SKIP_TEST("only root can make another user's file");
+  const auto name = unique_name("squat");
+  const Squat squat(name);
+  { std::ofstream file(squat); }
+  REQUIRE(::chown(squat, nobody, nobody) == 0);
+  check_refused(name, Errc::no_server);
+  CHECK(squat.is_there());
+}
+
+TEST_CASE("squat: root's file is never served by another user") {
+  if (!is_root()) SKIP_TEST("only root can become another user");
+  for (const mode_t mode : {0600, 0666}) {
+    const auto name = unique_name("squat");
+    const Squat squat(name);
+    { std::ofstream file(squat); }
+    REQUIRE(::chmod(squat, mode) == 0);
+    CHECK(peer("serve_as", std::to_string(nobody), std::to_string(nobody), name).read_line() == "not_owner");
+    CHECK(squat.is_there());
+  }
+}
+
+TEST_CASE("access: without more a channel is its user's alone") {
+  if (!is_root()) SKIP_TEST("only root can become another user");
+  const auto name = unique_name("access");
+  Channel::Server server(name);
+  CHECK_FALSE(error_of(server.start([](const Ask& ask) { return Answer{ask.id, 0}; })));
+  CHECK(peer("call_as", std::to_string(nobody), std::to_string(nobody), name).read_line() == "access_denied");
+  CHECK(peer("call_as", "0", "0", name).read_line() == "ok");
+}
+
+TEST_CASE("access: everyone lets other users in") {
+  if (!is_root()) SKIP_TEST("only root can become another user");
+  const auto name = unique_name("access");
+  ServerOptions options;
+  options.access = Access::everyone();
+  Channel::Server server(name, options);
+  CHECK_FALSE(error_of(server.start([](const Ask& ask) { return Answer{ask.id, 0}; })));
+  CHECK(peer("call_as", std::to_string(nobody), std::to_string(nobody), name).read_line() == "ok");
+  CHECK(peer("serve_as", std::to_string(nobody), std::to_string(nobody), name).read_line() == "not_owner");
+}
+
+TEST_CASE("access: mode and group let the group in") {
+  if (!is_root()) SKIP_TEST("only root can become another user");
+  const auto name = unique_name("access");
+  ServerOptions options;
+  options.access = Access::mode(0660, 12'345);
+  Channel::Server server(name, options);
+  CHECK_FALSE(error_of(server.start([](const Ask& ask) { return Answer{ask.id, 0}; })));
+  CHECK(peer("call_as", std::to_string(nobody), "12345", name).read_line() == "ok");
+  CHECK(peer("call_as", std::to_string(nobody), "54321", name).read_line() == "access_denied");
+}
+
+TEST_CASE("access: another user's server is called like one's own") {
+  if (!is_root()) SKIP_TEST("only root can become another user");
+  const auto name = unique_name("access");
+  Process server = peer("serve_as", std::to_string(nobody), std::to_string(nobody), name);
+  REQUIRE(server.read_line() == "ready");
+  CHECK(Channel::Client(name).call(echo(3), amply).value().id == 3);
+  CHECK(error_of(Channel::Server::create(name)) == Errc::not_owner);
+  server.close_input();
+  CHECK(server.wait() == ExitStatus{0, false});
+  CHECK_FALSE(std::filesystem::exists(path_of(name)));
+}
+
+TEST_CASE("access: the umask does not narrow what the server grants") {
+  const auto name = unique_name("access");
+  const mode_t before = ::umask(0777);
+  ServerOptions options;
+  options.access = Access::mode(0644);
+  auto server = Channel::Server::create(name, options);
+  ::umask(before);
+  REQUIRE(server);
+  std::size_t objects = 0;
+  for (const auto& object : shm_entries("shared_channel." + name)) {
+    struct stat status {};
+    CHECK(::stat(("/dev/shm/" + object).c_str(), &status) == 0);
+    CHECK((status.st_mode & 0777) == 0644);
+    ++objects;
+  }
+  CHECK(objects == 2);
+}
+
+#endif

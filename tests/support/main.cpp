@@ -1,0 +1,37 @@
+#if !__has_include(<catch2/catch_all.hpp>)
+#define CATCH_CONFIG_RUNNER
+#endif
+#include "catch.hpp"
+
+#include "program.hpp"
+#include "watchdog.hpp"
+
+#if __has_include(<catch2/catch_all.hpp>)
+using Listener = Catch::EventListenerBase;
+#else
+using Listener = Catch::TestEventListenerBase;
+#endif
+
+// Below ctest's own limit, so that it is the watchdog that speaks.
+constexpr std::chrono::seconds test_limit{100};
+
+struct WatchEachTest : Listener {
+  using Listener::Listener;
+
+  void testCaseStarting(const Catch::TestCaseInfo& test) override {
+    Listener::testCaseStarting(test);
+    watchdog.emplace(test.name, test_limit);
+  }
+  void testCaseEnded(const Catch::TestCaseStats& stats) override {
+    watchdog.reset();
+    Listener::testCaseEnded(stats);
+  }
+
+  std::optional<test_support::Watchdog> watchdog;
+};
+CATCH_REGISTER_LISTENER(WatchEachTest)
+
+int main(int argc, char** argv) {
+  test_support::prepare_program();
+  return Catch::Session().run(argc, argv);
+}

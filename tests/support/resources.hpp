@@ -1,0 +1,17 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace test_support {
+
+// What this process holds right now, for tests that want it unchanged.
+std::size_t open_descriptors();  // handles on Win32
+std::size_t thread_count();
+
+// Names in /dev/shm that begin so; none on Win32, where the kernel takes names away with their last handle.
+std::vector<std::string> shm_entries(std::string_view prefix = "shared_channel.");
+
+}  // namespace test_support

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <shared_channel/detail/layout.hpp>
+#include <shared_channel/detail/platform.hpp>
+
+namespace test_support {
+
+using namespace shared_channel::detail;
+
+// A segment as tests and peers of the seam share it: a Header and nothing else.
+class Segment {
+ public:
+  static constexpr std::uint64_t generation = 0x5EA3;
+
+  static Segment create(const std::string& name) {
+    const Names names = names_of(name);
+    return Segment(names, platform::Mapping::create(names, names.segment(generation), sizeof(Header), access()).value());
+  }
+  static Segment open(const std::string& name) {
+    const Names names = names_of(name);
+    return Segment(names, platform::Mapping::open(names, names.segment(generation)).value());
+  }
+  static Names names_of(const std::string& name) { return Names::make(name, shared_channel::Scope::session).value(); }
+  static shared_channel::Access access() { return shared_channel::Access::current_user(); }
+
+  Segment(Segment&&) noexcept = default;
+
+  void remove() const { platform::Mapping::remove(names_.segment(generation)); }
+
+  const Names& names() const { return names_; }
+  const platform::Mapping& mapping() const { return mapping_; }
+  Header& header() const { return *reinterpret_cast<Header*>(mapping_.data()); }
+
+  // The server's part.
+  std::unique_ptr<platform::Beacon> light() const {
+    header().identity.server_process = platform::process_id();
+    header().identity.server_birth = platform::process_birth();
+    return platform::Beacon::light(names_, generation, header(), access()).value();
+  }
+  platform::Signal create_signal() const {
+    return platform::Signal::create(names_, generation, "exec", header().exec.sequence, access()).value();
+  }
+  platform::TurnLock create_turn_lock() const {
+    return platform::TurnLock::create(names_, generation, header().turn.lock, access()).value();
+  }
+
+  // A client's part.
+  auto take_lease(std::uint32_t number) const { return platform::ClientLease::take(names_, generation, mapping_, number); }
+  auto watch() const { return platform::Watch::open(names_, generation, header()); }
+  auto open_signal() const { return platform::Signal::open(names_, generation, "exec", header().exec.sequence); }
+  auto open_turn_lock() const { return platform::TurnLock::open(names_, generation, header().turn.lock); }
+
+ private:
+  Segment(const Names& names, platform::Mapping mapping) : names_(names), mapping_(std::move(mapping)) {}
+
+  Names names_;
+  platform::Mapping mapping_;
+};
+
+}  // namespace test_support

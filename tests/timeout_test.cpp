@@ -1,0 +1,210 @@
+// Deadlines, and what becomes of calls that miss theirs.
+#include "support/catch.hpp"
+
+#include <shared_channel/shared_channel.hpp>
+
+#include <atomic>
+#include <future>
+#include <thread>
+#include <vector>
+
+#include "support/errors.hpp"
+#include "support/eventually.hpp"
+#include "support/messages.hpp"
+#include "support/names.hpp"
+#include "support/time.hpp"
+
+using namespace shared_channel;
+using namespace std::chrono_literals;
+using namespace test_support;
+using std::chrono::nanoseconds;
+
+namespace {
+
+constexpr nanoseconds forever = (nanoseconds::max)();
+
+// Counts its runs and naps as asked.
+struct Napper {
+  Answer operator()(const Ask& ask) {
+    const auto run = ++runs;
+    std::this_thread::sleep_for(std::chrono::milliseconds(ask.milliseconds));
+    return {ask.id, run};
+  }
+  std::atomic<std::uint64_t> runs{0};
+};
+
+ServerOptions with(unsigned slots, unsigned threads = 1) {
+  ServerOptions options;
+  options.slots = slots;
+  options.threads = threads;
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("timeout: a call that the server does not take is withdrawn and never runs") {
+  const auto name = unique_name("timeout");
+  Channel::Server server(name);
+  Channel::Client client(name);
+  const Stopwatch watch;
+  const auto answer = client.call(echo(1), 30ms);
+  CHECK(watch.elapsed() >= 30ms);
+  CHECK(watch.elapsed() < promptly);
+  REQUIRE(error_of(answer) == Errc::timed_out);
+  CHECK(answer.error().safe_to_retry());
+
+  Napper napper;
+  CHECK_FALSE(server.serve_one(std::ref(napper), 0ns).value());
+  CHECK_FALSE(server.serve_one(std::ref(napper), 30ms).value());
+  CHECK(napper.runs == 0);
+}
+
+TEST_CASE("timeout: withdrawn requests do not run once serving begins") {
+  const auto name = unique_name("timeout");
+  Channel::Server server(name, with(2));
+  Channel::Client client(name);
+  for (std::uint64_t id = 1; id <= 10; ++id) REQUIRE(error_of(client.call(echo(id), 1ms)) == Errc::timed_out);
+  Napper napper;
+  CHECK_FALSE(error_of(server.start(std::ref(napper))));
+  CHECK(client.call(echo(11), amply).value().runs == 1);
+}
+
+TEST_CASE("timeout: a call that the server has taken may have run") {
+  const auto name = unique_name("timeout");
+  Channel::Server server(name);
+  Napper napper;
+  CHECK_FALSE(error_of(server.start(std::ref(napper))));
+  Channel::Client client(name);
+  auto asked = std::async(std::launch::async, [&] { return client.call(nap(300), 100ms); });
+  const auto answer = asked.get();
+  REQUIRE(error_of(answer) == Errc::timed_out);
+  // A machine that was too busy to take the request in time says so.
+  if (eventually([&] { return napper.runs == 1 || answer.error().safe_to_retry(); })) {
+    CHECK(answer.error().safe_to_retry() == (napper.runs == 0));
+  }
+}
+
+TEST_CASE("timeout: a late answer reaches nobody else") {
+  for (const unsigned slots : {1u, 16u}) {
+    const auto name = unique_name("timeout");
+    Channel::Server server(name, with(slots));
+    Napper napper;
+    CHECK_FALSE(error_of(server.start(std::ref(napper))));
+    Channel::Client client(name);
+    CHECK(error_of(client.call(nap(60, 1000), 20ms)) == Errc::timed_out);
+    for (std::uint64_t id = 1; id <= 10; ++id) {
+      const auto answer = client.call(nap(5, id), amply);
+      REQUIRE(answer);
+      REQUIRE(answer->id == id);
+    }
+  }
+}
+
+TEST_CASE("timeout: answers stay apart when every other call gives up") {
+  const auto name = unique_name("timeout");
+  Channel::Server server(name, with(2, 2));
+  Napper napper;
+  CHECK_FALSE(error_of(server.start(std::ref(napper))));
+  std::atomic<int> answered{0};
+  std::atomic<int> wrong{0};
+  {
+    std::vector<std::jthread> callers;
+    for (std::uint64_t caller = 1; caller <= 4; ++caller) {
+      callers.emplace_back([&, caller] {
+        Channel::Client client(name);
+        for (std::uint64_t i = 0; i < 40; ++i) {
+          const std::uint64_t id = caller << 32 | i;
+          const auto answer = client.call(nap(5, id), i % 2 == 0 ? nanoseconds(6ms) : nanoseconds(amply));
+          if (answer) ++answered;
+          if (answer && answer->id != id) ++wrong;
+        }
+      });
+    }
+  }
+  CHECK(wrong == 0);
+  CHECK(answered >= 4 * 20);
+}
+
+TEST_CASE("timeout: zero and less try once and never block") {
+  const auto name = unique_name("timeout");
+  Channel::Server server(name);
+  Channel::Client client(name);
+  const Stopwatch watch;
+  for (const nanoseconds timeout : {0ns, -1ns, nanoseconds(-1h), (nanoseconds::min)()}) {
+    const auto answer = client.call(echo(1), timeout);
+    REQUIRE(error_of(answer) == Errc::timed_out);
+    CHECK(answer.error().safe_to_retry());
+    CHECK(error_of(client.call_in_place([](Ask&) {}, [](const Answer&) {}, timeout)) == Errc::timed_out);
+  }
+  CHECK(watch.elapsed() < promptly);
+}
+
+TEST_CASE("timeout: huge ones neither overflow nor end early") {
+  const auto name = unique_name("timeout");
+  Channel::Server server(name);
+  Napper napper;
+  CHECK_FALSE(error_of(server.start(std::ref(napper))));
+  ClientOptions sleeping;
+  sleeping.wait = WaitPolicy::sleep();
+  Channel::Client client(name, sleeping);
+  std::uint64_t id = 0;
+  for (const nanoseconds timeout : {forever, forever - 1ns, nanoseconds(50 * 24h), nanoseconds(0xFFFFFFFFll * 1ms), nanoseconds(0x80000000ll * 1ms)}) {
+    const auto answer = client.call(nap(20, ++id), timeout);
+    REQUIRE(answer);
+    REQUIRE(answer->id == id);
+  }
+}
+
+TEST_CASE("timeout: max waits as long as it takes") {
+  const auto name = unique_name("timeout");
+  Channel::Server server(name);
+  auto asked = std::async(std::launch::async, [&] { return Channel::Client(name).call(echo(5), forever); });
+  CHECK(asked.wait_for(400ms) == std::future_status::timeout);
+  Napper napper;
+  CHECK(server.serve_one(std::ref(napper), forever).value());
+  CHECK(asked.get().value().id == 5);
+}
+
+TEST_CASE("timeout: the default is a quarter of a second") {
+  const auto name = unique_name("timeout");
+  Channel::Server server(name);
+  Channel::Client client(name);
+  const Stopwatch watch;
+  CHECK(error_of(client.call(echo(1))) == Errc::timed_out);
+  CHECK(watch.elapsed() >= 250ms);
+  CHECK(watch.elapsed() < promptly);
+}
+
+TEST_CASE("timeout: every waiting policy keeps the deadline") {
+  const auto name = unique_name("timeout");
+  Channel::Server server(name);
+  for (const WaitPolicy policy : {WaitPolicy::sleep(), WaitPolicy::spin_only(), WaitPolicy{}}) {
+    ClientOptions options;
+    options.wait = policy;
+    Channel::Client client(name, options);
+    const Stopwatch watch;
+    CHECK(error_of(client.call(echo(1), 20ms)) == Errc::timed_out);
+    CHECK(watch.elapsed() >= 20ms);
+    CHECK(watch.elapsed() < promptly);
+  }
+}
+
+TEST_CASE("timeout: the time that fill takes counts") {
+  const auto name = unique_name("timeout");
+  Channel::Server server(name);
+  Channel::Client client(name);
+  const Stopwatch watch;
+  const auto fill = [](Ask&) { std::this_thread::sleep_for(100ms); };
+  CHECK(error_of(client.call_in_place(fill, [](const Answer&) {}, 100ms)) == Errc::timed_out);
+  CHECK(watch.elapsed() >= 100ms);
+}
+
+TEST_CASE("timeout: serve_one keeps its own") {
+  Channel::Server server(unique_name("timeout"));
+  Napper napper;
+  const Stopwatch watch;
+  CHECK_FALSE(server.serve_one(std::ref(napper), 30ms).value());
+  CHECK(watch.elapsed() >= 30ms);
+  CHECK_FALSE(server.serve_one(std::ref(napper), (nanoseconds::min)()).value());
+  CHECK(watch.elapsed() < promptly);
+}
