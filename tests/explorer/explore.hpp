@@ -1,0 +1,235 @@
+// Visits every state that a plan can reach, depth first, and judges each end.
+//
+// Besides the steps of threads there are events from outside: a store leaves its buffer, a client or the server dies, a
+// deadline passes, a sleeper wakes for no reason, the kernel tells a sleeper that the server is gone. Those that must
+// come sooner or later count as steps; those that only may come (death, deadline, needless wake-up)
+// do not excuse a thread that waits for them: a state from which only such events lead on is an end.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "roles.hpp"
+
+namespace explorer {
+
+struct Findings {
+  std::size_t states = 0;
+  std::size_t transitions = 0;
+  std::size_t ends = 0;
+  std::size_t deepest = 0;
+  bool is_complete = true;
+  std::string violation;  // empty: every property held
+  std::vector<std::string> history;
+};
+
+class Explorer {
+ public:
+  explicit Explorer(const Plan& its_plan) {
+    plan = its_plan;
+    machine.memory = plan.memory;
+    machine.kernel = plan.kernel;
+    machine.is_weakened = &is_weakened;
+    machine.is_private = &is_private;
+  }
+
+  /// At most about `limit` states.
+  Findings run(std::size_t limit) {
+    State first{};
+    for (int i = 0; i < thread_count(); ++i) {
+      Thread& thread = first.thread[static_cast<std::size_t>(i)];
+      thread.is_alive = 1;
+      thread.stage = i < plan.clients ? c_begin : i == stopper() ? s_begin : i == responder() ? d_begin : w_begin;
+    }
+    visited_.insert(fingerprint(first));
+    std::vector<Frame> path{Frame{first, 0, 0, false}};
+    while (!path.empty() && findings_.violation.empty()) {
+      if (visited_.size() >= limit) {
+        findings_.is_complete = false;
+        break;
+      }
+      if (path.size() > findings_.deepest) findings_.deepest = path.size();
+      Frame& frame = path.back();
+      if (!advance(frame)) {
+        if (!frame.has_step) judge_end(frame.state);
+        if (findings_.violation.empty()) path.pop_back();
+        continue;
+      }
+      ++findings_.transitions;
+      if (machine.violation != nullptr) {
+        findings_.violation = machine.violation;
+      } else if (visited_.insert(fingerprint(machine.state))) {
+        path.push_back(Frame{machine.state, 0, 0, false});
+      }
+    }
+    findings_.states = visited_.size();
+    if (!findings_.violation.empty()) tell(path);
+    return findings_;
+  }
+
+ private:
+  /// What may happen in a state, to which thread; a thread's step may have several outcomes.
+  enum Kind { step, flush, told_of_death, look_around, dies, server_dies, expires, wakes_up, kinds };
+
+  struct Frame {
+    State state;
+    int next;  // kind and thread
+    int choice;
+    bool has_step;
+  };
+
+  /// Makes the next possible event of the frame's state, in machine.state. False: there is none left.
+  bool advance(Frame& frame) {
+    for (; frame.next < kinds * max_threads; ++frame.next, frame.choice = 0) {
+      const int thread = frame.next % max_threads;
+      const auto kind = static_cast<Kind>(frame.next / max_threads);
+      if (thread >= thread_count() || !is_possible(frame.state, kind, thread)) continue;
+      machine.state = frame.state;
+      machine.violation = nullptr;
+      if (!happens(kind, thread, frame.choice)) continue;
+      if (kind <= look_around) frame.has_step = true;
+      if (kind == step && frame.choice + 1 < machine.alternatives) ++frame.choice;
+      else ++frame.next, frame.choice = 0;
+      return true;
+    }
+    return false;
+  }
+
+  static bool is_possible(const State& state, Kind kind, int number) {
+    const Thread& thread = state.thread[static_cast<std::size_t>(number)];
+    if (!thread.is_alive) return false;
+    const bool is_client = number < plan.clients;
+    const bool sleeps = thread.asleep_on != 0;
+    switch (kind) {
+      case step: return thread.stage != finished && !sleeps;
+      case flush: return thread.stores > 0;
+      case told_of_death: return is_client && sleeps && state.beacon_out;
+      case look_around:  // Call::repair_interval: nobody rings for the slots of the dead
+        return is_client && thread.asleep_on == turn_signal + 1 && state.deaths > 0 && may_find_slot(state);
+      case dies: return thread.stage != finished && (is_client ? state.deaths < plan.deaths : state.beacon_out != 0);
+      case server_dies: return number == 0 && plan.server_may_die && !state.beacon_out;
+      case expires: return is_client && !thread.expired && state.expiries < plan.expiries && (sleeps || thread.stage == c_lock);
+      case wakes_up: return sleeps && state.spurious < plan.spurious;
+      case kinds: break;
+    }
+    return false;
+  }
+
+  /// False: it does not after all, because the thread is blocked.
+  static bool happens(Kind kind, int number, int choice) {
+    State& state = machine.state;
+    Thread& thread = state.thread[static_cast<std::size_t>(number)];
+    switch (kind) {
+      case step: return make_step(number, choice);
+      case flush: machine.flush_one(thread); break;
+      case told_of_death: machine.wake(thread, server_gone); break;
+      case look_around: machine.wake(thread, looked_around); break;
+      case dies:
+        if (number < plan.clients) ++state.deaths;
+        machine.flush(thread);
+        thread = Thread{};
+        break;
+      case server_dies: state.beacon_out = 1; break;  // workers run on until the kernel reaches them
+      case expires:
+        thread.expired = 1;
+        ++state.expiries;
+        if (thread.asleep_on != 0) machine.wake(thread, timed_out);
+        break;
+      case wakes_up:
+        ++state.spurious;
+        machine.wake(thread, go_on);
+        break;
+      case kinds: break;
+    }
+    return true;
+  }
+
+  /// Looking around in vain leads back to the same state, but for bells rung once more: without this, without end.
+  static bool may_find_slot(const State& state) {
+    for (int i = 0; i < plan.slots; ++i) {
+      const auto cells = static_cast<std::size_t>(slot_cells + 5 * i);
+      const Value owner = state.memory[cells];
+      if (owner != 0 && !state.thread[static_cast<std::size_t>(owner - 1)].is_alive) return true;
+      const detail::State request(state.memory[cells + 1]), reply(state.memory[cells + 2]), taken(state.memory[cells + 3]);
+      if (owner == 0 && (reply.concludes(request.sequence()) || !taken.is(Phase::taken, request.sequence()))) return true;
+    }
+    return false;
+  }
+
+  /// False: the thread sleeps, is blocked or has finished.
+  static bool make_step(int number, int choice) {
+    Thread& thread = machine.state.thread[static_cast<std::size_t>(number)];
+    if (thread.stage == finished || thread.asleep_on != 0) return false;
+    machine.running = number;
+    machine.stepped = false;
+    machine.choice = choice;
+    machine.alternatives = 1;
+    if (setjmp(machine.pause) == 0) {
+      for (;;) {
+        machine.replayed = 0;
+        Locals local = thread.local;
+        const Stage next = run_stage(number, static_cast<Stage>(thread.stage), local);
+        thread.local = local;
+        thread.stage = next;
+        thread.answer = {};
+        thread.answers = 0;
+        if (next == finished) {
+          thread.local = {};
+          return true;
+        }
+        if (next == c_begin && number < plan.clients) thread.expired = 0;
+      }
+    }
+    return machine.stepped || machine.state.thread[static_cast<std::size_t>(number)].asleep_on != 0;
+  }
+
+  /// Nothing happens any more of itself: is everybody well?
+  void judge_end(const State& state) {
+    ++findings_.ends;
+    for (int i = 0; i < thread_count(); ++i) {
+      const Thread& thread = state.thread[static_cast<std::size_t>(i)];
+      if (!thread.is_alive || thread.stage == finished) continue;
+      if (i < plan.clients) findings_.violation = "a client waits for ever";
+      else if (thread.asleep_on == 0 && i != responder() && !state.beacon_out) findings_.violation = "a worker is stuck";
+      else if (state.memory[stopping] != 0 && i != responder() && !state.beacon_out) findings_.violation = "a worker sleeps through stop()";
+    }
+    if (state.beacon_out || !findings_.violation.empty()) return;  // slots end with their generation
+    machine.state = state;
+    machine.alone = true;
+    for (int i = 0; i < plan.slots; ++i) {
+      constexpr std::uint32_t somebody_new = max_threads + 1;
+      const std::uint32_t owner = slots[i].owner.load(std::memory_order_relaxed);
+      const bool orphaned = owner != 0 && !state.thread[owner - 1].is_alive;
+      const detail::Claim outcome = orphaned ? detail::recover(slots[i], owner, somebody_new) : detail::claim(slots[i], somebody_new);
+      if (outcome != detail::Claim::claimed) findings_.violation = "a slot is lost";
+    }
+    machine.alone = false;
+  }
+
+  /// The history that led to the violation, as the words saw it.
+  void tell(const std::vector<Frame>& path) {
+    static const char* const stages[] = {
+        "finished", "begin", "claim", "recover", "no_slot", "lock", "announce", "head_waits", "hold", "leave_line", "fill",
+        "post", "look", "sleep", "give_up", "read", "release", "begin", "high_water", "examine", "not_found", "sleep",
+        "unannounce", "handle", "conclude", "refuse", "refuse.examine", "refuse.conclude", "refuse.end", "stop", "defer.begin", "defer.conclude", "defer.look"};
+    static const char* const names[kinds] = {"", "stores", "is told of the server's death", "looks around", "dies", "the server dies",
+                                             "expires", "wakes for no reason"};
+    for (const Frame& frame : path) {
+      const int made = frame.choice > 0 ? frame.next : frame.next - 1;
+      if (made < 0 || made >= kinds * max_threads) continue;
+      const int number = made % max_threads;
+      const int kind = made / max_threads;
+      std::string line = (number < plan.clients ? "client " : "server ") + std::to_string(number) + " " + names[kind] + " at " +
+                         stages[frame.state.thread[static_cast<std::size_t>(number)].stage] + " [";
+      for (const Value value : frame.state.memory) line += std::to_string(value) + " ";
+      line.back() = ']';
+      findings_.history.push_back(line);
+    }
+  }
+
+  Visited visited_;
+  Findings findings_;
+};
+
+}  // namespace explorer

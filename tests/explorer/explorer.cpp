@@ -1,0 +1,136 @@
+#include "support/catch.hpp"
+
+#include <cstdio>
+#include <limits>
+
+#include "explore.hpp"
+
+using namespace explorer;
+
+namespace {
+
+constexpr std::size_t everything = std::numeric_limits<std::size_t>::max();
+
+Findings explore(const char* what, const Plan& wanted, std::size_t limit) {
+  const Findings findings = Explorer(wanted).run(limit);
+  std::printf("%-34s %-10s %-6s %9zu states %10zu transitions %6zu ends, longest history %3zu%s\n", what,
+              wanted.memory == Memory::sequential ? "sequential" : "buffered", wanted.kernel == Kernel::futex ? "futex" : "event",
+              findings.states, findings.transitions, findings.ends, findings.deepest, findings.is_complete ? "" : " (limited)");
+  return findings;
+}
+
+void all_is_well(const char* what, const Plan& wanted, std::size_t limit = everything) {
+  const Findings findings = explore(what, wanted, limit);
+  for (const std::string& line : findings.history) std::printf("  %s\n", line.c_str());
+  std::fflush(stdout);
+  INFO(what);
+  CHECK(findings.violation == "");
+  CHECK(findings.is_complete == (limit == everything));
+  CHECK(findings.ends > 0);
+}
+
+void is_caught(const char* what, Plan wanted, Break broken, const char* violation) {
+  wanted.broken = broken;
+  const Findings findings = explore(what, wanted, everything);
+  std::printf("  caught: %s\n", findings.violation.c_str());
+  INFO(what);
+  CHECK(findings.violation == violation);
+}
+
+constexpr auto buffered = Memory::store_buffers;
+constexpr auto event = Kernel::event;
+
+constexpr const char* waits = "a client waits for ever";
+constexpr const char* reply_seen = "a handler saw a reply as its request";
+constexpr const char* not_its_own = "a caller got an answer that is not its own";
+constexpr const char* told_wrongly = "a caller was told that its call was not executed, and it was";
+constexpr const char* executed_after_all = "a call was executed although its caller was told that it never is";
+
+}  // namespace
+
+TEST_CASE("explorer: one client, deadlines and needless wake-ups") {
+  all_is_well("1 client, 2 calls", {.clients = 1, .calls = 2, .expiries = 2, .spurious = 1});
+  all_is_well("1 client, 2 calls", {.clients = 1, .calls = 2, .expiries = 2, .spurious = 1, .memory = buffered, .kernel = event});
+}
+
+TEST_CASE("explorer: two clients and one slot") {
+  all_is_well("2 clients, a deadline", {.clients = 2, .expiries = 1});
+  all_is_well("2 clients, a deadline", {.clients = 2, .expiries = 1, .memory = buffered, .kernel = event});
+}
+
+TEST_CASE("explorer: a client dies") {
+  all_is_well("2 clients, a death, a deadline", {.clients = 2, .deaths = 1, .expiries = 1});
+  all_is_well("2 clients, a death", {.clients = 2, .deaths = 1, .memory = buffered, .kernel = event});
+  all_is_well("2 slots, a death, a deadline", {.clients = 2, .slots = 2, .deaths = 1, .expiries = 1});
+}
+
+TEST_CASE("explorer: the server dies") {
+  all_is_well("1 client, 2 calls, server dies", {.clients = 1, .calls = 2, .server_may_die = true, .expiries = 1});
+  all_is_well("2 clients, server dies", {.clients = 2, .server_may_die = true});
+}
+
+TEST_CASE("explorer: the server stops") {
+  all_is_well("1 client, stop", {.clients = 1, .has_stopper = true, .expiries = 1});
+  all_is_well("2 clients, stop", {.clients = 2, .has_stopper = true}, 1'000'000);
+}
+
+TEST_CASE("explorer: two workers") {
+  all_is_well("1 client, 2 workers, a deadline", {.clients = 1, .workers = 2, .expiries = 1});
+  all_is_well("1 client, 2 workers, a deadline", {.clients = 1, .workers = 2, .expiries = 1, .memory = buffered, .kernel = event});
+  all_is_well("2 clients, 2 slots, 2 workers", {.clients = 2, .slots = 2, .workers = 2, .kernel = event}, 1'000'000);
+}
+
+TEST_CASE("explorer: deferred answers") {
+  all_is_well("1 client, 2 calls, a responder", {.clients = 1, .calls = 2, .defers = true});
+  all_is_well("2 clients, a responder", {.clients = 2, .defers = true, .looks_first = false});
+}
+
+TEST_CASE("explorer: three clients", "[.soak]") {
+  all_is_well("3 clients", {.clients = 3});
+}
+
+TEST_CASE("explorer: further calls", "[.soak]") {
+  all_is_well("2 clients, 2 calls", {.clients = 2, .calls = 2});
+  all_is_well("1 client, 2 calls, stop", {.clients = 1, .calls = 2, .has_stopper = true});
+  all_is_well("2 clients, 2 calls, a deadline", {.clients = 2, .calls = 2, .expiries = 1}, 10'000'000);
+}
+
+TEST_CASE("explorer: further faults", "[.soak]") {
+  all_is_well("2 clients, a death, a deadline", {.clients = 2, .deaths = 1, .expiries = 1, .memory = buffered, .kernel = event});
+  all_is_well("2 clients, server dies, a deadline", {.clients = 2, .server_may_die = true, .expiries = 1});
+  all_is_well("2 clients, server dies", {.clients = 2, .server_may_die = true, .memory = buffered, .kernel = event});
+}
+
+TEST_CASE("explorer: further workers", "[.soak]") {
+  all_is_well("1 client, 2 calls, 2 workers", {.clients = 1, .calls = 2, .workers = 2, .expiries = 1, .looks_first = false});
+  all_is_well("2 clients, stop", {.clients = 2, .has_stopper = true}, 10'000'000);
+}
+
+TEST_CASE("explorer: weaker orderings are caught") {
+  is_caught("P1 post", {.clients = 1, .memory = buffered}, Break::post_is_release, waits);
+  is_caught("S1 worker's announcement", {.clients = 1, .memory = buffered}, Break::sleeper_is_release, waits);
+  is_caught("A1 caller's announcement", {.clients = 1, .memory = buffered, .kernel = event}, Break::waiter_is_release, waits);
+  is_caught("F1 reply", {.clients = 1, .memory = buffered}, Break::reply_is_release, waits);
+  is_caught("W1 withdrawal", {.clients = 1, .expiries = 1, .memory = buffered}, Break::withdrawal_is_release, executed_after_all);
+  is_caught("T1 taken", {.clients = 1, .expiries = 1, .memory = buffered}, Break::taken_is_release, told_wrongly);
+  is_caught("S1 of the head of the line", {.clients = 2, .memory = buffered}, Break::turn_is_release, waits);
+  is_caught("giving a slot back", {.clients = 2, .memory = buffered}, Break::owner_is_release, waits);
+}
+
+TEST_CASE("explorer: missing steps are caught") {
+  is_caught("any reply will do", {.clients = 1, .calls = 2}, Break::any_reply, not_its_own);
+  is_caught("one sequence number for all", {.clients = 1, .calls = 2}, Break::same_sequence, not_its_own);
+  is_caught("no second look (T2)", {.clients = 1, .expiries = 1}, Break::no_second_look, executed_after_all);
+  is_caught("a slot not settled", {.clients = 2, .expiries = 1}, Break::no_settling, reply_seen);
+  is_caught("stealing from the living", {.clients = 2}, Break::steals_from_the_living, reply_seen);
+  is_caught("no lock on the desk", {.clients = 1, .workers = 2}, Break::no_desk_lock, reply_seen);
+  is_caught("no record of the last call", {.clients = 1}, Break::no_conclusion, reply_seen);
+  is_caught("no ring after the post", {.clients = 1}, Break::no_ring, waits);
+  is_caught("no turn passed by the worker", {.clients = 2, .expiries = 1}, Break::no_turn_passed, waits);
+}
+
+TEST_CASE("explorer: mistakes that were made are caught") {
+  is_caught("ticket after announcement", {.clients = 2, .expiries = 1}, Break::late_ticket, waits);
+  is_caught("stop before close", {.clients = 2, .has_stopper = true}, Break::stops_before_it_closes, waits);
+  is_caught("a silent responder", {.clients = 1, .calls = 2, .defers = true}, Break::silent_responder, waits);
+}

@@ -1,0 +1,515 @@
+// Clients, workers and a stopper on the machine. What protocol.hpp and doorbell.hpp decide is called here; what
+// surrounds it in call.hpp and server_core.hpp (which need clocks, kernels and mappings) is told again, in stages.
+#pragma once
+
+#include <shared_channel/detail/doorbell.hpp>
+#include <shared_channel/detail/protocol.hpp>
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+#include "machine.hpp"
+
+namespace explorer {
+
+namespace detail = shared_channel::detail;
+using detail::Phase;
+
+/// What may be wrong with the protocol on purpose. The explorer must find each out.
+enum class Break {
+  nothing,
+  post_is_release,        // P1
+  waiter_is_release,      // A1
+  reply_is_release,       // F1
+  withdrawal_is_release,  // W1
+  taken_is_release,       // T1
+  sleeper_is_release,     // S1 of a worker
+  turn_is_release,        // S1 of the head of the line
+  owner_is_release,       // R1 of the turn: giving a slot back
+  any_reply,              // the caller takes whatever concludes any call
+  no_second_look,         // the worker does not look again after it marked the call as taken (T2)
+  no_settling,            // a withdrawn slot is used although a worker is in it
+  steals_from_the_living, // whoever is slow counts as dead
+  no_desk_lock,           // two workers, one slot
+  no_conclusion,          // the server forgets which call it executed last
+  no_ring,                // the request is posted, nobody is woken
+  no_turn_passed,         // a worker lets go of a slot and tells nobody
+  same_sequence,          // every call of a slot has the same number
+  late_ticket,            // the head of the line takes its ticket after its announcement
+  stops_before_it_closes, // workers see the stop before callers do
+  silent_responder,       // a responder leaves the desk and looks for nothing
+};
+
+struct Plan {
+  int clients = 2;
+  int calls = 1;  // of each client
+  int slots = 1;
+  int workers = 1;
+  bool has_stopper = false;
+  bool defers = false;  // handlers leave their calls to a responder's thread
+  bool server_may_die = false;
+  int deaths = 0;    // of clients, in one history
+  int expiries = 0;  // deadlines that pass, in one history
+  int spurious = 0;  // wake-ups for no reason
+  bool looks_first = true;  // workers look once before they announce that they sleep
+  Memory memory = Memory::sequential;
+  Kernel kernel = Kernel::futex;
+  Break broken = Break::nothing;
+};
+
+inline Plan plan;
+
+/// Threads in this order: clients, workers, the stopper, the responder.
+inline int stopper() { return plan.has_stopper ? plan.clients + plan.workers : -1; }
+inline int responder() { return plan.defers ? plan.clients + plan.workers + (plan.has_stopper ? 1 : 0) : -1; }
+inline int thread_count() { return plan.clients + plan.workers + (plan.has_stopper ? 1 : 0) + (plan.defers ? 1 : 0); }
+inline bool is(Break what) { return plan.broken == what; }
+
+// ---- shared memory ----
+
+inline constexpr int max_slots = 2;
+enum Cell : Value {
+  exec_sequence, exec_sleepers, turn_announced, turn_sequence, service, stopping, high_water,
+  slot_cells,                          // owner, request, reply, taken, bytes of slot 0, then of slot 1
+  desk_cells = slot_cells + 5 * max_slots,  // busy, concluded
+  end_of_cells = desk_cells + 2 * max_slots
+};
+static_assert(end_of_cells <= max_cells);
+
+struct Slot {
+  explicit Slot(int index)
+      : owner(slot_cells + 5 * index), request(slot_cells + 5 * index + 1), reply(slot_cells + 5 * index + 2),
+        taken(slot_cells + 5 * index + 3), bytes(slot_cells + 5 * index + 4) {}
+  Word owner, request, reply, taken;
+  Word bytes;  // the message: request and reply lie in the same place, as inline ones do
+};
+struct Bell {
+  Word sequence{exec_sequence}, sleepers{exec_sleepers};
+};
+struct Turn {
+  Word announced{turn_announced}, sequence{turn_sequence};
+};
+template <int Index>
+struct Busy : Word {
+  explicit Busy(int) : Word(desk_cells + 2 * Index) {}
+};
+template <int Index>
+struct Concluded : Word {
+  explicit Concluded(int) : Word(desk_cells + 2 * Index + 1) {}
+};
+inline Slot slots[max_slots]{Slot(0), Slot(1)};
+inline Bell exec_bell;
+inline Turn turn;
+inline detail::BasicDesk<Busy<0>, Concluded<0>> desk0;
+inline detail::BasicDesk<Busy<1>, Concluded<1>> desk1;
+inline Word service_word{service}, stopping_word{stopping}, high_water_word{high_water};
+
+template <class Body>
+auto with_desk(int index, Body body) {
+  return index == 0 ? body(desk0) : body(desk1);
+}
+
+enum Signals : Value { exec_signal, turn_signal, done_signals };
+inline constexpr Value service_open = 0, service_stopped = 1;
+
+inline bool is_private(Value cell) {
+  return cell >= desk_cells && plan.workers == 1 && !plan.has_stopper && !plan.defers;
+}
+
+inline bool is_weakened(Value cell, Value value) {
+  const Phase phase = detail::State(value).phase();
+  switch (plan.broken) {
+    case Break::sleeper_is_release: return cell == exec_sleepers && value == 1;
+    case Break::turn_is_release: return cell == turn_announced && value == 1;
+    default: break;
+  }
+  if (cell < slot_cells || cell >= desk_cells) return false;
+  switch ((cell - slot_cells) % 5) {
+    case 0: return is(Break::owner_is_release) && value == 0;
+    case 1:
+      return (is(Break::post_is_release) && phase == Phase::posted && !detail::State(value).has_waiter()) ||
+             (is(Break::waiter_is_release) && detail::State(value).has_waiter()) ||
+             (is(Break::withdrawal_is_release) && phase == Phase::withdrawn);
+    case 2: return is(Break::reply_is_release);
+    case 3: return is(Break::taken_is_release) && phase == Phase::taken;
+    default: return false;
+  }
+}
+
+// ---- what the judge knows ----
+
+inline constexpr Value reply_of = 0x100;  // added to a request's id by the handler
+
+inline void executes(Value id) {
+  const auto at = static_cast<std::size_t>(id - 1);
+  if (id > reply_of) return machine.fail("a handler saw a reply as its request");
+  if (machine.state.executed[at]++ != 0) machine.fail("a call was executed twice");
+  if (machine.state.disowned[at] != 0) machine.fail("a call was executed although its caller was told that it never is");
+}
+inline void disowns(Value id) {
+  const auto at = static_cast<std::size_t>(id - 1);
+  if (machine.state.executed[at] != 0) machine.fail("a caller was told that its call was not executed, and it was");
+  machine.state.disowned[at] = 1;
+}
+inline void answered(Value id, Value bytes) {
+  if (bytes != id + reply_of) machine.fail("a caller got an answer that is not its own");
+  if (machine.state.executed[static_cast<std::size_t>(id - 1)] != 1) machine.fail("a caller got an answer of a call that was not executed once");
+}
+
+// ---- stages ----
+
+enum Stage : Value {
+  finished,
+  c_begin, c_claim, c_recover, c_no_slot, c_lock, c_announce, c_head_waits, c_hold, c_leave_line, c_fill, c_post, c_look,
+  c_sleep, c_give_up, c_read, c_release,
+  w_begin, w_high_water, w_examine, w_not_found, w_sleep, w_unannounce, w_handle, w_conclude,
+  r_begin, r_examine, r_conclude, r_end,
+  s_begin,
+  d_begin, d_conclude, d_look
+};
+
+enum ClientLocal { call_number, index, tried, sequence, in_line, gave_back, has_slot, ticket, failed };
+enum WorkerLocal { w_index, w_looked, w_count, w_sequence, w_announced, w_ticket, w_found, w_cursor };
+
+/// The locals of the stage that runs; kept only if the stage ends.
+using Locals = std::array<Value, locals_room>;
+
+inline Value me_of(int thread) { return static_cast<Value>(thread + 1); }
+inline Value id_of(int thread, const Locals& local) { return static_cast<Value>(1 + thread * plan.calls + local[call_number]); }
+
+inline bool passed() {
+  return machine.step([&]() -> Value {
+           Thread& me = machine.self();
+           if (me.expired) return 1;
+           if (machine.state.expiries >= plan.expiries) return 0;
+           machine.alternatives = 2;
+           if (machine.choice == 0) return 0;
+           me.expired = 1;
+           ++machine.state.expiries;
+           return 1;
+         }) != 0;
+}
+inline bool server_ended() {
+  if (!plan.server_may_die) return false;
+  return machine.step([&]() -> Value { return machine.state.beacon_out; }) != 0;
+}
+
+/// The lease: the kernel's word that client `number` is gone.
+inline bool looks_for_the_dead() { return plan.deaths > 0 || is(Break::steals_from_the_living); }
+inline bool is_gone(std::uint32_t number) {
+  if (is(Break::steals_from_the_living)) return true;
+  return machine.step([&]() -> Value { return !machine.state.thread[number - 1].is_alive; }) != 0;
+}
+
+inline detail::Claim claim(Slot& slot, std::uint32_t me) {
+  if (!is(Break::no_settling)) return detail::claim(slot, me);
+  std::uint32_t nobody = 0;
+  return slot.owner.compare_exchange_strong(nobody, me, std::memory_order_acquire) ? detail::Claim::claimed : detail::Claim::occupied;
+}
+
+inline bool concludes(detail::State reply, Value call) {
+  return is(Break::any_reply) ? reply.phase() == Phase::done : reply.concludes(call);
+}
+
+inline void ring_turn() {
+  if (detail::must_pass_turn(turn)) machine.ring(turn_signal);
+}
+inline void ring_exec() {
+  if (detail::must_ring(exec_bell)) machine.ring(exec_signal);
+}
+
+/// Call::claim() and claim_as_head(): after every slot was looked at.
+inline Stage next_slot(Locals& local, Stage same, Stage after) {
+  local[index] = static_cast<Value>((local[index] + 1) % plan.slots);
+  if (++local[tried] < plan.slots) return same;
+  local[tried] = 0;
+  return after;
+}
+
+inline Stage run_client(int thread, Stage stage, Locals& local) {
+  Slot& slot = slots[local[index]];
+  const auto got = [&](detail::Claim outcome) {
+    if (outcome == detail::Claim::given_back) local[gave_back] = 1;
+    return outcome == detail::Claim::claimed;
+  };
+  const auto no_slot = [&] { return local[in_line] ? c_head_waits : c_no_slot; };
+  const auto ends = [&](bool never_executed) {
+    if (never_executed) disowns(id_of(thread, local));
+    return c_release;
+  };
+  switch (stage) {
+    case c_begin:
+      if (local[call_number] == plan.calls) return finished;
+      local[tried] = local[in_line] = local[gave_back] = local[has_slot] = local[failed] = local[ticket] = local[sequence] = 0;
+      return c_claim;
+    case c_claim:
+      if (got(claim(slot, me_of(thread)))) return c_hold;
+      return next_slot(local, c_claim, looks_for_the_dead() ? c_recover : no_slot());
+    case c_recover: {
+      const std::uint32_t owner = slot.owner.load(std::memory_order_relaxed);
+      if (owner != 0 && owner != me_of(thread) && is_gone(owner) && got(detail::recover(slot, owner, me_of(thread)))) return c_hold;
+      return next_slot(local, c_recover, no_slot());
+    }
+    case c_no_slot:
+      if (local[gave_back]) ring_turn();
+      local[gave_back] = 0;
+      return c_lock;
+    case c_lock: {
+      const Value answer = machine.step([&]() -> Value {
+        Value& line = machine.state.line;
+        if (line == 0 || !machine.state.thread[static_cast<std::size_t>(line - 1)].is_alive) {
+          line = me_of(thread);
+          return go_on;
+        }
+        if (machine.state.beacon_out) return server_gone;
+        if (machine.self().expired) return timed_out;
+        machine.block();
+      });
+      if (answer != go_on) return ends(true);
+      local[in_line] = 1;
+      return c_announce;
+    }
+    case c_announce:
+      if (is(Break::late_ticket)) {
+        turn.announced.store(1, std::memory_order_seq_cst);
+        local[ticket] = static_cast<Value>(turn.sequence.load(std::memory_order_seq_cst));
+      } else {
+        local[ticket] = static_cast<Value>(detail::announce_turn(turn));
+      }
+      return c_claim;
+    case c_head_waits:
+      if (server_ended() || passed()) {
+        local[failed] = 1;
+        disowns(id_of(thread, local));
+        return c_leave_line;
+      }
+      ring_exec();
+      machine.wait(turn_signal, turn_sequence, local[ticket]);
+      return c_announce;
+    case c_hold: {
+      local[has_slot] = 1;
+      std::uint32_t high = high_water_word.load(std::memory_order_relaxed);
+      while (high <= local[index] && !high_water_word.compare_exchange_strong(high, local[index] + 1u, std::memory_order_seq_cst)) {
+      }
+      local[tried] = local[gave_back] = local[ticket] = 0;
+      return local[in_line] ? c_leave_line : c_fill;
+    }
+    case c_leave_line:
+      turn.announced.store(0, std::memory_order_relaxed);
+      machine.step([&]() -> Value {
+        machine.flush(machine.self());
+        if (machine.state.line == me_of(thread)) machine.state.line = 0;
+        return 0;
+      });
+      return local[failed] ? c_release : c_fill;
+    case c_fill:
+      slot.bytes.store(id_of(thread, local), std::memory_order_relaxed);
+      return c_post;
+    case c_post:
+      if (is(Break::same_sequence)) {
+        local[sequence] = 1;
+        slot.request.store(detail::State(1, Phase::posted).word(), std::memory_order_seq_cst);
+      } else {
+        local[sequence] = static_cast<Value>(detail::post(slot));
+      }
+      if (!is(Break::no_ring)) ring_exec();
+      if (plan.has_stopper && service_word.load(std::memory_order_seq_cst) != service_open) return c_give_up;
+      return c_look;
+    case c_look:
+      return concludes(detail::load_reply(slot), local[sequence]) ? c_read : c_sleep;
+    case c_sleep: {
+      if (passed()) return c_give_up;
+      const detail::State reply = detail::announce_waiter(slot, local[sequence]);
+      if (concludes(reply, local[sequence])) return c_read;
+      const Value answer = machine.wait(static_cast<Value>(done_signals + local[index]),
+                                        static_cast<Value>(slot_cells + 5 * local[index] + 2), static_cast<Value>(reply.word()));
+      return answer == server_gone ? c_give_up : c_sleep;
+    }
+    case c_give_up:
+      switch (detail::withdraw(slot, local[sequence])) {
+        case detail::Withdrawal::answered: return c_read;
+        case detail::Withdrawal::withdrawn: return ends(true);
+        case detail::Withdrawal::abandoned: return ends(false);
+      }
+      return finished;
+    case c_read: {
+      const detail::State reply = detail::load_reply(slot);
+      if (reply.phase() == Phase::refused) return ends(true);
+      const auto bytes = static_cast<Value>(slot.bytes.load(std::memory_order_relaxed));
+      answered(id_of(thread, local), bytes);
+      return c_release;
+    }
+    case c_release:
+      if (local[has_slot]) {
+        detail::release(slot);
+        ring_turn();
+      }
+      ++local[call_number];
+      return c_begin;
+    default: return finished;
+  }
+}
+
+/// ServerCore::examine(), of which take() is the heart. True: the worker has the call, and the desk.
+inline bool examine(int at, Locals& local) {
+  return with_desk(at, [&](auto& desk) {
+    Slot& slot = slots[at];
+    const detail::State seen = detail::load_request(slot);
+    const auto waits = [&](detail::State request) {
+      return is(Break::no_conclusion) ? request.phase() == Phase::posted : detail::is_waiting(desk, request);
+    };
+    const bool damaged = detail::looks_executing(slot, seen);
+    if (!damaged && !waits(seen)) return false;
+    if (!is(Break::no_desk_lock) && !desk.try_lock()) return false;
+    std::uint32_t call = 0;
+    detail::Take outcome{};
+    if (is(Break::no_second_look) || is(Break::no_conclusion)) {
+      const detail::State request = detail::load_request(slot);
+      call = request.sequence();
+      outcome = waits(request) ? detail::Take::taken : detail::Take::nothing;
+      if (outcome == detail::Take::taken) slot.taken.store(detail::State(call, Phase::taken).word(), std::memory_order_seq_cst);
+    } else {
+      outcome = detail::take(slot, desk, call);
+    }
+    local[w_sequence] = static_cast<Value>(call);
+    if (outcome == detail::Take::taken) return true;
+    if (outcome == detail::Take::let_go && !is(Break::no_turn_passed)) ring_turn();
+    if (damaged && detail::looks_executing(slot, seen)) machine.fail("a slot looks damaged though all peers are correct");
+    desk.unlock();
+    return false;
+  });
+}
+
+inline void conclude(Locals& local, Phase answer) {
+  const int at = local[w_index];
+  with_desk(at, [&](auto& desk) {
+    switch (detail::finish(slots[at], desk, local[w_sequence], answer)) {
+      case detail::Finish::nothing: break;
+      case detail::Finish::wake: machine.ring(static_cast<Value>(done_signals + at)); break;
+      case detail::Finish::pass_turn:
+        if (!is(Break::no_turn_passed)) ring_turn();
+        break;
+    }
+    desk.unlock();
+  });
+  local[w_sequence] = 0;
+}
+
+/// Where a worker's announcement lives between stages. Its bell is the same for all, and its ticket is kept in the locals.
+inline detail::Sleeper<Bell>* sleeper() {
+  alignas(detail::Sleeper<Bell>) static std::byte storage[sizeof(detail::Sleeper<Bell>)];
+  return reinterpret_cast<detail::Sleeper<Bell>*>(storage);
+}
+
+inline Stage run_worker(int thread, Stage stage, Locals& local) {
+  switch (stage) {
+    case w_begin:  // ServerCore::next()
+      local[w_announced] = local[w_ticket] = local[w_found] = local[w_looked] = local[w_sequence] = 0;
+      if (plan.has_stopper && stopping_word.load(std::memory_order_seq_cst) != 0) return r_begin;
+      return plan.looks_first ? w_high_water : w_not_found;
+    case w_high_water:
+      local[w_count] = static_cast<Value>(high_water_word.load(std::memory_order_acquire));
+      local[w_looked] = 0;
+      local[w_index] = local[w_cursor] < local[w_count] ? local[w_cursor] : Value{0};
+      return local[w_count] == 0 ? w_not_found : w_examine;
+    case w_examine:
+      if (examine(local[w_index], local)) {
+        local[w_cursor] = static_cast<Value>((local[w_index] + 1) % plan.slots);
+        local[w_found] = 1;
+        local[w_count] = local[w_looked] = local[w_ticket] = 0;
+        return local[w_announced] ? w_unannounce : w_handle;
+      }
+      local[w_index] = static_cast<Value>((local[w_index] + 1) % local[w_count]);
+      return ++local[w_looked] < local[w_count] ? w_examine : w_not_found;
+    case w_not_found:
+      if (local[w_announced]) return w_sleep;
+      ::new (static_cast<void*>(sleeper())) detail::Sleeper<Bell>(exec_bell, static_cast<std::uint32_t>(plan.workers));
+      local[w_ticket] = static_cast<Value>(sleeper()->ticket());
+      local[w_announced] = 1;
+      return w_high_water;
+    case w_sleep:
+      if (plan.has_stopper && stopping_word.load(std::memory_order_seq_cst) != 0) return w_unannounce;
+      machine.wait(exec_signal, exec_sequence, local[w_ticket]);
+      return w_unannounce;
+    case w_unannounce:
+      sleeper()->~Sleeper();
+      local[w_announced] = 0;
+      return local[w_found] ? w_handle : w_begin;
+    case w_handle: {
+      if (plan.workers > 1 && exec_bell.sleepers.load(std::memory_order_relaxed) != 0) {  // ServerCore::handle()
+        bool posted = false;
+        const std::uint32_t high = high_water_word.load(std::memory_order_acquire);
+        for (int at = 0; at < static_cast<int>(high) && !posted; ++at) {
+          posted = with_desk(at, [&](auto& desk) { return detail::is_waiting(desk, detail::load_request(slots[at])); });
+        }
+        if (posted) ring_exec();
+      }
+      Slot& slot = slots[local[w_index]];
+      const Value id = machine.step([&] {
+        const Value bytes = machine.read(static_cast<Value>(slot_cells + 5 * local[w_index] + 4));
+        executes(bytes);
+        return bytes;
+      });
+      slot.bytes.store(id + reply_of, std::memory_order_relaxed);
+      if (!plan.defers) return w_conclude;
+      machine.step([&]() -> Value {
+        machine.flush(machine.self());
+        machine.state.deferred = local[w_sequence];
+        machine.state.deferred_slot = local[w_index];
+        return 0;
+      });
+      local[w_sequence] = 0;
+      return w_begin;
+    }
+    case w_conclude:
+      conclude(local, Phase::done);
+      return w_begin;
+
+    case s_begin:  // ServerCore::stop()
+      if (is(Break::stops_before_it_closes)) stopping_word.store(1, std::memory_order_seq_cst);
+      service_word.store(service_stopped, std::memory_order_seq_cst);
+      if (!is(Break::stops_before_it_closes)) stopping_word.store(1, std::memory_order_seq_cst);
+      return r_begin;
+
+    case d_begin: {  // ServerCore::conclude(), called by a Responder
+      const Value call = machine.step([&]() -> Value {
+        if (machine.state.deferred == 0) machine.block();
+        return std::exchange(machine.state.deferred, Value{0});
+      });
+      local[w_sequence] = call;
+      local[w_index] = machine.step([&] { return std::exchange(machine.state.deferred_slot, Value{0}); }, false);
+      return d_conclude;
+    }
+    case d_conclude:
+      conclude(local, Phase::done);
+      if (is(Break::silent_responder)) return d_begin;
+      machine.step([&]() -> Value { machine.flush(machine.self()); return 0; });  // its fence
+      return plan.has_stopper && stopping_word.load(std::memory_order_seq_cst) != 0 ? r_begin : d_look;
+    case d_look:
+      if (with_desk(local[w_index], [&](auto& desk) { return detail::is_waiting(desk, detail::load_request(slots[local[w_index]])); })) ring_exec();
+      local[w_index] = 0;
+      return d_begin;
+
+    case r_begin:  // ServerCore::refuse_pending()
+      local[w_index] = 0;
+      return r_examine;
+    case r_examine:
+      if (examine(local[w_index], local)) return r_conclude;
+      return ++local[w_index] < plan.slots ? r_examine : r_end;
+    case r_conclude:
+      conclude(local, Phase::refused);
+      return ++local[w_index] < plan.slots ? r_examine : r_end;
+    case r_end:
+      ring_exec();
+      return thread == responder() ? d_begin : finished;
+    default: return finished;
+  }
+}
+
+inline Stage run_stage(int thread, Stage stage, Locals& local) {
+  return stage < w_begin ? run_client(thread, stage, local) : run_worker(thread, stage, local);
+}
+
+
+}  // namespace explorer
