@@ -1,0 +1,136 @@
+// How fast and how surely a waiting caller learns that its server has ended.
+#include "support/catch.hpp"
+
+#include <shared_channel/shared_channel.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "faults/fault_peer.hpp"
+#include "faults/job.hpp"
+#include "support/errors.hpp"
+#include "support/names.hpp"
+#include "support/resources.hpp"
+#include "support/time.hpp"
+
+using namespace faults;
+using namespace shared_channel;
+using namespace std::chrono_literals;
+using namespace test_support;
+
+namespace {
+
+struct Death {
+  Errc code{};
+  bool is_safe = false;
+  std::chrono::nanoseconds noticed{};  // after the kill, or after the handler was about to end the process
+};
+
+/// A caller waits in a server's handler; the server ends in the given way, or is killed if that is "hang" or "fork".
+Death die(const std::string& way, const std::string& mebibytes, std::chrono::nanoseconds timeout = amply) {
+  const auto name = unique_name("death");
+  Process server = fault_peer("dying_server", name, way, mebibytes);
+  REQUIRE(server.read_line() == "ready");
+  Death death;
+  std::chrono::steady_clock::time_point ended;
+  std::thread caller([&] {
+    Channel::Client client(name);
+    const auto answer = client.call({1, 0, 0}, timeout);
+    ended = std::chrono::steady_clock::now();
+    if (answer) return;
+    death.code = answer.error().code();
+    death.is_safe = answer.error().safe_to_retry();
+  });
+  REQUIRE(server.read_line() == "taken");
+  auto killed = std::chrono::steady_clock::now();
+  if (way == "hang" || way == "fork") {
+    std::this_thread::sleep_for(20ms);
+    killed = std::chrono::steady_clock::now();
+    server.kill();
+  }
+  caller.join();
+  death.noticed = ended - killed;
+  // The name is free again, though a child may live on that the server had forked.
+  const Stopwatch freeing;
+  Result<Channel::Server> next = Channel::Server::create(name);
+  for (int i = 0; !next && i < 1000; ++i) {
+    std::this_thread::sleep_for(10ms);
+    next = Channel::Server::create(name);
+  }
+  CHECK(next);
+  CHECK(freeing.elapsed() < 2s);
+  if (way == "exec") server.kill();
+  return death;
+}
+
+std::string in_milliseconds(std::chrono::nanoseconds time) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f ms", 1e-6 * static_cast<double>(time.count()));
+  return text;
+}
+
+void report(const std::string& what, std::vector<std::chrono::nanoseconds> times) {
+  std::sort(times.begin(), times.end());
+  std::printf("%s, seen by a sleeping caller after %s (median), %s (longest of %zu)\n", what.c_str(),
+              in_milliseconds(times[times.size() / 2]).c_str(), in_milliseconds(times.back()).c_str(), times.size());
+  std::fflush(stdout);
+}
+
+void all_notice(const std::string& what, const std::string& way, const std::string& mebibytes, int times) {
+  std::vector<std::chrono::nanoseconds> noticed;
+  for (int i = 0; i < times; ++i) {
+    const Death death = die(way, mebibytes);
+    CHECK(death.code == Errc::server_died);
+    CHECK_FALSE(death.is_safe);
+    noticed.push_back(death.noticed);
+  }
+  report(what, noticed);
+  std::sort(noticed.begin(), noticed.end());
+  CHECK(noticed[noticed.size() / 2] < 500ms);  // far above what is measured: it must not be a timeout
+}
+
+}  // namespace
+
+TEST_CASE("death: a killed server") { all_notice("killed", "hang", "0", 30); }
+TEST_CASE("death: a killed server with 512 MB in use") { all_notice("killed with 512 MB", "hang", "512", 3); }
+TEST_CASE("death: a server that exits on another thread") { all_notice("exit() elsewhere", "exit", "0", 5); }
+
+#ifdef __linux__
+TEST_CASE("death: a server that becomes another program") { all_notice("exec()", "exec", "0", 5); }
+TEST_CASE("death: a server whose child lives on") { all_notice("killed, with a living child", "fork", "0", 5); }
+
+TEST_CASE("death: a client whose child lives on") {
+  const auto name = unique_name("death");
+  ServerOptions one;
+  one.slots = 1;
+  Channel::Server server(name, one);
+  CHECK_FALSE(error_of(server.start([](const Job& job) { return Done{job.id, check_of(job.id)}; })));
+  Process holder = fault_peer("forking_holder", name);
+  REQUIRE(holder.read_line() == "holding");
+  holder.kill();
+  const Stopwatch watch;
+  CHECK(Channel::Client(name).call({7, 0, 0}, amply).value().id == 7);
+  CHECK(watch.elapsed() < 2s);
+}
+#endif
+
+TEST_CASE("death: a server that crashes in its handler") {
+  constexpr auto timeout = 2s;
+  const Stopwatch watch;
+  const Death death = die("abort", "256", timeout);
+  // The kernel writes the core before it lets anybody know: the caller's own deadline may come first.
+  CHECK((death.code == Errc::server_died || death.code == Errc::timed_out));
+  CHECK_FALSE(death.is_safe);
+  CHECK(death.noticed < timeout + 1s);
+  report("abort() with 256 MB", {death.noticed});
+#ifdef __linux__
+  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::temp_directory_path())) {
+    if (entry.path().filename().string().starts_with("death-")) std::filesystem::remove_all(entry.path());
+  }
+#endif
+}

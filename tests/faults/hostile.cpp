@@ -1,0 +1,200 @@
+// A peer that may write the segment writes anything at all, anywhere, all the time.
+#include "support/catch.hpp"
+
+#include <shared_channel/shared_channel.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <random>
+#include <string>
+#include <thread>
+
+#include "faults/fault_peer.hpp"
+#include "faults/judge.hpp"
+#include "support/errors.hpp"
+#include "support/names.hpp"
+#include "support/time.hpp"
+
+using namespace faults;
+using namespace shared_channel;
+using namespace std::chrono_literals;
+using namespace test_support;
+
+namespace {
+
+/// The live segment of a channel, as anybody who may open it can have it.
+class Segment {
+ public:
+  explicit Segment(const std::string& channel)
+      : names_(detail::Names::make(channel, Scope::session).value()),
+        mapping_(detail::platform::Mapping::open(names_, names_.segment(detail::platform::ServerLease::current_generation(names_).value())).value()) {}
+
+  [[nodiscard]] std::size_t words() const { return mapping_.size() / 4; }
+  detail::Word& word(std::size_t index) { return reinterpret_cast<detail::Word*>(mapping_.data())[index]; }
+  [[nodiscard]] detail::Header& header() { return *reinterpret_cast<detail::Header*>(mapping_.data()); }
+  [[nodiscard]] detail::SlotArray slots() { return detail::SlotArray(mapping_.data(), header().identity.shape, header().identity.slots); }
+
+ private:
+  detail::Names names_;
+  detail::platform::Mapping mapping_;
+};
+
+/// Something that goes on in a thread until the end of the scope.
+class Meanwhile {
+ public:
+  template <class Work>
+  explicit Meanwhile(Work work) : thread_([this, work]() mutable {
+    while (!over_) work();
+  }) {}
+  ~Meanwhile() {
+    over_ = true;
+    thread_.join();
+  }
+
+ private:
+  std::atomic<bool> over_{false};
+  std::thread thread_;
+};
+
+/// Values that look like states more often than chance would have it.
+std::uint32_t nonsense(std::mt19937& numbers) {
+  switch (numbers() % 3) {
+    case 0: return static_cast<std::uint32_t>(numbers());
+    case 1: return static_cast<std::uint32_t>(numbers() % 0x400);
+    default: return 0;
+  }
+}
+
+/// Calls for as long, and sees to it that each ends in time. How many were answered.
+int call_on(const std::string& channel, std::chrono::nanoseconds how_long) {
+  Channel::Client client(channel);
+  int answered = 0;
+  const Stopwatch watch;
+  while (watch.elapsed() < how_long) {
+    const Stopwatch one;
+    answered += client.call({unrecorded, 0, 0}, 5ms).has_value();
+    if (one.elapsed() > 2s) FAIL("a call took " << one.elapsed().count() << " ns");
+  }
+  return answered;
+}
+
+}  // namespace
+
+TEST_CASE("hostile: random words all over a live segment") {
+  const auto channel = unique_name("scribbler");
+  const File executions(channel + ".executions");
+  for (int round = 0; round < 4; ++round) {
+    Process server = fault_peer("server", channel, executions.path, std::to_string(round));
+    REQUIRE(server.read_line() == "ready");
+    Segment segment(channel);
+    {
+      std::mt19937 numbers(static_cast<unsigned>(round));
+      const Meanwhile scribbling([&] {
+        for (int i = 0; i < 4; ++i) segment.word(numbers() % segment.words()) = nonsense(numbers);
+        std::this_thread::sleep_for(50us);
+      });
+      std::printf("scribbled on: %d calls answered\n", call_on(channel, 600ms));
+    }
+    server.write_line("stop");
+    CHECK(server.wait() == ExitStatus{});  // alive to the end, and it ends
+  }
+  Process next = fault_peer("server", channel, executions.path, "0");
+  REQUIRE(next.read_line() == "ready");
+  CHECK(Channel::Client(channel).call({unrecorded, 0, 0}, amply));
+}
+
+TEST_CASE("hostile: random states in the slots, and a server that goes on") {
+  const auto channel = unique_name("bad-slots");
+  ServerOptions options;
+  options.slots = 2;
+  Channel::Server server(channel, options);
+  CHECK_FALSE(error_of(server.start([](const Job& job) { return Done{job.id, check_of(job.id)}; })));
+  Segment segment(channel);
+  const detail::SlotArray slots = segment.slots();
+  std::mt19937 numbers(7);
+  for (int round = 0; round < 200; ++round) {
+    detail::Slot& slot = slots[numbers() % 2];
+    slot.owner = numbers() % 2 == 0 ? 0 : static_cast<std::uint32_t>(numbers() | 0x100u);
+    slot.request = nonsense(numbers);
+    slot.reply = nonsense(numbers);
+    slot.taken = nonsense(numbers);
+    slot.length = nonsense(numbers);
+    const Stopwatch watch;
+    const auto answer = Channel::Client(channel).call({static_cast<std::uint64_t>(round) + 2, 0, 0}, amply);
+    INFO("round " << round << (answer ? "" : answer.error().message()));
+    REQUIRE(answer);
+    CHECK(answer->check == check_of(static_cast<std::uint64_t>(round) + 2));
+    CHECK(watch.elapsed() < 2s);
+  }
+  // What says that a worker is in it, and none is.
+  for (detail::Slot* slot : {&slots[0], &slots[1]}) {
+    slot->owner = 0;
+    slot->request = detail::State(77, detail::Phase::withdrawn).word();
+    slot->reply = 0;
+    slot->taken = detail::State(77, detail::Phase::taken).word();
+  }
+  CHECK(Channel::Client(channel).call({1, 0, 0}, amply));
+  CHECK(server.damaged_slots() > 0);
+}
+
+TEST_CASE("hostile: a request that changes while it is read") {
+  struct Twin {
+    std::uint64_t one, two;
+  };
+  using Twins = SharedChannel<Twin>;
+  const auto channel = unique_name("twins");
+  ServerOptions options;
+  options.slots = 1;
+  Twins::Server server(channel, options);
+  std::atomic<std::uint64_t> looks{0}, changes{0};
+  CHECK_FALSE(error_of(server.start([&](const Twin& twin) {
+    const volatile Twin& seen = twin;
+    const std::uint64_t first = seen.one;
+    for (int i = 0; i < 200; ++i) changes += seen.one != first;
+    looks += 200;
+    return twin;
+  })));
+  Twins::Client client(channel);
+  CHECK(client.call({1, 1}, amply));
+  Segment segment(channel);
+  std::byte* const bytes = segment.slots().request(0).fixed();
+  std::uint64_t torn_replies = 0;
+  {
+    const Meanwhile flipping([&, value = std::uint64_t{0}]() mutable {
+      for (int i = 0; i < 100; ++i) {
+        ++value;
+        std::memcpy(bytes, &value, sizeof value);
+      }
+    });
+    while (looks < 1'000'000) {
+      const auto reply = client.call({1, 2}, amply);
+      if (!reply) continue;
+      const volatile Twin& seen = *reply;
+      const std::uint64_t first = seen.one;
+      for (int i = 0; i < 20; ++i) torn_replies += seen.one != first;
+    }
+  }
+  CHECK(changes == 0);
+  CHECK(torn_replies == 0);
+}
+
+TEST_CASE("hostile: a bell that says nobody sleeps") {
+  const auto channel = unique_name("deaf");
+  ServerOptions options;
+  options.wait = WaitPolicy::sleep();
+  Channel::Server server(channel, options);
+  CHECK_FALSE(error_of(server.start([](const Job& job) { return Done{job.id, check_of(job.id)}; })));
+  Channel::Client client(channel);
+  CHECK(client.call({2, 0, 0}, amply));
+  Segment segment(channel);
+  std::this_thread::sleep_for(50ms);  // asleep by now
+  segment.header().exec.sleepers = 0;
+  CHECK(error_of(client.call({3, 0, 0}, 50ms)) == Errc::timed_out);
+  CHECK(client.call({4, 0, 0}, amply));
+  std::this_thread::sleep_for(50ms);
+  segment.header().exec.sleepers = 0;
+  server.stop();  // and its end does not wait for ever
+}

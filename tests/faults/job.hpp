@@ -1,0 +1,70 @@
+// What the fault peers ask of each other, and the records by which they are judged.
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <shared_channel/channel.hpp>
+
+namespace faults {
+
+struct Job {
+  alignas(8) std::uint64_t id;
+  std::uint32_t nap_in_microseconds;
+  std::uint32_t reserved;
+};
+struct Done {
+  alignas(8) std::uint64_t id;
+  alignas(8) std::uint64_t check;
+};
+using Channel = shared_channel::SharedChannel<Job, Done>;
+
+constexpr std::uint64_t check_of(std::uint64_t id) { return id * 0x9E37'79B9'7F4A'7C15 + 1; }
+
+/// How a call ended, from its caller's view.
+enum class End : std::uint32_t {
+  answered,
+  wrong,     // somebody else's answer
+  safe,      // an error that says: no handler saw it
+  possible,  // an error that says: a handler may have
+};
+
+struct Record {
+  alignas(8) std::uint64_t id;
+  End end;
+  std::uint32_t code;  // shared_channel::Errc of the error
+  alignas(8) std::int64_t overrun_in_microseconds;
+};
+
+/// Values appended to a file one by one: what was appended stays when the process dies.
+template <class T>
+class Journal {
+ public:
+  explicit Journal(const std::string& path) : file_(std::fopen(path.c_str(), "ab")) {
+    if (file_ == nullptr) throw std::runtime_error("cannot append to " + path);
+    std::setvbuf(file_, nullptr, _IONBF, 0);
+  }
+  Journal(const Journal&) = delete;
+  Journal& operator=(const Journal&) = delete;
+  ~Journal() { std::fclose(file_); }
+
+  void append(const T& value) { std::fwrite(&value, sizeof value, 1, file_); }
+
+  static std::vector<T> read(const std::string& path) {
+    std::vector<T> all;
+    if (std::FILE* file = std::fopen(path.c_str(), "rb")) {
+      T value;
+      while (std::fread(&value, sizeof value, 1, file) == 1) all.push_back(value);
+      std::fclose(file);
+    }
+    return all;
+  }
+
+ private:
+  std::FILE* file_;
+};
+
+}  // namespace faults
