@@ -1,0 +1,6 @@
+file(READ ${readme} readme)
+file(READ ${program} program)
+string(FIND "${readme}" "```cpp\n${program}```" found)
+if(found EQUAL -1)
+  message(FATAL_ERROR "README.md does not show hello.cpp as it is in examples/")
+endif()

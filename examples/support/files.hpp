@@ -1,0 +1,59 @@
+// Small helpers over files that the drivers of the examples share.
+#pragma once
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+#include <string>
+
+#include "process.hpp"
+
+namespace support {
+
+inline std::string contents_of(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// The same with line ends as Linux has them.
+inline std::string text_of(const std::filesystem::path& path) {
+  std::string text = contents_of(path);
+  std::erase(text, '\r');
+  return text;
+}
+
+inline void write_file(const std::filesystem::path& path, const std::string& contents) {
+  std::ofstream file(path, std::ios::binary);
+  file << contents;
+  if (!file.flush()) throw std::runtime_error("cannot write " + path.string());
+}
+
+/// A program of the examples.
+inline std::filesystem::path example(const std::string& name) {
+  const std::filesystem::path self = this_program();
+  return self.parent_path() / (name + self.extension().string());
+}
+
+/// A directory that goes with this object, and is the current one until then.
+class Scratch {
+ public:
+  Scratch() : before_(std::filesystem::current_path()), path_(before_ / ("scratch." + std::to_string(this_process()))) {
+    std::filesystem::create_directories(path_);
+    std::filesystem::current_path(path_);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  ~Scratch() {
+    std::error_code ignored;
+    std::filesystem::current_path(before_, ignored);
+    std::filesystem::remove_all(path_, ignored);
+  }
+
+ private:
+  std::filesystem::path before_;
+  std::filesystem::path path_;
+};
+
+}  // namespace support
