@@ -22,6 +22,8 @@
 #include "support/process.hpp"
 #include "support/task.hpp"
 
+namespace async_ending_test {
+
 using namespace shared_channel;
 using namespace std::chrono_literals;
 using namespace test_support;
@@ -283,3 +285,5 @@ TEST_CASE("async: a handler is refused its own channel") {
   }).value();
   CHECK(Channel::Client(name).call(echo(1), amply).value().runs == 1);
 }
+
+}  // namespace async_ending_test

@@ -23,6 +23,8 @@
 #include "support/outcome.hpp"
 #include "support/resources.hpp"
 
+namespace async_test {
+
 using namespace shared_channel;
 using namespace std::chrono_literals;
 using namespace test_support;
@@ -242,3 +244,5 @@ TEST_CASE("async: values of any length travel") {
   REQUIRE(outcome.comes());
   CHECK(outcome.last().value() == std::string(200, 'y'));
 }
+
+}  // namespace async_test

@@ -25,6 +25,8 @@
 #include <string>
 #endif
 
+namespace async_threads_test {
+
 using namespace shared_channel;
 using namespace std::chrono_literals;
 using namespace test_support;
@@ -158,3 +160,5 @@ TEST_CASE("async: a completion thread with nothing to watch sleeps through") {
 }
 
 #endif
+
+}  // namespace async_threads_test

@@ -15,6 +15,8 @@
 #include "support/outcome.hpp"
 #include "support/task.hpp"
 
+namespace async_waiting_test {
+
 using namespace shared_channel;
 using namespace std::chrono_literals;
 using namespace test_support;
@@ -96,3 +98,4 @@ TEST_CASE("async: a coroutine that is destroyed while it waits withdraws its cal
   CHECK_FALSE(went_on);
 }
 
+}  // namespace async_waiting_test

@@ -8,6 +8,8 @@
 #include "support/names.hpp"
 #include "support/time.hpp"
 
+namespace attach_test {
+
 using namespace shared_channel;
 using namespace test_support;
 using Catch::Matchers::Contains;
@@ -208,3 +210,5 @@ TEST_CASE("attach: a segment without room for a header is refused") {
 TEST_CASE("attach: a segment without a living server is no server") {
   CHECK(refusal([](ForgedServer&) {}).code() == Errc::no_server);
 }
+
+}  // namespace attach_test

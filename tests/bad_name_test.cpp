@@ -10,6 +10,8 @@
 #include "support/names.hpp"
 #include "support/time.hpp"
 
+namespace bad_name_test {
+
 using namespace shared_channel;
 using namespace std::string_literals;
 using namespace test_support;
@@ -111,3 +113,5 @@ TEST_CASE("good name: upper and lower case are different channels") {
   CHECK(Numbers::Client(name + "a").call(0, amply).value() == 1);
   CHECK(Numbers::Client(name + "A").call(0, amply).value() == 2);
 }
+
+}  // namespace bad_name_test

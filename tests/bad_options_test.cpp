@@ -11,6 +11,8 @@
 #include "support/names.hpp"
 #include "support/time.hpp"
 
+namespace bad_options_test {
+
 using namespace shared_channel;
 using namespace std::chrono_literals;
 using namespace test_support;
@@ -159,3 +161,5 @@ TEST_CASE("bad handler: after one the server still takes a good one") {
   CHECK_FALSE(error_of(server.start([](int value) { return value + 1; })));
   CHECK(Numbers::Client(name).call(1, amply).value() == 2);
 }
+
+}  // namespace bad_options_test

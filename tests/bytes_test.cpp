@@ -12,6 +12,8 @@
 #include "support/process.hpp"
 #include "support/time.hpp"
 
+namespace bytes_test {
+
 using namespace shared_channel;
 using namespace test_support;
 using Catch::Matchers::Contains;
@@ -152,3 +154,5 @@ TEST_CASE("bytes: they attach to no other kind of message") {
   CHECK_FALSE(error_of(server.start(echo)));
   CHECK(error_of(SharedChannel<int>::Client(name).call(1, amply)) == Errc::layout_mismatch);
 }
+
+}  // namespace bytes_test

@@ -22,6 +22,8 @@
 #include <unistd.h>
 #endif
 
+namespace call_context_test {
+
 using namespace shared_channel;
 using namespace test_support;
 using namespace std::chrono_literals;
@@ -287,3 +289,5 @@ TEST_CASE("call context: a deferred call is cancelled when its caller gives up, 
   open->reply(1);
   CHECK(context->cancelled());
 }
+
+}  // namespace call_context_test

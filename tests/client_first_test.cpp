@@ -13,6 +13,8 @@
 #include "support/process.hpp"
 #include "support/time.hpp"
 
+namespace client_first_test {
+
 using namespace shared_channel;
 using namespace std::chrono_literals;
 using namespace test_support;
@@ -109,3 +111,5 @@ TEST_CASE("client first: a process waits for a server in another") {
   Process server = peer("serve", name);
   CHECK(client.read_line() == "ok");
 }
+
+}  // namespace client_first_test

@@ -12,6 +12,8 @@
 #include "support/process.hpp"
 #include "support/time.hpp"
 
+namespace client_killed_test {
+
 using namespace shared_channel;
 using namespace std::chrono_literals;
 using namespace test_support;
@@ -139,3 +141,5 @@ TEST_CASE("client killed: a suspended one keeps its slot") {
   CHECK(holder.read_line() == "ok");
   CHECK(client.call(echo(2), amply).value().id == 2);
 }
+
+}  // namespace client_killed_test

@@ -16,6 +16,8 @@
 #include <variant>
 #include <vector>
 
+namespace codec_test {
+
 using namespace shared_channel;
 
 namespace {
@@ -283,31 +285,35 @@ struct Boundless {};
 
 }  // namespace
 
+}  // namespace codec_test
+
 template <>
-struct shared_channel::Codec<Handle> {
-  static std::size_t size(const Handle& handle) { return std::strlen(handle.text); }
-  static void encode(const Handle& handle, std::span<std::byte> out) { std::memcpy(out.data(), handle.text, out.size()); }
-  static std::optional<Handle> decode(std::span<const std::byte> in) {
-    return in.size() == 3 ? std::optional(Handle{"yes"}) : std::nullopt;
+struct shared_channel::Codec<codec_test::Handle> {
+  static std::size_t size(const codec_test::Handle& handle) { return std::strlen(handle.text); }
+  static void encode(const codec_test::Handle& handle, std::span<std::byte> out) { std::memcpy(out.data(), handle.text, out.size()); }
+  static std::optional<codec_test::Handle> decode(std::span<const std::byte> in) {
+    return in.size() == 3 ? std::optional(codec_test::Handle{"yes"}) : std::nullopt;
   }
 };
 template <>
-struct shared_channel::Codec<Unique> {
-  static std::size_t size(const Unique&) { return 4; }
-  static void encode(const Unique& unique, std::span<std::byte> out) { std::memcpy(out.data(), unique.value.get(), 4); }
-  static std::optional<Unique> decode(std::span<const std::byte> in) {
+struct shared_channel::Codec<codec_test::Unique> {
+  static std::size_t size(const codec_test::Unique&) { return 4; }
+  static void encode(const codec_test::Unique& unique, std::span<std::byte> out) { std::memcpy(out.data(), unique.value.get(), 4); }
+  static std::optional<codec_test::Unique> decode(std::span<const std::byte> in) {
     if (in.size() != 4) return std::nullopt;
-    Unique unique{std::make_unique<std::int32_t>()};
+    codec_test::Unique unique{std::make_unique<std::int32_t>()};
     std::memcpy(unique.value.get(), in.data(), 4);
     return unique;
   }
 };
 template <>
-struct shared_channel::Codec<Boundless> {
-  static std::size_t size(const Boundless&) { return (std::numeric_limits<std::size_t>::max)(); }
-  static void encode(const Boundless&, std::span<std::byte>) {}
-  static std::optional<Boundless> decode(std::span<const std::byte>) { return Boundless{}; }
+struct shared_channel::Codec<codec_test::Boundless> {
+  static std::size_t size(const codec_test::Boundless&) { return (std::numeric_limits<std::size_t>::max)(); }
+  static void encode(const codec_test::Boundless&, std::span<std::byte>) {}
+  static std::optional<codec_test::Boundless> decode(std::span<const std::byte>) { return codec_test::Boundless{}; }
 };
+
+namespace codec_test {
 
 TEST_CASE("codec: one's own holds for a part of something as well") {
   CHECK(detail::CodedMessage<Handle>);
@@ -334,3 +340,5 @@ TEST_CASE("codec: sizes do not overflow") {
   CHECK(Codec<std::pair<std::string, std::optional<Boundless>>>::size({"a", Boundless{}}) == most);
   CHECK(Codec<std::variant<Boundless, std::string>>::size(Boundless{}) == most);
 }
+
+}  // namespace codec_test

@@ -14,6 +14,8 @@
 #include "support/process.hpp"
 #include "support/time.hpp"
 
+namespace concurrency_test {
+
 using namespace shared_channel;
 using namespace test_support;
 
@@ -166,3 +168,5 @@ TEST_CASE("concurrency: several servers in one process do not mix") {
     REQUIRE(second_client.call(echo(id), amply).value().runs == 2);
   }
 }
+
+}  // namespace concurrency_test

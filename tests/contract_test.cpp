@@ -7,6 +7,8 @@
 
 #include "support/names.hpp"
 
+namespace contract_test {
+
 using namespace shared_channel;
 using std::chrono::nanoseconds;
 
@@ -159,3 +161,5 @@ TEST_CASE("contract: the version is one number and three") {
   CHECK(SHARED_CHANNEL_VERSION ==
         SHARED_CHANNEL_VERSION_MAJOR * 10000 + SHARED_CHANNEL_VERSION_MINOR * 100 + SHARED_CHANNEL_VERSION_PATCH);
 }
+
+}  // namespace contract_test

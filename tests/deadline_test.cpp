@@ -2,6 +2,8 @@
 
 #include <shared_channel/detail/deadline.hpp>
 
+namespace deadline_test {
+
 using namespace std::chrono_literals;
 using shared_channel::detail::Clock;
 using shared_channel::detail::Deadline;
@@ -48,3 +50,5 @@ TEST_CASE("deadline: a slice never reaches beyond it") {
   CHECK(Deadline(1ms).within(1h).remaining() <= 1ms);
   CHECK_FALSE(Deadline::never().within(1ms).is_never());
 }
+
+}  // namespace deadline_test

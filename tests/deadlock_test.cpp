@@ -9,6 +9,8 @@
 #include "support/names.hpp"
 #include "support/time.hpp"
 
+namespace deadlock_test {
+
 using namespace shared_channel;
 using namespace test_support;
 
@@ -99,3 +101,5 @@ TEST_CASE("deadlock: another thread of the handler's process may call") {
   })));
   CHECK(Numbers::Client(name).call(5, amply).value() == 1);
 }
+
+}  // namespace deadlock_test

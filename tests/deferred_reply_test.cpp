@@ -26,6 +26,8 @@
 #include <unistd.h>
 #endif
 
+namespace deferred_reply_test {
+
 using namespace shared_channel;
 using namespace test_support;
 using namespace std::chrono_literals;
@@ -269,20 +271,24 @@ struct Touchy {
 
 }  // namespace
 
+}  // namespace deferred_reply_test
+
 template <>
-struct shared_channel::Codec<Touchy> {
-  static std::size_t size(const Touchy&) { return sizeof(Touchy); }
-  static void encode(const Touchy& value, std::span<std::byte> out) {
-    if (value.value == Touchy::throws_when_written) throw std::runtime_error("cannot be written");
+struct shared_channel::Codec<deferred_reply_test::Touchy> {
+  static std::size_t size(const deferred_reply_test::Touchy&) { return sizeof(deferred_reply_test::Touchy); }
+  static void encode(const deferred_reply_test::Touchy& value, std::span<std::byte> out) {
+    if (value.value == deferred_reply_test::Touchy::throws_when_written) throw std::runtime_error("cannot be written");
     detail::Writer(out).raw(&value, sizeof value);
   }
-  static std::optional<Touchy> decode(std::span<const std::byte> in) {
-    if (in.size() != sizeof(Touchy)) return std::nullopt;
-    const auto value = detail::flat_from<Touchy>(in.data());
-    if (value.value == Touchy::throws_when_read) throw std::runtime_error("cannot be read");
+  static std::optional<deferred_reply_test::Touchy> decode(std::span<const std::byte> in) {
+    if (in.size() != sizeof(deferred_reply_test::Touchy)) return std::nullopt;
+    const auto value = detail::flat_from<deferred_reply_test::Touchy>(in.data());
+    if (value.value == deferred_reply_test::Touchy::throws_when_read) throw std::runtime_error("cannot be read");
     return value;
   }
 };
+
+namespace deferred_reply_test {
 
 TEST_CASE("deferred reply: a call that never came to its handler is answered") {
   const auto name = unique_name("deferred");
@@ -506,18 +512,22 @@ struct Curious {
 
 }  // namespace
 
+}  // namespace deferred_reply_test
+
 template <>
-struct shared_channel::Codec<Curious> {
-  static std::size_t size(const Curious&) { return sizeof(std::int32_t); }
-  static void encode(const Curious& value, std::span<std::byte> out) {
+struct shared_channel::Codec<deferred_reply_test::Curious> {
+  static std::size_t size(const deferred_reply_test::Curious&) { return sizeof(std::int32_t); }
+  static void encode(const deferred_reply_test::Curious& value, std::span<std::byte> out) {
     const std::int32_t number = value.context != nullptr && value.context->cancelled() ? -1 : value.value;
     detail::Writer(out).part(number);
   }
-  static std::optional<Curious> decode(std::span<const std::byte> in) {
+  static std::optional<deferred_reply_test::Curious> decode(std::span<const std::byte> in) {
     const auto number = Codec<std::int32_t>::decode(in);
-    return number ? std::optional(Curious{*number}) : std::nullopt;
+    return number ? std::optional(deferred_reply_test::Curious{*number}) : std::nullopt;
   }
 };
+
+namespace deferred_reply_test {
 
 TEST_CASE("deferred reply: writing one keeps nobody out") {
   const auto name = unique_name("deferred");
@@ -527,3 +537,5 @@ TEST_CASE("deferred reply: writing one keeps nobody out") {
   })));
   CHECK(SharedChannel<Curious>::Client(name).call({5}, amply).value().value == 5);
 }
+
+}  // namespace deferred_reply_test

@@ -132,3 +132,9 @@ TEST_CASE("fork: a child that lives on does not keep the parent's name") {
 }
 
 #endif
+
+namespace fork_test {
+
+
+
+}  // namespace fork_test

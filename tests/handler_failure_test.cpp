@@ -13,6 +13,8 @@
 #include "support/process.hpp"
 #include "support/time.hpp"
 
+namespace handler_failure_test {
+
 using namespace shared_channel;
 using namespace test_support;
 using Catch::Matchers::Contains;
@@ -133,3 +135,5 @@ TEST_CASE("handler failure: an exception from read gives the slot back") {
   CHECK_THROWS_WITH((void)client.call_in_place([](int& value) { value = 1; }, read, amply), "read");
   CHECK(client.call(2, amply).value() == 2);
 }
+
+}  // namespace handler_failure_test

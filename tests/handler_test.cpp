@@ -12,6 +12,8 @@
 #include "support/names.hpp"
 #include "support/time.hpp"
 
+namespace handler_test {
+
 using namespace shared_channel;
 using namespace test_support;
 
@@ -174,3 +176,5 @@ TEST_CASE("handler: a small request to be filled in place starts out as zeros") 
   CHECK_FALSE(error_of(client.call_in_place([](Box&) {}, [&](const Box& reply) { seen = reply.value; }, amply)));
   CHECK(seen == 1);
 }
+
+}  // namespace handler_test

@@ -15,6 +15,8 @@
 #include "support/resources.hpp"
 #include "support/time.hpp"
 
+namespace interrupt_test {
+
 using namespace shared_channel;
 using namespace std::chrono_literals;
 using namespace test_support;
@@ -64,3 +66,5 @@ TEST_CASE("interrupt: it ends a server that is busy and its callers know how the
   CHECK((last->code() == Errc::server_stopped || last->code() == Errc::no_server));
   CHECK(last->safe_to_retry());
 }
+
+}  // namespace interrupt_test

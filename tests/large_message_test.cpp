@@ -9,6 +9,8 @@
 #include "support/names.hpp"
 #include "support/time.hpp"
 
+namespace large_message_test {
+
 using namespace shared_channel;
 using namespace test_support;
 
@@ -72,3 +74,5 @@ TEST_CASE("large message: in and out through one struct") {
   CHECK_FALSE(error_of(client.call_in_place(fill, [&](const Film& film) { last = film.frame[Film::frames - 1]; }, amply)));
   CHECK(last == 42);
 }
+
+}  // namespace large_message_test

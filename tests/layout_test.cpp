@@ -3,6 +3,8 @@
 
 #include <shared_channel/detail/layout.hpp>
 
+namespace layout_test {
+
 using namespace shared_channel::detail;
 
 namespace {
@@ -128,3 +130,5 @@ TEST_CASE("layout: the largest channel does not overflow") {
 TEST_CASE("layout: a shape describes itself") {
   CHECK(describe(shape(8, 4, 1, 1)) == "a request of 8 bytes aligned to 4 and a reply of 1 bytes aligned to 1");
 }
+
+}  // namespace layout_test

@@ -11,6 +11,8 @@
 #include "support/names.hpp"
 #include "support/time.hpp"
 
+namespace message_types_test {
+
 using namespace shared_channel;
 using namespace test_support;
 
@@ -138,3 +140,5 @@ TEST_CASE("message: plain numbers and enumerations are messages too") {
   CHECK(client.call(-1.5, amply).value() == Colour::red);
   CHECK(client.call(1.5, amply).value() == Colour::green);
 }
+
+}  // namespace message_types_test

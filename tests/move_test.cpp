@@ -10,6 +10,8 @@
 #include "support/names.hpp"
 #include "support/time.hpp"
 
+namespace move_test {
+
 using namespace shared_channel;
 using namespace std::chrono_literals;
 using namespace test_support;
@@ -122,3 +124,5 @@ TEST_CASE("move: clients live in containers") {
   clients.erase(clients.begin(), clients.begin() + 10);
   for (auto& client : clients) REQUIRE(client.call(echo(1), amply).value().id == 1);
 }
+
+}  // namespace move_test

@@ -14,6 +14,8 @@
 #include "support/names.hpp"
 #include "support/time.hpp"
 
+namespace no_room_test {
+
 using namespace shared_channel;
 using namespace test_support;
 
@@ -57,3 +59,5 @@ TEST_CASE("no room: no more descriptors") {
   CHECK_FALSE(error_of(SharedChannel<int>::Server::create(name)));
 }
 #endif
+
+}  // namespace no_room_test

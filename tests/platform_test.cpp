@@ -14,6 +14,8 @@
 #include "support/seam.hpp"
 #include "support/time.hpp"
 
+namespace platform_test {
+
 using namespace std::chrono_literals;
 using namespace test_support;
 using shared_channel::Errc;
@@ -506,3 +508,5 @@ TEST_CASE("seam process: it has an id and at least one core") {
   rest(20ms);
   CHECK(stopwatch.elapsed() >= 20ms);
 }
+
+}  // namespace platform_test

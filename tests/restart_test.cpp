@@ -16,6 +16,8 @@
 #include "support/resources.hpp"
 #include "support/time.hpp"
 
+namespace restart_test {
+
 using namespace shared_channel;
 using namespace std::chrono_literals;
 using namespace test_support;
@@ -175,3 +177,5 @@ TEST_CASE("restart: names that begin alike are different channels") {
   CHECK(Channel::Client(name + ".0123456789abcdef").call(echo(1), amply).value().runs == 2);
   CHECK(Channel::Client(name + "x").call(echo(1), amply).value().runs == 3);
 }
+
+}  // namespace restart_test

@@ -7,6 +7,8 @@
 
 #include "support/errors.hpp"
 
+namespace result_test {
+
 using namespace shared_channel;
 
 static Error problem() { return Error(Errc::busy, "name", "a cause"); }
@@ -79,3 +81,5 @@ TEST_CASE("error: only what certainly did not run is safe to retry") {
   CHECK(problem().safe_to_retry());
   CHECK_FALSE(Error(Errc::timed_out, "name", "a cause", 0, Execution::possible).safe_to_retry());
 }
+
+}  // namespace result_test

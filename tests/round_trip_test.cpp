@@ -10,6 +10,8 @@
 #include "support/resources.hpp"
 #include "support/time.hpp"
 
+namespace round_trip_test {
+
 using namespace shared_channel;
 using namespace test_support;
 
@@ -72,3 +74,5 @@ TEST_CASE("round trip: nothing stays behind") {
   CHECK(server.wait() == ExitStatus{0, false});
   CHECK(shm_entries("shared_channel." + name).empty());
 }
+
+}  // namespace round_trip_test

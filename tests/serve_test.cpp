@@ -11,6 +11,8 @@
 #include "support/names.hpp"
 #include "support/time.hpp"
 
+namespace serve_test {
+
 using namespace shared_channel;
 using namespace std::chrono_literals;
 using namespace test_support;
@@ -140,3 +142,5 @@ TEST_CASE("serve: a handler may not serve its own server") {
   })));
   CHECK(Channel::Client(name).call(echo(1), amply).value().runs == 1);
 }
+
+}  // namespace serve_test

@@ -14,6 +14,8 @@
 #include "support/resources.hpp"
 #include "support/time.hpp"
 
+namespace server_killed_test {
+
 using namespace shared_channel;
 using namespace std::chrono_literals;
 using namespace test_support;
@@ -236,3 +238,5 @@ TEST_CASE("server killed: a suspended one is not dead") {
   server.resume();
   CHECK(client.call(echo(3), amply).value().id == 3);
 }
+
+}  // namespace server_killed_test

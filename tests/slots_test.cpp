@@ -14,6 +14,8 @@
 #include "support/process.hpp"
 #include "support/time.hpp"
 
+namespace slots_test {
+
 using namespace shared_channel;
 using namespace std::chrono_literals;
 using namespace test_support;
@@ -178,3 +180,5 @@ TEST_CASE("slots: the most that are allowed work") {
   Channel::Client client(name);
   CHECK(client.call(echo(9), amply).value().id == 9);
 }
+
+}  // namespace slots_test

@@ -21,6 +21,8 @@
 #include <fstream>
 #endif
 
+namespace squat_test {
+
 using namespace shared_channel;
 using namespace test_support;
 
@@ -247,3 +249,5 @@ TEST_CASE("access: the umask does not narrow what the server grants") {
 }
 
 #endif
+
+}  // namespace squat_test

@@ -16,6 +16,8 @@
 #include "support/process.hpp"
 #include "support/time.hpp"
 
+namespace stop_test {
+
 using namespace shared_channel;
 using namespace std::chrono_literals;
 using namespace test_support;
@@ -217,3 +219,5 @@ TEST_CASE("stop: destroying the server ends a serve in another thread") {
   server.reset();
   CHECK(shm_entries("shared_channel." + name).empty());
 }
+
+}  // namespace stop_test

@@ -7,6 +7,8 @@
 #include "support/resources.hpp"
 #include "support/scoped_env.hpp"
 
+namespace support_test {
+
 using namespace std::chrono_literals;
 using namespace test_support;
 
@@ -79,3 +81,5 @@ TEST_CASE("support: the environment comes back") {
   }
   CHECK(std::getenv("SHARED_CHANNEL_TEST_VARIABLE") == nullptr);
 }
+
+}  // namespace support_test

@@ -14,6 +14,8 @@
 #include "support/names.hpp"
 #include "support/time.hpp"
 
+namespace timeout_test {
+
 using namespace shared_channel;
 using namespace std::chrono_literals;
 using namespace test_support;
@@ -208,3 +210,5 @@ TEST_CASE("timeout: serve_one keeps its own") {
   CHECK_FALSE(server.serve_one(std::ref(napper), (nanoseconds::min)()).value());
   CHECK(watch.elapsed() < promptly);
 }
+
+}  // namespace timeout_test

@@ -94,7 +94,11 @@ class SharedChannel<Request, Reply>::Client {
             return std::nullopt;
           },
           [&](const detail::Frame& frame) -> Result<void> {
-            if (!detail::with_bytes(frame, false, read)) return core_->undecodable();
+            const bool is_possible = detail::with_bytes(frame, false, [&](std::span<const std::byte> bytes) {
+              read(bytes);
+              return true;
+            });
+            if (!is_possible) return core_->undecodable();
             return {};
           });
     } else {

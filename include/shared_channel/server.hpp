@@ -67,7 +67,8 @@ class SharedChannel<Request, Reply>::Server {
   /// Errors: invalid_argument (an empty handler, or already serving), forked, system_error (no thread to be had).
   template <class Handler>
   Result<void> serve(Handler&& handler) {
-    if (auto usable = check(handler); !usable) return usable;
+    if (!core_) return moved_from();
+    if (is_empty(handler)) return empty_handler();
     Answer<std::remove_reference_t<Handler>&> answer{handler};
     return core_->serve(answer);
   }
@@ -75,7 +76,8 @@ class SharedChannel<Request, Reply>::Server {
   /// The same, until stop() or until `token` is asked to stop.
   template <class Handler>
   Result<void> serve(Handler&& handler, std::stop_token token) {
-    if (auto usable = check(handler); !usable) return usable;
+    if (!core_) return moved_from();
+    if (is_empty(handler)) return empty_handler();
     const std::stop_callback stop_when_asked(token, [core = core_.get()] { core->stop(); });
     Answer<std::remove_reference_t<Handler>&> answer{handler};
     return core_->serve(answer);
@@ -86,7 +88,8 @@ class SharedChannel<Request, Reply>::Server {
   /// Errors as serve().
   template <class Handler>
   Result<bool> serve_one(Handler&& handler, std::chrono::nanoseconds timeout) {
-    if (auto usable = check(handler); !usable) return std::move(usable).error();
+    if (!core_) return moved_from();
+    if (is_empty(handler)) return empty_handler();
     Answer<std::remove_reference_t<Handler>&> answer{handler};
     return core_->serve_one(answer, detail::Deadline(timeout));
   }
@@ -95,7 +98,8 @@ class SharedChannel<Request, Reply>::Server {
   /// was moved from) until then. Errors as serve(), and server_stopped.
   template <class Handler>
   Result<void> start(Handler&& handler) {
-    if (auto usable = check(handler); !usable) return usable;
+    if (!core_) return moved_from();
+    if (is_empty(handler)) return empty_handler();
     using Kept = Answer<std::decay_t<Handler>>;
     return core_->start(std::shared_ptr<Kept>(new Kept{std::forward<Handler>(handler)}));
   }
@@ -123,12 +127,12 @@ class SharedChannel<Request, Reply>::Server {
   };
 
   template <class Handler>
-  Result<void> check(const Handler& handler) const {
+  static bool is_empty(const Handler& handler) noexcept {
     static_assert(detail::check_handler<Handler, Request, Reply>());
-    if (!core_) return Error(Errc::invalid_argument, "", "this server was moved from");
-    if (detail::is_empty(handler)) return core_->names().error(Errc::invalid_argument, "the handler is empty");
-    return {};
+    return detail::is_empty(handler);
   }
+  static Error moved_from() { return Error(Errc::invalid_argument, "", "this server was moved from"); }
+  Error empty_handler() const { return core_->names().error(Errc::invalid_argument, "the handler is empty"); }
 
   void close() noexcept {
     // In a fork()ed child threads and locks are the parent's: let go without touching them.

@@ -18,6 +18,8 @@
 #include "support/resources.hpp"
 #include "support/time.hpp"
 
+namespace death_faults {
+
 using namespace faults;
 using namespace shared_channel;
 using namespace std::chrono_literals;
@@ -134,3 +136,5 @@ TEST_CASE("death: a server that crashes in its handler") {
   }
 #endif
 }
+
+}  // namespace death_faults

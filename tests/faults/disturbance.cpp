@@ -22,6 +22,8 @@
 #include <sys/time.h>
 #endif
 
+namespace disturbance_faults {
+
 using namespace faults;
 using namespace shared_channel;
 using namespace std::chrono_literals;
@@ -178,3 +180,5 @@ TEST_CASE("disturbance: OpenProcess is refused") {
   CHECK(watch.elapsed() < promptly);
 }
 #endif
+
+}  // namespace disturbance_faults

@@ -18,6 +18,8 @@
 #include "support/names.hpp"
 #include "support/time.hpp"
 
+namespace hostile_faults {
+
 using namespace faults;
 using namespace shared_channel;
 using namespace std::chrono_literals;
@@ -198,3 +200,5 @@ TEST_CASE("hostile: a bell that says nobody sleeps") {
   segment.header().exec.sleepers = 0;
   server.stop();  // and its end does not wait for ever
 }
+
+}  // namespace hostile_faults

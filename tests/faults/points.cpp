@@ -17,6 +17,8 @@
 #include "support/resources.hpp"
 
 using namespace faults;
+namespace points_faults {
+
 using namespace shared_channel;
 using namespace std::chrono_literals;
 using namespace test_support;
@@ -168,3 +170,5 @@ TEST_CASE("fault points: a client delayed at each") { Trial("client", "delay").r
 TEST_CASE("fault points: a server killed at each") { Trial("server", "kill").run(); }
 TEST_CASE("fault points: a server stopped at each") { Trial("server", "stop").run(); }
 TEST_CASE("fault points: a server delayed at each") { Trial("server", "delay").run(); }
+
+}  // namespace points_faults

@@ -9,6 +9,8 @@
 #include "support/names.hpp"
 #include "support/time.hpp"
 
+namespace resources_faults {
+
 using namespace faults;
 using namespace shared_channel;
 using namespace test_support;
@@ -54,3 +56,5 @@ TEST_CASE("resources: restarting many times under one client") {
   for (int i = 0; i < restarts; ++i) REQUIRE(serve(3));
   CHECK(Footprint(name) == before);
 }
+
+}  // namespace resources_faults

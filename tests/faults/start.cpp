@@ -13,6 +13,8 @@
 #include "support/resources.hpp"
 #include "support/time.hpp"
 
+namespace start_faults {
+
 using namespace faults;
 using namespace shared_channel;
 using namespace std::chrono_literals;
@@ -76,3 +78,5 @@ TEST_CASE("start: many servers at once over what a killed one left") {
     CHECK(shm_entries("shared_channel." + name).empty());
   }
 }
+
+}  // namespace start_faults

@@ -15,6 +15,8 @@
 #include "support/names.hpp"
 #include "support/time.hpp"
 
+namespace storm_faults {
+
 using namespace faults;
 using namespace shared_channel;
 using namespace std::chrono_literals;
@@ -159,3 +161,5 @@ TEST_CASE("storm: the server paused for a second") {
   }
   CHECK(storm.judge("a paused server").late_by(1) < 1000);
 }
+
+}  // namespace storm_faults

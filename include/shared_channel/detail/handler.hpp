@@ -165,14 +165,16 @@ Outcome send_made(const Frame& frame, Make&& make) {
 template <class Handler, class Call>
 Outcome invoke_bytes(Handler& handler, const Call& call) {
   const Frame reply = call.reply();
-  Outcome outcome = Phase::malformed;
-  with_bytes(call.request(), false, [&](std::span<const std::byte> request) {
+  const auto answer = [&](std::span<const std::byte> request) -> std::optional<Phase> {
     const std::size_t bytes = call_with(handler, call, request, reply.room());
-    outcome = bytes <= reply.capacity() ? Phase::done : Phase::oversized;
-    if (outcome == Phase::done) reply.settle(bytes);
-    else reply.refuse(bytes);
-  });
-  return outcome;
+    if (bytes > reply.capacity()) {
+      reply.refuse(bytes);
+      return Phase::oversized;
+    }
+    reply.settle(bytes);
+    return Phase::done;
+  };
+  return with_bytes(call.request(), false, answer).value_or(Phase::malformed);
 }
 
 /// Calls `handler` for a taken call: anything that offers request() and reply() frames, context() and responder<Reply>().

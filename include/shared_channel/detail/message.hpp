@@ -130,32 +130,27 @@ template <class T>
   return std::nullopt;
 }
 
-/// Calls `use` with the bytes of a variable message, as a private copy if they are few or `private_copy` asks for it.
-/// False: the frame claims an impossible length.
+/// What `use` answers about the bytes of a variable message, which are a private copy if they are few or `private_copy` asks
+/// for it. An answer that is empty, or false, if the frame claims an impossible length.
 template <class Use>
-bool with_bytes(const Frame& frame, bool private_copy, Use&& use) {
+auto with_bytes(const Frame& frame, bool private_copy, Use&& use) -> std::invoke_result_t<Use&, std::span<const std::byte>> {
   const auto view = frame.view();
-  if (!view) return false;
+  if (!view) return {};
   if (view->size() <= copy_limit) {
     std::byte copy[copy_limit];
     if (!view->empty()) std::memcpy(copy, view->data(), view->size());
-    use(std::span<const std::byte>(copy, view->size()));
-  } else if (private_copy) {
-    const std::vector<std::byte> copy(view->begin(), view->end());
-    use(std::span<const std::byte>(copy));
-  } else {
-    use(*view);
+    return use(std::span<const std::byte>(copy, view->size()));
   }
-  return true;
+  if (!private_copy) return use(*view);
+  const std::vector<std::byte> copy(view->begin(), view->end());
+  return use(std::span<const std::byte>(copy));
 }
 
 /// The value of a coded message; nothing if its bytes are malformed. A decoder may look at a byte twice, so it never sees
 /// the shared ones.
 template <CodedMessage T>
 std::optional<T> decode_message(const Frame& frame) {
-  std::optional<T> value;
-  with_bytes(frame, true, [&](std::span<const std::byte> bytes) { value = Codec<T>::decode(bytes); });
-  return value;
+  return with_bytes(frame, true, [](std::span<const std::byte> bytes) { return std::optional<T>(Codec<T>::decode(bytes)); });
 }
 
 }  // namespace shared_channel::detail

@@ -388,11 +388,11 @@ class ServerCore final : private Answering {
     {
       HandlerScope scope(generation_, call);
       const Invocation invocation(*this, call);
+#if defined(__cpp_exceptions)
       const auto fail_unless_answered = [&](std::string_view text) {
         const bool answered = invocation.has_responder() && !scope.is_unanswered();
         return answered ? deferred : Outcome(fail(call, text));
       };
-#if defined(__cpp_exceptions)
       try {
         outcome = answer(invocation);
         if (scope.is_unanswered()) outcome = fail(call, dropped);
