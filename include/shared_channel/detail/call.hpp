@@ -57,7 +57,10 @@ class Call {
   std::optional<Failure> post(const Deadline& deadline) {
     tell(deadline);
     sequence_ = detail::post(slot());
-    if (must_ring(connection_.header().exec)) connection_.exec().ring();
+    if (must_ring(connection_.header().exec)) {
+      SHARED_CHANNEL_TEST_POINT(client_rings);
+      connection_.exec().ring();
+    }
     SHARED_CHANNEL_TEST_POINT(client_rang);
     // Pairs with the server's stop(): either it sees our request and refuses it, or we see that it stopped.
     if (connection_.header().service.load(std::memory_order_seq_cst) != service_open) return give_up(Errc::server_stopped);

@@ -66,7 +66,6 @@ template <class Bell>
 bool must_ring(Bell& bell) noexcept {
   if (bell.sleepers.load(std::memory_order_seq_cst) == 0) return false;  // R2
   bell.sequence.fetch_add(1, std::memory_order_seq_cst);                 // R3
-  SHARED_CHANNEL_TEST_POINT(ringing);
   return true;
 }
 

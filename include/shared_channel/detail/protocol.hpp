@@ -85,6 +85,7 @@ enum class Phase : std::uint32_t {
   refused = 6,    ///< reply: the server stopped before it executed the call
   malformed = 7,  ///< reply: the request's bytes could not be decoded; no handler saw it
   oversized = 8,  ///< reply: the handler's answer does not fit; `length` holds its size
+  damaged = 9,    ///< reply: what the server had written here was overwritten; a handler may have run
 };
 
 /// One value of a request, reply or taken word: sequence (27 bits), waiter bit, phase (4 bits).
@@ -297,6 +298,13 @@ template <class Slot>
 bool looks_executing(const Slot& slot, State request) noexcept {
   return request.phase() != Phase::posted && load_taken(slot).is(Phase::taken, request.sequence()) &&
          !load_reply(slot).concludes(request.sequence());
+}
+
+/// Whether the slot asks for the very call that was concluded last, although the reply that concluded it is gone. With the
+/// desk locked, that is damage as well: no worker would ever take that call, and its caller would wait for nothing.
+template <class Slot, class Desk>
+bool has_lost_reply(const Slot& slot, const Desk& desk, State request) noexcept {
+  return request.is(Phase::posted, desk.concluded.load(std::memory_order_relaxed)) && !load_reply(slot).concludes(request.sequence());
 }
 
 }  // namespace shared_channel::detail

@@ -320,21 +320,31 @@ class ServerCore final : private Answering {
     Slot& slot = (*slots_)[index];
     Desk& desk = desks_[index];
     const State seen = load_request(slot);
-    const bool damaged = looks_executing(slot, seen);
-    if (!damaged && !is_waiting(desk, seen)) return {};
+    const bool is_suspect = looks_executing(slot, seen) || has_lost_reply(slot, desk, seen);
+    if (!is_suspect && !is_waiting(desk, seen)) return {};
     if (!desk.try_lock()) return {};
     SHARED_CHANNEL_TEST_POINT(server_at_desk);
     TakenCall call{index, 0};
     const Take outcome = take(slot, desk, call.sequence);
     if (outcome == Take::taken) return call;
     if (outcome == Take::let_go) pass_turn();
-    if (damaged && looks_executing(slot, seen)) {
-      let_go(slot, seen.sequence());
-      damaged_.fetch_add(1, std::memory_order_relaxed);
-      pass_turn();
-    }
+    if (is_suspect) repair(index, seen);
     desk.unlock();
     return {};
+  }
+
+  /// Ends what a damaged slot waits for, at its locked desk, if it is damaged.
+  void repair(std::uint32_t index, State request) noexcept {
+    Slot& slot = (*slots_)[index];
+    if (looks_executing(slot, request)) {
+      let_go(slot, request.sequence());
+      pass_turn();
+    } else if (has_lost_reply(slot, desks_[index], request)) {
+      conclude_at_desk({index, request.sequence()}, Phase::damaged);
+    } else {
+      return;
+    }
+    damaged_.fetch_add(1, std::memory_order_relaxed);
   }
 
   [[nodiscard]] bool has_posted() const noexcept {
@@ -452,14 +462,17 @@ class ServerCore final : private Answering {
 
   /// Ends the call and leaves its desk.
   void leave(const TakenCall& call, Phase outcome) noexcept {
-    Desk& desk = desks_[call.index];
-    switch (finish((*slots_)[call.index], desk, call.sequence, outcome)) {
+    conclude_at_desk(call, outcome);
+    SHARED_CHANNEL_TEST_POINT(server_leaves_desk);
+    desks_[call.index].unlock();
+  }
+
+  void conclude_at_desk(const TakenCall& call, Phase outcome) noexcept {
+    switch (finish((*slots_)[call.index], desks_[call.index], call.sequence, outcome)) {
       case Finish::nothing: break;
       case Finish::wake: done_[call.index].ring(); break;
       case Finish::pass_turn: pass_turn(); break;
     }
-    SHARED_CHANNEL_TEST_POINT(server_leaves_desk);
-    desk.unlock();
   }
 
   [[nodiscard]] bool is_wanted(const TakenCall& call) const noexcept override {
