@@ -91,10 +91,15 @@ decltype(auto) visit_members(const T& value, Visitor&& visitor) {
   }
 }
 
-/// Their types, as std::type_identity<std::tuple<…>>.
+/// Their types, as std::type_identity<std::tuple<…>>. No lambda here: Clang 14 fails on one in a precompiled header.
+struct TypesOf {
+  template <class... Member>
+  std::type_identity<std::tuple<Member...>> operator()(const Member&...) const {
+    return {};
+  }
+};
 template <class T>
-using MemberTypes = decltype(visit_members(
-    std::declval<const T&>(), []<class... Member>(const Member&...) { return std::type_identity<std::tuple<Member...>>{}; }));
+using MemberTypes = decltype(visit_members(std::declval<const T&>(), TypesOf{}));
 
 /// Members of a base class have no place in a structured binding, arrays cannot be returned by a decoder, references (which
 /// cannot be assigned) would dangle.
