@@ -97,9 +97,16 @@ TEST_CASE("bad options: access by mode on Win32") {
 }
 
 TEST_CASE("bad options: access by invalid SDDL keeps the system's code") {
-  for (const char* sddl : {"", "nonsense", "D:P(A;;GA;;;", "D:P(A;;GA;;;NOSUCHSID)"}) {
+  for (const char* sddl : {"nonsense", "D:P(A;;GA;;;", "D:P(A;;GA;;;NOSUCHSID)"}) {
     CAPTURE(sddl);
     CHECK(refused_access(Access::sddl(sddl)).native() != 0);
+  }
+}
+
+TEST_CASE("bad options: access by SDDL that says nothing") {
+  for (const char* sddl : {"", "O:BA"}) {
+    CAPTURE(sddl);
+    CHECK_THAT(refused_access(Access::sddl(sddl)).message(), Contains("no DACL") || Contains("not valid SDDL"));
   }
 }
 

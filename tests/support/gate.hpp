@@ -1,7 +1,9 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
+#include <mutex>
 
 #include "messages.hpp"
 
@@ -12,18 +14,22 @@ class Gate {
  public:
   Answer operator()(const Ask& ask) {
     const auto run = ++runs;
-    if (ask.what == Ask::What::nap) open_.wait(false);
+    std::unique_lock lock(mutex_);
+    if (ask.what == Ask::What::nap) opened_.wait(lock, [this] { return open_; });
     return {ask.id, run};
   }
   void open() {
+    const std::lock_guard lock(mutex_);
     open_ = true;
-    open_.notify_all();
+    opened_.notify_all();
   }
 
   std::atomic<std::uint64_t> runs{0};
 
  private:
-  std::atomic<bool> open_{false};
+  std::mutex mutex_;
+  std::condition_variable opened_;
+  bool open_ = false;
 };
 
 }  // namespace test_support

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <future>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -51,14 +52,13 @@ class Asker {
       }
       default: {
         if (id % 2 == 0) return judge(job, began, timeout, client_->call_async(job, timeout).get());
-        std::atomic<bool> over{false};
+        std::promise<void> over;
         const auto sent = client_->call_async(job, timeout, [&](Result<Done> result) {
           judge(job, began, timeout, result);
-          over = true;
-          over.notify_one();
+          over.set_value();
         });
         if (!sent) return judge(job, began, timeout, Result<Done>(sent.error()));
-        over.wait(false);
+        over.get_future().wait();
       }
     }
   }
