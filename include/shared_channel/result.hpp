@@ -12,7 +12,6 @@
 #include <new>
 #include <type_traits>
 #include <utility>
-#include <variant>
 
 #include <shared_channel/error.hpp>
 
@@ -105,12 +104,25 @@ class [[nodiscard]] Result {
  public:
   using value_type = T;
 
-  Result(T&& value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit on purpose
-  Result(const T& value) : state_(std::in_place_index<0>, value) {}          // NOLINT
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT
-  explicit Result(detail::FromBytes bytes) : state_(std::in_place_index<0>, bytes) {}
+  Result(T&& value) : has_value_(true), value_(std::move(value)) {}  // NOLINT: implicit on purpose
+  Result(const T& value) : has_value_(true), value_(value) {}         // NOLINT
+  Result(Error error) : has_value_(false), error_(std::move(error)) {}  // NOLINT
+  explicit Result(detail::FromBytes bytes) : has_value_(true), value_(bytes) {}
 
-  [[nodiscard]] bool has_value() const noexcept { return state_.index() == 0; }
+  Result(Result&& other) noexcept : has_value_(other.has_value_) { construct(std::move(other)); }
+  Result(const Result& other) requires std::copy_constructible<T> : has_value_(other.has_value_) { construct(other); }
+  Result& operator=(Result&& other) noexcept {
+    if (this != &other) {
+      destroy();
+      has_value_ = other.has_value_;
+      construct(std::move(other));
+    }
+    return *this;
+  }
+  Result& operator=(const Result& other) requires std::copy_constructible<T> { return *this = Result(other); }
+  ~Result() { destroy(); }
+
+  [[nodiscard]] bool has_value() const noexcept { return has_value_; }
   [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
 
   /// Precondition: has_value().
@@ -137,27 +149,42 @@ class [[nodiscard]] Result {
   /// Precondition: !has_value().
   [[nodiscard]] const Error& error() const& noexcept {
     assert(!has_value());
-    return *std::get_if<1>(&state_);
+    return error_;
   }
   [[nodiscard]] Error&& error() && noexcept {
     assert(!has_value());
-    return std::move(*std::get_if<1>(&state_));
+    return std::move(error_);
   }
 
  private:
   T* pointer() noexcept {
     assert(has_value());
-    return std::get_if<0>(&state_)->get();
+    return value_.get();
   }
   const T* pointer() const noexcept {
     assert(has_value());
-    return std::get_if<0>(&state_)->get();
+    return value_.get();
   }
   void require() const {
     if (!has_value()) detail::throw_error(error());
   }
 
-  std::variant<detail::Stored<T>, Error> state_;
+  template <class Other>
+  void construct(Other&& other) {
+    if (has_value_) ::new (static_cast<void*>(std::addressof(value_))) detail::Stored<T>(std::forward<Other>(other).value_);
+    else ::new (static_cast<void*>(std::addressof(error_))) Error(std::forward<Other>(other).error_);
+  }
+  void destroy() noexcept {
+    if (has_value_) std::destroy_at(std::addressof(value_));
+    else std::destroy_at(std::addressof(error_));
+  }
+
+  // Not a std::variant: every user's compiler would make a score of them.
+  bool has_value_;
+  union {
+    detail::Stored<T> value_;
+    Error error_;
+  };
 };
 
 /// Success without a value, or an Error.
