@@ -359,8 +359,9 @@ inline bool examine(int at, Locals& local) {
     const auto waits = [&](detail::State request) {
       return is(Break::no_conclusion) ? request.phase() == Phase::posted : detail::is_waiting(desk, request);
     };
-    const bool damaged = detail::looks_executing(slot, seen);
-    if (!damaged && !waits(seen)) return false;
+    const auto looks_damaged = [&] { return detail::looks_executing(slot, seen) || detail::has_lost_reply(slot, desk, seen); };
+    const bool is_suspect = looks_damaged();
+    if (!is_suspect && !waits(seen)) return false;
     if (!is(Break::no_desk_lock) && !desk.try_lock()) return false;
     std::uint32_t call = 0;
     detail::Take outcome{};
@@ -375,7 +376,7 @@ inline bool examine(int at, Locals& local) {
     local[w_sequence] = static_cast<Value>(call);
     if (outcome == detail::Take::taken) return true;
     if (outcome == detail::Take::let_go && !is(Break::no_turn_passed)) ring_turn();
-    if (damaged && detail::looks_executing(slot, seen)) machine.fail("a slot looks damaged though all peers are correct");
+    if (is_suspect && !is(Break::no_desk_lock) && looks_damaged()) machine.fail("a slot looks damaged though all peers are correct");
     desk.unlock();
     return false;
   });
