@@ -179,7 +179,7 @@ TEST_CASE("squat: another user's file is never served") {
 
 TEST_CASE("squat: root's file is never served by another user") {
   if (!is_root()) SKIP_TEST("only root can become another user");
-  for (const mode_t mode : {0600, 0666}) {
+  for (const mode_t mode : {0600u, 0666u}) {
     const auto name = unique_name("squat");
     const Squat squat(name);
     { std::ofstream file(squat); }

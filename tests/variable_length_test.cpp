@@ -33,7 +33,7 @@ TEST_CASE("variable length: messages of every length that matters come back whol
   Process server = peer("serve_text", name);
   REQUIRE(server.read_line() == "ready");
   Text::Client client(name);
-  for (const std::size_t length : {0, 1, 47, 48, 49, 63, 64, 4095, 4096, 4097, 65535, 65536}) {
+  for (const std::size_t length : {0u, 1u, 47u, 48u, 49u, 63u, 64u, 4095u, 4096u, 4097u, 65535u, 65536u}) {
     CAPTURE(length);
     std::string text(length, '.');
     for (std::size_t i = 0; i < length; ++i) text[i] = static_cast<char>(i * 7);

@@ -3,6 +3,8 @@
 #endif
 #include "catch.hpp"
 
+#include "names.hpp"
+#include "process.hpp"
 #include "program.hpp"
 #include "watchdog.hpp"
 
@@ -33,5 +35,7 @@ CATCH_REGISTER_LISTENER(WatchEachTest)
 
 int main(int argc, char** argv) {
   test_support::prepare_program();
-  return Catch::Session().run(argc, argv);
+  const int outcome = Catch::Session().run(argc, argv);
+  if (test_support::Process::has_killed()) test_support::remove_leftovers();
+  return outcome;
 }

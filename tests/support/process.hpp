@@ -38,7 +38,8 @@ class Process {
   void resume();
   std::int64_t pid() const;
 
-  static void kill_all();  // every child of this program that is alive
+  static void kill_all();    // every child of this program that is alive
+  static bool has_killed();  // whether any was ever killed
 
  private:
   struct Native;

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <mutex>
 #include <set>
@@ -56,6 +57,7 @@ bool readable_until(int descriptor, Clock::time_point deadline) {
   }
 }
 
+std::atomic<bool> killed_any{false};
 std::mutex living_mutex;
 std::set<pid_t> living;
 
@@ -156,7 +158,12 @@ ExitStatus Process::wait(std::chrono::nanoseconds timeout) {
   return WIFSIGNALED(status) ? ExitStatus{WTERMSIG(status), true} : ExitStatus{WEXITSTATUS(status), false};
 }
 
-void Process::kill() { check(::kill(native_->pid, SIGKILL), "kill"); }
+void Process::kill() {
+  killed_any = true;
+  check(::kill(native_->pid, SIGKILL), "kill");
+}
+
+bool Process::has_killed() { return killed_any; }
 
 void Process::suspend() {
   check(::kill(native_->pid, SIGSTOP), "kill");

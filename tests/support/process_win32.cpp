@@ -119,6 +119,7 @@ void apply(const char* action, HANDLE process) {
 }
 
 std::mutex spawn_mutex;  // two children starting at once would inherit each other's pipe ends
+std::atomic<bool> killed_any{false};
 std::mutex living_mutex;
 std::set<HANDLE> living;
 
@@ -229,7 +230,10 @@ ExitStatus Process::wait(std::chrono::nanoseconds timeout) {
   return {static_cast<int>(code), code >= first_exception_code};
 }
 
+bool Process::has_killed() { return killed_any; }
+
 void Process::kill() {
+  killed_any = true;
   if (!TerminateProcess(native_->process, killed_code) && !signalled_until(native_->process, Clock::now())) {
     fail("TerminateProcess");
   }
