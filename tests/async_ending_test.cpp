@@ -204,6 +204,33 @@ TEST_CASE("async: a server that dies ends every form at once, and its successor 
   CHECK_FALSE(more.end());
 }
 
+TEST_CASE("async: a callback that was told of a server's death may call the successor") {
+  const auto name = unique_name("async");
+  auto server = peer("serve", name);
+  REQUIRE(server.read_line() == "ready");
+  Channel::Client client(name);
+  Outcome<Answer> first;
+  Outcome<Answer> second;
+  std::atomic<bool> successor_serves{false};
+  const auto call_again = [&](Result<Answer> end) {
+    first.put(std::move(end));
+    successor_serves.wait(false);
+    if (const auto begun = client.call_async(nap(50, 2), amply, second.callback()); !begun) second.put(begun.error());
+  };
+  CHECK_FALSE(error_of(client.call_async(hang, amply, call_again)));
+  REQUIRE(server.read_line() == "taken");
+  server.kill();
+  REQUIRE(first.comes());
+  CHECK(error_of(first.last()) == Errc::server_died);
+  server.wait();
+  auto successor = peer("serve", name);
+  REQUIRE(successor.read_line() == "ready");
+  successor_serves = true;
+  successor_serves.notify_one();
+  REQUIRE(second.comes());
+  CHECK_FALSE(error_of(second.last()));
+}
+
 TEST_CASE("async: a server that died between two calls is not asked") {
   const auto name = unique_name("async");
   auto server = peer("serve", name);

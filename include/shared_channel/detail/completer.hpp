@@ -68,7 +68,8 @@ class Watcher {
       const bool closing = closing_.load(std::memory_order_seq_cst);  // first: nothing arrives after it was set
       take_arrived();
       if (closing) return end_all();
-      if (!settle(server_end)) server_end = calls_.empty() ? idle() : wait();
+      // What is known of one server must not reach a call that comes while its calls' callbacks run: it may be of the next.
+      if (!settle(std::exchange(server_end, std::nullopt))) server_end = calls_.empty() ? idle() : wait();
     }
   }
 
