@@ -3,10 +3,13 @@
 
 #include <shared_channel/shared_channel.hpp>
 
+#include <atomic>
+#include <chrono>
 #include <thread>
 #include <utility>
 
 #include "support/errors.hpp"
+#include "support/eventually.hpp"
 #include "support/gate.hpp"
 #include "support/gated_channel.hpp"
 #include "support/messages.hpp"
@@ -58,6 +61,34 @@ TEST_CASE("async: a watched call can be waited for in the ordinary way, also on 
   REQUIRE(outcome.comes());
   CHECK(outcome.last().value().id == 2);
   opener.join();
+}
+
+TEST_CASE("async: a watched call can be waited for while a callback occupies the completion thread") {
+  GatedChannel channel;
+  Outcome<Answer> outcome;
+  std::atomic<bool> has_begun{false};
+  std::atomic<bool> may_end{false};
+  CHECK_FALSE(error_of(channel.client.call_async(echo(1), amply, [&](Result<Answer> answer) {
+    has_begun = true;
+    may_end.wait(false);
+    outcome.put(std::move(answer));
+  })));
+  auto pending = channel.client.call_async(nap(0, 2), (std::chrono::nanoseconds::max)());
+  (void)pending.native_handle();
+  REQUIRE(eventually([&] { return has_begun.load(); }));
+  std::thread opener([&] {
+    std::this_thread::sleep_for(30ms);
+    channel.gate.open();
+  });
+  const Stopwatch watch;
+  CHECK(pending.wait(amply));
+  CHECK(watch.elapsed() < promptly);
+  CHECK(outcome.count() == 0);
+  may_end = true;
+  may_end.notify_one();
+  opener.join();
+  CHECK(pending.get().value().id == 2);
+  CHECK(outcome.comes());
 }
 
 TEST_CASE("async: a coroutine goes on with the answer") {

@@ -100,8 +100,8 @@ class AsyncCall {
     std::unique_lock lock(mutex_);
     while (!ended_by_now()) {
       if (until.passed()) return false;
-      // In pieces, because not every library and system can wait for the end of time.
-      const auto horizon = Clock::now() + std::chrono::hours(1);
+      // In pieces: the watcher may be in a callback that takes long, or that waits for what we do next.
+      const auto horizon = Clock::now() + glance_interval;
       const auto nearer = until.at() < deadline_.at() ? until.at() : deadline_.at();
       changed_.wait_until(lock, nearer < horizon ? nearer : horizon);
     }
@@ -210,6 +210,9 @@ class AsyncCall {
   }
 
  private:
+  /// A caller that waits for the watcher's word looks for itself this often.
+  static constexpr nanoseconds glance_interval = std::chrono::milliseconds(10);
+
   /// Whether nobody but the calling thread can be asleep on the reply word.
   [[nodiscard]] bool mine_to_wait() noexcept {
     const std::lock_guard lock(mutex_);
