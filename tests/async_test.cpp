@@ -224,6 +224,13 @@ TEST_CASE("async: pending calls and clients are moved") {
   CHECK(third.get().value().id == 1);
   CHECK(error_of(client.call_async(echo(2)).get()) == Errc::no_server);
   CHECK(error_of(client.call_async(echo(2), 1s, [](Result<Answer>) {})) == Errc::no_server);
+
+  Pending refused = client.call_async(echo(2));
+  Pending fourth = std::move(refused);
+  CHECK(error_of(refused.get()) == Errc::invalid_argument);
+  third = std::move(fourth);
+  CHECK(error_of(fourth.get()) == Errc::invalid_argument);
+  CHECK(error_of(third.get()) == Errc::no_server);
 }
 
 TEST_CASE("async: values of any length travel") {

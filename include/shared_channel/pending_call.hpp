@@ -89,12 +89,13 @@ class [[nodiscard]] PendingCall {
   /// Linux: int, a file descriptor. Win32: void*, a HANDLE.
   using native_handle_type = detail::platform::Notifier::Native;
 
-  PendingCall(PendingCall&& other) noexcept = default;
+  PendingCall(PendingCall&& other) noexcept
+      : call_(std::move(other.call_)), error_(std::exchange(other.error_, std::nullopt)), notifier_(std::move(other.notifier_)) {}
   PendingCall& operator=(PendingCall&& other) noexcept {
     if (this != &other) {
       drop();
       call_ = std::move(other.call_);
-      error_ = std::move(other.error_);
+      error_ = std::exchange(other.error_, std::nullopt);
       notifier_ = std::move(other.notifier_);
     }
     return *this;
