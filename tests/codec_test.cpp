@@ -271,6 +271,32 @@ TEST_CASE("codec: a frame nested to its very end does not exhaust the stack") {
   check_round_trip(Tree{"and the thread decodes on", {}});
 }
 
+namespace {
+
+// Without contents it takes a few bytes of a frame, and 30,000 of the stack.
+struct Large {
+  std::optional<std::array<char, 30'000>> contents;
+  std::vector<Large> children;
+};
+
+}  // namespace
+
+TEST_CASE("codec: a few bytes that decode into large values within each other do not exhaust the stack") {
+  Large tall;
+  for (int level = 0; level < 98; ++level) {
+    Large root;
+    root.children.push_back(std::move(tall));
+    tall = std::move(root);
+  }
+  const Frame bytes = encoded(tall);
+  CHECK(bytes.size() < 2000);
+  CHECK_FALSE(decoded<Large>(bytes));
+
+  Large wide;
+  for (int child = 0; child < 3; ++child) wide.children.push_back({std::array<char, 30'000>{}, {}});
+  CHECK(decoded<Large>(encoded(wide)).value().children.size() == 3);
+}
+
 // ---- codecs of one's own ----------------------------------------------------------------------------
 
 namespace {

@@ -10,7 +10,8 @@
 //
 // Built in, and composing with each other: trivially copyable types, std::string, std::vector, std::array,
 // std::pair, std::tuple, std::optional, std::variant, and aggregates of up to 8 members of these (std::array for arrays,
-// no base classes, no references). A type may contain itself through a vector; a value may have parts within parts 200 deep.
+// no base classes, no references). A type may contain itself through a vector; a value may have parts within parts 200 deep,
+// of which those of one type within each other may take 64 KiB (sizeof).
 //
 // Format. A trivially copyable value is its bytes; it is flat. A string or vector of flat values is their bytes; its length
 // is the frame's. In anything composed, each part that is not flat is preceded by its length (32 bits, the machine's
@@ -150,21 +151,33 @@ bool is_value(const std::byte* bytes) noexcept {
   else return true;
 }
 
-/// How deep the calling thread is in parts of parts. A type that contains itself would let a hostile frame, nested to
-/// its very end, exhaust the stack.
+/// How deep a value may be: parts within parts, and how many bytes of one type within itself.
+inline constexpr unsigned deepest_parts = 200;
+inline constexpr std::size_t most_bytes_within_itself = 64 * 1024;
+
+/// How deep the calling thread is in parts of parts.
+inline unsigned& parts_depth() noexcept {
+  thread_local unsigned depth = 0;
+  return depth;
+}
+
+/// The same, and how often in a part of type T. A type that contains itself would let a hostile frame, nested to its very end,
+/// exhaust the stack; the sooner the larger its values are, of which each level holds a few, however few bytes travelled.
+template <class T>
 class Nesting {
  public:
-  Nesting() noexcept { ++depth(); }
-  ~Nesting() { --depth(); }
+  Nesting() noexcept { ++parts_depth(), ++within_itself(); }
+  ~Nesting() { --parts_depth(), --within_itself(); }
   Nesting(const Nesting&) = delete;
   Nesting& operator=(const Nesting&) = delete;
 
-  [[nodiscard]] bool is_too_deep() const noexcept { return depth() > deepest; }
+  [[nodiscard]] bool is_too_deep() const noexcept {
+    return parts_depth() > deepest_parts || within_itself() > 1 + most_bytes_within_itself / sizeof(T);
+  }
 
  private:
-  static constexpr unsigned deepest = 200;
-  static unsigned& depth() noexcept {
-    thread_local unsigned depth = 0;
+  static std::size_t& within_itself() noexcept {
+    thread_local std::size_t depth = 0;
     return depth;
   }
 };
@@ -194,7 +207,7 @@ class Reader {
       const auto length = part<Length>();
       if (!length) return std::nullopt;
       const auto bytes = raw(*length);
-      const Nesting nesting;
+      const Nesting<T> nesting;
       if (!bytes || nesting.is_too_deep()) return std::nullopt;
       return Codec<T>::decode(*bytes);
     }
