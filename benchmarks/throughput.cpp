@@ -1,4 +1,4 @@
-// Many clients: calls per second and fairness against the number of clients, of handlers and of slots.
+// Calls per second and fairness against the number of clients, of handlers, of slots, and of calls on their way at once.
 #include <iostream>
 
 #include "support/csv.hpp"
@@ -109,6 +109,23 @@ class Run {
     finish("by number of slots, 64 B, default policy", table);
   }
 
+  void pipelined() {
+    const System* in_turn = find("call default");
+    const System* at_once = find("async default");
+    if (in_turn == nullptr || at_once == nullptr) return;
+    Table table({"handler", "16 in turn", "16 at once", "at once, 2 threads"});
+    for (const double handler_us : {0.0, 5.0, 50.0}) {
+      Shape shape = base_;
+      shape.burst = 16;
+      shape.handler_ns = handler_us * 1e3;
+      std::vector<std::string> cells{format("%.0f us", handler_us), median_rate("16 in turn", *in_turn, shape), median_rate("16 at once", *at_once, shape)};
+      shape.threads = 2;
+      cells.push_back(median_rate("16 at once", *at_once, shape));
+      table.row(cells);
+    }
+    finish("calls per second of one client, 64 B, default policy: one after the other, and pipelined", table);
+  }
+
   bool failed() const { return failed_; }
 
  private:
@@ -133,6 +150,7 @@ class Run {
       std::cout << "  " << system.name() << format(", %u clients: failed: ", shape.clients) << sample.failure << '\n';
       return sample;
     }
+    sample.calls_per_second *= shape.burst;
     csv_.row(round, section, system.name(), shape.clients, shape.threads, shape.slots,
              shape.handler_ns / 1e3, sample.calls_per_second, sample.slowest_over_fastest, sample.typical_ns(), sample.quantile_ns(0.99),
              sample.max_ns(), sample.server.cpu_seconds, sample.clients.cpu_seconds, shape.seconds);
@@ -167,7 +185,7 @@ class Run {
 
 int drive(const Options& options) {
   Run run(options);
-  const auto sections = options.list("sections", {"clients", "fairness", "threads", "slots"});
+  const auto sections = options.list("sections", {"clients", "fairness", "threads", "slots", "pipelined"});
   for (const std::string& section : sections) {
     if (section == "clients")
       run.clients(numbers(options, "clients", options.has("quick") ? std::vector<std::string>{"1", "16"}
@@ -175,6 +193,7 @@ int drive(const Options& options) {
     if (section == "fairness") run.fairness();
     if (section == "threads") run.threads();
     if (section == "slots") run.slots();
+    if (section == "pipelined") run.pipelined();
   }
   return run.failed() ? 1 : 0;
 }
