@@ -270,6 +270,16 @@ TEST_CASE("call context: a copy outlives the call, the server and the caller") {
   CHECK(kept->caller().process_id != 0);
 }
 
+TEST_CASE("call context: one that was moved from goes on telling") {
+  const auto name = unique_name("context");
+  Numbers::Server server(name);
+  std::jthread asking([&] { (void)Numbers::Client(name).call(1, 10s); });
+  CallContext kept = context_of_one_call<Numbers>(server);
+  const CallContext moved(std::move(kept));
+  CHECK(moved.cancelled());
+  CHECK(kept.cancelled());
+}
+
 TEST_CASE("call context: a deferred call is cancelled when its caller gives up, before it is answered") {
   const auto name = unique_name("context");
   Numbers::Server server(name);

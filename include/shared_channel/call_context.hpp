@@ -23,6 +23,10 @@ struct Caller {
 /// server safely. Thread-safe.
 class CallContext {
  public:
+  // No moves: whoever is moved from would have lost the way to the server.
+  CallContext(const CallContext&) = default;
+  CallContext& operator=(const CallContext&) = default;
+
   /// When the caller stops waiting. time_point::max(): never. Later than the truth by at most what the caller has spun
   /// (WaitPolicy; 1 ms if it never sleeps).
   [[nodiscard]] std::chrono::steady_clock::time_point deadline() const noexcept { return deadline_; }
