@@ -137,7 +137,7 @@ auto with_bytes(const Frame& frame, bool private_copy, Use&& use) -> std::invoke
   const auto view = frame.view();
   if (!view) return {};
   if (view->size() <= copy_limit) {
-    std::byte copy[copy_limit];
+    alignas(inline_alignment) std::byte copy[copy_limit];  // as in the slot
     if (!view->empty()) std::memcpy(copy, view->data(), view->size());
     return use(std::span<const std::byte>(copy, view->size()));
   }
