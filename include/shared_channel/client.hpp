@@ -136,8 +136,9 @@ class SharedChannel<Request, Reply>::Client {
   ///
   /// It is called on a completion thread of this client's; also by the destructor of the client, which ends the calls that are
   /// still on their way (timed_out) and returns when the last `done` has. Each thread ends up to sixty calls, one after the
-  /// other: a `done` that takes long delays others. It may call this client and begin new calls, but not destroy the
-  /// client. It must not throw, nor may the Reply's Codec: the program would end.
+  /// other: a `done` that takes long delays others. It may call this client and begin new calls, though one that begins more than
+  /// have ended may wait for slots that only its own thread frees. It must not destroy the client: it would wait for itself. Nor
+  /// must it throw, or the Reply's Codec: the program would end.
   template <class F>
   Result<void> call_async(const Request& request, std::chrono::nanoseconds timeout, F&& done)
     requires(!detail::BytesMessage<Request>)
