@@ -109,7 +109,7 @@ TEST_CASE("server killed: every waiting process learns it") {
 }
 
 TEST_CASE("server killed: every waiting policy learns it") {
-  for (const WaitPolicy policy : {WaitPolicy::sleep(), WaitPolicy::spin_only(), WaitPolicy{}}) {
+  for (const WaitPolicy policy : {WaitPolicy::sleep(), WaitPolicy::spin_only(), WaitPolicy{}, WaitPolicy{amply}}) {
     const auto name = unique_name("killed");
     Process server = serving(name);
     ClientOptions options;

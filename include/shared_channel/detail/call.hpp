@@ -70,8 +70,8 @@ class Call {
   /// Waits for the answer: spinning as long as that pays, then asleep.
   std::optional<Failure> await(Deadline& deadline) {
     AdaptiveSpin& spin = connection_.spin();
-    while (!spin.poll([this] { return load_reply(slot()).concludes(sequence_); }, deadline)) {
-      if (deadline.passed()) return give_up(Errc::timed_out);
+    while (!spin.poll([this] { return is_answered(); }, [this] { return server_end().has_value(); }, deadline)) {
+      if (deadline.passed()) return give_up_late();
       if (!spin.never_sleeps()) return await_asleep(deadline);
       if (const auto end = server_end()) return give_up(*end);
       tell_deadline(deadline);
@@ -93,7 +93,7 @@ class Call {
   /// Waits as await() does, but ends nothing: until the answer is there, the server is gone, or `until` has passed.
   void wait(Deadline& until) {
     AdaptiveSpin& spin = connection_.spin();
-    while (!spin.poll([this] { return is_answered(); }, until)) {
+    while (!spin.poll([this] { return is_answered(); }, [this] { return server_end().has_value(); }, until)) {
       if (until.passed() || server_end()) return;
       if (spin.never_sleeps()) continue;
       auto done = connection_.done(index_);
@@ -260,6 +260,10 @@ class Call {
     }
   }
 
+  /// At the deadline. A caller whose timeouts are too short to sleep in would else never learn that the server is gone,
+  /// nor find the next one.
+  std::optional<Failure> give_up_late() noexcept { return give_up(server_end().value_or(Errc::timed_out)); }
+
   std::optional<Failure> await_asleep(Deadline& deadline) {
     tell_deadline(deadline);
     auto done = connection_.done(index_);
@@ -267,7 +271,7 @@ class Call {
     for (;;) {
       const State reply = announce_waiter(slot(), sequence_);
       if (reply.concludes(sequence_)) return verdict();
-      if (deadline.passed()) return give_up(Errc::timed_out);
+      if (deadline.passed()) return give_up_late();
       Deadline slice = deadline.within(backstop);
       if ((*done)->wait(reply.word(), slice, connection_.server()) == platform::Wake::server_gone) {
         return give_up(server_end().value_or(Errc::server_died));

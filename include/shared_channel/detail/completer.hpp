@@ -121,7 +121,7 @@ class Watcher {
       }
       return bell_.has_news();
     };
-    if (spin_.poll(look, first)) return std::nullopt;
+    if (spin_.poll(look, [&any] { return any.call().server_end().has_value(); }, first)) return std::nullopt;
     if (spin_.never_sleeps()) return any.call().server_end();
     Deadline slice = first.within(Call::backstop);
     const auto outcome = bell_.sleep([this] { return announce(); }, slice, &any.use()->server());

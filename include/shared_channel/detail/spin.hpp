@@ -55,9 +55,22 @@ class AdaptiveSpin {
   /// Polls as long as policy, experience and deadline allow. True if ready.
   template <class Ready>
   bool poll(Ready&& ready, Deadline& deadline) noexcept {
+    return poll(ready, [] { return false; }, deadline);
+  }
+
+  /// The same, and ends early if the peer is `gone`, which is asked now and then: a policy may spin for longer than
+  /// a peer's death is to stay unnoticed.
+  template <class Ready, class Gone>
+  bool poll(Ready&& ready, Gone&& gone, Deadline& deadline) noexcept {
     if (never_sleeps()) return spin(ready, look_around, deadline, Between::pause);
     if (policy_.spin <= nanoseconds::zero() || !worth_trying()) return ready();
-    if (spin(ready, policy_.spin, deadline, Between::yield)) {
+    nanoseconds budget = policy_.spin;
+    bool is_ready = spin(ready, budget < look_around ? budget : look_around, deadline, Between::yield);
+    while (!is_ready && (budget -= look_around) > nanoseconds::zero() && !deadline.passed()) {
+      if (gone()) return false;
+      is_ready = spin(ready, budget < look_around ? budget : look_around, deadline, Between::yield);
+    }
+    if (is_ready) {
       if (misses_.load(std::memory_order_relaxed) != 0) misses_.store(0, std::memory_order_relaxed);
       return true;
     }
@@ -69,7 +82,7 @@ class AdaptiveSpin {
   }
 
  private:
-  /// How often a thread that never sleeps looks at the deadline and for its peer's death, which is a system
+  /// How often a thread that does not sleep looks at the deadline and for its peer's death, which is a system
   /// call on Win32.
   static constexpr nanoseconds look_around = std::chrono::milliseconds(1);
   static constexpr std::uint32_t patience = 3;  // misses in a row before spinning is skipped
