@@ -3,6 +3,7 @@
 
 #include <shared_channel/shared_channel.hpp>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -56,6 +57,33 @@ TEST_CASE("impatient: so does one that ends while it spins") {
   CHECK(client.call(echo(1), amply).value().id == 1);
   kill(server);
   CHECK(error_of(client.call(echo(2), 100us)) == Errc::server_died);
+}
+
+TEST_CASE("impatient: a slot that the dead server's worker was in does not stay busy") {
+  const auto name = unique_name("impatient");
+  Process server = serving(name, "1");
+  Channel::Client client(name);
+  auto given_up = client.call(hang, 500ms);
+  REQUIRE(server.read_line() == "taken");
+  CHECK(error_of(given_up) == Errc::timed_out);
+  kill(server);
+  CHECK(error_of(client.call(echo(1), 0ns)) == Errc::server_died);
+  const Process successor = serving(name, "1");
+  CHECK(client.call(echo(2), amply).value().id == 2);
+}
+
+TEST_CASE("impatient: the mark of a caller that died at the head of the line does not keep a free slot from them") {
+  const auto name = unique_name("impatient");
+  Channel::Server server(name);
+  Channel::Client client(name);
+  CHECK(error_of(client.wait_for_server(amply)) == std::nullopt);
+
+  const auto names = detail::Names::make(name, Scope::session).value();
+  const auto generation = detail::platform::ServerLease::current_generation(names).value();
+  const auto segment = detail::platform::Mapping::open(names, names.segment(generation)).value();
+  reinterpret_cast<detail::Header*>(segment.data())->turn.starving = 1;
+
+  for (std::uint64_t id = 1; id <= 2; ++id) CHECK(error_of(client.call(echo(id), 0ns)) == Errc::timed_out);
 }
 
 }  // namespace impatient_test

@@ -39,7 +39,8 @@ class Call {
     if (!others_first && (try_claim() || try_recover())) return {};
     // Whoever was at the head of the line may have missed a slot because we held it for a moment.
     if (gave_back_) pass_turn();
-    if (deadline.passed()) return Failure{Errc::busy};
+    // Where others come first, only the line itself tells whether they are still there.
+    if (!others_first && deadline.passed()) return Failure{server_end().value_or(Errc::busy)};
     return claim_in_line(deadline);
   }
 
