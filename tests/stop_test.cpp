@@ -151,6 +151,36 @@ TEST_CASE("stop: a caller that waits for its turn learns of it at once") {
   CHECK(reply.error().safe_to_retry());
 }
 
+TEST_CASE("stop: callers that wait for a slot learn of it while the last handler still runs") {
+  const auto name = unique_name("stop");
+  ServerOptions options;
+  options.slots = 1;
+  Channel::Server server(name, options);
+  std::promise<void> inside;
+  std::promise<void> go_on;
+  CHECK_FALSE(error_of(server.start([&](const Ask& ask) {
+    inside.set_value();
+    go_on.get_future().wait();
+    return answer(ask);
+  })));
+  Channel::Client client(name);
+  auto running = std::async(std::launch::async, [&] { return client.call(echo(1), amply); });
+  inside.get_future().wait();
+  std::vector<std::future<std::optional<Errc>>> waiting;
+  for (std::uint64_t id = 2; id < 5; ++id) {
+    waiting.push_back(std::async(std::launch::async, [&, id] { return error_of(client.call(echo(id), amply)); }));
+  }
+  std::this_thread::sleep_for(50ms);
+  const Stopwatch watch;
+  server.stop();
+  for (auto& one : waiting) CHECK(one.get() == Errc::server_stopped);
+  CHECK(error_of(client.call(echo(5), amply)) == Errc::server_stopped);
+  CHECK(error_of(client.call(echo(6), 0ns)) == Errc::server_stopped);
+  CHECK(watch.elapsed() < promptly);
+  go_on.set_value();
+  CHECK(running.get().value().id == 1);
+}
+
 TEST_CASE("stop: a running handler finishes and its caller has the answer") {
   const auto name = unique_name("stop");
   Channel::Server server(name);

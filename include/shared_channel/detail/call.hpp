@@ -40,7 +40,7 @@ class Call {
     // Whoever was at the head of the line may have missed a slot because we held it for a moment.
     if (gave_back_) pass_turn();
     // Where others come first, only the line itself tells whether they are still there.
-    if (!others_first && deadline.passed()) return Failure{server_end().value_or(Errc::busy)};
+    if (!others_first && deadline.passed()) return Failure{service_end().value_or(Errc::busy)};
     return claim_in_line(deadline);
   }
 
@@ -216,6 +216,13 @@ class Call {
     return false;
   }
 
+  /// Why a slot would be of no use any more. Stopped servers live on as long as their handlers run.
+  [[nodiscard]] std::optional<Errc> service_end() const noexcept {
+    if (const auto end = server_end()) return end;
+    if (connection_.header().service.load(std::memory_order_seq_cst) != service_open) return Errc::server_stopped;
+    return std::nullopt;
+  }
+
   /// Takes over the first slot whose owner is gone.
   bool try_recover() noexcept {
     const SlotArray& slots = connection_.slots();
@@ -251,7 +258,7 @@ class Call {
     for (unsigned round = 0;; ++round) {
       const std::uint32_t ticket = announce_turn(turn());
       if (try_claim() || try_recover()) return {};
-      if (const auto end = server_end()) return Failure{*end};
+      if (const auto end = service_end()) return Failure{*end};
       if (deadline.passed()) return Failure{Errc::busy};
       if (round > 0) turn().starving.store(1, std::memory_order_relaxed);
       // A slot that was found damaged waits for the server to reset it.

@@ -104,6 +104,7 @@ class ServerCore final : private Answering {
     SHARED_CHANNEL_TEST_POINT(server_stopping);
     refuse_pending();
     ring(header().exec, *exec_);
+    pass_turn();  // who waits for a slot need not wait any longer
   }
 
   [[nodiscard]] const Names& names() const noexcept { return names_; }
