@@ -70,6 +70,25 @@ TEST_CASE("stop: from a handler whose caller still has its answer") {
   CHECK(error_of(client.call(echo(8), amply)) == Errc::server_stopped);
 }
 
+TEST_CASE("stop: from a handler that takes its time, whose caller was still waking the server") {
+  // The wake-up may give the caller's core to the server: then the handler stops it before the caller has looked.
+  ServerOptions options;
+  options.wait = WaitPolicy::sleep();
+  for (int round = 0; round < 50; ++round) {
+    const auto name = unique_name("stop");
+    Channel::Server server(name, options);
+    CHECK_FALSE(error_of(server.start([&](const Ask& ask) {
+      server.stop();
+      std::this_thread::sleep_for(1ms);
+      return answer(ask);
+    })));
+    Channel::Client client(name);
+    REQUIRE_FALSE(error_of(client.wait_for_server(amply)));
+    std::this_thread::sleep_for(1ms);  // the server sleeps
+    REQUIRE(error_of(client.call(echo(7), amply)) == std::nullopt);
+  }
+}
+
 TEST_CASE("stop: by a stop token") {
   const auto name = unique_name("stop");
   Channel::Server server(name);

@@ -63,8 +63,10 @@ class Call {
       connection_.exec().ring();
     }
     SHARED_CHANNEL_TEST_POINT(client_rang);
-    // Pairs with the server's stop(): either it sees our request and refuses it, or we see that it stopped.
-    if (connection_.header().service.load(std::memory_order_seq_cst) != service_open) return give_up(Errc::server_stopped);
+    // Pairs with the server's stop(): either it sees our request and refuses it, or we see that it stopped. What a worker
+    // has taken by then it answers: it may be our own handler that stopped the server.
+    const bool is_stopped = connection_.header().service.load(std::memory_order_seq_cst) != service_open;
+    if (is_stopped && !load_taken(slot()).is(Phase::taken, sequence_)) return give_up(Errc::server_stopped);
     return {};
   }
 
