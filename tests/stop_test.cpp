@@ -5,6 +5,8 @@
 
 #include <atomic>
 #include <future>
+#include <memory>
+#include <stop_token>
 #include <thread>
 #include <vector>
 
@@ -124,6 +126,28 @@ TEST_CASE("stop: a token that outlives the serving does not touch the server") {
     CHECK_FALSE(error_of(server.serve(answer, source.get_token())));
   }
   source.request_stop();
+}
+
+TEST_CASE("stop: a token that is asked while the server is destroyed does not touch what is gone") {
+  // The sanitizers see what goes wrong here.
+  for (int round = 0; round < 20; ++round) {
+    const auto name = unique_name("stop");
+    auto server = std::make_unique<Channel::Server>(name);
+    std::stop_source source;
+    std::promise<void> inside;
+    std::jthread serving([&, served = server.get()] {
+      (void)served->serve(
+          [&](const Ask& ask) {
+            inside.set_value();
+            return answer(ask);
+          },
+          source.get_token());
+    });
+    CHECK(Channel::Client(name).call(echo(1), amply).value().id == 1);
+    inside.get_future().wait();
+    std::jthread asking([&] { source.request_stop(); });
+    server.reset();
+  }
 }
 
 TEST_CASE("stop: any number of times and from many threads") {

@@ -78,9 +78,8 @@ class SharedChannel<Request, Reply>::Server {
   Result<void> serve(Handler&& handler, std::stop_token token) {
     if (!core_) return moved_from();
     if (is_empty(handler)) return empty_handler();
-    const std::stop_callback stop_when_asked(token, [core = core_.get()] { core->stop(); });
     Answer<std::remove_reference_t<Handler>&> answer{handler};
-    return core_->serve(answer);
+    return core_->serve(answer, token);
   }
 
   /// Answers at most one call on the calling thread: for programs with a loop of their own. True if it answered

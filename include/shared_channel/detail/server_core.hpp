@@ -10,6 +10,7 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -55,14 +56,19 @@ class ServerCore final : private Answering {
     platform::Mapping::remove(names_.segment(generation_));
   }
 
-  /// Serves on the calling thread and options.threads - 1 more until stop().
+  /// Serves on the calling thread and options.threads - 1 more until stop(), or until `token` is asked to stop.
   template <class Answer>
-  Result<void> serve(Answer& answer) {
+  Result<void> serve(Answer& answer, const std::stop_token& token = {}) {
     if (auto begun = begin_serving(); !begun) return begun;
-    Result<void> started = start_workers(answer, options_.threads - 1);
-    if (started) work(answer);
-    else stop();
-    join();
+    Result<void> started;
+    {
+      // Ends before we say that we serve no more: from then on the server may be destroyed.
+      const std::stop_callback stop_when_asked(token, [this] { stop(); });
+      started = start_workers(answer, options_.threads - 1);
+      if (started) work(answer);
+      else stop();
+      join();
+    }
     serving_.store(false, std::memory_order_release);
     return started;
   }
