@@ -247,14 +247,16 @@ class ServerCore final : private Answering {
 
   template <class Answer>
   Result<void> start_workers(Answer& answer, unsigned count) {
-    workers_.reserve(count);
 #if defined(__cpp_exceptions)
     try {
 #endif
+      workers_.reserve(count);
       for (unsigned i = 0; i < count; ++i) workers_.emplace_back([this, &answer] { work(answer); });
 #if defined(__cpp_exceptions)
     } catch (const std::system_error& error) {
       return names_.error(Errc::system_error, "a server thread could not start; use fewer threads", error.code().value());
+    } catch (const std::bad_alloc&) {  // the destructor waits until serving ends, which an exception would leave open
+      return names_.error(Errc::out_of_memory, "there is no memory for a server thread; use fewer threads");
     }
 #endif
     return {};
