@@ -8,6 +8,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstddef>
+#include <fstream>
+#include <string>
+#include <string_view>
+#include <thread>
+
 #include "support/errors.hpp"
 #include "support/messages.hpp"
 #include "support/names.hpp"
@@ -32,7 +38,31 @@ bool in_child(Check&& check) {
   return child > 0 && ::waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+// Whether the process has this channel's objects open or mapped.
+bool keeps(const std::string& name) {
+  const std::string object = "/dev/shm/shared_channel." + name;
+  for (int descriptor = 0; descriptor < 64; ++descriptor) {
+    char target[256];
+    const auto length = ::readlink(("/proc/self/fd/" + std::to_string(descriptor)).c_str(), target, sizeof target);
+    if (length > 0 && std::string_view(target, static_cast<std::size_t>(length)).starts_with(object)) return true;
+  }
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find(object) != std::string::npos) return true;
+  }
+  return false;
+}
+
 }  // namespace
+
+TEST_CASE("fork: a child made while another thread connects keeps nothing of the parent's") {
+  const auto name = unique_name("fork");
+  Channel::Server server(name);
+  std::jthread connecting([&](std::stop_token token) {
+    while (!token.stop_requested()) (void)Channel::Client(name).wait_for_server(amply);
+  });
+  for (int round = 0; round < 200; ++round) REQUIRE(in_child([&] { return !keeps(name); }));
+}
 
 TEST_CASE("fork: the child may not use the parent's client") {
   const auto name = unique_name("fork");

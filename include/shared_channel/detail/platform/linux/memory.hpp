@@ -47,8 +47,9 @@ inline Error refused(const Names& names, const char* call, const std::string& ob
 /// O_NONBLOCK: a FIFO that somebody put there must not make us wait for its other end.
 inline constexpr int open_flags = O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
 
-inline int open_object(const std::string& object, int flags) noexcept {
-  return ::shm_open(('/' + object).c_str(), flags | open_flags, 0600);
+inline Descriptor open_object(const std::string& object, int flags) {
+  const std::string path = '/' + object;
+  return Descriptor([&] { return ::shm_open(path.c_str(), flags | open_flags, 0600); });
 }
 
 inline Result<void> check_access(const Names& names, const Access& access) {
@@ -122,7 +123,7 @@ class Mapping {
       return names.error(Errc::out_of_memory, "the slots need " + std::to_string(bytes) +
                                                   " bytes, more than this process can address; use fewer slots");
     }
-    Descriptor descriptor(linux_shm::open_object(object, O_RDWR | O_CREAT | O_EXCL));
+    Descriptor descriptor = linux_shm::open_object(object, O_RDWR | O_CREAT | O_EXCL);
     if (!descriptor) return linux_shm::refused(names, "shm_open", object, errno);
     SHARED_CHANNEL_TEST_POINT(server_segment_created);
     Result<Mapping> mapping = fill(names, object, std::move(descriptor), static_cast<std::size_t>(bytes), access);
@@ -131,7 +132,7 @@ class Mapping {
   }
 
   static Result<Mapping> open(const Names& names, const std::string& object) {
-    Descriptor descriptor(linux_shm::open_object(object, O_RDWR));
+    Descriptor descriptor = linux_shm::open_object(object, O_RDWR);
     if (!descriptor) {
       if (errno == ENOENT) return names.error(Errc::no_server, "the server has just gone");
       return linux_shm::refused(names, "shm_open", object, errno);
@@ -174,9 +175,9 @@ class Mapping {
   }
 
   static Result<Mapping> map(const Names& names, const std::string& object, Descriptor descriptor, std::size_t bytes) {
-    void* data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor.get(), 0);
+    void* const data = ForkGuard::instance().map(
+        bytes, [&] { return ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor.get(), 0); });
     if (data == MAP_FAILED) return linux_shm::refused(names, "mmap", object, errno);
-    ForkGuard::instance().add(data, bytes);
     return Mapping(std::move(descriptor), data, bytes);
   }
 
@@ -204,7 +205,7 @@ class ServerLease {
 
   /// The generation that a live server has published under this name.
   static Result<std::uint64_t> current_generation(const Names& names) {
-    const Descriptor descriptor(linux_shm::open_object(names.rendezvous(), O_RDONLY));
+    const Descriptor descriptor = linux_shm::open_object(names.rendezvous(), O_RDONLY);
     if (!descriptor) {
       if (errno == ENOENT) return none(names);
       return linux_shm::refused(names, "shm_open", names.rendezvous(), errno);
@@ -250,11 +251,10 @@ class ServerLease {
   static Result<ServerLease> attempt(const Names& names, const Access& access) {
     const std::string object = names.rendezvous();
     for (;;) {
-      int raw = linux_shm::open_object(object, O_RDWR | O_CREAT | O_EXCL);
-      const bool is_new = raw >= 0;
-      if (!is_new && errno == EEXIST) raw = linux_shm::open_object(object, O_RDWR);
-      if (raw < 0 && errno == ENOENT) continue;  // its owner removed it between the two
-      Descriptor descriptor(raw);
+      Descriptor descriptor = linux_shm::open_object(object, O_RDWR | O_CREAT | O_EXCL);
+      const bool is_new = static_cast<bool>(descriptor);
+      if (!is_new && errno == EEXIST) descriptor = linux_shm::open_object(object, O_RDWR);
+      if (!descriptor && errno == ENOENT) continue;  // its owner removed it between the two
       if (!descriptor) return refused_existing(names, object, errno);
       SHARED_CHANNEL_TEST_POINT(server_rendezvous_opened);
 

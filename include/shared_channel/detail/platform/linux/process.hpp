@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <concepts>
 #include <cstdint>
 #include <mutex>
 #include <string>
@@ -62,9 +63,15 @@ class ForkGuard {
     return guard;
   }
 
-  void add(int descriptor) {
+  /// What `open` answers: a descriptor, or -1 with errno. No fork() comes between its making and our knowing of it.
+  template <class Open>
+  int open(Open&& open) {
     const std::lock_guard lock(mutex_);
-    descriptors_.push_back(descriptor);
+    descriptors_.push_back(-1);  // first, as it may throw
+    const int descriptor = open();
+    if (descriptor >= 0) descriptors_.back() = descriptor;
+    else descriptors_.pop_back();
+    return descriptor;
   }
 
   void close(int descriptor) noexcept {
@@ -73,9 +80,15 @@ class ForkGuard {
     ::close(descriptor);
   }
 
-  void add(void* data, std::size_t size) {
+  /// The same with a mapping of `size` bytes, or MAP_FAILED.
+  template <class Map>
+  void* map(std::size_t size, Map&& map) {
     const std::lock_guard lock(mutex_);
-    mappings_.push_back({data, size});
+    mappings_.push_back({MAP_FAILED, size});
+    void* const data = map();
+    if (data != MAP_FAILED) mappings_.back().data = data;
+    else mappings_.pop_back();
+    return data;
   }
 
   void unmap(void* data, std::size_t size) noexcept {
@@ -128,9 +141,9 @@ class ForkMark {
 class Descriptor {
  public:
   Descriptor() = default;
-  explicit Descriptor(int value) : value_(value) {
-    if (value_ >= 0) ForkGuard::instance().add(value_);
-  }
+  /// `open` answers with one, or with -1 and errno.
+  template <std::invocable Open>
+  explicit Descriptor(Open&& open) : value_(ForkGuard::instance().open(open)) {}
   Descriptor(Descriptor&& other) noexcept : value_(other.value_) { other.value_ = -1; }
   Descriptor& operator=(Descriptor&& other) noexcept {
     if (this != &other) {

@@ -109,7 +109,7 @@ class Notifier {
   using Native = int;
   static constexpr Native none = -1;
 
-  Notifier() : event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+  Notifier() : event_([] { return ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }) {}
 
   explicit operator bool() const noexcept { return static_cast<bool>(event_); }
   [[nodiscard]] Native native() const noexcept { return event_.get(); }
