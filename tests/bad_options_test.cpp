@@ -122,6 +122,12 @@ TEST_CASE("bad options: access by bits that are no permissions") {
   }
 }
 
+TEST_CASE("bad options: access for a number that is no group") {
+  for (const std::int64_t group : {std::int64_t{-2}, std::int64_t{0xFFFF'FFFF}, std::int64_t{1} << 32, (std::numeric_limits<std::int64_t>::max)()}) {
+    CHECK_THAT(refused_access(Access::mode(0660, group)).message(), Contains("takes a group id"));
+  }
+}
+
 TEST_CASE("bad options: access that locks out the owner") {
   for (const unsigned bits : {0u, 0400u, 0200u, 0066u, 0177u}) {
     CHECK_THAT(refused_access(Access::mode(bits)).message(), Contains("include the owner's 0600"));

@@ -59,6 +59,11 @@ inline Result<void> check_access(const Names& names, const Access& access) {
   if (access.kind() == Access::Kind::mode && ((access.mode() & ~0777u) != 0 || (access.mode() & 0600u) != 0600u)) {
     return names.error(Errc::invalid_argument, "Access::mode takes permission bits up to 0777 that include the owner's 0600");
   }
+  // The system's type is narrower than ours, and its highest value means "keep": what does not fit would be another group.
+  const auto gid = static_cast<gid_t>(access.group());
+  if (access.group() != Access::keep_group && (gid != access.group() || gid == static_cast<gid_t>(-1))) {
+    return names.error(Errc::invalid_argument, "Access::mode takes a group id or Access::keep_group, not " + std::to_string(access.group()));
+  }
   return {};
 }
 
