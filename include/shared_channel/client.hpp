@@ -63,8 +63,10 @@ class SharedChannel<Request, Reply>::Client {
     requires(!detail::BytesMessage<Request>)
   {
     if (!core_) return moved_from();
+    detail::Deadline deadline(timeout);
+    if constexpr (detail::FixedMessage<Request> && sizeof(Request) > detail::copy_limit) deadline.start();  // the copy counts
     return core_->exchange(
-        detail::Deadline(timeout), [&](const detail::Frame& frame) { return detail::write_message(request, frame); },
+        deadline, [&](const detail::Frame& frame) { return detail::write_message(request, frame); },
         [&](const detail::Frame& frame) { return detail::read_reply<Reply>(frame, *core_); });
   }
 

@@ -64,7 +64,7 @@ class SharedChannel<Request, Reply>::Server {
   ~Server() { close(); }
 
   /// Answers calls on the calling thread (and threads - 1 others) until stop(). Returns at once if stopped already.
-  /// Errors: invalid_argument (an empty handler, or already serving), forked, system_error (no thread to be had).
+  /// Errors: invalid_argument (an empty handler, or already serving), forked, system_error or out_of_memory (no thread to be had).
   template <class Handler>
   Result<void> serve(Handler&& handler) {
     if (!core_) return moved_from();
