@@ -43,17 +43,8 @@ class ServerCore final : private Answering {
   ServerCore& operator=(const ServerCore&) = delete;
 
   ~ServerCore() {
-    if (!segment_) return;
-    stop();
-    if (in_background_) join();
-    // A serve() in another thread leaves by itself after stop() and joins its workers; its last call is answered first.
-    while (serving_.load(std::memory_order_acquire)) platform::rest(std::chrono::milliseconds(1));
-    link_->cut();
-    lease_.record().generation.store(0, std::memory_order_seq_cst);
-    SHARED_CHANNEL_TEST_POINT(server_unpublished);
-    beacon_.reset();
-    SHARED_CHANNEL_TEST_POINT(server_beacon_out);
-    platform::Mapping::remove(names_.segment(generation_));
+    if (beacon_) end_generation();  // else making it failed half-way, by an exception perhaps, and nobody knows of it
+    if (generation_ != 0) platform::Mapping::remove(names_.segment(generation_));
   }
 
   /// Serves on the calling thread and options.threads - 1 more until stop(), or until `token` is asked to stop.
@@ -172,15 +163,23 @@ class ServerCore final : private Answering {
       if (beacon) beacon_ = *std::move(beacon);
       else ready = std::move(beacon).error();
     }
-    if (!ready) {
-      platform::Mapping::remove(names_.segment(generation_));
-      segment_.reset();
-      return ready;
-    }
+    if (!ready) return ready;
     SHARED_CHANNEL_TEST_POINT(server_beacon_lit);
     record.generation.store(generation_, std::memory_order_seq_cst);
     SHARED_CHANNEL_TEST_POINT(server_published);
     return ready;
+  }
+
+  void end_generation() noexcept {
+    stop();
+    if (in_background_) join();
+    // A serve() in another thread leaves by itself after stop() and joins its workers; its last call is answered first.
+    while (serving_.load(std::memory_order_acquire)) platform::rest(std::chrono::milliseconds(1));
+    link_->cut();
+    lease_.record().generation.store(0, std::memory_order_seq_cst);
+    SHARED_CHANNEL_TEST_POINT(server_unpublished);
+    beacon_.reset();
+    SHARED_CHANNEL_TEST_POINT(server_beacon_out);
   }
 
   /// Whatever a killed predecessor left: the name it published, and the one it was about to.
