@@ -169,7 +169,8 @@ class Mapping {
   Mapping(Descriptor descriptor, void* data, std::size_t size)
       : descriptor_(std::move(descriptor)), data_(data), size_(size) {}
 
-  static Result<Mapping> fill(const Names& names, const std::string& object, Descriptor descriptor, std::size_t bytes,
+  /// On failure the descriptor, and the lock that it may carry, stay the caller's until the name is removed.
+  static Result<Mapping> fill(const Names& names, const std::string& object, Descriptor&& descriptor, std::size_t bytes,
                               const Access& access) {
     if (const int error = linux_shm::reserve(descriptor.get(), bytes); error != 0) {
       return linux_shm::refused(names, "posix_fallocate", object, error);
@@ -179,7 +180,7 @@ class Mapping {
     return map(names, object, std::move(descriptor), bytes);
   }
 
-  static Result<Mapping> map(const Names& names, const std::string& object, Descriptor descriptor, std::size_t bytes) {
+  static Result<Mapping> map(const Names& names, const std::string& object, Descriptor&& descriptor, std::size_t bytes) {
     void* const data = ForkGuard::instance().map(
         bytes, [&] { return ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor.get(), 0); });
     if (data == MAP_FAILED) return linux_shm::refused(names, "mmap", object, errno);
