@@ -233,7 +233,10 @@ class ServerLease {
     if (mapping_.data() == nullptr) return;
     record().generation.store(0);
     SHARED_CHANNEL_TEST_POINT(server_withdrew_generation);
-    Mapping::remove(object_);  // before the lock goes with the descriptor: a successor must not lose its file
+    // Before the lock goes with the descriptor: a successor must not lose its file. Nor must one that serves because
+    // somebody has removed ours, as systemd does at the end of a session (RemoveIPC).
+    struct stat status {};
+    if (::fstat(mapping_.descriptor(), &status) != 0 || status.st_nlink != 0) Mapping::remove(object_);
   }
 
   [[nodiscard]] Rendezvous& record() const noexcept { return *reinterpret_cast<Rendezvous*>(mapping_.data()); }
