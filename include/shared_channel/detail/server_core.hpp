@@ -1,5 +1,4 @@
-// The server's side of a channel: makes a generation, finds posted requests, answers them, and ends in
-// good order. Knows bytes, not message types.
+// The server's side of a channel: finds posted requests, answers them, ends in good order. Knows bytes, not message types.
 #pragma once
 
 #include <atomic>
@@ -18,9 +17,10 @@
 #include <utility>
 #include <vector>
 
-#include <shared_channel/detail/connection.hpp>
 #include <shared_channel/detail/doorbell.hpp>
+#include <shared_channel/detail/generation.hpp>
 #include <shared_channel/detail/handler.hpp>
+#include <shared_channel/detail/spin.hpp>
 
 namespace shared_channel::detail {
 
@@ -31,20 +31,20 @@ class ServerCore final : private Answering {
   static Result<std::unique_ptr<ServerCore>> create(std::string_view name, const ServerOptions& options, ShapeFor&& shape_for) {
     auto names = Names::make(name, options.scope);
     if (!names) return std::move(names).error();
-    if (auto valid = check(*names, options); !valid) return std::move(valid).error();
-    auto lease = platform::ServerLease::acquire(*names, options.access);
-    if (!lease) return std::move(lease).error();
-    std::unique_ptr<ServerCore> core(new ServerCore(*std::move(names), options, *std::move(lease)));
-    if (auto opened = core->open(shape_for(options)); !opened) return std::move(opened).error();
-    return core;
+    auto generation = Generation::make(*names, options, shape_for);
+    if (!generation) return std::move(generation).error();
+    return std::unique_ptr<ServerCore>(new ServerCore(*std::move(names), options, *std::move(generation)));
   }
 
   ServerCore(const ServerCore&) = delete;
   ServerCore& operator=(const ServerCore&) = delete;
 
   ~ServerCore() {
-    if (beacon_) end_generation();  // else making it failed half-way, by an exception perhaps, and nobody knows of it
-    if (generation_ != 0) platform::Mapping::remove(names_.segment(generation_));
+    stop();
+    if (in_background_) join();
+    // A serve() in another thread leaves by itself after stop() and joins its workers; its last call is answered first.
+    while (serving_.load(std::memory_order_acquire)) platform::rest(std::chrono::milliseconds(1));
+    link_->cut();
   }
 
   /// Serves on the calling thread and options.threads - 1 more until stop(), or until `token` is asked to stop.
@@ -100,7 +100,7 @@ class ServerCore final : private Answering {
     std::atomic_thread_fence(std::memory_order_seq_cst);
     SHARED_CHANNEL_TEST_POINT(server_stopping);
     refuse_pending();
-    ring(header().exec, *exec_);
+    ring(header().exec, exec());
     pass_turn();  // who waits for a slot need not wait any longer
   }
 
@@ -111,129 +111,19 @@ class ServerCore final : private Answering {
   [[nodiscard]] std::uint64_t damaged_slots() const noexcept { return damaged_.load(std::memory_order_relaxed); }
 
  private:
-  ServerCore(Names names, const ServerOptions& options, platform::ServerLease lease)
-      : names_(std::move(names)), options_(options), lease_(std::move(lease)), spin_(options.wait) {}
+  ServerCore(Names names, const ServerOptions& options, std::unique_ptr<Generation> generation)
+      : names_(std::move(names)),
+        options_(options),
+        generation_(std::move(generation)),
+        desks_(std::make_unique<Desk[]>(options.slots)),
+        spin_(options.wait) {}
 
-  static Result<void> check(const Names& names, const ServerOptions& options) {
-    const auto range = [&](const char* what, unsigned value, unsigned most) {
-      return names.error(Errc::invalid_argument, std::string("ServerOptions::") + what + " is " + std::to_string(value) +
-                                                     "; it must be from 1 to " + std::to_string(most));
-    };
-    if (options.slots == 0 || options.slots > max_slots) return range("slots", options.slots, max_slots);
-    if (options.threads == 0 || options.threads > max_threads) return range("threads", options.threads, max_threads);
-    for (const std::size_t bytes : {options.max_request_bytes, options.max_reply_bytes}) {
-      if (bytes == 0 || bytes > max_message_bytes) {
-        return names.error(Errc::invalid_argument, "ServerOptions::max_request_bytes and max_reply_bytes must be from 1 to " +
-                                                       std::to_string(max_message_bytes));
-      }
-    }
-    if (options.wait.spin < nanoseconds::zero()) {
-      return names.error(Errc::invalid_argument, "WaitPolicy::spin is negative; 0 sleeps at once");
-    }
-    return {};
-  }
-
-  // ---- making a generation ----
-
-  /// Fresh objects for this generation (law 4); published as the last step.
-  Result<void> open(const Shape& shape) {
-    Rendezvous& record = lease_.record();
-    remove_leftovers(record);
-    SHARED_CHANNEL_TEST_POINT(server_removed_leftovers);
-    generation_ = random_generation();
-    record.magic = rendezvous_magic;
-    record.version = abi_version;
-    record.generation.store(0, std::memory_order_seq_cst);
-    record.announced.store(generation_, std::memory_order_seq_cst);
-    SHARED_CHANNEL_TEST_POINT(server_announced_generation);
-
-    const Geometry geometry = Geometry::of(shape, options_.slots);
-    auto segment = platform::Mapping::create(names_, names_.segment(generation_), geometry.total_bytes, options_.access);
-    if (!segment) return std::move(segment).error();
-    segment_.emplace(*std::move(segment));
-    slots_.emplace(segment_->data(), shape, options_.slots);
-    leases_.emplace(platform::ClientLease::observer(names_, generation_, *segment_));
-    write_identity(shape, geometry);
-    SHARED_CHANNEL_TEST_POINT(server_identified);
-    desks_ = std::make_unique<Desk[]>(options_.slots);
-    Result<void> ready = make_signals();
-    SHARED_CHANNEL_TEST_POINT(server_made_signals);
-    if (ready) {
-      auto beacon = platform::Beacon::light(names_, generation_, header(), options_.access);
-      if (beacon) beacon_ = *std::move(beacon);
-      else ready = std::move(beacon).error();
-    }
-    if (!ready) return ready;
-    SHARED_CHANNEL_TEST_POINT(server_beacon_lit);
-    record.generation.store(generation_, std::memory_order_seq_cst);
-    SHARED_CHANNEL_TEST_POINT(server_published);
-    return ready;
-  }
-
-  void end_generation() noexcept {
-    stop();
-    if (in_background_) join();
-    // A serve() in another thread leaves by itself after stop() and joins its workers; its last call is answered first.
-    while (serving_.load(std::memory_order_acquire)) platform::rest(std::chrono::milliseconds(1));
-    link_->cut();
-    lease_.record().generation.store(0, std::memory_order_seq_cst);
-    SHARED_CHANNEL_TEST_POINT(server_unpublished);
-    beacon_.reset();
-    SHARED_CHANNEL_TEST_POINT(server_beacon_out);
-  }
-
-  /// Whatever a killed predecessor left: the name it published, and the one it was about to.
-  void remove_leftovers(Rendezvous& record) const noexcept {
-    if (record.magic != rendezvous_magic) return;
-    for (const std::uint64_t generation : {record.generation.load(), record.announced.load()}) {
-      if (generation != 0) platform::Mapping::remove(names_.segment(generation));
-    }
-  }
-
-  static std::uint64_t random_generation() {
-    const std::uint64_t number = platform::random_number();
-    return number != 0 ? number : 1;  // 0 means none
-  }
-
-  void write_identity(const Shape& shape, const Geometry& geometry) noexcept {
-    Identity& identity = header().identity;
-    identity.version = abi_version;
-    identity.slots = options_.slots;
-    identity.total_bytes = geometry.total_bytes;
-    identity.generation = generation_;
-    identity.shape = shape;
-    identity.server_birth = platform::process_birth();
-    identity.server_process = platform::process_id();
-    identity.magic = segment_magic;
-    header().service.store(service_open, std::memory_order_seq_cst);
-  }
-
-  Result<void> make_signals() {
-    const auto make = [&](const std::string& part, Word& word) {
-      return platform::Signal::create(names_, generation_, part, word, options_.access);
-    };
-    auto exec = make("exec", header().exec.sequence);
-    if (!exec) return std::move(exec).error();
-    auto turn = make("turn", header().turn.sequence);
-    if (!turn) return std::move(turn).error();
-    auto turn_lock = platform::TurnLock::create(names_, generation_, header().turn.lock, options_.access);
-    if (!turn_lock) return std::move(turn_lock).error();
-    done_.reserve(options_.slots);
-    for (std::uint32_t index = 0; index < options_.slots; ++index) {
-      auto done = make("done." + std::to_string(index), (*slots_)[index].reply);
-      if (!done) return std::move(done).error();
-      done_.push_back(*std::move(done));
-    }
-    exec_.emplace(*std::move(exec));
-    turn_.emplace(*std::move(turn));
-    turn_lock_.emplace(*std::move(turn_lock));
-    return {};
-  }
-
-  [[nodiscard]] Header& header() const noexcept { return *reinterpret_cast<Header*>(segment_->data()); }
+  [[nodiscard]] Header& header() const noexcept { return generation_->header(); }
+  [[nodiscard]] const SlotArray& slots() const noexcept { return generation_->slots(); }
+  [[nodiscard]] platform::Signal& exec() const noexcept { return generation_->exec(); }
+  [[nodiscard]] platform::Signal& turn() const noexcept { return generation_->turn(); }
 
   // ---- threads ----
-
   Result<void> begin_serving() {
     if (mark_.in_child()) return names_.error(Errc::forked, "this server was made before fork(); make a new one in the child");
     if (serving_.exchange(true, std::memory_order_acq_rel)) {
@@ -279,11 +169,10 @@ class ServerCore final : private Answering {
     Deadline never = Deadline::never();
     while (const TakenCall call = next(never)) handle(call, answer);
     refuse_pending();
-    ring(header().exec, *exec_);  // the next worker leaves likewise
+    ring(header().exec, exec());  // the next worker leaves likewise
   }
 
   // ---- finding requests ----
-
   /// The next request, or nothing once the deadline has passed or the server is stopping.
   TakenCall next(Deadline& deadline) {
     TakenCall found;
@@ -298,7 +187,7 @@ class ServerCore final : private Answering {
       if (spin_.never_sleeps()) continue;
       const Sleeper sleeper(header().exec, options_.threads);
       if (look()) return found;
-      exec_->wait(sleeper.ticket(), deadline);
+      exec().wait(sleeper.ticket(), deadline);
       SHARED_CHANNEL_TEST_POINT(server_woke);
     }
   }
@@ -325,7 +214,7 @@ class ServerCore final : private Answering {
 
   /// Takes the call that waits in a slot, if one does.
   TakenCall examine(std::uint32_t index) noexcept {
-    Slot& slot = (*slots_)[index];
+    Slot& slot = slots()[index];
     Desk& desk = desks_[index];
     const State seen = load_request(slot);
     const bool is_suspect = looks_executing(slot, seen) || has_lost_reply(slot, desk, seen);
@@ -343,7 +232,7 @@ class ServerCore final : private Answering {
 
   /// Ends what a damaged slot waits for, at its locked desk, if it is damaged.
   void repair(std::uint32_t index, State request) noexcept {
-    Slot& slot = (*slots_)[index];
+    Slot& slot = slots()[index];
     if (looks_executing(slot, request)) {
       let_go(slot, request.sequence());
       pass_turn();
@@ -360,7 +249,7 @@ class ServerCore final : private Answering {
     for (std::uint32_t index = 0; index < count; ++index) {
       // Whoever is at the desk sees to its call, or has deferred it.
       const Desk& desk = desks_[index];
-      if (!desk.is_locked() && is_waiting(desk, load_request((*slots_)[index]))) return true;
+      if (!desk.is_locked() && is_waiting(desk, load_request(slots()[index]))) return true;
     }
     return false;
   }
@@ -373,13 +262,12 @@ class ServerCore final : private Answering {
   }
 
   // ---- answering them ----
-
   /// What a handler is called with: the taken call's frames, and whatever else the handler's form asks for.
   class Invocation {
    public:
     Invocation(ServerCore& core, const TakenCall& call) noexcept : core_(core), call_(call) {}
-    [[nodiscard]] Frame request() const noexcept { return core_.slots_->request(call_.index); }
-    [[nodiscard]] Frame reply() const noexcept { return core_.slots_->reply(call_.index); }
+    [[nodiscard]] Frame request() const noexcept { return core_.slots().request(call_.index); }
+    [[nodiscard]] Frame reply() const noexcept { return core_.slots().reply(call_.index); }
     [[nodiscard]] CallContext context() const { return core_.context(call_); }
     template <class Reply>
     [[nodiscard]] Responder<Reply> responder() const {
@@ -400,11 +288,11 @@ class ServerCore final : private Answering {
     // Two rings that meet before a sleeper sleeps can merge into one (Win32 events do): whoever got the one passes it on.
     if (options_.threads > 1 && header().exec.sleepers.load(std::memory_order_relaxed) != 0 && has_posted() &&
         must_ring(header().exec)) {
-      exec_->ring();
+      exec().ring();
     }
     Outcome outcome;
     {
-      HandlerScope scope(generation_, call);
+      HandlerScope scope(generation_->number(), call);
       const Invocation invocation(*this, call);
 #if defined(__cpp_exceptions)
       const auto fail_unless_answered = [&](std::string_view text) {
@@ -428,7 +316,7 @@ class ServerCore final : private Answering {
   }
 
   [[nodiscard]] CallContext context(const TakenCall& call) const {
-    const Slot& slot = (*slots_)[call.index];
+    const Slot& slot = slots()[call.index];
     const auto stated = static_cast<std::int64_t>(slot.deadline.load(std::memory_order_relaxed));
     const auto timeout = static_cast<std::int64_t>(slot.timeout.load(std::memory_order_relaxed));
     // A deadline not yet stated belongs to a call that was posted this instant.
@@ -439,13 +327,12 @@ class ServerCore final : private Answering {
   }
 
   // ---- Answering: what responders and contexts ask for, from any thread ----
-
-  [[nodiscard]] Frame reply_frame(const TakenCall& call) const noexcept override { return slots_->reply(call.index); }
+  [[nodiscard]] Frame reply_frame(const TakenCall& call) const noexcept override { return slots().reply(call.index); }
 
   /// Cut to the room there is.
   Phase fail(const TakenCall& call, std::string_view text) noexcept override {
     const std::size_t length = text.size() < text_capacity ? text.size() : text_capacity;
-    Slot& slot = (*slots_)[call.index];
+    Slot& slot = slots()[call.index];
     std::memcpy(slot.text, text.data(), length);
     slot.length.store(static_cast<std::uint32_t>(length), std::memory_order_relaxed);
     return Phase::failed;
@@ -457,14 +344,14 @@ class ServerCore final : private Answering {
     // desk, a worker may have turned away from the slot's next call. Either that worker came after us, or we see its call.
     std::atomic_thread_fence(std::memory_order_seq_cst);
     if (stopping()) refuse_pending();
-    else if (is_waiting(desks_[call.index], load_request((*slots_)[call.index])) && must_ring(header().exec)) exec_->ring();
+    else if (is_waiting(desks_[call.index], load_request(slots()[call.index])) && must_ring(header().exec)) exec().ring();
   }
 
   static constexpr std::string_view dropped = "the handler dropped the call without an answer";
 
   void drop(const TakenCall& call) noexcept override {
     // If the handler is throwing, handle() will know the text.
-    if (std::uncaught_exceptions() > 0 && HandlerScope::leave_unanswered(generation_, call)) return;
+    if (std::uncaught_exceptions() > 0 && HandlerScope::leave_unanswered(generation_->number(), call)) return;
     conclude(call, fail(call, dropped));
   }
 
@@ -476,40 +363,30 @@ class ServerCore final : private Answering {
   }
 
   void conclude_at_desk(const TakenCall& call, Phase outcome) noexcept {
-    switch (finish((*slots_)[call.index], desks_[call.index], call.sequence, outcome)) {
+    switch (finish(slots()[call.index], desks_[call.index], call.sequence, outcome)) {
       case Finish::nothing: break;
-      case Finish::wake: done_[call.index].ring(); break;
+      case Finish::wake: generation_->done(call.index).ring(); break;
       case Finish::pass_turn: pass_turn(); break;
     }
   }
 
   [[nodiscard]] bool is_wanted(const TakenCall& call) const noexcept override {
-    const Slot& slot = (*slots_)[call.index];
+    const Slot& slot = slots()[call.index];
     const bool is_answered = desks_[call.index].concluded.load(std::memory_order_relaxed) == call.sequence;
-    return !is_answered && load_request(slot).is(Phase::posted, call.sequence) && leases_->is_held(slot.owner.load(std::memory_order_relaxed));
+    return !is_answered && load_request(slot).is(Phase::posted, call.sequence) && generation_->leases().is_held(slot.owner.load(std::memory_order_relaxed));
   }
 
   void pass_turn() noexcept {
-    if (must_pass_turn(header().turn)) turn_->ring();
+    if (must_pass_turn(header().turn)) turn().ring();
   }
 
   Names names_;
   ServerOptions options_;
   platform::ForkMark mark_;
-  platform::ServerLease lease_;
-  std::uint64_t generation_ = 0;
-  std::optional<platform::Mapping> segment_;
-  std::optional<SlotArray> slots_;
-  std::optional<platform::ClientLease> leases_;  // a view of the clients' leases; holds none
-  std::unique_ptr<platform::Beacon> beacon_;
-  std::optional<platform::Signal> exec_;
-  std::optional<platform::Signal> turn_;
-  std::optional<platform::TurnLock> turn_lock_;
-  std::vector<platform::Signal> done_;
-
+  std::unique_ptr<Generation> generation_;
   std::shared_ptr<ServerLink> link_{new ServerLink(*this)};
-  std::unique_ptr<Desk[]> desks_;         // one per slot
-  std::atomic<std::uint32_t> cursor_{0};       // where the next scan begins
+  std::unique_ptr<Desk[]> desks_;        // one per slot
+  std::atomic<std::uint32_t> cursor_{0};  // where the next scan begins
   std::atomic<std::uint64_t> damaged_{0};
   AdaptiveSpin spin_;
 
