@@ -2,6 +2,8 @@
 // words what went wrong. Knows bytes, not message types.
 #pragma once
 
+#include <chrono>
+#include <condition_variable>
 #include <cstddef>
 #include <memory>
 #include <mutex>
@@ -150,18 +152,40 @@ class ClientCore {
     else return call.await(deadline);
   }
 
+  /// One thread connects at a time. The others wait for it, but not beyond their deadlines.
+  class ConnectingThread {
+   public:
+    ConnectingThread(ClientCore& core, Deadline& deadline) : core_(core) {
+      std::unique_lock lock(core.connecting_mutex_);
+      // Not every library can wait for the end of time.
+      Deadline end = deadline.within(std::chrono::hours(1));
+      has_turn_ = core.connecting_over_.wait_until(lock, end.at(), [&] { return !core.connecting_; });
+      if (has_turn_) core.connecting_ = true;
+    }
+    ~ConnectingThread() {
+      if (!has_turn_) return;
+      const std::lock_guard lock(core_.connecting_mutex_);
+      core_.connecting_ = false;
+      core_.connecting_over_.notify_one();
+    }
+    ConnectingThread(const ConnectingThread&) = delete;
+    ConnectingThread& operator=(const ConnectingThread&) = delete;
+
+    explicit operator bool() const noexcept { return has_turn_; }
+
+   private:
+    ClientCore& core_;
+    bool has_turn_;
+  };
+
   Result<void> connect(Deadline& deadline) {
     return options_.wait_for_server ? connect_patiently(deadline) : connect_once(deadline);
   }
 
   /// Makes a connection current, unless another thread has done so meanwhile.
   Result<void> connect_once(Deadline& deadline) {
-    std::unique_lock lock(connecting_, std::defer_lock);
-    if (deadline.is_never()) {
-      lock.lock();
-    } else if (!lock.try_lock_until(deadline.at())) {
-      return names_.error(Errc::timed_out, "another thread was still connecting at the deadline");
-    }
+    const ConnectingThread me(*this, deadline);
+    if (!me) return names_.error(Errc::timed_out, "another thread was still connecting at the deadline");
     {
       const Connections::Use use = connections_.current();
       if (use && use->server().look() == platform::Peer::alive) return {};
@@ -223,7 +247,9 @@ class ClientCore {
   Shape shape_;
   ClientOptions options_;
   platform::ForkMark mark_;
-  std::timed_mutex connecting_;
+  std::mutex connecting_mutex_;
+  std::condition_variable connecting_over_;
+  bool connecting_ = false;
   Connections connections_;
   Completer completer_;
 };
