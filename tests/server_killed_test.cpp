@@ -92,7 +92,7 @@ TEST_CASE("server killed: every waiting process learns it") {
   const auto name = unique_name("killed");
   Process server = serving(name);
   std::vector<Process> callers;
-  for (int i = 0; i < 4; ++i) callers.push_back(peer("hang", name));
+  for (int i = 0; i < 8; ++i) callers.push_back(peer("hang", name));
   for (auto& caller : callers) REQUIRE(caller.read_line() == "asking");
   REQUIRE(server.read_line() == "taken");
   std::this_thread::sleep_for(100ms);

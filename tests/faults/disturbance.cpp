@@ -8,10 +8,10 @@
 #include <cstdio>
 #include <string>
 #include <thread>
-#include <vector>
 
 #include "faults/fault_peer.hpp"
 #include "faults/judge.hpp"
+#include "faults/segment.hpp"
 #include "support/errors.hpp"
 #include "support/names.hpp"
 #include "support/scoped_env.hpp"
@@ -40,7 +40,7 @@ Done answer(const Job& job) {
 bool all_is_well(const std::string& name, std::chrono::nanoseconds how_long) {
   ClientOptions asleep;
   asleep.wait = WaitPolicy::sleep();
-  Channel::Client client(name, asleep);
+  Jobs::Client client(name, asleep);
   bool well = true;
   const Stopwatch watch;
   for (std::uint64_t id = 2; watch.elapsed() < how_long; ++id) {
@@ -65,29 +65,18 @@ struct Serving {
     return asleep;
   }
   std::string name;
-  Channel::Server server;
+  Jobs::Server server;
 };
 
 }  // namespace
 
 TEST_CASE("disturbance: needless wake-ups of every sleeper, ten thousand a second") {
   Serving serving("spurious");
-  const auto names = detail::Names::make(serving.name, Scope::session).value();
-  const auto generation = detail::platform::ServerLease::current_generation(names).value();
-  auto segment = detail::platform::Mapping::open(names, names.segment(generation)).value();
-  auto& header = *reinterpret_cast<detail::Header*>(segment.data());
-  const detail::Shape shape = header.identity.shape;
-  const detail::SlotArray slots(segment.data(), shape, 2);
-  std::vector<detail::platform::Signal> signals;
-  signals.push_back(detail::platform::Signal::open(names, generation, "exec", header.exec.sequence).value());
-  signals.push_back(detail::platform::Signal::open(names, generation, "turn", header.turn.sequence).value());
-  for (std::uint32_t i = 0; i < 2; ++i) {
-    signals.push_back(detail::platform::Signal::open(names, generation, "done." + std::to_string(i), slots[i].reply).value());
-  }
+  Bells bells(serving.name);
   std::atomic<bool> over{false};
   std::thread storm([&] {
     while (!over) {
-      for (auto& signal : signals) signal.ring();
+      bells.ring();
       std::this_thread::sleep_for(100us);
     }
   });
@@ -112,7 +101,7 @@ void signal_storm(int flags) {
   const bool well = all_is_well(serving.name, 1s);
   bool attached = true;
   for (int i = 0; i < 50; ++i) {
-    const auto reply = Channel::Client(serving.name).call({9, 0, 0}, amply);
+    const auto reply = Jobs::Client(serving.name).call({9, 0, 0}, amply);
     attached = attached && reply && reply->id == 9;
   }
   ::setitimer(ITIMER_REAL, &none, nullptr);

@@ -8,14 +8,18 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <random>
 #include <string>
 #include <thread>
 
 #include "faults/fault_peer.hpp"
 #include "faults/judge.hpp"
+#include "faults/segment.hpp"
 #include "support/errors.hpp"
+#include "support/eventually.hpp"
 #include "support/names.hpp"
+#include "support/resources.hpp"
 #include "support/time.hpp"
 
 namespace hostile_faults {
@@ -26,23 +30,6 @@ using namespace std::chrono_literals;
 using namespace test_support;
 
 namespace {
-
-/// The live segment of a channel, as anybody who may open it can have it.
-class Segment {
- public:
-  explicit Segment(const std::string& channel)
-      : names_(detail::Names::make(channel, Scope::session).value()),
-        mapping_(detail::platform::Mapping::open(names_, names_.segment(detail::platform::ServerLease::current_generation(names_).value())).value()) {}
-
-  [[nodiscard]] std::size_t words() const { return mapping_.size() / 4; }
-  detail::Word& word(std::size_t index) { return reinterpret_cast<detail::Word*>(mapping_.data())[index]; }
-  [[nodiscard]] detail::Header& header() { return *reinterpret_cast<detail::Header*>(mapping_.data()); }
-  [[nodiscard]] detail::SlotArray slots() { return detail::SlotArray(mapping_.data(), header().identity.shape, header().identity.slots); }
-
- private:
-  detail::Names names_;
-  detail::platform::Mapping mapping_;
-};
 
 /// Something that goes on in a thread until the end of the scope.
 class Meanwhile {
@@ -72,7 +59,7 @@ std::uint32_t nonsense(std::mt19937& numbers) {
 
 /// Calls for as long, and sees to it that each ends in time. How many were answered.
 int call_on(const std::string& channel, std::chrono::nanoseconds how_long) {
-  Channel::Client client(channel);
+  Jobs::Client client(channel);
   int answered = 0;
   const Stopwatch watch;
   while (watch.elapsed() < how_long) {
@@ -91,7 +78,7 @@ TEST_CASE("hostile: random words all over a live segment") {
   for (int round = 0; round < 4; ++round) {
     Process server = fault_peer("server", channel, executions.path, std::to_string(round));
     REQUIRE(server.read_line() == "ready");
-    Segment segment(channel);
+    LiveSegment segment(channel);
     {
       std::mt19937 numbers(static_cast<unsigned>(round));
       const Meanwhile scribbling([&] {
@@ -105,16 +92,16 @@ TEST_CASE("hostile: random words all over a live segment") {
   }
   Process next = fault_peer("server", channel, executions.path, "0");
   REQUIRE(next.read_line() == "ready");
-  CHECK(Channel::Client(channel).call({unrecorded, 0, 0}, amply));
+  CHECK(Jobs::Client(channel).call({unrecorded, 0, 0}, amply));
 }
 
 TEST_CASE("hostile: random states in the slots, and a server that goes on") {
   const auto channel = unique_name("bad-slots");
   ServerOptions options;
   options.slots = 2;
-  Channel::Server server(channel, options);
+  Jobs::Server server(channel, options);
   CHECK_FALSE(error_of(server.start([](const Job& job) { return Done{job.id, check_of(job.id)}; })));
-  Segment segment(channel);
+  LiveSegment segment(channel);
   const detail::SlotArray slots = segment.slots();
   std::mt19937 numbers(7);
   for (int round = 0; round < 200; ++round) {
@@ -125,12 +112,12 @@ TEST_CASE("hostile: random states in the slots, and a server that goes on") {
     slot.taken = nonsense(numbers);
     slot.length = nonsense(numbers);
     const Stopwatch watch;
-    const auto answer = Channel::Client(channel).call({static_cast<std::uint64_t>(round) + 2, 0, 0}, amply);
+    const auto answer = Jobs::Client(channel).call({static_cast<std::uint64_t>(round) + 2, 0, 0}, amply);
     INFO("round " << round << (answer ? "" : answer.error().message()));
     if (answer) CHECK(answer->check == check_of(static_cast<std::uint64_t>(round) + 2));
     else CHECK(error_of(answer) == Errc::corrupt);
     CHECK(watch.elapsed() < 2s);
-    CHECK(Channel::Client(channel).call({1, 0, 0}, amply));
+    CHECK(Jobs::Client(channel).call({1, 0, 0}, amply));
   }
   // What says that a worker is in it, and none is.
   for (detail::Slot* slot : {&slots[0], &slots[1]}) {
@@ -139,7 +126,7 @@ TEST_CASE("hostile: random states in the slots, and a server that goes on") {
     slot->reply = 0;
     slot->taken = detail::State(77, detail::Phase::taken).word();
   }
-  CHECK(Channel::Client(channel).call({1, 0, 0}, amply));
+  CHECK(Jobs::Client(channel).call({1, 0, 0}, amply));
   CHECK(server.damaged_slots() > 0);
 }
 
@@ -162,7 +149,7 @@ TEST_CASE("hostile: a request that changes while it is read") {
   })));
   Twins::Client client(channel);
   CHECK(client.call({1, 1}, amply));
-  Segment segment(channel);
+  LiveSegment segment(channel);
   std::byte* const bytes = segment.slots().request(0).fixed();
   std::uint64_t torn_replies = 0;
   {
@@ -188,11 +175,11 @@ TEST_CASE("hostile: a bell that says nobody sleeps") {
   const auto channel = unique_name("deaf");
   ServerOptions options;
   options.wait = WaitPolicy::sleep();
-  Channel::Server server(channel, options);
+  Jobs::Server server(channel, options);
   CHECK_FALSE(error_of(server.start([](const Job& job) { return Done{job.id, check_of(job.id)}; })));
-  Channel::Client client(channel);
+  Jobs::Client client(channel);
   CHECK(client.call({2, 0, 0}, amply));
-  Segment segment(channel);
+  LiveSegment segment(channel);
   std::this_thread::sleep_for(50ms);  // asleep by now
   segment.header().exec.sleepers = 0;
   CHECK(error_of(client.call({3, 0, 0}, 50ms)) == Errc::timed_out);
@@ -201,5 +188,27 @@ TEST_CASE("hostile: a bell that says nobody sleeps") {
   segment.header().exec.sleepers = 0;
   server.stop();  // and its end does not wait for ever
 }
+
+#ifdef __linux__
+TEST_CASE("hostile: a truncated segment kills its users, as documented, and no one after them") {
+  const auto channel = unique_name("truncated");
+  const File calls(channel + ".calls"), executions(channel + ".executions");
+  Process server = fault_peer("server", channel, executions.path, "0");
+  REQUIRE(server.read_line() == "ready");
+  Process caller = fault_peer("caller", channel, calls.path, "4096");
+  REQUIRE(eventually([&] { return !Journal<Record>::read(calls.path).empty(); }));
+  for (const std::string& object : shm_entries("shared_channel." + channel + ".")) {
+    std::filesystem::resize_file("/dev/shm/" + object, 0);
+  }
+  CHECK(server.wait() != ExitStatus{});  // SIGBUS, or a sanitizer's report of it
+  CHECK(caller.wait() != ExitStatus{});
+  server = fault_peer("server", channel, executions.path, "0");
+  REQUIRE(server.read_line() == "ready");
+  CHECK(Jobs::Client(channel).call({unrecorded, 0, 0}, amply));
+  server.write_line("stop");
+  CHECK(server.wait() == ExitStatus{});
+  CHECK(shm_entries("shared_channel." + channel).empty());
+}
+#endif
 
 }  // namespace hostile_faults

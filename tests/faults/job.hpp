@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include <shared_channel/channel.hpp>
@@ -20,9 +21,35 @@ struct Done {
   alignas(8) std::uint64_t id;
   alignas(8) std::uint64_t check;
 };
-using Channel = shared_channel::SharedChannel<Job, Done>;
+using Jobs = shared_channel::SharedChannel<Job, Done>;
+
+
+/// The same in messages of any length.
+struct Letter {
+  std::uint64_t id;
+  std::uint32_t nap_in_microseconds;
+  std::string text;
+};
+struct Receipt {
+  std::uint64_t id;
+  std::string text;
+};
+using Letters = shared_channel::SharedChannel<Letter, Receipt>;
 
 constexpr std::uint64_t check_of(std::uint64_t id) { return id * 0x9E37'79B9'7F4A'7C15 + 1; }
+inline std::string text_of(std::uint64_t id) { return std::string(id % 300, static_cast<char>('a' + id % 26)); }
+
+inline Done answer_to(const Job& job) { return {job.id, check_of(job.id)}; }
+inline Receipt answer_to(const Letter& letter) { return {letter.id, letter.text}; }
+
+inline bool is_answer(const Done& done, std::uint64_t id) { return done.id == id && done.check == check_of(id); }
+inline bool is_answer(const Receipt& receipt, std::uint64_t id) { return receipt.id == id && receipt.text == text_of(id); }
+
+template <class Request>
+Request request_of(std::uint64_t id, std::uint32_t nap_in_microseconds) {
+  if constexpr (std::is_same_v<Request, Letter>) return {id, nap_in_microseconds, text_of(id)};
+  else return {id, nap_in_microseconds, 0};
+}
 
 /// How a call ended, from its caller's view.
 enum class End : std::uint32_t {

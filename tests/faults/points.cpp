@@ -16,9 +16,9 @@
 #include "support/process.hpp"
 #include "support/resources.hpp"
 
-using namespace faults;
 namespace points_faults {
 
+using namespace faults;
 using namespace shared_channel;
 using namespace std::chrono_literals;
 using namespace test_support;
@@ -141,7 +141,7 @@ class Trial {
 
   /// The only slot: whoever gets an answer had it.
   void check_slot_is_free() {
-    const auto answer = Channel::Client(channel_).call({1, 0, 0}, 10s);
+    const auto answer = Jobs::Client(channel_).call({1, 0, 0}, 10s);
     INFO((answer ? "" : answer.error().message()));
     CHECK(answer);
   }

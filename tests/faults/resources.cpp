@@ -31,9 +31,9 @@ Done answer(const Job& job) { return {job.id, check_of(job.id)}; }
 
 TEST_CASE("resources: connecting and closing many times") {
   const auto name = unique_name("resources");
-  Channel::Server server(name);
+  Jobs::Server server(name);
   CHECK_FALSE(error_of(server.start(answer)));
-  const auto connect = [&](std::uint64_t id) { return Channel::Client(name).call({id, 0, 0}, amply).value().id == id; };
+  const auto connect = [&](std::uint64_t id) { return Jobs::Client(name).call({id, 0, 0}, amply).value().id == id; };
   REQUIRE(connect(1));
   const Footprint before(name);
   for (int i = 0; i < connections; ++i) REQUIRE(connect(2));
@@ -44,9 +44,9 @@ TEST_CASE("resources: restarting many times under one client") {
   const auto name = unique_name("resources");
   ClientOptions patient;
   patient.wait_for_server = true;
-  Channel::Client client(name, patient);
+  Jobs::Client client(name, patient);
   const auto serve = [&](std::uint64_t id) {
-    Channel::Server server(name);
+    Jobs::Server server(name);
     CHECK_FALSE(error_of(server.start(answer)));
     return client.call({id, 0, 0}, amply).value().id == id;
   };

@@ -27,7 +27,7 @@ constexpr int starters = 4;
 constexpr int rounds = 20;
 #else
 constexpr int starters = 16;
-constexpr int rounds = 50;
+constexpr int rounds = 100;
 #endif
 
 /// All start together; exactly one wins, serves, and goes again.
@@ -43,7 +43,7 @@ void race(std::vector<Process>& all, const std::string& name) {
     winner = i;
   }
   REQUIRE(won == 1);
-  CHECK(Channel::Client(name).call({5, 0, 0}, amply).value().id == 5);
+  CHECK(Jobs::Client(name).call({5, 0, 0}, amply).value().id == 5);
   all[winner].write_line("drop");
   CHECK(all[winner].read_line() == "dropped");
 }

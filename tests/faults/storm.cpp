@@ -4,13 +4,11 @@
 #include <shared_channel/shared_channel.hpp>
 
 #include <chrono>
-#include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "faults/fault_peer.hpp"
-#include "faults/judge.hpp"
+#include "faults/storm.hpp"
 #include "support/footprint.hpp"
 #include "support/names.hpp"
 #include "support/time.hpp"
@@ -24,87 +22,42 @@ using namespace test_support;
 
 namespace {
 
-#if defined(_WIN32) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int victims = 8;
-constexpr int kills = 16;
-constexpr int restarts = 10;
-#else
-constexpr int victims = 10;
-constexpr int kills = 100;
-constexpr int restarts = 60;
-#endif
-
-/// A channel under load, and the judge at its end.
-class Storm {
- public:
-  explicit Storm(const char* what) : channel(unique_name(what)), calls_(channel + ".calls"), executions_(channel + ".executions") {}
-
-  Process caller() { return fault_peer("caller", channel, calls_.path, std::to_string(++series_ << 32)); }
-  Process server() {
-    Process made = fault_peer("server", channel, executions_.path, std::to_string(++servers_));
-    REQUIRE(made.read_line() == "ready");
-    return made;
-  }
-  static void end(Process& caller) {
-    caller.write_line("over");
-    CHECK(caller.read_line() == "over");
-    CHECK(caller.wait() == ExitStatus{});
-  }
-  void check_slot_is_free() const { CHECK(Channel::Client(channel).call({unrecorded, 0, 0}, 10s)); }
-  Verdict judge(const std::string& what) const {
-    const Verdict verdict(Journal<Record>::read(calls_.path), Journal<std::uint64_t>::read(executions_.path));
-    verdict.print(what);
-    CHECK(verdict.holds());
-    return verdict;
-  }
-
-  const std::string channel;
-
- private:
-  const File calls_, executions_;
-  std::uint64_t series_ = 0, servers_ = 0;
-};
-
-int at_random(int first, int last) {
-  static std::mt19937 numbers(std::random_device{}());
-  return std::uniform_int_distribution<int>(first, last)(numbers);
-}
-
-}  // namespace
-
-TEST_CASE("storm: clients killed at random") {
+/// So many clients, one of which at a time is killed and replaced.
+void kill_clients(int victims, std::chrono::nanoseconds how_long) {
   Storm storm("storm");
   const Footprint before(storm.channel);
+  int killed = 0;
   {
     Process server = storm.server();
     std::vector<Process> survivors, doomed;
     for (int i = 0; i < 2; ++i) survivors.push_back(storm.caller());
-    for (int i = 0; i < victims; ++i) doomed.push_back(storm.caller());
-    for (int killed = 0; killed < kills; ++killed) {
+    for (int i = 0; i < victims; ++i) doomed.push_back(storm.victim());
+    for (const Stopwatch watch; watch.elapsed() < how_long; ++killed) {
       std::this_thread::sleep_for(std::chrono::milliseconds(at_random(5, 40)));
       Process& unlucky = doomed[static_cast<std::size_t>(at_random(0, victims - 1))];
       unlucky.kill();
       unlucky.wait();
-      unlucky = storm.caller();
+      unlucky = storm.victim();
     }
     for (Process& one : doomed) one.kill();
+    killed += victims;
     doomed.clear();
     storm.check_slot_is_free();
     for (Process& one : survivors) Storm::end(one);
-    server.write_line("stop");
-    CHECK(server.wait() == ExitStatus{});
+    Storm::stop(server);
   }
   CHECK(Footprint(storm.channel) == before);
-  CHECK(storm.judge(std::to_string(kills) + " clients killed").late_by(1) < 2000);
+  CHECK(storm.judge(std::to_string(killed) + " clients killed").late_by(1) < 2000);
 }
 
-TEST_CASE("storm: servers killed and restarted under load") {
+void kill_servers(std::chrono::nanoseconds how_long) {
   Storm storm("restarts");
   const Footprint before(storm.channel);
+  int killed = 0;
   {
     std::vector<Process> callers;
     for (int i = 0; i < 8; ++i) callers.push_back(storm.caller());
-    for (int restart = 0; restart < restarts; ++restart) {
+    for (const Stopwatch watch; watch.elapsed() < how_long; ++killed) {
       Process server = storm.server();
       std::this_thread::sleep_for(std::chrono::milliseconds(at_random(10, 60)));
       server.kill();
@@ -112,18 +65,24 @@ TEST_CASE("storm: servers killed and restarted under load") {
     Process server = storm.server();
     storm.check_slot_is_free();
     for (Process& one : callers) Storm::end(one);
-    server.write_line("stop");
-    CHECK(server.wait() == ExitStatus{});
+    Storm::stop(server);
   }
   CHECK(Footprint(storm.channel) == before);
-  CHECK(storm.judge(std::to_string(restarts) + " servers killed").late_by(1) < 2000);
+  CHECK(storm.judge(std::to_string(killed) + " servers killed").late_by(1) < 2000);
 }
+
+}  // namespace
+
+TEST_CASE("storm: clients killed at random") { kill_clients(8, 2s); }
+TEST_CASE("storm: a hundred clients killed at random", "[.soak]") { kill_clients(100, 20s); }
+TEST_CASE("storm: servers killed and restarted under load") { kill_servers(3s); }
+TEST_CASE("storm: servers killed and restarted under load for a minute", "[.soak]") { kill_servers(60s); }
 
 TEST_CASE("storm: callers paused while the server is replaced") {
   Storm storm("paused");
   {
     std::vector<Process> callers;
-    for (int i = 0; i < 2; ++i) callers.push_back(storm.caller());
+    for (int i = 0; i < 2; ++i) callers.push_back(storm.victim());
     for (int round = 0; round < 10; ++round) {
       Process server = storm.server();
       std::this_thread::sleep_for(20ms);
@@ -132,14 +91,12 @@ TEST_CASE("storm: callers paused while the server is replaced") {
       server = storm.server();
       for (Process& one : callers) one.resume();
       std::this_thread::sleep_for(20ms);
-      server.write_line("stop");
-      CHECK(server.wait() == ExitStatus{});
+      Storm::stop(server);
     }
     Process server = storm.server();
     storm.check_slot_is_free();
     for (Process& one : callers) Storm::end(one);
-    server.write_line("stop");
-    CHECK(server.wait() == ExitStatus{});
+    Storm::stop(server);
   }
   storm.judge("paused callers");
 }
@@ -156,8 +113,7 @@ TEST_CASE("storm: the server paused for a second") {
     server.resume();
     storm.check_slot_is_free();
     for (Process& one : callers) Storm::end(one);
-    server.write_line("stop");
-    CHECK(server.wait() == ExitStatus{});
+    Storm::stop(server);
   }
   CHECK(storm.judge("a paused server").late_by(1) < 1000);
 }

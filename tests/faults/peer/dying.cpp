@@ -60,7 +60,7 @@ const peer::Role dying_server{"dying_server", [](const peer::Arguments& argument
                                   ::setrlimit(RLIMIT_CORE, &all);
                                 }
 #endif
-                                Channel::Server server(arguments.at(0));
+                                Jobs::Server server(arguments.at(0));
                                 server
                                     .start([way](const Job&) -> Done {
                                       peer::say("taken");
@@ -76,7 +76,7 @@ const peer::Role dying_server{"dying_server", [](const peer::Arguments& argument
 #ifdef __linux__
 // forking_holder NAME: says "holding" once it has a slot, and has a child by then.
 const peer::Role forking_holder{"forking_holder", [](const peer::Arguments& arguments) {
-                                  Channel::Client client(arguments.at(0));
+                                  Jobs::Client client(arguments.at(0));
                                   const auto hold = [](Job&) {
                                     end_by("fork");
                                     peer::say("holding");

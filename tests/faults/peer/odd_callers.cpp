@@ -23,7 +23,7 @@ namespace {
 
 /// Calls a server whose handler hangs, and says how that ended.
 int wait_in(const std::string& name) {
-  Channel::Client client(name);
+  Jobs::Client client(name);
   client.wait_for_server(std::chrono::seconds(60)).value();
   const auto answer = client.call({1, 0, 0}, std::chrono::seconds(60));
   peer::say(answer ? "answered" : to_string(answer.error().code()));

@@ -11,14 +11,14 @@ using namespace shared_channel;
 
 // starter: hears names, makes a server of each as soon as it can, and says "won" or what was in the way; hears "drop" to end it.
 const peer::Role starter{"starter", [](const peer::Arguments&) {
-                           std::optional<Result<Channel::Server>> server;
+                           std::optional<Result<Jobs::Server>> server;
                            while (const auto line = peer::hear()) {
                              if (*line == "drop") {
                                server.reset();
                                peer::say("dropped");
                                continue;
                              }
-                             server.emplace(Channel::Server::create(*line));
+                             server.emplace(Jobs::Server::create(*line));
                              if (*server) {
                                (*server)->start([](const Job& job) { return Done{job.id, check_of(job.id)}; }).value();
                              }

@@ -1,0 +1,89 @@
+// Process ids that come round again, memory that is all used up, objects that one may not have.
+#include "support/catch.hpp"
+
+#include <shared_channel/shared_channel.hpp>
+
+#include <string>
+
+#include "faults/fault_peer.hpp"
+#include "faults/job.hpp"
+#include "support/errors.hpp"
+#include "support/names.hpp"
+#include "support/seam.hpp"
+#include "support/time.hpp"
+
+#ifdef _WIN32
+#include "support/windows.hpp"
+
+#include <sddl.h>
+#else
+#include <unistd.h>
+#endif
+
+namespace other_worlds_faults {
+
+using namespace faults;
+using namespace test_support;
+using shared_channel::Access;
+using shared_channel::Errc;
+using shared_channel::ServerOptions;
+
+#ifdef __linux__
+
+TEST_CASE("other worlds: a dead server's process id and thread id are another's") {
+  if (::geteuid() != 0) SKIP_TEST("only root makes a namespace of process ids");
+  Process inside = fault_peer("among_reused_ids", unique_name("reused"));
+  CHECK(inside.read_line() == "ids reused");
+  CHECK(inside.read_line() == "server_died");
+  CHECK(inside.read_line() == "next server called");
+  CHECK(inside.wait() == ExitStatus{});
+}
+
+TEST_CASE("other worlds: shared memory that is all used up") {
+  if (::geteuid() != 0) SKIP_TEST("only root makes a /dev/shm of its own");
+  Process inside = fault_peer("in_little_room", unique_name("little"));
+  CHECK(inside.read_line() == "too large: out_of_memory, 0 files left");
+  CHECK(inside.read_line() == "no room at all: out_of_memory, 0 files left");
+  CHECK(inside.read_line() == "small enough: called");
+  CHECK(inside.wait() == ExitStatus{});
+}
+
+#else
+
+TEST_CASE("other worlds: a dead server's process id is another's") {
+  const auto segment = Segment::create(unique_name("reused"));
+  const auto beacon = segment.light();
+  CHECK(segment.watch());
+  segment.header().identity.server_birth += 1;  // so this process is not the one that served
+  CHECK(error_of(segment.watch()) == Errc::no_server);
+}
+
+TEST_CASE("other worlds: an object that denies everybody stands under the channel's name") {
+  const auto name = unique_name("denied");
+  PSECURITY_DESCRIPTOR nobody = nullptr;
+  REQUIRE(ConvertStringSecurityDescriptorToSecurityDescriptorW(L"D:P(D;;GA;;;WD)", SDDL_REVISION_1, &nobody, nullptr));
+  SECURITY_ATTRIBUTES attributes{sizeof attributes, nobody, FALSE};
+  const std::wstring object = L"Local\\shared_channel." + std::wstring(name.begin(), name.end());
+  const HANDLE mapping = CreateFileMappingW(INVALID_HANDLE_VALUE, &attributes, PAGE_READWRITE, 0, 4096, object.c_str());
+  REQUIRE(mapping != nullptr);
+  const auto server = Jobs::Server::create(name);
+  CHECK(error_of(server) == Errc::access_denied);
+  CHECK(server.error().native() == ERROR_ACCESS_DENIED);
+  CloseHandle(mapping);
+  LocalFree(nobody);
+  CHECK_FALSE(error_of(Jobs::Server::create(name)));
+}
+
+TEST_CASE("other worlds: a server that lets nobody in") {
+  const auto name = unique_name("denied");
+  ServerOptions options;
+  options.access = Access::sddl("D:P(A;;GA;;;SY)");
+  Jobs::Server server(name, options);
+  const auto answer = Jobs::Client(name).call({1, 0, 0}, amply);
+  CHECK(error_of(answer) == Errc::access_denied);
+  CHECK(answer.error().safe_to_retry());
+}
+
+#endif
+
+}  // namespace other_worlds_faults
