@@ -38,7 +38,7 @@ TEST_CASE("answer: given in the server's last moment it is an answer") {
   options.wait_for_server = true;
   for (std::uint64_t round = 0; round < repetitions; ++round) {
     const auto name = unique_name("answer");
-    const File executions(name + ".executions");
+    const Records executions(name + ".executions");
     Process server = fault_peer("victim_server", name, executions.path, std::to_string(round), "server_replied", "kill", "1", "nowhere");
     const auto answer = Jobs::Client(name, options).call({round + 2, 1000, 0}, amply);
     INFO((answer ? "" : answer.error().message()));

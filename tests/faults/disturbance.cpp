@@ -135,7 +135,7 @@ TEST_CASE("disturbance: futex_waitv forbidden") { without_waitv("EPERM"); }
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 TEST_CASE("disturbance: the wall clock jumps by hours") {
   const auto channel = unique_name("wall-clock");
-  const File calls(channel + ".calls"), executions(channel + ".executions");
+  const Records calls(channel + ".calls"), executions(channel + ".executions");
   {
     const ScopedEnv preload("LD_PRELOAD", WALL_CLOCK_LIBRARY);
     Process server = fault_peer("server", channel, executions.path, "0");

@@ -74,7 +74,7 @@ int call_on(const std::string& channel, std::chrono::nanoseconds how_long) {
 
 TEST_CASE("hostile: random words all over a live segment") {
   const auto channel = unique_name("scribbler");
-  const File executions(channel + ".executions");
+  const Records executions(channel + ".executions");
   for (int round = 0; round < 4; ++round) {
     Process server = fault_peer("server", channel, executions.path, std::to_string(round));
     REQUIRE(server.read_line() == "ready");
@@ -192,7 +192,7 @@ TEST_CASE("hostile: a bell that says nobody sleeps") {
 #ifdef __linux__
 TEST_CASE("hostile: a truncated segment kills its users, as documented, and no one after them") {
   const auto channel = unique_name("truncated");
-  const File calls(channel + ".calls"), executions(channel + ".executions");
+  const Records calls(channel + ".calls"), executions(channel + ".executions");
   Process server = fault_peer("server", channel, executions.path, "0");
   REQUIRE(server.read_line() == "ready");
   Process caller = fault_peer("caller", channel, calls.path, "4096");

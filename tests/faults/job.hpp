@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <filesystem>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
 #include <vector>
 
 #include <shared_channel/channel.hpp>
+#include <shared_channel/detail/platform.hpp>
 
 namespace faults {
 
@@ -66,12 +68,14 @@ struct Record {
   alignas(8) std::int64_t overrun_in_microseconds;
 };
 
-/// Values appended to a file one by one: what was appended stays when the process dies.
+/// Values that the processes of a test append to a directory one by one: what was appended stays when the process dies. Each has
+/// a file of its own, because Win32 lets those of two processes overwrite each other at a common file's end.
 template <class T>
 class Journal {
  public:
-  explicit Journal(const std::string& path) : file_(std::fopen(path.c_str(), "ab")) {
-    if (file_ == nullptr) throw std::runtime_error("cannot append to " + path);
+  explicit Journal(const std::string& directory)
+      : file_(std::fopen((directory + "/" + std::to_string(shared_channel::detail::platform::process_id())).c_str(), "ab")) {
+    if (file_ == nullptr) throw std::runtime_error("cannot append to a file in " + directory);
     std::setvbuf(file_, nullptr, _IONBF, 0);
   }
   Journal(const Journal&) = delete;
@@ -80,9 +84,11 @@ class Journal {
 
   void append(const T& value) { std::fwrite(&value, sizeof value, 1, file_); }
 
-  static std::vector<T> read(const std::string& path) {
+  static std::vector<T> read(const std::string& directory) {
     std::vector<T> all;
-    if (std::FILE* file = std::fopen(path.c_str(), "rb")) {
+    for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+      std::FILE* file = std::fopen(entry.path().string().c_str(), "rb");
+      if (file == nullptr) throw std::runtime_error("cannot read " + entry.path().string());
       T value;
       while (std::fread(&value, sizeof value, 1, file) == 1) all.push_back(value);
       std::fclose(file);

@@ -14,14 +14,16 @@
 
 namespace faults {
 
-/// A journal's file, gone at the end.
-struct File {
-  explicit File(const std::string& name) : path((std::filesystem::temp_directory_path() / name).string()) {}
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  ~File() {
+/// A journal's directory, gone at the end.
+struct Records {
+  explicit Records(const std::string& name) : path((std::filesystem::temp_directory_path() / name).string()) {
+    std::filesystem::create_directory(path);
+  }
+  Records(const Records&) = delete;
+  Records& operator=(const Records&) = delete;
+  ~Records() {
     std::error_code ignored;
-    std::filesystem::remove(path, ignored);
+    std::filesystem::remove_all(path, ignored);
   }
   std::string path;
 };

@@ -155,7 +155,7 @@ class Trial {
   }
 
   const std::string role_, fault_, channel_;
-  const File calls_, executions_;
+  const Records calls_, executions_;
   std::vector<Process> server_, callers_;
   std::uint64_t series_ = 0;
   int points_ = 0;

@@ -74,12 +74,12 @@ class Storm {
   const std::string channel;
 
  private:
-  test_support::Process caller_into(const File& journal) {
+  test_support::Process caller_into(const Records& journal) {
     return fault_peer((kind_ + "caller").c_str(), channel, journal.path, std::to_string(++series_ << 32));
   }
 
   const std::string kind_;
-  const File calls_, victims_, executions_;
+  const Records calls_, victims_, executions_;
   std::uint64_t series_ = 0, servers_ = 0;
 };
 

@@ -2,12 +2,13 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
+#include <future>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
+#include <type_traits>
 
 #include <shared_channel/shared_channel.hpp>
 
@@ -53,14 +54,13 @@ class Asker {
         else return judge(client_->call_async(request, timeout).get());
       default: {
         if (id % 2 == 0) return judge(client_->call_async(request, timeout).get());
-        std::atomic<bool> over{false};
-        const auto sent = client_->call_async(request, timeout, [&](shared_channel::Result<Reply> result) {
+        std::promise<void> over;
+        const auto sent = client_->call_async(request, timeout, [&](const shared_channel::Result<Reply>& result) {
           judge(result);
-          over = true;
-          over.notify_one();
+          over.set_value();
         });
         if (!sent) return judge(shared_channel::Result<Reply>(sent.error()));
-        over.wait(false);
+        over.get_future().wait();
       }
     }
   }
