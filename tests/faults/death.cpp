@@ -100,7 +100,7 @@ void all_notice(const std::string& what, const std::string& way, const std::stri
 }  // namespace
 
 TEST_CASE("death: a killed server") { all_notice("killed", "hang", "0", 30); }
-TEST_CASE("death: a killed server, many times", "[.soak]") { all_notice("killed", "hang", "0", 500); }
+TEST_CASE("death: a server killed hundreds of times", "[.soak]") { all_notice("killed", "hang", "0", 500); }
 TEST_CASE("death: a killed server with 512 MB in use") { all_notice("killed with 512 MB", "hang", "512", 3); }
 TEST_CASE("death: a server that exits on another thread") { all_notice("exit() elsewhere", "exit", "0", 5); }
 

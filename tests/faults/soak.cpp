@@ -36,9 +36,9 @@ std::chrono::seconds duration() {
 struct Injected {
   int servers_killed = 0, servers_stopped = 0, servers_paused = 0, clients_killed = 0, clients_paused = 0, wakes = 0;
 
-  [[nodiscard]] int all() const { return servers_killed + servers_stopped + servers_paused + clients_killed + clients_paused + wakes; }
+  [[nodiscard]] int all() const { return servers_killed + servers_stopped + servers_paused + clients_killed + clients_paused; }
   void print() const {
-    std::printf("%d faults injected: %d servers killed, %d stopped and %d paused; %d clients killed and %d paused; %d needless wake-ups of everyone\n",
+    std::printf("%d faults injected: %d servers killed, %d stopped and %d paused; %d clients killed and %d paused; and %d needless wake-ups of everyone\n",
                 all(), servers_killed, servers_stopped, servers_paused, clients_killed, clients_paused, wakes);
   }
 };
