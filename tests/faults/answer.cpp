@@ -13,6 +13,7 @@
 #include "support/errors.hpp"
 #include "support/eventually.hpp"
 #include "support/names.hpp"
+#include "support/resources.hpp"
 #include "support/time.hpp"
 
 namespace answer_faults {
@@ -36,8 +37,8 @@ TEST_CASE("answer: given in the server's last moment it is an answer") {
   ClientOptions options;
   options.wait = WaitPolicy::sleep();
   options.wait_for_server = true;
+  const auto name = unique_name("answer");
   for (std::uint64_t round = 0; round < repetitions; ++round) {
-    const auto name = unique_name("answer");
     const Records executions(name + ".executions");
     Process server = fault_peer("victim_server", name, executions.path, std::to_string(round), "server_replied", "kill", "1", "nowhere");
     const auto answer = Jobs::Client(name, options).call({round + 2, 1000, 0}, amply);
@@ -46,6 +47,8 @@ TEST_CASE("answer: given in the server's last moment it is an answer") {
     CHECK(is_answer(*answer, round + 2));
     CHECK(server.wait().killed);
   }
+  CHECK_FALSE(error_of(Jobs::Server::create(name)));  // takes over what the last one left
+  CHECK(shm_entries("shared_channel." + name).empty());
 }
 
 TEST_CASE("answer: while a handler writes a late one nobody else has the slot") {
