@@ -7,47 +7,64 @@
 
 #include <shared_channel/detail/deadline.hpp>
 #include <shared_channel/detail/pause.hpp>
+#include <shared_channel/detail/platform.hpp>
 #include <shared_channel/options.hpp>
 
 namespace shared_channel::detail {
 
-/// How a spinning thread passes the time between two polls, once the first microseconds are over.
-enum class Between {
-  pause,  ///< Holds on to the core.
-  yield,  ///< Lets another thread have the core, if one wants it: it may be the peer that we wait for.
-};
+/// Reading the clock takes twenty nanoseconds, a poll a few: the clock is read only every so many polls.
+inline constexpr unsigned polls_per_clock = 64;
 
-/// Polls `ready` until it is true, or `budget` or the deadline has passed. Reads the clock only every so many
-/// polls, the first time after two microseconds or so: a poll takes a few nanoseconds, the clock twenty.
-/// True if ready.
+/// Polls `ready` for two microseconds or so. True if ready.
 template <class Ready>
-bool spin(Ready&& ready, nanoseconds budget, Deadline& deadline, Between between) noexcept {
-  constexpr unsigned polls_per_clock = 64;
+bool spin_briefly(Ready&& ready) noexcept {
   for (unsigned poll = 0; poll < polls_per_clock; ++poll) {
     if (ready()) return true;
     pause();
   }
+  return false;
+}
+
+/// Polls `ready` until it is true, or `budget` or the deadline has passed, but briefly at least. True if ready.
+template <class Ready>
+bool spin(Ready&& ready, nanoseconds budget, Deadline& deadline) noexcept {
+  if (spin_briefly(ready)) return true;
   const Clock::time_point limit = deadline.within(budget).at();
   do {
-    for (unsigned poll = 0; poll < polls_per_clock; ++poll) {
-      if (ready()) return true;
-      if (between == Between::pause) {
-        pause();
-      } else {
-        std::this_thread::yield();
-        break;
-      }
-    }
+    if (spin_briefly(ready)) return true;
   } while (Clock::now() < limit);
   return ready();
 }
 
-/// Learns whether spinning pays. Where the peer needs the very core that we spin on, or takes longer than the
-/// spin, spinning never sees the answer: after a few such misses it is skipped, and tried again ever more
-/// rarely until one try succeeds. Threads may share one; a lost update only delays the lesson.
+/// How a spin ended that lets other threads have the core between its polls.
+enum class Spun { ready, in_vain, crowded };
+
+/// The same, but between its polls it lets another thread have the core, if one wants it: it may be the peer that we
+/// wait for. Once one did, the spin is over: among more threads than cores it costs others more than it gains us.
+template <class Ready>
+Spun spin_yielding(Ready&& ready, nanoseconds budget, Deadline& deadline) noexcept {
+  constexpr nanoseconds switching = std::chrono::microseconds(3);  // to another thread and back takes longer than that
+  if (spin_briefly(ready)) return Spun::ready;
+  const Clock::time_point limit = deadline.within(budget).at();
+  for (Clock::time_point now = Clock::now(); now < limit;) {
+    const Clock::time_point before = now;
+    std::this_thread::yield();
+    now = Clock::now();
+    if (now - before > switching) return Spun::crowded;
+    if (ready()) return Spun::ready;
+  }
+  return Spun::in_vain;
+}
+
+/// Learns whether spinning pays. Where the peer takes longer than the spin, or needs the very core that we spin on, spinning
+/// does not see the answer: after a few such misses only a brief spin is left, or none where there is but one core, and the
+/// whole one is tried more rarely until a try succeeds. How rarely is a compromise between calls per second and fairness
+/// among more callers than cores; docs/performance.md has the figures. Threads may share one; a lost update only delays
+/// the lesson.
 class AdaptiveSpin {
  public:
-  explicit AdaptiveSpin(WaitPolicy policy) noexcept : policy_(policy) {}
+  explicit AdaptiveSpin(WaitPolicy policy) noexcept
+      : policy_(policy), has_cores_(platform::usable_cores() > 1) {}
 
   /// Whether the policy allows to sleep at all.
   [[nodiscard]] bool never_sleeps() const noexcept { return policy_.spin == (nanoseconds::max)(); }
@@ -62,23 +79,21 @@ class AdaptiveSpin {
   /// a peer's death is to stay unnoticed.
   template <class Ready, class Gone>
   bool poll(Ready&& ready, Gone&& gone, Deadline& deadline) noexcept {
-    if (never_sleeps()) return spin(ready, look_around, deadline, Between::pause);
-    if (policy_.spin <= nanoseconds::zero() || !worth_trying()) return ready();
+    if (never_sleeps()) return spin(ready, look_around, deadline);
+    if (policy_.spin <= nanoseconds::zero()) return ready();
+    if (!worth_trying()) return has_cores_ ? spin_briefly(ready) : ready();
     nanoseconds budget = policy_.spin;
-    bool is_ready = spin(ready, budget < look_around ? budget : look_around, deadline, Between::yield);
-    while (!is_ready && (budget -= look_around) > nanoseconds::zero() && !deadline.passed()) {
+    Spun spun = spin_yielding(ready, budget < look_around ? budget : look_around, deadline);
+    while (spun == Spun::in_vain && (budget -= look_around) > nanoseconds::zero() && !deadline.passed()) {
       if (gone()) return false;
-      is_ready = spin(ready, budget < look_around ? budget : look_around, deadline, Between::yield);
+      spun = spin_yielding(ready, budget < look_around ? budget : look_around, deadline);
     }
-    if (is_ready) {
+    if (spun == Spun::ready) {
       if (misses_.load(std::memory_order_relaxed) != 0) misses_.store(0, std::memory_order_relaxed);
       return true;
     }
-    if (deadline.passed()) return false;  // cut short: nothing learnt
-    const std::uint32_t misses = misses_.load(std::memory_order_relaxed);
-    if (misses < rarest) misses_.store(misses + 1, std::memory_order_relaxed);
-    skipped_.store(0, std::memory_order_relaxed);
-    return false;
+    if (!deadline.passed()) learn_miss();  // else it was cut short: nothing learnt
+    return ready();
   }
 
  private:
@@ -86,7 +101,13 @@ class AdaptiveSpin {
   /// call on Win32.
   static constexpr nanoseconds look_around = std::chrono::milliseconds(1);
   static constexpr std::uint32_t patience = 3;  // misses in a row before spinning is skipped
-  static constexpr std::uint32_t rarest = patience + 8;  // then a try every 2, 4, … 256 waits
+  static constexpr std::uint32_t rarest = patience + 6;  // then a try every 2, 4, … 64 waits
+
+  void learn_miss() noexcept {
+    const std::uint32_t misses = misses_.load(std::memory_order_relaxed);
+    if (misses < rarest) misses_.store(misses + 1, std::memory_order_relaxed);
+    skipped_.store(0, std::memory_order_relaxed);
+  }
 
   bool worth_trying() noexcept {
     const std::uint32_t misses = misses_.load(std::memory_order_relaxed);
@@ -97,6 +118,7 @@ class AdaptiveSpin {
   }
 
   WaitPolicy policy_;
+  bool has_cores_;
   std::atomic<std::uint32_t> misses_{0};
   std::atomic<std::uint32_t> skipped_{0};
 };

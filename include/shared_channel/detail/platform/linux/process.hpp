@@ -43,7 +43,7 @@ inline std::string user_of(std::uint32_t process) {
 /// Cores that the calling thread may run on.
 inline unsigned usable_cores() noexcept {
   cpu_set_t cores;
-  if (::sched_getaffinity(0, sizeof cores, &cores) != 0) return 1;
+  if (::sched_getaffinity(0, sizeof cores, &cores) != 0) return CPU_SETSIZE;  // more than the set can tell
   return static_cast<unsigned>(CPU_COUNT(&cores));
 }
 
