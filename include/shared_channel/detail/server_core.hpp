@@ -167,7 +167,11 @@ class ServerCore final : private Answering {
   template <class Answer>
   void work(Answer& answer) {
     Deadline never = Deadline::never();
-    while (const TakenCall call = next(never)) handle(call, answer);
+    Courtesy courtesy(options_.wait);
+    while (const TakenCall call = next(never)) {
+      handle(call, answer);
+      courtesy.after_call();
+    }
     refuse_pending();
     ring(header().exec, exec());  // the next worker leaves likewise
   }

@@ -36,24 +36,17 @@ bool spin(Ready&& ready, nanoseconds budget, Deadline& deadline) noexcept {
   return ready();
 }
 
-/// How a spin ended that lets other threads have the core between its polls.
-enum class Spun { ready, in_vain, crowded };
-
 /// The same, but between its polls it lets another thread have the core, if one wants it: it may be the peer that we
-/// wait for. Once one did, the spin is over: among more threads than cores it costs others more than it gains us.
+/// wait for.
 template <class Ready>
-Spun spin_yielding(Ready&& ready, nanoseconds budget, Deadline& deadline) noexcept {
-  constexpr nanoseconds switching = std::chrono::microseconds(3);  // to another thread and back takes longer than that
-  if (spin_briefly(ready)) return Spun::ready;
+bool spin_yielding(Ready&& ready, nanoseconds budget, Deadline& deadline) noexcept {
+  if (spin_briefly(ready)) return true;
   const Clock::time_point limit = deadline.within(budget).at();
-  for (Clock::time_point now = Clock::now(); now < limit;) {
-    const Clock::time_point before = now;
+  do {
     std::this_thread::yield();
-    now = Clock::now();
-    if (now - before > switching) return Spun::crowded;
-    if (ready()) return Spun::ready;
-  }
-  return Spun::in_vain;
+    if (ready()) return true;
+  } while (Clock::now() < limit);
+  return false;
 }
 
 /// Learns whether spinning pays. Where the peer takes longer than the spin, or needs the very core that we spin on, spinning
@@ -83,17 +76,17 @@ class AdaptiveSpin {
     if (policy_.spin <= nanoseconds::zero()) return ready();
     if (!worth_trying()) return has_cores_ ? spin_briefly(ready) : ready();
     nanoseconds budget = policy_.spin;
-    Spun spun = spin_yielding(ready, budget < look_around ? budget : look_around, deadline);
-    while (spun == Spun::in_vain && (budget -= look_around) > nanoseconds::zero() && !deadline.passed()) {
+    bool is_ready = spin_yielding(ready, budget < look_around ? budget : look_around, deadline);
+    while (!is_ready && (budget -= look_around) > nanoseconds::zero() && !deadline.passed()) {
       if (gone()) return false;
-      spun = spin_yielding(ready, budget < look_around ? budget : look_around, deadline);
+      is_ready = spin_yielding(ready, budget < look_around ? budget : look_around, deadline);
     }
-    if (spun == Spun::ready) {
+    if (is_ready) {
       if (misses_.load(std::memory_order_relaxed) != 0) misses_.store(0, std::memory_order_relaxed);
-      return true;
+    } else if (!deadline.passed()) {  // else it was cut short: nothing learnt
+      learn_miss();
     }
-    if (!deadline.passed()) learn_miss();  // else it was cut short: nothing learnt
-    return ready();
+    return is_ready;
   }
 
  private:
@@ -101,7 +94,7 @@ class AdaptiveSpin {
   /// call on Win32.
   static constexpr nanoseconds look_around = std::chrono::milliseconds(1);
   static constexpr std::uint32_t patience = 3;  // misses in a row before spinning is skipped
-  static constexpr std::uint32_t rarest = patience + 6;  // then a try every 2, 4, … 64 waits
+  static constexpr std::uint32_t rarest = patience + 8;  // then a try every 2, 4, … 256 waits
 
   void learn_miss() noexcept {
     const std::uint32_t misses = misses_.load(std::memory_order_relaxed);
@@ -121,6 +114,33 @@ class AdaptiveSpin {
   bool has_cores_;
   std::atomic<std::uint32_t> misses_{0};
   std::atomic<std::uint32_t> skipped_{0};
+};
+
+/// The manners of a busy server. It never waits among many callers, so that those on its own core would get one answer
+/// per time slice while the others get thousands: every so many calls it lets them have the core, and asks less often
+/// where nobody wants it. Belongs to one thread.
+class Courtesy {
+ public:
+  explicit Courtesy(WaitPolicy policy) noexcept
+      : interval_(policy.spin == (nanoseconds::max)() ? never : shortest) {}
+
+  void after_call() noexcept {
+    if (interval_ == never || ++calls_ < interval_) return;
+    calls_ = 0;
+    const Clock::time_point before = Clock::now();
+    std::this_thread::yield();
+    const bool is_crowded = Clock::now() - before > switching;
+    interval_ = is_crowded ? shortest : interval_ < longest ? 2 * interval_ : longest;
+  }
+
+ private:
+  static constexpr std::uint32_t never = 0;
+  static constexpr std::uint32_t shortest = 32;
+  static constexpr std::uint32_t longest = 4096;
+  static constexpr nanoseconds switching = std::chrono::microseconds(2);  // to another thread and back takes longer
+
+  std::uint32_t interval_;
+  std::uint32_t calls_ = 0;
 };
 
 }  // namespace shared_channel::detail
