@@ -51,9 +51,9 @@ bool spin_yielding(Ready&& ready, nanoseconds budget, Deadline& deadline) noexce
 
 /// Learns whether spinning pays. Where the peer takes longer than the spin, or needs the very core that we spin on, spinning
 /// does not see the answer: after a few such misses only a brief spin is left, or none where there is but one core, and the
-/// whole one is tried more rarely until a try succeeds. How rarely is a compromise between calls per second and fairness
-/// among more callers than cores; docs/performance.md has the figures. Threads may share one; a lost update only delays
-/// the lesson.
+/// whole one is tried more rarely until a try succeeds; not ever more rarely, for where wake-ups are dear, threads that
+/// all sleep would keep each other asleep. docs/performance.md has the figures. Threads may share one; a lost update only
+/// delays the lesson.
 class AdaptiveSpin {
  public:
   explicit AdaptiveSpin(WaitPolicy policy) noexcept
@@ -94,7 +94,7 @@ class AdaptiveSpin {
   /// call on Win32.
   static constexpr nanoseconds look_around = std::chrono::milliseconds(1);
   static constexpr std::uint32_t patience = 3;  // misses in a row before spinning is skipped
-  static constexpr std::uint32_t rarest = patience + 8;  // then a try every 2, 4, … 256 waits
+  static constexpr std::uint32_t rarest = patience + 3;  // then a try every 2, 4, 8 waits
 
   void learn_miss() noexcept {
     const std::uint32_t misses = misses_.load(std::memory_order_relaxed);
