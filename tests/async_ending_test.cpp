@@ -5,7 +5,7 @@
 
 #include <atomic>
 #include <functional>
-#include <optional>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -164,7 +164,7 @@ TEST_CASE("async: the handler's failure reaches every form") {
 
 TEST_CASE("async: a server that stops ends every form at once") {
   const auto name = unique_name("async");
-  std::optional<Channel::Server> server(std::in_place, name);
+  auto server = std::make_unique<Channel::Server>(name);
   Channel::Client client(name);
   const Stopwatch watch;
   EveryForm calls(client, echo(1), amply);
@@ -173,10 +173,11 @@ TEST_CASE("async: a server that stops ends every form at once") {
   CHECK(watch.elapsed() < promptly);
   CHECK(calls.unsafe == 0);
 
-  server.emplace(name);
   Gate gate;
+  server = std::make_unique<Channel::Server>(name);
   server->start(std::ref(gate)).value();
   CHECK(client.call_async(echo(2), amply).get().value().id == 2);
+  server.reset();
 }
 
 TEST_CASE("async: a server that dies ends every form at once, and its successor is found") {
