@@ -56,6 +56,9 @@ double wakes_of(const std::vector<const Process*>& processes) {
 }  // namespace
 
 TEST_CASE("idle: a server without calls and a caller without an answer sleep") {
+#if defined(__SANITIZE_THREAD__)
+  SKIP_TEST("ThreadSanitizer has a thread that wakes ten times a second");
+#endif
   const auto name = unique_name("idle");
   Process server = peer("serve", name);
   REQUIRE(server.read_line() == "ready");
