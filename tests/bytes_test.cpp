@@ -3,6 +3,7 @@
 
 #include <shared_channel/shared_channel.hpp>
 
+#include <atomic>
 #include <algorithm>
 #include <stdexcept>
 #include <vector>
@@ -85,7 +86,7 @@ TEST_CASE("bytes: both sides are offered all the room there is") {
   options.max_request_bytes = 1000;
   options.max_reply_bytes = 3000;
   Raw::Server server(name, options);
-  std::size_t offered = 0;
+  std::atomic<std::size_t> offered{0};
   CHECK_FALSE(error_of(server.start([&](In, Out reply) {
     offered = reply.size();
     return std::size_t{0};
@@ -103,7 +104,7 @@ TEST_CASE("bytes: both sides are offered all the room there is") {
 TEST_CASE("bytes: a request that claims more than it was offered is not posted") {
   const auto name = unique_name("bytes");
   Raw::Server server(name);
-  bool called = false;
+  std::atomic<bool> called{false};
   CHECK_FALSE(error_of(server.start([&](In request, Out reply) {
     called = true;
     return echo(request, reply);

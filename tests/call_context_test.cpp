@@ -3,6 +3,7 @@
 
 #include <shared_channel/shared_channel.hpp>
 
+#include <future>
 #include <atomic>
 #include <cstdlib>
 #include <optional>
@@ -164,17 +165,18 @@ TEST_CASE("call context: not cancelled while the caller waits, and afterwards") 
   const auto name = unique_name("context");
   Numbers::Server server(name);
   Numbers::Client client(name);
-  bool cancelled = true;
-  std::optional<CallContext> kept;
+  std::atomic<bool> cancelled{true};
+  std::promise<CallContext> kept;
+  std::atomic<int> calls{0};
   CHECK_FALSE(error_of(server.start([&](int value, const CallContext& context) {
     cancelled = context.cancelled();
-    kept = context;
+    if (++calls == 1) kept.set_value(context);
     return value;
   })));
   CHECK(client.call(1, amply).value() == 1);
   CHECK_FALSE(cancelled);
-  CHECK(kept->cancelled());  // answered: nobody waits any more
-  const CallContext first = *kept;
+  const CallContext first = kept.get_future().get();
+  CHECK(first.cancelled());  // answered: nobody waits any more
   CHECK(client.call(1, amply).value() == 1);
   CHECK_FALSE(cancelled);
   CHECK(first.cancelled());  // the slot is another call's by now

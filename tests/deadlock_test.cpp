@@ -18,8 +18,8 @@ using Numbers = SharedChannel<int>;
 
 TEST_CASE("deadlock: a handler that calls its own channel is refused at once") {
   const auto name = unique_name("deadlock");
-  Numbers::Server server(name);
   Numbers::Client inner(name);
+  Numbers::Server server(name);
   CHECK_FALSE(error_of(server.start([&](int value) {
     const auto answer = inner.call(value, amply);
     return !answer && answer.error().code() == Errc::would_deadlock && answer.error().safe_to_retry() ? 1 : 0;
@@ -58,8 +58,8 @@ TEST_CASE("deadlock: a handler may call another channel") {
   const auto back = unique_name("back");
   Numbers::Server behind(back);
   CHECK_FALSE(error_of(behind.start([](int value) { return value + 1; })));
-  Numbers::Server before(front);
   Numbers::Client inner(back);
+  Numbers::Server before(front);
   CHECK_FALSE(error_of(before.start([&](int value) { return 10 * inner.call(value, amply).value(); })));
   Numbers::Client client(front);
   for (int value = 0; value < 20; ++value) REQUIRE(client.call(value, amply).value() == 10 * (value + 1));

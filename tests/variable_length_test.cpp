@@ -3,6 +3,7 @@
 
 #include <shared_channel/shared_channel.hpp>
 
+#include <atomic>
 #include <array>
 #include <cstring>
 #include <memory>
@@ -276,7 +277,7 @@ TEST_CASE("variable length: a handler may change its text in place") {
 TEST_CASE("variable length: a request that cannot be decoded reaches no handler") {
   const auto name = unique_name("variable");
   SharedChannel<std::vector<std::uint32_t>, std::string>::Server server(name);
-  bool called = false;
+  std::atomic<bool> called{false};
   CHECK_FALSE(error_of(server.start([&](const std::vector<std::uint32_t>&) {
     called = true;
     return std::string();

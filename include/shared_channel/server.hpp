@@ -135,7 +135,9 @@ class SharedChannel<Request, Reply>::Server {
 
   void close() noexcept {
     // In a fork()ed child threads and locks are the parent's: let go without touching them.
-    if (core_ && core_->is_in_child()) static_cast<void>(core_.release());
+    if (!core_) return;
+    if (core_->is_in_child()) return static_cast<void>(core_.release());
+    core_->end();
     core_.reset();
   }
 

@@ -39,7 +39,10 @@ class ServerCore final : private Answering {
   ServerCore(const ServerCore&) = delete;
   ServerCore& operator=(const ServerCore&) = delete;
 
-  ~ServerCore() {
+  ~ServerCore() { end(); }
+
+  /// Stops, and waits until handlers and responders have let go. Until then a handler may use its Server.
+  void end() noexcept {
     stop();
     if (in_background_) join();
     // A serve() in another thread leaves by itself after stop() and joins its workers; its last call is answered first.
