@@ -38,14 +38,20 @@ TEST_CASE("answer: given in the server's last moment it is an answer") {
   options.wait = WaitPolicy::sleep();
   options.wait_for_server = true;
   const auto name = unique_name("answer");
+  int missed = 0;
   for (std::uint64_t round = 0; round < repetitions; ++round) {
     const Records executions(name + ".executions");
     Process server = fault_peer("victim_server", name, executions.path, std::to_string(round), "server_replied", "kill", "1", "nowhere");
-    const auto answer = Jobs::Client(name, options).call({round + 2, 1000, 0}, amply);
+    const auto answer = Jobs::Client(name, options).call({round + 2, 1000, 0}, 3s);
+    const bool was_killed = server.wait().killed;
+    if (!was_killed && ++missed < 20) {  // on a busy machine it may end before we come
+      --round;
+      continue;
+    }
     INFO((answer ? "" : answer.error().message()));
     REQUIRE(answer);
     CHECK(is_answer(*answer, round + 2));
-    CHECK(server.wait().killed);
+    CHECK(was_killed);
   }
   CHECK_FALSE(error_of(Jobs::Server::create(name)));  // takes over what the last one left
   CHECK(shm_entries("shared_channel." + name).empty());
