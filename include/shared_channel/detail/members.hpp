@@ -2,23 +2,29 @@
 #pragma once
 
 #include <cstddef>
+#include <exception>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 
 namespace shared_channel::detail {
 
-/// Converts to anything: stands for one member in braces, so that counting how many fit counts the members.
+/// Converts to anything: stands for one member in braces, so that counting how many fit counts the members. Never called;
+/// defined only because Clang 14 misses the definition where the member's type is local to a file.
 struct AnyMember {
   template <class Member>
-  operator Member() const;
+  operator Member() const {
+    std::terminate();
+  }
 };
 /// Converts to the base classes of T only: these come first in braces.
 template <class T>
 struct AnyBase {
   template <class Base>
     requires(std::is_base_of_v<Base, T> && !std::is_same_v<Base, T>)
-  operator Base() const;
+  operator Base() const {
+    std::terminate();
+  }
 };
 
 inline constexpr std::size_t most_members = 8;
