@@ -70,7 +70,7 @@ class ServerCore final : private Answering {
   /// Serves on options.threads threads in the background. `answer` is kept until they have ended.
   template <class Answer>
   Result<void> start(std::shared_ptr<Answer> answer) {
-    if (stopping()) return stopped();
+    if (stopping()) return names_.error(Errc::server_stopped, "this server has been stopped; make a new one");
     if (auto begun = begin_serving(); !begun) return begun;
     background_ = answer;
     in_background_ = true;  // the threads leave with stop(); only join() waits for them
@@ -115,11 +115,8 @@ class ServerCore final : private Answering {
 
  private:
   ServerCore(Names names, const ServerOptions& options, std::unique_ptr<Generation> generation)
-      : names_(std::move(names)),
-        options_(options),
-        generation_(std::move(generation)),
-        desks_(std::make_unique<Desk[]>(options.slots)),
-        spin_(options.wait) {}
+      : names_(std::move(names)), options_(options), generation_(std::move(generation)),
+        desks_(std::make_unique<Desk[]>(options.slots)), spin_(options.wait) {}
 
   [[nodiscard]] Header& header() const noexcept { return generation_->header(); }
   [[nodiscard]] const SlotArray& slots() const noexcept { return generation_->slots(); }
@@ -134,8 +131,6 @@ class ServerCore final : private Answering {
     }
     return {};
   }
-
-  Error stopped() const { return names_.error(Errc::server_stopped, "this server has been stopped; make a new one"); }
 
   template <class Answer>
   Result<void> start_workers(Answer& answer, unsigned count) {
@@ -166,7 +161,6 @@ class ServerCore final : private Answering {
 
   [[nodiscard]] bool stopping() const noexcept { return stopping_.load(std::memory_order_seq_cst); }
 
-  /// A worker's life.
   template <class Answer>
   void work(Answer& answer) {
     Deadline never = Deadline::never();
@@ -303,8 +297,7 @@ class ServerCore final : private Answering {
       const Invocation invocation(*this, call);
 #if defined(__cpp_exceptions)
       const auto fail_unless_answered = [&](std::string_view text) {
-        const bool answered = invocation.has_responder() && !scope.is_unanswered();
-        return answered ? deferred : Outcome(fail(call, text));
+        return invocation.has_responder() && !scope.is_unanswered() ? deferred : Outcome(fail(call, text));
       };
       try {
         outcome = answer(invocation);
