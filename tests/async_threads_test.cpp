@@ -94,6 +94,9 @@ TEST_CASE("async: every callback is called once, however its call ends") {
 #ifdef __linux__
 
 TEST_CASE("async: a forked child neither ends its parent's calls nor uses them") {
+#if defined(__SANITIZE_THREAD__)
+  SKIP_TEST("ThreadSanitizer knows no threads in a forked child");
+#endif
   const auto name = unique_name("async");
   Gate gate;
   Channel::Server server(name);
