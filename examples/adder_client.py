@@ -32,7 +32,7 @@ record = os.open(path(), os.O_RDONLY)
 magic, version, _, generation = struct.unpack("QIIQ", os.pread(record, 24, 0))
 if magic != 0x5A45444E45524353 or generation == 0 or lock(record, F_OFD_GETLK, 0) == fcntl.F_UNLCK:
     sys.exit("no server")
-assert version == 1
+assert version == 2
 
 segment = os.open(path(f"{generation:016x}"), os.O_RDWR)
 memory = mmap.mmap(segment, 0)
@@ -48,7 +48,7 @@ def store(offset, value):
 
 (magic, version, slots, total_bytes, of_generation, request_size, request_align, reply_size, reply_align, request_schema,
  reply_schema, framing) = struct.unpack_from("QIIQQIIIIQQI", memory, 0)
-assert magic == 0x4C454E4E41484353 and version == 1 and of_generation == generation
+assert magic == 0x4C454E4E41484353 and version == 2 and of_generation == generation
 assert (request_size, request_align, reply_size, reply_align) == (8, 4, 4, 4)
 assert (request_schema, reply_schema, framing) == (0, 0, 0)
 assert 1 <= slots <= 4096 and total_bytes == 640 + slots * 512 <= len(memory)
@@ -61,12 +61,13 @@ lock(segment, F_OFD_SETLK, me)
 
 # Section 6: a call, in slot 0.
 slot = 640
-owner, request, reply, inline_bytes = slot, slot + 384, slot + 388, slot + 400
+owner, last, request, reply, inline_bytes = slot, slot + 24, slot + 384, slot + 388, slot + 400
 assert load(owner) == 0 and load(reply) >> 5 == load(request) >> 5
 store(owner, me)
 store(264, max(load(264), 1))
 struct.pack_into("ii", memory, inline_bytes, 2, 3)
 sequence = (load(request) >> 5) + 1 & 0x7FFFFFF
+store(last, 0)
 store(request, sequence << 5 | POSTED)  # P1
 if load(260) != 0:
     store(256, load(256) + 1)
@@ -79,4 +80,5 @@ while load(reply) >> 5 != sequence:
         sys.exit("no answer")
 assert load(reply) & 15 == DONE
 print("2 + 3 =", struct.unpack_from("i", memory, inline_bytes)[0])
+store(last, sequence << 5 | DONE)
 store(owner, 0)

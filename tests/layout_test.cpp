@@ -24,7 +24,7 @@ constexpr bool is(const Geometry& geometry, std::uint64_t request, std::uint64_t
 TEST_CASE("layout: the magic numbers read as text and the version is pinned") {
   CHECK(std::string(reinterpret_cast<const char*>(&segment_magic), 8) == "SCHANNEL");
   CHECK(std::string(reinterpret_cast<const char*>(&rendezvous_magic), 8) == "SCRENDEZ");
-  CHECK(abi_version == 1);
+  CHECK(abi_version == 2);
 }
 
 TEST_CASE("layout: the rendezvous record") {
@@ -95,6 +95,7 @@ TEST_CASE("layout: a slot") {
   CHECK(offsetof(Slot, process) == 4);
   CHECK(offsetof(Slot, deadline) == 8);
   CHECK(offsetof(Slot, timeout) == 16);
+  CHECK(offsetof(Slot, last) == 24);
   CHECK(offsetof(Slot, taken) == 128);
   CHECK(offsetof(Slot, text) == 132);
   CHECK(sizeof(Slot::text) == 252);
@@ -102,18 +103,18 @@ TEST_CASE("layout: a slot") {
   CHECK(offsetof(Slot, reply) == 388);
   CHECK(offsetof(Slot, length) == 392);
   CHECK(offsetof(Slot, inline_bytes) == 400);
-  CHECK(sizeof(Slot::inline_bytes) == 48);
+  CHECK(sizeof(Slot::inline_bytes) == 112);
 }
 
 TEST_CASE("layout: small messages share the line of the words that announce them") {
   CHECK(is(Geometry::of(shape(1, 1, 1, 1), 1), 400, 400, 512, 640, 1152));
   CHECK(is(Geometry::of(shape(16, 8, 24, 8), 16), 400, 400, 512, 640, 8832));
-  CHECK(is(Geometry::of(shape(48, 16, 48, 16), 2), 400, 400, 512, 640, 1664));
+  CHECK(is(Geometry::of(shape(112, 16, 112, 16), 2), 400, 400, 512, 640, 1664));
 }
 
 TEST_CASE("layout: larger or stricter aligned messages have areas of their own") {
-  CHECK(is(Geometry::of(shape(49, 1, 1, 1), 1), 512, 400, 640, 640, 1280));
-  CHECK(is(Geometry::of(shape(1, 1, 49, 1), 1), 400, 512, 640, 640, 1280));
+  CHECK(is(Geometry::of(shape(113, 1, 1, 1), 1), 512, 400, 640, 640, 1280));
+  CHECK(is(Geometry::of(shape(1, 1, 113, 1), 1), 400, 512, 640, 640, 1280));
   CHECK(is(Geometry::of(shape(32, 32, 32, 32), 1), 512, 640, 768, 640, 1408));
   CHECK(is(Geometry::of(shape(64, 64, 64, 64), 1), 512, 640, 768, 640, 1408));
   CHECK(is(Geometry::of(shape(1 << 20, 1, 1 << 20, 1), 1), 512, 1'049'088, 2'097'664, 640, 2'098'304));

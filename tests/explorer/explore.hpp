@@ -148,7 +148,7 @@ class Explorer {
   /// Looking around in vain leads back to the same state, but for bells rung once more: without this, without end.
   static bool may_find_slot(const State& state) {
     for (int i = 0; i < plan.slots; ++i) {
-      const auto cells = static_cast<std::size_t>(slot_cells + 5 * i);
+      const auto cells = static_cast<std::size_t>(slot_cells + slot_width * i);
       const Value owner = state.memory[cells];
       if (owner != 0 && !state.thread[static_cast<std::size_t>(owner - 1)].is_alive) return true;
       const detail::State request(state.memory[cells + 1]), reply(state.memory[cells + 2]), taken(state.memory[cells + 3]);

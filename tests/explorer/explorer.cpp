@@ -122,6 +122,8 @@ TEST_CASE("explorer: missing steps are caught") {
   is_caught("one sequence number for all", {.clients = 1, .calls = 2}, Break::same_sequence, not_its_own);
   is_caught("no second look (T2)", {.clients = 1, .expiries = 1}, Break::no_second_look, executed_after_all);
   is_caught("a slot not settled", {.clients = 2, .expiries = 1}, Break::no_settling, reply_seen);
+  is_caught("a slot left as settled", {.clients = 2, .expiries = 1}, Break::settles_blindly, reply_seen);
+  is_caught("a slot settled for ever", {.clients = 2, .expiries = 1}, Break::keeps_last, not_its_own);
   is_caught("stealing from the living", {.clients = 2}, Break::steals_from_the_living, reply_seen);
   is_caught("no lock on the desk", {.clients = 1, .workers = 2}, Break::no_desk_lock, reply_seen);
   is_caught("no record of the last call", {.clients = 1}, Break::no_conclusion, reply_seen);
@@ -132,5 +134,6 @@ TEST_CASE("explorer: missing steps are caught") {
 TEST_CASE("explorer: mistakes that were made are caught") {
   is_caught("ticket after announcement", {.clients = 2, .expiries = 1}, Break::late_ticket, waits);
   is_caught("stop before close", {.clients = 2, .has_stopper = true}, Break::stops_before_it_closes, waits);
+  is_caught("a look before the lock", {.clients = 2, .has_stopper = true}, Break::stale_look, told_wrongly);
   is_caught("a silent responder", {.clients = 1, .calls = 2, .defers = true}, Break::silent_responder, waits);
 }

@@ -31,6 +31,8 @@ enum class Break {
   no_second_look,         // the worker does not look again after it marked the call as taken (T2)
   no_settling,            // a withdrawn slot is used although a worker is in it
   steals_from_the_living, // whoever is slow counts as dead
+  settles_blindly,        // the slot is left settled though its call was given up
+  keeps_last,             // the post does not take back that the slot is settled
   no_desk_lock,           // two workers, one slot
   no_conclusion,          // the server forgets which call it executed last
   no_ring,                // the request is posted, nobody is woken
@@ -38,6 +40,7 @@ enum class Break {
   same_sequence,          // every call of a slot has the same number
   late_ticket,            // the head of the line takes its ticket after its announcement
   stops_before_it_closes, // workers see the stop before callers do
+  stale_look,             // a worker takes what it saw before it locked the desk
   silent_responder,       // a responder leaves the desk and looks for nothing
 };
 
@@ -69,20 +72,22 @@ inline bool is(Break what) { return plan.broken == what; }
 // ---- shared memory ----
 
 inline constexpr int max_slots = 2;
+inline constexpr int slot_width = 6;
 enum Cell : Value {
   exec_sequence, exec_sleepers, turn_announced, turn_sequence, service, stopping, high_water,
-  slot_cells,                          // owner, request, reply, taken, bytes of slot 0, then of slot 1
-  desk_cells = slot_cells + 5 * max_slots,  // busy, concluded
+  slot_cells,                          // owner, request, reply, taken, bytes, last of slot 0, then of slot 1
+  desk_cells = slot_cells + slot_width * max_slots,  // busy, concluded
   end_of_cells = desk_cells + 2 * max_slots
 };
 static_assert(end_of_cells <= max_cells);
 
 struct Slot {
   explicit Slot(int index)
-      : owner(slot_cells + 5 * index), request(slot_cells + 5 * index + 1), reply(slot_cells + 5 * index + 2),
-        taken(slot_cells + 5 * index + 3), bytes(slot_cells + 5 * index + 4) {}
+      : owner(slot_cells + slot_width * index), request(slot_cells + slot_width * index + 1), reply(slot_cells + slot_width * index + 2),
+        taken(slot_cells + slot_width * index + 3), bytes(slot_cells + slot_width * index + 4), last(slot_cells + slot_width * index + 5) {}
   Word owner, request, reply, taken;
   Word bytes;  // the message: request and reply lie in the same place, as inline ones do
+  Word last;
 };
 struct Bell {
   Word sequence{exec_sequence}, sleepers{exec_sleepers};
@@ -125,7 +130,7 @@ inline bool is_weakened(Value cell, Value value) {
     default: break;
   }
   if (cell < slot_cells || cell >= desk_cells) return false;
-  switch ((cell - slot_cells) % 5) {
+  switch ((cell - slot_cells) % slot_width) {
     case 0: return is(Break::owner_is_release) && value == 0;
     case 1:
       return (is(Break::post_is_release) && phase == Phase::posted && !detail::State(value).has_waiter()) ||
@@ -169,7 +174,7 @@ enum Stage : Value {
   d_begin, d_conclude, d_look
 };
 
-enum ClientLocal { call_number, index, tried, sequence, in_line, gave_back, has_slot, ticket, failed };
+enum ClientLocal { call_number, index, tried, sequence, in_line, gave_back, has_slot, ticket, failed, concluded };
 enum WorkerLocal { w_index, w_looked, w_count, w_sequence, w_announced, w_ticket, w_found, w_cursor };
 
 /// The locals of the stage that runs; kept only if the stage ends.
@@ -204,8 +209,9 @@ inline bool is_gone(std::uint32_t number) {
 
 inline detail::Claim claim(Slot& slot, std::uint32_t me) {
   if (!is(Break::no_settling)) return detail::claim(slot, me);
-  std::uint32_t nobody = 0;
-  return slot.owner.compare_exchange_strong(nobody, me, std::memory_order_acquire) ? detail::Claim::claimed : detail::Claim::occupied;
+  if (!detail::take_ownership(slot, 0, me)) return detail::Claim::occupied;
+  detail::leave_settled(slot, detail::load_request(slot).sequence());
+  return detail::Claim::claimed;
 }
 
 inline bool concludes(detail::State reply, Value call) {
@@ -241,7 +247,7 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
   switch (stage) {
     case c_begin:
       if (local[call_number] == plan.calls) return finished;
-      local[tried] = local[in_line] = local[gave_back] = local[has_slot] = local[failed] = local[ticket] = local[sequence] = 0;
+      local[tried] = local[in_line] = local[gave_back] = local[has_slot] = local[failed] = local[ticket] = local[sequence] = local[concluded] = 0;
       return c_claim;
     case c_claim:
       if (got(claim(slot, me_of(thread)))) return c_hold;
@@ -313,6 +319,7 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
       } else {
         local[sequence] = static_cast<Value>(detail::post(slot));
       }
+      if (is(Break::keeps_last)) detail::leave_settled(slot, local[sequence] - 1u);
       if (!is(Break::no_ring)) ring_exec();
       if (plan.has_stopper && service_word.load(std::memory_order_seq_cst) != service_open) return c_give_up;
       return c_look;
@@ -323,7 +330,7 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
       const detail::State reply = detail::announce_waiter(slot, local[sequence]);
       if (concludes(reply, local[sequence])) return c_read;
       const Value answer = machine.wait(static_cast<Value>(done_signals + local[index]),
-                                        static_cast<Value>(slot_cells + 5 * local[index] + 2), static_cast<Value>(reply.word()));
+                                        static_cast<Value>(slot_cells + slot_width * local[index] + 2), static_cast<Value>(reply.word()));
       return answer == server_gone ? c_give_up : c_sleep;
     }
     case c_give_up:
@@ -334,6 +341,7 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
       }
       return finished;
     case c_read: {
+      local[concluded] = 1;
       const detail::State reply = detail::load_reply(slot);
       if (reply.phase() == Phase::refused) return ends(true);
       const auto bytes = static_cast<Value>(slot.bytes.load(std::memory_order_relaxed));
@@ -342,6 +350,7 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
     }
     case c_release:
       if (local[has_slot]) {
+        if (local[concluded] || is(Break::settles_blindly)) detail::leave_settled(slot, local[sequence]);
         detail::release(slot);
         ring_turn();
       }
@@ -363,15 +372,14 @@ inline bool examine(int at, Locals& local) {
     const bool is_suspect = looks_damaged();
     if (!is_suspect && !waits(seen)) return false;
     if (!is(Break::no_desk_lock) && !desk.try_lock()) return false;
-    std::uint32_t call = 0;
+    const detail::State request = is(Break::stale_look) ? seen : detail::load_request(slot);
+    const std::uint32_t call = request.sequence();
     detail::Take outcome{};
     if (is(Break::no_second_look) || is(Break::no_conclusion)) {
-      const detail::State request = detail::load_request(slot);
-      call = request.sequence();
       outcome = waits(request) ? detail::Take::taken : detail::Take::nothing;
       if (outcome == detail::Take::taken) slot.taken.store(detail::State(call, Phase::taken).word(), std::memory_order_seq_cst);
     } else {
-      outcome = detail::take(slot, desk, call);
+      outcome = detail::take(slot, desk, request);
     }
     local[w_sequence] = static_cast<Value>(call);
     if (outcome == detail::Take::taken) return true;
@@ -448,7 +456,7 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
       }
       Slot& slot = slots[local[w_index]];
       const Value id = machine.step([&] {
-        const Value bytes = machine.read(static_cast<Value>(slot_cells + 5 * local[w_index] + 4));
+        const Value bytes = machine.read(static_cast<Value>(slot_cells + slot_width * local[w_index] + 4));
         executes(bytes);
         return bytes;
       });

@@ -113,7 +113,7 @@ class AsyncCall {
     if (!mine_to_wait()) {
       wait(Deadline::never());
     } else if (!has_ended()) {
-      end(call_.await(deadline_));
+      end(call_.await(deadline_) ? std::nullopt : std::optional(call_.failure()));
     }
     const std::lock_guard lock(mutex_);
     return failure_;

@@ -33,16 +33,16 @@ class Call {
     if (holds_) give_back();
   }
 
-  /// Takes a slot, waiting for a turn if all are occupied.
-  std::optional<Failure> claim(Deadline& deadline) {
-    const bool others_first = turn().starving.load(std::memory_order_relaxed) != 0;
-    if (!others_first && (try_claim() || try_recover())) return {};
-    // Whoever was at the head of the line may have missed a slot because we held it for a moment.
-    if (gave_back_) pass_turn();
-    // Where others come first, only the line itself tells whether they are still there.
-    if (!others_first && deadline.passed()) return Failure{service_end().value_or(Errc::busy)};
-    return claim_in_line(deadline);
+  // Each step answers whether it succeeded; if not, failure() tells why.
+
+  /// Takes the slot of the last call if that is free. Else claim() looks further.
+  [[nodiscard]] bool claim_again() noexcept {
+    const std::uint32_t last = connection_.hint();
+    return !others_come_first() && got(detail::claim(connection_.slots()[last], connection_.me()), last);
   }
+
+  /// Takes a slot, waiting for a turn if all are occupied.
+  [[nodiscard]] bool claim(Deadline& deadline) { return succeeds(claim_any(deadline)); }
 
   /// Where the request is to be written, after claim().
   [[nodiscard]] Frame request() const noexcept { return connection_.slots().request(index_); }
@@ -54,11 +54,16 @@ class Call {
     return std::string(slot().text, length < text_capacity ? length : text_capacity);
   }
 
+  /// The request has `size` bytes, more than its frame can carry.
+  bool refuse(std::size_t size) noexcept {
+    return succeeds(Failure{Errc::message_too_large, Execution::none, 0, size, request().capacity()});
+  }
+
   /// Sends the request that has been written.
-  std::optional<Failure> post(const Deadline& deadline) {
+  [[nodiscard]] bool post(const Deadline& deadline) {
     tell(deadline);
     sequence_ = detail::post(slot());
-    if (must_ring(connection_.header().exec)) {
+    if (must_ring(connection_.header().exec)) [[unlikely]] {
       SHARED_CHANNEL_TEST_POINT(client_rings);
       connection_.exec().ring();
     }
@@ -66,21 +71,21 @@ class Call {
     // Pairs with the server's stop(): either it sees our request and refuses it, or we see that it stopped. What a worker
     // has taken by then it answers: it may be our own handler that stopped the server.
     const bool is_stopped = connection_.header().service.load(std::memory_order_seq_cst) != service_open;
-    if (is_stopped && !load_taken(slot()).is(Phase::taken, sequence_)) return give_up(Errc::server_stopped);
-    return {};
+    if (is_stopped && !load_taken(slot()).is(Phase::taken, sequence_)) return succeeds(give_up(Errc::server_stopped));
+    return true;
+  }
+
+  /// Looks for an answer that comes at once. Else await() waits for it.
+  [[nodiscard]] bool is_done_at_once() noexcept {
+    is_concluded_ = connection_.spin().look([this] { return load_reply(slot()) == State(sequence_, Phase::done); });
+    return is_concluded_;
   }
 
   /// Waits for the answer: spinning as long as that pays, then asleep.
-  std::optional<Failure> await(Deadline& deadline) {
-    AdaptiveSpin& spin = connection_.spin();
-    while (!spin.poll([this] { return is_answered(); }, [this] { return server_end().has_value(); }, deadline)) {
-      if (deadline.passed()) return give_up_late();
-      if (!spin.never_sleeps()) return await_asleep(deadline);
-      if (const auto end = server_end()) return give_up(*end);
-      tell_deadline(deadline);
-    }
-    return verdict();
-  }
+  [[nodiscard]] bool await(Deadline& deadline) { return succeeds(await_end(deadline)); }
+
+  /// Why the last step did not succeed.
+  [[nodiscard]] const Failure& failure() const noexcept { return *failure_; }
 
   /// Gives the slot back, once the call has ended and its reply was read.
   void leave() noexcept {
@@ -150,7 +155,8 @@ class Call {
   }
 
   /// What the reply word says, once it concludes the call.
-  std::optional<Failure> verdict() const noexcept {
+  std::optional<Failure> verdict() noexcept {
+    is_concluded_ = true;
     switch (load_reply(slot()).phase()) {
       case Phase::done: return {};
       case Phase::failed: return Failure{Errc::handler_failed, Execution::possible};
@@ -167,10 +173,15 @@ class Call {
   static constexpr nanoseconds backstop = std::chrono::seconds(1);
 
  private:
+  bool succeeds(const std::optional<Failure>& failure) noexcept {
+    failure_ = failure;
+    return !failure;
+  }
+
   /// The head of the line looks this often for slots whose owners have died: nobody rings for those.
   static constexpr nanoseconds repair_interval = std::chrono::milliseconds(10);
 
-  [[nodiscard]] Slot& slot() const noexcept { return connection_.slots()[index_]; }
+  [[nodiscard]] Slot& slot() const noexcept { return *slot_; }
   [[nodiscard]] Turn& turn() const noexcept { return connection_.header().turn; }
 
   /// What a handler may want to know. On our own line, so that it costs nothing to say. The clock is not read for
@@ -192,6 +203,7 @@ class Call {
 
   void hold(std::uint32_t index) noexcept {
     index_ = index;
+    slot_ = &connection_.slots()[index];
     holds_ = true;
     connection_.set_hint(index);
     // Before post(), so that whoever looks for the request looks far enough.
@@ -206,6 +218,18 @@ class Call {
     if (outcome == Claim::claimed) hold(index);
     gave_back_ = gave_back_ || outcome == Claim::given_back;
     return outcome == Claim::claimed;
+  }
+
+  [[nodiscard]] bool others_come_first() const noexcept { return turn().starving.load(std::memory_order_relaxed) != 0; }
+
+  std::optional<Failure> claim_any(Deadline& deadline) {
+    const bool others_first = others_come_first();
+    if (!others_first && (try_claim() || try_recover())) return {};
+    // Whoever was at the head of the line may have missed a slot because we held it for a moment.
+    if (gave_back_) pass_turn();
+    // Where others come first, only the line itself tells whether they are still there.
+    if (!others_first && deadline.passed()) return Failure{service_end().value_or(Errc::busy)};
+    return claim_in_line(deadline);
   }
 
   bool try_claim() noexcept {
@@ -274,6 +298,17 @@ class Call {
   /// nor find the next one.
   std::optional<Failure> give_up_late() noexcept { return give_up(server_end().value_or(Errc::timed_out)); }
 
+  std::optional<Failure> await_end(Deadline& deadline) {
+    AdaptiveSpin& spin = connection_.spin();
+    while (!spin.poll([this] { return is_answered(); }, [this] { return server_end().has_value(); }, deadline)) {
+      if (deadline.passed()) return give_up_late();
+      if (!spin.never_sleeps()) return await_asleep(deadline);
+      if (const auto end = server_end()) return give_up(*end);
+      tell_deadline(deadline);
+    }
+    return verdict();
+  }
+
   std::optional<Failure> await_asleep(Deadline& deadline) {
     tell_deadline(deadline);
     auto done = connection_.done(index_);
@@ -291,20 +326,24 @@ class Call {
   }
 
   void give_back() noexcept {
+    if (is_concluded_) leave_settled(slot(), sequence_);
     release(slot());
     SHARED_CHANNEL_TEST_POINT(client_released);
     pass_turn();
   }
 
   void pass_turn() noexcept {
-    if (must_pass_turn(turn())) connection_.turn().ring();
+    if (must_pass_turn(turn())) [[unlikely]] connection_.turn().ring();
   }
 
   Connection& connection_;
+  Slot* slot_ = nullptr;
   std::uint32_t index_ = 0;
   std::uint32_t sequence_ = 0;
   bool holds_ = false;
+  bool is_concluded_ = false;
   bool gave_back_ = false;
+  std::optional<Failure> failure_;
 };
 
 }  // namespace shared_channel::detail

@@ -37,28 +37,24 @@ class ClientCore {
   template <class Fill, class Read>
   auto exchange(Deadline deadline, Fill&& fill, Read&& read) -> decltype(read(std::declval<const Frame&>())) {
     if (mark_.in_child()) return forked();
-    std::optional<Error> setback;
+    Result<void> setback;  // how the last server ended
     for (;;) {
       const Connections::Use use = connections_.current();
       if (!use) {
         auto attached = connect(deadline);
         if (attached) continue;
-        // How the last server ended tells more than that there is none.
+        // That tells more than that there is none.
         const bool none = attached.error().code() == Errc::no_server;
-        return setback && none ? *std::move(setback) : std::move(attached).error();
+        return !setback && none ? std::move(setback).error() : std::move(attached).error();
       }
       if (HandlerScope::serves(use->generation())) return would_deadlock();
       Call call(*use);
-      const std::optional<Failure> failure = attempt<Until::answered>(call, deadline, fill);
-      if (!failure) {
+      if (send(call, deadline, fill) && (call.is_done_at_once() || call.await(deadline))) {
         SHARED_CHANNEL_TEST_POINT(client_reads);
         return read(call.reply());
       }
-      Error error = explain(*failure, call);
-      const bool server_is_gone = failure->code == Errc::server_died || failure->code == Errc::server_stopped;
-      if (server_is_gone) connections_.retire(use);
-      if (!server_is_gone || !error.safe_to_retry() || deadline.passed()) return error;
-      setback = std::move(error);
+      setback = explain(call.failure(), call);
+      if (!goes_on(call.failure(), use, deadline)) return std::move(setback).error();
     }
   }
 
@@ -68,7 +64,7 @@ class ClientCore {
   Result<std::shared_ptr<AsyncCall>> begin(const std::shared_ptr<ClientCore>& self, Deadline deadline, Fill&& fill) {
     if (mark_.in_child()) return forked();
     deadline.start();
-    std::optional<Error> setback;
+    Result<void> setback;
     for (;;) {
       Connections::Use use = connections_.current();
       if (use && use->server().look() != platform::Peer::alive) {
@@ -79,17 +75,14 @@ class ClientCore {
         auto attached = connect(deadline);
         if (attached) continue;
         const bool none = attached.error().code() == Errc::no_server;
-        return setback && none ? *std::move(setback) : std::move(attached).error();
+        return !setback && none ? std::move(setback).error() : std::move(attached).error();
       }
       if (HandlerScope::serves(use->generation())) return would_deadlock();
       auto call = std::make_shared<AsyncCall>(self, std::move(use), deadline);
-      const std::optional<Failure> failure = attempt<Until::sent>(call->call(), deadline, fill);
-      if (!failure) return call;
-      Error error = explain(*failure, call->call());
-      const bool server_is_gone = failure->code == Errc::server_died || failure->code == Errc::server_stopped;
-      if (server_is_gone) connections_.retire(call->use());
-      if (!server_is_gone || !error.safe_to_retry() || deadline.passed()) return error;
-      setback = std::move(error);
+      if (send(call->call(), deadline, fill)) return call;
+      const Failure& failure = call->call().failure();
+      setback = explain(failure, call->call());
+      if (!goes_on(failure, call->use(), deadline)) return std::move(setback).error();
     }
   }
 
@@ -137,19 +130,19 @@ class ClientCore {
   ClientCore(Names names, const Shape& shape, const ClientOptions& options)
       : names_(std::move(names)), shape_(shape), options_(options), completer_(options.wait) {}
 
-  enum class Until { sent, answered };
-
-  template <Until until, class Fill>
-  static std::optional<Failure> attempt(Call& call, Deadline& deadline, Fill& fill) {
-    if (auto failure = call.claim(deadline)) return failure;
-    const Frame request = call.request();
-    if (const std::optional<std::size_t> size = fill(request)) {
-      return Failure{Errc::message_too_large, Execution::none, 0, *size, request.capacity()};
-    }
+  template <class Fill>
+  static bool send(Call& call, Deadline& deadline, Fill& fill) {
+    if (!call.claim_again() && !call.claim(deadline)) return false;
+    if (const std::optional<std::size_t> size = fill(call.request())) return call.refuse(*size);
     SHARED_CHANNEL_TEST_POINT(client_filled);
-    if (auto failure = call.post(deadline)) return failure;
-    if constexpr (until == Until::sent) return {};
-    else return call.await(deadline);
+    return call.post(deadline);
+  }
+
+  /// Whether a call that failed so may be made again, on the next server.
+  bool goes_on(const Failure& failure, const Connections::Use& use, Deadline& deadline) noexcept {
+    if (failure.code != Errc::server_died && failure.code != Errc::server_stopped) return false;
+    connections_.retire(use);
+    return failure.execution == Execution::none && !deadline.passed();
   }
 
   /// One thread connects at a time. The others wait for it, but not beyond their deadlines.

@@ -83,11 +83,14 @@ class Connections {
 
  private:
   void leave(Cell* cell) noexcept {
-    if (cell->users.fetch_sub(1, std::memory_order_seq_cst) != 1) return;
-    if (current_.load(std::memory_order_seq_cst) == cell) return;
+    const bool is_last = cell->users.fetch_sub(1, std::memory_order_seq_cst) == 1;
+    if (is_last && current_.load(std::memory_order_seq_cst) != cell) close(*cell);
+  }
+
+  void close(Cell& cell) noexcept {
     const std::lock_guard lock(mutex_);
     SHARED_CHANNEL_TEST_POINT(client_disconnects);
-    if (is_unused(*cell)) cell->connection.reset();
+    if (is_unused(cell)) cell.connection.reset();
   }
 
   [[nodiscard]] bool is_unused(const Cell& cell) const noexcept {

@@ -10,18 +10,18 @@
 //            |   512  next_client                        (clients)        |
 //   640      +------------------------------------------------------------+
 //            | Slot 0                                                     |
-//            |     0  owner | process | deadline | timeout (clients write)|
+//            |     0  owner, last, what a handler may ask      (clients) |
 //            |   128  taken | text of a failed handler   (server writes)  |
-//            |   384  request | reply | length | 48 inline bytes          |  one cache line, both
+//            |   384  request | reply | length | inline bytes             |  a pair of cache lines, both
 //            |   512  request area   (absent if requests fit inline)      |
 //            |     …  reply area     (absent if replies fit inline)       |
 //            +------------------------------------------------------------+
 //            | Slot 1 …                                                   |
 //            +------------------------------------------------------------+
 //
-// A message of at most 48 bytes (and alignment 16) lies inline, beside the words that announce it, so that a
-// small call moves one cache line each way. `owner` and `taken` are not on that line: each write to them in
-// the middle of a call would move it once more. Hot words of different writers are 128 bytes apart,
+// A message of at most 112 bytes (and alignment 16) lies inline, beside the words that announce it, so that a call of up
+// to 48 bytes moves one cache line each way, and one of up to 112 two. `owner` and `taken` are not there: each write to
+// them in the middle of a call would move the line once more. Hot words of different writers are 128 bytes apart,
 // because processors fetch lines in pairs.
 //
 // Version policy: abi_version goes up with any change to an offset, a size, a word's meaning or a
@@ -45,10 +45,10 @@ static_assert(LongWord::is_always_lock_free && sizeof(LongWord) == 8, "a lock in
 
 inline constexpr std::uint64_t segment_magic = 0x4C45'4E4E'4148'4353;     // "SCHANNEL" in memory, little-endian
 inline constexpr std::uint64_t rendezvous_magic = 0x5A45'444E'4552'4353;  // "SCRENDEZ"
-inline constexpr std::uint32_t abi_version = 1;
+inline constexpr std::uint32_t abi_version = 2;
 
 inline constexpr std::size_t separation = 128;  // between words of different writers
-inline constexpr std::size_t inline_capacity = 48;
+inline constexpr std::size_t inline_capacity = 112;
 inline constexpr std::size_t inline_alignment = 16;
 inline constexpr std::size_t text_capacity = 252;
 inline constexpr std::size_t largest_message = max_message_bytes;
@@ -147,7 +147,8 @@ struct alignas(separation) Slot {
   Word process;        // its process id, as it says; for the handler's information
   LongWord deadline;   // of the call, in ns of the steady clock; 0: not yet known, see timeout
   LongWord timeout;    // of the call in ns, from when it is posted
-  std::byte reserved0[104];
+  Word last;           // done(s): after call s the slot was given back settled; idle: ask the other words
+  std::byte reserved0[100];
   Word taken;  // which call a worker executes, or executed last
   char text[text_capacity];
   Word request;  // which call is asked
@@ -155,11 +156,11 @@ struct alignas(separation) Slot {
   Word length;   // of the message or text now in the slot; not trusted
   std::byte reserved1[4];
   std::byte inline_bytes[inline_capacity];
-  std::byte reserved2[64];
 };
 static_assert(offsetof(Slot, process) == 4);
 static_assert(offsetof(Slot, deadline) == 8);
 static_assert(offsetof(Slot, timeout) == 16);
+static_assert(offsetof(Slot, last) == 24);
 static_assert(offsetof(Slot, taken) == 128);
 static_assert(offsetof(Slot, text) == 132);
 static_assert(offsetof(Slot, request) == 384);

@@ -1,9 +1,11 @@
 // A slot's life: every word, who may write it, and each memory ordering with its partner. No system call and no
 // clock: the same code runs between processes and in the explorer.
 //
-// A slot has four words. Each has one writer at any moment, and that is most of the argument.
+// A slot has five words. Each has one writer at any moment, and that is most of the argument.
 //
 //   owner     0 = free, else the lease number of the client that holds the slot.
+//   last      done(s): the slot is settled (see below) after call s, and the next one may be s + 1. Else idle. Written by
+//             the owner only.
 //   request   sequence and phase, written by the owner only: idle, posted(s), withdrawn(s),
 //             plus the waiter bit: "I sleep; wake me".
 //   reply     sequence and phase, written by the server only: done(s), failed(s), refused(s), …
@@ -13,14 +15,14 @@
 // private memory) from before T1 until after F2.
 //
 //   claim     owner: 0 -> me                     (compare and swap)
-//             write the request's bytes
+//             write the request's bytes; last = idle
 //   P1 post   request = posted(s)      ------>   S   sees posted(s), s not concluded yet
 //                                                T1  taken = taken(s)
 //                                                T2  request still posted(s)?   no: taken = idle(s), let go
 //                                                    run the handler, write the reply's bytes
 //   await     reply == …(s)?           <------   F1  reply = done(s)
 //             read the reply's bytes             F2  request: wake the waiter? was it withdrawn?
-//   release   owner = 0
+//   release   last = done(s); owner = 0
 //
 // A caller that gives up (deadline, dead server):
 //
@@ -40,6 +42,11 @@
 // writes reply and bytes only between a T2 that saw posted(s) and F1, and in that time no client can post, because no
 // client can settle. So the reply words of one slot are written in the order of its calls, and a caller accepts only its
 // own sequence number.
+//
+// Why `last` may stand for all that. It is done(s) only after an owner saw call s concluded, or settled the slot itself, and
+// before the next post; and only who takes a free slot relies on it, after (7): of a dead owner's slot nothing is believed.
+// It saves the looks at `request` and `reply`, which lie on the line that the server polls: the caller's first touch of
+// that line is then its writing.
 //
 // Why no worker of a live server is needed to free a slot: freeing is the owner's store, settling the next owner's
 // look. The server never writes `owner`, the client never writes `reply` or `taken`.
@@ -173,17 +180,36 @@ enum class Claim {
   given_back,  ///< The caller held it for a moment, found a worker in it and released it: see doorbell.hpp.
 };
 
-/// Becomes the owner in place of `before` (0: nobody) and ends what that one left pending.
+/// Whether the last owner left word that there is nothing to settle.
 template <class Slot>
-Claim take_ownership(Slot& slot, std::uint32_t before, std::uint32_t me) noexcept {
-  if (!slot.owner.compare_exchange_strong(before, me, std::memory_order_acquire,  // (7)
-                                          std::memory_order_relaxed)) {
-    return Claim::occupied;
-  }
-  SHARED_CHANNEL_TEST_POINT(client_claimed);
+bool was_left_settled(const Slot& slot) noexcept {
+  return State(slot.last.load(std::memory_order_relaxed)).phase() == Phase::done;
+}
+
+/// Leaves that word, after call `sequence` was answered and before release().
+template <class Slot>
+void leave_settled(Slot& slot, std::uint32_t sequence) noexcept {
+  slot.last.store(State(sequence, Phase::done).word(), std::memory_order_relaxed);
+}
+
+/// Becomes the owner in place of `before` (0: nobody).
+template <class Slot>
+bool take_ownership(Slot& slot, std::uint32_t before, std::uint32_t me) noexcept {
+  const bool is_mine = slot.owner.compare_exchange_strong(before, me, std::memory_order_acquire,  // (7)
+                                                          std::memory_order_relaxed);
+  if (is_mine) SHARED_CHANNEL_TEST_POINT(client_claimed);
+  return is_mine;
+}
+
+/// Ends what an earlier owner left pending in a slot that is now ours, or gives the slot back.
+template <class Slot>
+Claim settle(Slot& slot) noexcept {
   const State request = load_request(slot);
-  if (is_settled(slot, request)) return Claim::claimed;
-  if (request.phase() == Phase::posted && withdraw(slot, request.sequence()) != Withdrawal::abandoned) return Claim::claimed;
+  if (is_settled(slot, request) ||
+      (request.phase() == Phase::posted && withdraw(slot, request.sequence()) != Withdrawal::abandoned)) {
+    leave_settled(slot, request.sequence());
+    return Claim::claimed;
+  }
   release(slot);
   return Claim::given_back;
 }
@@ -192,21 +218,25 @@ Claim take_ownership(Slot& slot, std::uint32_t before, std::uint32_t me) noexcep
 template <class Slot>
 Claim claim(Slot& slot, std::uint32_t me) noexcept {
   if (slot.owner.load(std::memory_order_relaxed) != 0) return Claim::occupied;
-  const State request = load_request(slot);
-  if (request.phase() == Phase::withdrawn && !is_settled(slot, request)) return Claim::occupied;
-  return take_ownership(slot, 0, me);
+  if (!was_left_settled(slot)) {
+    const State request = load_request(slot);
+    if (request.phase() == Phase::withdrawn && !is_settled(slot, request)) return Claim::occupied;
+  }
+  if (!take_ownership(slot, 0, me)) return Claim::occupied;
+  return was_left_settled(slot) ? Claim::claimed : settle(slot);
 }
 
 /// Takes over a slot from client `dead`, of whom the kernel said that it is gone.
 template <class Slot>
 Claim recover(Slot& slot, std::uint32_t dead, std::uint32_t me) noexcept {
-  return take_ownership(slot, dead, me);
+  return take_ownership(slot, dead, me) ? settle(slot) : Claim::occupied;
 }
 
 /// Publishes the request that the owner has written; answers with the sequence number of the call.
 template <class Slot>
 std::uint32_t post(Slot& slot) noexcept {
-  std::uint32_t sequence = State::after(load_request(slot).sequence());
+  std::uint32_t sequence = State::after(State(slot.last.load(std::memory_order_relaxed)).sequence());
+  slot.last.store(State(0, Phase::idle).word(), std::memory_order_relaxed);
   // Never so among correct peers; among others, a stale reply must not pass for ours.
   if (load_reply(slot).concludes(sequence)) sequence = State::after(sequence);
   slot.request.store(State(sequence, Phase::posted).word(), std::memory_order_seq_cst);  // P1, (1)
@@ -259,12 +289,12 @@ enum class Take {
   let_go,   ///< It was withdrawn in that very moment; its caller may have left a slot that became free only now.
 };
 
-/// Takes the call that waits in the slot, at a desk that the worker has locked; `sequence` is then the call's.
+/// Takes the call that `request` asks for, at a desk that the worker has locked before it loaded that: with an older one T1
+/// could take back the mark of a later call, which another worker has executed meanwhile.
 template <class Slot, class Desk>
-Take take(Slot& slot, const Desk& desk, std::uint32_t& sequence) noexcept {
-  const State request = load_request(slot);
+Take take(Slot& slot, const Desk& desk, State request) noexcept {
   if (!is_waiting(desk, request)) return Take::nothing;
-  sequence = request.sequence();
+  const std::uint32_t sequence = request.sequence();
   slot.taken.store(State(sequence, Phase::taken).word(), std::memory_order_seq_cst);  // T1
   SHARED_CHANNEL_TEST_POINT(server_marked_taken);
   if (load_request(slot).is(Phase::posted, sequence)) return Take::taken;             // T2, (2)

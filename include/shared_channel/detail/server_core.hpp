@@ -176,11 +176,14 @@ class ServerCore final : private Answering {
   // ---- finding requests ----
   /// The next request, or nothing once the deadline has passed or the server is stopping.
   TakenCall next(Deadline& deadline) {
-    TakenCall found;
+    const std::uint32_t used = used_slots();
+    TakenCall found = scan(used > 0 ? used - 1 : 0);  // all but the one that was answered last
+    if (found) return found;
     const auto look = [&] {
-      found = scan();
+      found = scan(options_.slots);
       return found || stopping();
     };
+    if (spin_.look(look)) return found;
     for (;;) {
       if (stopping()) return {};
       if (spin_.poll(look, deadline)) return found;
@@ -198,11 +201,12 @@ class ServerCore final : private Answering {
     return stated < options_.slots ? stated : options_.slots;
   }
 
-  /// One look at every slot that was ever used, from where the last look ended: all callers are served in turn.
-  TakenCall scan() noexcept {
+  /// One look at every slot that was ever used, `most` of them at most, from where the last look ended: all callers are
+  /// served in turn.
+  TakenCall scan(std::uint32_t most) noexcept {
     const std::uint32_t count = used_slots();
     std::uint32_t index = cursor_.load(std::memory_order_relaxed);
-    for (std::uint32_t looked = 0; looked < count; ++looked) {
+    for (std::uint32_t looked = 0; looked < count && looked < most; ++looked) {
       if (index >= count) index = 0;
       if (const auto call = examine(index)) {
         cursor_.store(index + 1, std::memory_order_relaxed);
@@ -217,32 +221,32 @@ class ServerCore final : private Answering {
   TakenCall examine(std::uint32_t index) noexcept {
     Slot& slot = slots()[index];
     Desk& desk = desks_[index];
-    const State seen = load_request(slot);
-    const bool is_suspect = looks_executing(slot, seen) || has_lost_reply(slot, desk, seen);
-    if (!is_suspect && !is_waiting(desk, seen)) return {};
+    if (const State seen = load_request(slot); !is_waiting(desk, seen)) {
+      if (looks_executing(slot, seen) || has_lost_reply(slot, desk, seen)) repair(index, seen);
+      return {};
+    }
     if (!desk.try_lock()) return {};
     SHARED_CHANNEL_TEST_POINT(server_at_desk);
-    TakenCall call{index, 0};
-    const Take outcome = take(slot, desk, call.sequence);
-    if (outcome == Take::taken) return call;
+    const State request = load_request(slot);
+    const Take outcome = take(slot, desk, request);
+    if (outcome == Take::taken) [[likely]] return {index, request.sequence()};
     if (outcome == Take::let_go) pass_turn();
-    if (is_suspect) repair(index, seen);
     desk.unlock();
     return {};
   }
 
-  /// Ends what a damaged slot waits for, at its locked desk, if it is damaged.
+  /// Ends what a slot waits for that looks damaged, if no worker is at its desk and it still does.
   void repair(std::uint32_t index, State request) noexcept {
     Slot& slot = slots()[index];
-    if (looks_executing(slot, request)) {
-      let_go(slot, request.sequence());
-      pass_turn();
-    } else if (has_lost_reply(slot, desks_[index], request)) {
-      conclude_at_desk({index, request.sequence()}, Phase::damaged);
-    } else {
-      return;
-    }
-    damaged_.fetch_add(1, std::memory_order_relaxed);
+    Desk& desk = desks_[index];
+    if (!desk.try_lock()) return;
+    const bool is_executing = looks_executing(slot, request);
+    const bool has_lost = has_lost_reply(slot, desk, request);
+    if (is_executing) let_go(slot, request.sequence());
+    if (has_lost) conclude_at_desk({index, request.sequence()}, Phase::damaged);
+    desk.unlock();
+    if (is_executing) pass_turn();
+    if (is_executing || has_lost) damaged_.fetch_add(1, std::memory_order_relaxed);
   }
 
   [[nodiscard]] bool has_posted() const noexcept {

@@ -13,7 +13,7 @@
 namespace shared_channel::detail {
 
 /// One direction's message in one slot. A message of fixed size lies at fixed(). One of variable length lies inline if it
-/// has at most inline_capacity bytes, whatever the capacity is: so that a short one travels in one cache line.
+/// has at most inline_capacity bytes, whatever the capacity is: so that a short one travels beside its words.
 class Frame {
  public:
   Frame(Slot& slot, std::byte* area, std::size_t capacity) noexcept : slot_(&slot), area_(area), capacity_(capacity) {}

@@ -28,7 +28,6 @@ bool spin_briefly(Ready&& ready) noexcept {
 /// Polls `ready` until it is true, or `budget` or the deadline has passed, but briefly at least. True if ready.
 template <class Ready>
 bool spin(Ready&& ready, nanoseconds budget, Deadline& deadline) noexcept {
-  if (spin_briefly(ready)) return true;
   const Clock::time_point limit = deadline.within(budget).at();
   do {
     if (spin_briefly(ready)) return true;
@@ -40,7 +39,6 @@ bool spin(Ready&& ready, nanoseconds budget, Deadline& deadline) noexcept {
 /// wait for.
 template <class Ready>
 bool spin_yielding(Ready&& ready, nanoseconds budget, Deadline& deadline) noexcept {
-  if (spin_briefly(ready)) return true;
   const Clock::time_point limit = deadline.within(budget).at();
   do {
     std::this_thread::yield();
@@ -48,6 +46,40 @@ bool spin_yielding(Ready&& ready, nanoseconds budget, Deadline& deadline) noexce
   } while (Clock::now() < limit);
   return false;
 }
+
+/// Learns when to look first. A look takes the line away from the peer that is about to write there, who then has to fetch it back:
+/// a first look that comes too early costs more than one that comes late. So it comes after as long as it took lately: a bit
+/// earlier after each answer that was there, clearly later after each that came soon after the look. Counted
+/// in turns of an empty loop, which need no clock; how long one takes does not matter. Threads may share one.
+class FirstLook {
+ public:
+  /// Waits, looks once, and learns from success. After failure comes arrived_late() or did_not_arrive().
+  template <class Ready>
+  bool succeeds(Ready&& ready) noexcept {
+    const std::uint32_t turns = turns_.load(std::memory_order_relaxed);
+    for (std::uint32_t turn = 0; turn < turns; ++turn) std::atomic_signal_fence(std::memory_order_seq_cst);
+    if (!ready()) return false;
+    if (turns > 0) turns_.store(turns - 1, std::memory_order_relaxed);
+    return true;
+  }
+
+  void arrived_late() noexcept {
+    const std::uint32_t turns = turns_.load(std::memory_order_relaxed) + later;
+    turns_.store(turns < most ? turns : most, std::memory_order_relaxed);
+  }
+
+  /// The peer has something else to do.
+  void did_not_arrive() noexcept {
+    const std::uint32_t turns = turns_.load(std::memory_order_relaxed);
+    if (turns > 0) turns_.store(turns / 2, std::memory_order_relaxed);
+  }
+
+ private:
+  static constexpr std::uint32_t later = 8;
+  static constexpr std::uint32_t most = 2000;  // half a microsecond or so
+
+  std::atomic<std::uint32_t> turns_{0};
+};
 
 /// Learns whether spinning pays. Where the peer takes longer than the spin, or needs the very core that we spin on, spinning
 /// does not see the answer: after a few such misses only a brief spin is left, or none where there is but one core, and the
@@ -62,6 +94,12 @@ class AdaptiveSpin {
   /// Whether the policy allows to sleep at all.
   [[nodiscard]] bool never_sleeps() const noexcept { return policy_.spin == (nanoseconds::max)(); }
 
+  /// The first look for an answer that may come at once. If it fails, poll() goes on.
+  template <class Ready>
+  bool look(Ready&& ready) noexcept {
+    return first_look_.succeeds(ready);
+  }
+
   /// Polls as long as policy, experience and deadline allow. True if ready.
   template <class Ready>
   bool poll(Ready&& ready, Deadline& deadline) noexcept {
@@ -72,9 +110,17 @@ class AdaptiveSpin {
   /// a peer's death is to stay unnoticed.
   template <class Ready, class Gone>
   bool poll(Ready&& ready, Gone&& gone, Deadline& deadline) noexcept {
-    if (never_sleeps()) return spin(ready, look_around, deadline);
     if (policy_.spin <= nanoseconds::zero()) return ready();
-    if (!worth_trying()) return has_cores_ ? spin_briefly(ready) : ready();
+    const bool is_worth_trying = never_sleeps() || worth_trying();
+    if (!is_worth_trying && !has_cores_) return ready();
+    if (spin_briefly(ready)) {
+      first_look_.arrived_late();
+      if (is_worth_trying) forget_misses();
+      return true;
+    }
+    first_look_.did_not_arrive();
+    if (!is_worth_trying) return false;
+    if (never_sleeps()) return spin(ready, look_around, deadline);
     nanoseconds budget = policy_.spin;
     bool is_ready = spin_yielding(ready, budget < look_around ? budget : look_around, deadline);
     while (!is_ready && (budget -= look_around) > nanoseconds::zero() && !deadline.passed()) {
@@ -82,7 +128,7 @@ class AdaptiveSpin {
       is_ready = spin_yielding(ready, budget < look_around ? budget : look_around, deadline);
     }
     if (is_ready) {
-      if (misses_.load(std::memory_order_relaxed) != 0) misses_.store(0, std::memory_order_relaxed);
+      forget_misses();
     } else if (!deadline.passed()) {  // else it was cut short: nothing learnt
       learn_miss();
     }
@@ -95,6 +141,10 @@ class AdaptiveSpin {
   static constexpr nanoseconds look_around = std::chrono::milliseconds(1);
   static constexpr std::uint32_t patience = 3;  // misses in a row before spinning is skipped
   static constexpr std::uint32_t rarest = patience + 3;  // then a try every 2, 4, 8 waits
+
+  void forget_misses() noexcept {
+    if (misses_.load(std::memory_order_relaxed) != 0) misses_.store(0, std::memory_order_relaxed);
+  }
 
   void learn_miss() noexcept {
     const std::uint32_t misses = misses_.load(std::memory_order_relaxed);
@@ -112,6 +162,7 @@ class AdaptiveSpin {
 
   WaitPolicy policy_;
   bool has_cores_;
+  FirstLook first_look_;
   std::atomic<std::uint32_t> misses_{0};
   std::atomic<std::uint32_t> skipped_{0};
 };

@@ -98,7 +98,7 @@ class ForkGuard {
   }
 
   /// Counts the forks between the first process and this one.
-  [[nodiscard]] std::uint32_t epoch() const noexcept { return epoch_.load(std::memory_order_relaxed); }
+  [[nodiscard]] static std::uint32_t epoch() noexcept { return epoch_.load(std::memory_order_relaxed); }
 
  private:
   ForkGuard() {
@@ -125,16 +125,16 @@ class ForkGuard {
   std::mutex mutex_;
   std::vector<int> descriptors_;
   std::vector<Range> mappings_;
-  std::atomic<std::uint32_t> epoch_{0};
+  static inline std::atomic<std::uint32_t> epoch_{0};  // static, since every call asks for it
 };
 
 /// Remembers the process that it was made in.
 class ForkMark {
  public:
-  [[nodiscard]] bool in_child() const noexcept { return ForkGuard::instance().epoch() != epoch_; }
+  [[nodiscard]] bool in_child() const noexcept { return ForkGuard::epoch() != epoch_; }
 
  private:
-  std::uint32_t epoch_ = ForkGuard::instance().epoch();
+  std::uint32_t epoch_ = ForkGuard::instance().epoch();  // the instance, so that it counts from here on
 };
 
 /// A descriptor that the ForkGuard closes in children. -1: none.
