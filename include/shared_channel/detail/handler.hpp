@@ -212,7 +212,7 @@ Outcome invoke(Handler& handler, const Call& call) {
 /// there to the same channel, which might wait for itself, is refused.
 class HandlerScope {
  public:
-  HandlerScope(std::uint64_t generation, const TakenCall& call) noexcept
+  HandlerScope(std::uint64_t generation, TakenCall call) noexcept
       : generation_(generation), index_(call.index), sequence_(call.sequence), outer_(innermost()) {
     innermost() = this;
   }
@@ -221,7 +221,7 @@ class HandlerScope {
   HandlerScope& operator=(const HandlerScope&) = delete;
 
   /// Leaves it to the handler of this call, if that is running on the calling thread, to answer after all.
-  static bool leave_unanswered(std::uint64_t generation, const TakenCall& call) noexcept {
+  static bool leave_unanswered(std::uint64_t generation, TakenCall call) noexcept {
     for (HandlerScope* scope = innermost(); scope != nullptr; scope = scope->outer_) {
       if (scope->generation_ == generation && scope->index_ == call.index && scope->sequence_ == call.sequence) {
         return scope->unanswered_ = true;

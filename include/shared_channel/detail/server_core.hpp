@@ -176,14 +176,19 @@ class ServerCore final : private Answering {
   // ---- finding requests ----
   /// The next request, or nothing once the deadline has passed or the server is stopping.
   TakenCall next(Deadline& deadline) {
+    if (stopping()) return {};
     const std::uint32_t used = used_slots();
     TakenCall found = scan(used > 0 ? used - 1 : 0);  // all but the one that was answered last
-    if (found) return found;
     const auto look = [&] {
-      found = scan(options_.slots);
+      found = scan(used_slots());
       return found || stopping();
     };
-    if (spin_.look(look)) return found;
+    if (found || spin_.look(look)) return found;
+    return await(look, found, deadline);
+  }
+
+  template <class Look>
+  TakenCall await(Look& look, const TakenCall& found, Deadline& deadline) {
     for (;;) {
       if (stopping()) return {};
       if (spin_.poll(look, deadline)) return found;
@@ -201,13 +206,12 @@ class ServerCore final : private Answering {
     return stated < options_.slots ? stated : options_.slots;
   }
 
-  /// One look at every slot that was ever used, `most` of them at most, from where the last look ended: all callers are
-  /// served in turn.
-  TakenCall scan(std::uint32_t most) noexcept {
-    const std::uint32_t count = used_slots();
+  /// One look at `count` slots, from where the last look ended: all callers are served in turn.
+  TakenCall scan(std::uint32_t count) noexcept {
+    const std::uint32_t used = used_slots();
     std::uint32_t index = cursor_.load(std::memory_order_relaxed);
-    for (std::uint32_t looked = 0; looked < count && looked < most; ++looked) {
-      if (index >= count) index = 0;
+    for (std::uint32_t looked = 0; looked < count; ++looked) {
+      if (index >= used) index = 0;
       if (const auto call = examine(index)) {
         cursor_.store(index + 1, std::memory_order_relaxed);
         return call;
@@ -270,7 +274,7 @@ class ServerCore final : private Answering {
   /// What a handler is called with: the taken call's frames, and whatever else the handler's form asks for.
   class Invocation {
    public:
-    Invocation(ServerCore& core, const TakenCall& call) noexcept : core_(core), call_(call) {}
+    Invocation(ServerCore& core, TakenCall call) noexcept : core_(core), call_(call) {}
     [[nodiscard]] Frame request() const noexcept { return core_.slots().request(call_.index); }
     [[nodiscard]] Frame reply() const noexcept { return core_.slots().reply(call_.index); }
     [[nodiscard]] CallContext context() const { return core_.context(call_); }
@@ -289,7 +293,7 @@ class ServerCore final : private Answering {
   };
 
   template <class Answer>
-  void handle(const TakenCall& call, Answer& answer) {
+  void handle(TakenCall call, Answer& answer) {
     // Two rings that meet before a sleeper sleeps can merge into one (Win32 events do): whoever got the one passes it on.
     if (options_.threads > 1 && header().exec.sleepers.load(std::memory_order_relaxed) != 0 && has_posted() &&
         must_ring(header().exec)) {
@@ -319,7 +323,7 @@ class ServerCore final : private Answering {
     if (outcome) leave(call, *outcome);
   }
 
-  [[nodiscard]] CallContext context(const TakenCall& call) const {
+  [[nodiscard]] CallContext context(TakenCall call) const {
     const Slot& slot = slots()[call.index];
     const auto stated = static_cast<std::int64_t>(slot.deadline.load(std::memory_order_relaxed));
     const auto timeout = static_cast<std::int64_t>(slot.timeout.load(std::memory_order_relaxed));
@@ -331,10 +335,10 @@ class ServerCore final : private Answering {
   }
 
   // ---- Answering: what responders and contexts ask for, from any thread ----
-  [[nodiscard]] Frame reply_frame(const TakenCall& call) const noexcept override { return slots().reply(call.index); }
+  [[nodiscard]] Frame reply_frame(TakenCall call) const noexcept override { return slots().reply(call.index); }
 
   /// Cut to the room there is.
-  Phase fail(const TakenCall& call, std::string_view text) noexcept override {
+  Phase fail(TakenCall call, std::string_view text) noexcept override {
     const std::size_t length = text.size() < text_capacity ? text.size() : text_capacity;
     Slot& slot = slots()[call.index];
     std::memcpy(slot.text, text.data(), length);
@@ -342,7 +346,7 @@ class ServerCore final : private Answering {
     return Phase::failed;
   }
 
-  void conclude(const TakenCall& call, Phase outcome) noexcept override {
+  void conclude(TakenCall call, Phase outcome) noexcept override {
     leave(call, outcome);
     // A worker looks at every slot again before it sleeps or ends; a responder's thread does not. While it was at the
     // desk, a worker may have turned away from the slot's next call. Either that worker came after us, or we see its call.
@@ -353,20 +357,20 @@ class ServerCore final : private Answering {
 
   static constexpr std::string_view dropped = "the handler dropped the call without an answer";
 
-  void drop(const TakenCall& call) noexcept override {
+  void drop(TakenCall call) noexcept override {
     // If the handler is throwing, handle() will know the text.
     if (std::uncaught_exceptions() > 0 && HandlerScope::leave_unanswered(generation_->number(), call)) return;
     conclude(call, fail(call, dropped));
   }
 
   /// Ends the call and leaves its desk.
-  void leave(const TakenCall& call, Phase outcome) noexcept {
+  void leave(TakenCall call, Phase outcome) noexcept {
     conclude_at_desk(call, outcome);
     SHARED_CHANNEL_TEST_POINT(server_leaves_desk);
     desks_[call.index].unlock();
   }
 
-  void conclude_at_desk(const TakenCall& call, Phase outcome) noexcept {
+  void conclude_at_desk(TakenCall call, Phase outcome) noexcept {
     switch (finish(slots()[call.index], desks_[call.index], call.sequence, outcome)) {
       case Finish::nothing: break;
       case Finish::wake: generation_->done(call.index).ring(); break;
@@ -374,7 +378,7 @@ class ServerCore final : private Answering {
     }
   }
 
-  [[nodiscard]] bool is_wanted(const TakenCall& call) const noexcept override {
+  [[nodiscard]] bool is_wanted(TakenCall call) const noexcept override {
     const Slot& slot = slots()[call.index];
     const bool is_answered = desks_[call.index].concluded.load(std::memory_order_relaxed) == call.sequence;
     return !is_answered && load_request(slot).is(Phase::posted, call.sequence) && generation_->leases().is_held(slot.owner.load(std::memory_order_relaxed));

@@ -30,14 +30,14 @@ struct TakenCall {
 /// The part of the server that answers a taken call. Thread-safe.
 class Answering {
  public:
-  [[nodiscard]] virtual Frame reply_frame(const TakenCall& call) const noexcept = 0;
+  [[nodiscard]] virtual Frame reply_frame(TakenCall call) const noexcept = 0;
   /// Leaves the text that the caller's error will carry.
-  virtual Phase fail(const TakenCall& call, std::string_view text) noexcept = 0;
-  virtual void conclude(const TakenCall& call, Phase outcome) noexcept = 0;
+  virtual Phase fail(TakenCall call, std::string_view text) noexcept = 0;
+  virtual void conclude(TakenCall call, Phase outcome) noexcept = 0;
   /// The call's Responder went without an answer.
-  virtual void drop(const TakenCall& call) noexcept = 0;
+  virtual void drop(TakenCall call) noexcept = 0;
   /// Whether the caller still waits for the answer.
-  [[nodiscard]] virtual bool is_wanted(const TakenCall& call) const noexcept = 0;
+  [[nodiscard]] virtual bool is_wanted(TakenCall call) const noexcept = 0;
 
  protected:
   ~Answering() = default;
