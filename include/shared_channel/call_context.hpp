@@ -45,6 +45,7 @@ class CallContext {
   [[nodiscard]] unsigned slot() const noexcept { return call_.index; }
 
  private:
+  template <class>
   friend class detail::ServerCore;
   CallContext(std::shared_ptr<detail::ServerLink> link, const detail::TakenCall& call,
               std::chrono::steady_clock::time_point deadline, std::uint32_t process)

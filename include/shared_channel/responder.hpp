@@ -48,6 +48,7 @@ class Responder {
   }
 
  private:
+  template <class>
   friend class detail::ServerCore;
   Responder(std::shared_ptr<detail::ServerLink> link, const detail::TakenCall& call) : link_(std::move(link)), call_(call) {}
 

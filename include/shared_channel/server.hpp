@@ -35,6 +35,8 @@ namespace shared_channel {
 /// callers get server_stopped. In a fork()ed child the object is inert: only the parent's serves.
 template <class Request, class Reply>
 class SharedChannel<Request, Reply>::Server {
+  using Core = detail::ServerCore<typename detail::PlatformOf<Request>::Type>;
+
  public:
 #if defined(__cpp_exceptions)
   /// As create(), but throws ChannelException.
@@ -45,7 +47,7 @@ class SharedChannel<Request, Reply>::Server {
   /// Errors: invalid_name, invalid_argument (options), name_in_use, access_denied, not_owner (somebody else's
   /// object has the name), out_of_memory (the slots do not fit), system_error. On an error nothing is left behind.
   static Result<Server> create(std::string_view name, const ServerOptions& options = {}) {
-    auto core = detail::ServerCore::create(name, options, [](const ServerOptions& valid) {
+    auto core = Core::create(name, options, [](const ServerOptions& valid) {
       return detail::shape_of<Request, Reply>(static_cast<std::uint32_t>(valid.max_request_bytes),
                                               static_cast<std::uint32_t>(valid.max_reply_bytes));
     });
@@ -113,7 +115,7 @@ class SharedChannel<Request, Reply>::Server {
   [[nodiscard]] std::uint64_t damaged_slots() const noexcept { return core_ ? core_->damaged_slots() : 0; }
 
  private:
-  explicit Server(std::unique_ptr<detail::ServerCore> core) : core_(std::move(core)) {}
+  explicit Server(std::unique_ptr<Core> core) : core_(std::move(core)) {}
 
   /// The handler as the core calls it: a taken call in, how it was left out. `Held` is Handler or Handler&.
   template <class Held>
@@ -141,7 +143,7 @@ class SharedChannel<Request, Reply>::Server {
     core_.reset();
   }
 
-  std::unique_ptr<detail::ServerCore> core_;
+  std::unique_ptr<Core> core_;
 };
 
 }  // namespace shared_channel

@@ -26,11 +26,17 @@
 
 namespace shared_channel::detail {
 
+template <class Platform>
 class ClientCore;
 
 /// Calls a watcher away from its sleep. One sleeper, any number of ringers, one process; doorbell.hpp has the argument: R1
 /// is `news_`, and S3 looks at it.
+template <class Platform>
 class WatcherBell {
+  using WaitSet = typename Platform::WaitSet;
+  using Entry = typename WaitSet::Entry;
+  using Watch = typename Platform::Watch;
+
  public:
   [[nodiscard]] int failure() const noexcept { return set_.failure(); }
 
@@ -47,10 +53,10 @@ class WatcherBell {
   /// Sleeps until a ring, or until what `look` says: it runs after the announcement, and answers with the entries to
   /// sleep on, or nothing if there is no need to.
   template <class Look>
-  platform::Wake sleep(Look&& look, Deadline& deadline, const platform::Watch* server) {
+  platform::Wake sleep(Look&& look, Deadline& deadline, const Watch* server) {
     const Sleeper sleeper(bell_, 1);  // S1, S2
     if (has_news()) return platform::Wake::signalled;  // S3
-    const std::optional<std::span<const platform::WaitSet::Entry>> entries = look();
+    const std::optional<std::span<const Entry>> entries = look();
     if (!entries) return platform::Wake::signalled;
     return set_.wait(sleeper.ticket(), *entries, deadline, server);  // S4
   }
@@ -58,27 +64,39 @@ class WatcherBell {
  private:
   Bell bell_{};
   std::atomic<bool> news_{false};
-  platform::WaitSet set_{bell_.sequence};
+  WaitSet set_{bell_.sequence};
 };
 
+template <class Platform>
 class AsyncCall;
 
 /// What happens by itself when a call has ended. Runs on the watcher's thread, at most once.
+template <class Platform>
 class Continuation {
  public:
   virtual ~Continuation() = default;
-  virtual void run(AsyncCall& call) noexcept = 0;
+  virtual void run(AsyncCall<Platform>& call) noexcept = 0;
 };
 
+template <class Platform>
 class AsyncCall {
+  using ClientCore = detail::ClientCore<Platform>;
+  using Connections = detail::Connections<Platform>;
+  using Use = typename Connections::Use;
+  using Call = detail::Call<Platform>;
+  using Notifier = typename Platform::Notifier;
+  using WatcherBell = detail::WatcherBell<Platform>;
+  using Continuation = detail::Continuation<Platform>;
+  using Entry = typename Platform::WaitSet::Entry;
+
  public:
-  AsyncCall(std::shared_ptr<ClientCore> core, Connections::Use use, const Deadline& deadline) noexcept
+  AsyncCall(std::shared_ptr<ClientCore> core, Use use, const Deadline& deadline) noexcept
       : core_(std::move(core)), use_(std::move(use)), call_(*use_), deadline_(deadline) {}
   AsyncCall(const AsyncCall&) = delete;
   AsyncCall& operator=(const AsyncCall&) = delete;
 
   [[nodiscard]] const std::shared_ptr<ClientCore>& core() const noexcept { return core_; }
-  [[nodiscard]] const Connections::Use& use() const noexcept { return use_; }
+  [[nodiscard]] const Use& use() const noexcept { return use_; }
   [[nodiscard]] Call& call() noexcept { return call_; }
   [[nodiscard]] Deadline& deadline() noexcept { return deadline_; }
 
@@ -142,7 +160,7 @@ class AsyncCall {
   void fail(Errc reason, int native) noexcept { end(call_.give_up(reason, native)); }
 
   /// Has `notifier` notified at the end. True: a watcher is now needed.
-  bool notify_at_end(std::shared_ptr<platform::Notifier> notifier) noexcept {
+  bool notify_at_end(std::shared_ptr<Notifier> notifier) noexcept {
     const std::lock_guard lock(mutex_);
     notifier_ = std::move(notifier);
     if (ended_by_now()) notifier_->notify();
@@ -183,14 +201,14 @@ class AsyncCall {
   }
 
   /// Announces that the watcher sleeps. Nothing: it need not, the call has ended.
-  std::optional<platform::WaitSet::Entry> announce() noexcept {
+  std::optional<Entry> announce() noexcept {
     const std::lock_guard lock(mutex_);
     if (ended_) return std::nullopt;
     const auto seen = call_.announce(announced_);
     announced_ = true;
     if (!seen) return std::nullopt;
     auto done = call_.done();
-    if (done) return platform::WaitSet::Entry{*done, *seen};
+    if (done) return Entry{*done, *seen};
     end_locked(call_.give_up_sleepless(done.error()));
     return std::nullopt;
   }
@@ -261,7 +279,7 @@ class AsyncCall {
   }
 
   const std::shared_ptr<ClientCore> core_;  // first, so that it goes last
-  const Connections::Use use_;
+  const Use use_;
   Call call_;
   Deadline deadline_;  // started, and never changed
 
@@ -273,7 +291,7 @@ class AsyncCall {
   std::optional<Failure> failure_;
   WatcherBell* bell_ = nullptr;  // of the watcher that may sleep on the reply word
   std::thread::id watcher_;
-  std::shared_ptr<platform::Notifier> notifier_;
+  std::shared_ptr<Notifier> notifier_;
   std::unique_ptr<Continuation> continuation_;
 };
 

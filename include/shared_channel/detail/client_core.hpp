@@ -20,7 +20,16 @@
 
 namespace shared_channel::detail {
 
+template <class Platform>
 class ClientCore {
+  using Connection = detail::Connection<Platform>;
+  using Connections = detail::Connections<Platform>;
+  using Use = typename Connections::Use;
+  using Call = detail::Call<Platform>;
+  using AsyncCall = detail::AsyncCall<Platform>;
+  using Completer = detail::Completer<Platform>;
+  using ForkMark = typename Platform::ForkMark;
+
  public:
   static Result<std::shared_ptr<ClientCore>> create(std::string_view name, const Shape& shape, const ClientOptions& options) {
     auto names = Names::make(name, options.scope);
@@ -39,7 +48,7 @@ class ClientCore {
     if (mark_.in_child()) return forked();
     std::optional<Error> setback;
     for (;;) {
-      const Connections::Use use = connections_.current();
+      const Use use = connections_.current();
       if (!use) {
         auto attached = connect(deadline);
         if (attached) continue;
@@ -70,7 +79,7 @@ class ClientCore {
     deadline.start();
     std::optional<Error> setback;
     for (;;) {
-      Connections::Use use = connections_.current();
+      Use use = connections_.current();
       if (use && use->server().look() != platform::Peer::alive) {
         connections_.retire(use);
         continue;
@@ -118,7 +127,7 @@ class ClientCore {
 
   [[nodiscard]] bool connected() noexcept {
     if (mark_.in_child()) return false;
-    const Connections::Use use = connections_.current();
+    const Use use = connections_.current();
     return use && use->server().look() == platform::Peer::alive;
   }
 
@@ -187,7 +196,7 @@ class ClientCore {
     const ConnectingThread me(*this, deadline);
     if (!me) return names_.error(Errc::timed_out, "another thread was still connecting at the deadline");
     {
-      const Connections::Use use = connections_.current();
+      const Use use = connections_.current();
       if (use && use->server().look() == platform::Peer::alive) return {};
       if (use) connections_.retire(use);
     }
@@ -206,7 +215,7 @@ class ClientCore {
       const bool may_come = code == Errc::no_server || code == Errc::server_stopped || code == Errc::server_died;
       if (!may_come || deadline.passed()) return connected;
       const nanoseconds left = deadline.remaining();
-      platform::rest(left < search_interval ? left : search_interval);
+      Platform::rest(left < search_interval ? left : search_interval);
     }
   }
 
@@ -246,7 +255,7 @@ class ClientCore {
   Names names_;
   Shape shape_;
   ClientOptions options_;
-  platform::ForkMark mark_;
+  ForkMark mark_;
   std::mutex connecting_mutex_;
   std::condition_variable connecting_over_;
   bool connecting_ = false;

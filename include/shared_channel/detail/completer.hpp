@@ -19,7 +19,15 @@
 namespace shared_channel::detail {
 
 /// One thread and the calls, all of one connection, whose ends it waits for.
+template <class Platform>
 class Watcher {
+  using Connection = detail::Connection<Platform>;
+  using Call = detail::Call<Platform>;
+  using AsyncCall = detail::AsyncCall<Platform>;
+  using WatcherBell = detail::WatcherBell<Platform>;
+  using WaitSet = typename Platform::WaitSet;
+  using Entry = typename WaitSet::Entry;
+
  public:
   explicit Watcher(WaitPolicy policy) noexcept : spin_(policy) {}
 
@@ -41,7 +49,7 @@ class Watcher {
   /// For Completer, which takes care that one thread at a time does it.
   [[nodiscard]] bool has_room_for(const Connection& connection) const noexcept {
     const std::size_t load = load_.load(std::memory_order_acquire);
-    return load == 0 || (load < platform::WaitSet::capacity && connection_ == &connection);
+    return load == 0 || (load < WaitSet::capacity && connection_ == &connection);
   }
   void add(std::shared_ptr<AsyncCall> call) {
     {
@@ -104,7 +112,7 @@ class Watcher {
 
   std::optional<Errc> idle() {
     Deadline never = Deadline::never();
-    bell_.sleep([] { return std::optional(std::span<const platform::WaitSet::Entry>()); }, never, nullptr);
+    bell_.sleep([] { return std::optional(std::span<const Entry>()); }, never, nullptr);
     return std::nullopt;
   }
 
@@ -130,14 +138,14 @@ class Watcher {
     return any.call().server_end().value_or(Errc::server_died);
   }
 
-  std::optional<std::span<const platform::WaitSet::Entry>> announce() noexcept {
+  std::optional<std::span<const Entry>> announce() noexcept {
     std::size_t count = 0;
     for (const auto& call : calls_) {
       const auto entry = call->announce();
       if (!entry) return std::nullopt;
       entries_[count++] = *entry;
     }
-    return std::span<const platform::WaitSet::Entry>(entries_.data(), count);
+    return std::span<const Entry>(entries_.data(), count);
   }
 
   void end_all() {
@@ -156,12 +164,16 @@ class Watcher {
   std::mutex mutex_;
   std::vector<std::shared_ptr<AsyncCall>> arrived_;
   std::vector<std::shared_ptr<AsyncCall>> calls_;  // the thread's own
-  std::array<platform::WaitSet::Entry, platform::WaitSet::capacity> entries_;
+  std::array<Entry, WaitSet::capacity> entries_;
   std::thread thread_;
 };
 
 /// A client's watchers. Thread-safe.
+template <class Platform>
 class Completer {
+  using AsyncCall = detail::AsyncCall<Platform>;
+  using Watcher = detail::Watcher<Platform>;
+
  public:
   explicit Completer(WaitPolicy policy) noexcept : policy_(policy) {}
 

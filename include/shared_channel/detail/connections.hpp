@@ -25,7 +25,10 @@
 
 namespace shared_channel::detail {
 
+template <class Platform>
 class Connections {
+  using Connection = detail::Connection<Platform>;
+
   struct Cell {
     std::atomic<std::uint32_t> users{0};
     std::unique_ptr<Connection> connection;

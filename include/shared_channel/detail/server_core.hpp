@@ -24,7 +24,12 @@
 
 namespace shared_channel::detail {
 
+template <class Platform>
 class ServerCore final : private Answering {
+  using Generation = detail::Generation<Platform>;
+  using Signal = typename Platform::Signal;
+  using ForkMark = typename Platform::ForkMark;
+
  public:
   /// `shape_for` makes the channel's Shape from options that have been checked.
   template <class ShapeFor>
@@ -46,7 +51,7 @@ class ServerCore final : private Answering {
     stop();
     if (in_background_) join();
     // A serve() in another thread leaves by itself after stop() and joins its workers; its last call is answered first.
-    while (serving_.load(std::memory_order_acquire)) platform::rest(std::chrono::milliseconds(1));
+    while (serving_.load(std::memory_order_acquire)) Platform::rest(std::chrono::milliseconds(1));
     link_->cut();
   }
 
@@ -120,8 +125,8 @@ class ServerCore final : private Answering {
 
   [[nodiscard]] Header& header() const noexcept { return generation_->header(); }
   [[nodiscard]] const SlotArray& slots() const noexcept { return generation_->slots(); }
-  [[nodiscard]] platform::Signal& exec() const noexcept { return generation_->exec(); }
-  [[nodiscard]] platform::Signal& turn() const noexcept { return generation_->turn(); }
+  [[nodiscard]] Signal& exec() const noexcept { return generation_->exec(); }
+  [[nodiscard]] Signal& turn() const noexcept { return generation_->turn(); }
 
   // ---- threads ----
   Result<void> begin_serving() {
@@ -382,7 +387,7 @@ class ServerCore final : private Answering {
 
   Names names_;
   ServerOptions options_;
-  platform::ForkMark mark_;
+  ForkMark mark_;
   std::unique_ptr<Generation> generation_;
   std::shared_ptr<ServerLink> link_{new ServerLink(*this)};
   std::unique_ptr<Desk[]> desks_;        // one per slot

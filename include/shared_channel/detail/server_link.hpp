@@ -15,6 +15,7 @@
 
 namespace shared_channel::detail {
 
+template <class Platform>
 class ServerCore;
 
 /// A call that this process has taken and not yet concluded; or none. Two registers' worth, not a std::optional: that
