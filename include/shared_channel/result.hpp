@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cassert>
-#include <concepts>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
@@ -110,7 +109,7 @@ class [[nodiscard]] Result {
   explicit Result(detail::FromBytes bytes) : has_value_(true), value_(bytes) {}
 
   Result(Result&& other) noexcept : has_value_(other.has_value_) { construct(std::move(other)); }
-  Result(const Result& other) requires std::copy_constructible<T> : has_value_(other.has_value_) { construct(other); }
+  Result(const Result& other) requires(std::is_copy_constructible_v<T>) : has_value_(other.has_value_) { construct(other); }
   Result& operator=(Result&& other) noexcept {
     if (this != &other) {
       destroy();
@@ -119,7 +118,7 @@ class [[nodiscard]] Result {
     }
     return *this;
   }
-  Result& operator=(const Result& other) requires std::copy_constructible<T> { return *this = Result(other); }
+  Result& operator=(const Result& other) requires(std::is_copy_constructible_v<T>) { return *this = Result(other); }
   ~Result() { destroy(); }
 
   [[nodiscard]] bool has_value() const noexcept { return has_value_; }
@@ -194,12 +193,15 @@ class [[nodiscard]] Result<void> {
   using value_type = void;
 
   Result() = default;
-  Result(Error error) : error_(std::make_unique<Error>(std::move(error))) {}  // NOLINT: implicit on purpose
-  Result(const Result& other) : error_(other.error_ ? std::make_unique<Error>(*other.error_) : nullptr) {}
-  Result(Result&&) noexcept = default;
-  Result& operator=(Result&&) noexcept = default;
+  Result(Error error) : error_(new Error(std::move(error))) {}  // NOLINT: implicit on purpose
+  Result(const Result& other) : error_(other.error_ != nullptr ? new Error(*other.error_) : nullptr) {}
+  Result(Result&& other) noexcept : error_(std::exchange(other.error_, nullptr)) {}
+  Result& operator=(Result&& other) noexcept {
+    std::swap(error_, other.error_);
+    return *this;
+  }
   Result& operator=(const Result& other) { return *this = Result(other); }
-  ~Result() = default;
+  ~Result() { delete error_; }
 
   [[nodiscard]] bool has_value() const noexcept { return error_ == nullptr; }
   [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
@@ -221,7 +223,7 @@ class [[nodiscard]] Result<void> {
   }
 
  private:
-  std::unique_ptr<Error> error_;  // one pointer, so that success costs nothing to return
+  Error* error_ = nullptr;  // one pointer, so that success costs nothing to return
 };
 
 }  // namespace shared_channel
