@@ -67,16 +67,16 @@ class ForkGuard {
   template <class Open>
   int open(Open&& open) {
     const std::lock_guard lock(mutex_);
-    descriptors_.push_back(-1);  // first, as it may throw
+    held_.push_back({});  // first, as it may throw
     const int descriptor = open();
-    if (descriptor >= 0) descriptors_.back() = descriptor;
-    else descriptors_.pop_back();
+    if (descriptor >= 0) held_.back().descriptor = descriptor;
+    else held_.pop_back();
     return descriptor;
   }
 
   void close(int descriptor) noexcept {
     const std::lock_guard lock(mutex_);
-    std::erase(descriptors_, descriptor);
+    forget([descriptor](const Held& held) { return held.descriptor == descriptor; });
     ::close(descriptor);
   }
 
@@ -84,16 +84,16 @@ class ForkGuard {
   template <class Map>
   void* map(std::size_t size, Map&& map) {
     const std::lock_guard lock(mutex_);
-    mappings_.push_back({MAP_FAILED, size});
+    held_.push_back({});
     void* const data = map();
-    if (data != MAP_FAILED) mappings_.back().data = data;
-    else mappings_.pop_back();
+    if (data != MAP_FAILED) held_.back() = {-1, data, size};
+    else held_.pop_back();
     return data;
   }
 
   void unmap(void* data, std::size_t size) noexcept {
     const std::lock_guard lock(mutex_);
-    std::erase_if(mappings_, [data](const Range& range) { return range.data == data; });
+    forget([data](const Held& held) { return held.data == data; });
     ::munmap(data, size);
   }
 
@@ -107,24 +107,33 @@ class ForkGuard {
   ~ForkGuard() = default;
 
   void in_child() noexcept {
-    for (const int descriptor : descriptors_) ::close(descriptor);
-    descriptors_.clear();
-    for (const Range& range : mappings_) {
-      ::mmap(range.data, range.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+    for (const Held& held : held_) {
+      if (held.descriptor >= 0) ::close(held.descriptor);
+      else ::mmap(held.data, held.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
     }
-    mappings_.clear();
+    held_.clear();
     epoch_.fetch_add(1, std::memory_order_relaxed);
     mutex_.unlock();
   }
 
-  struct Range {
-    void* data;
-    std::size_t size;
+  /// A descriptor or a mapping.
+  struct Held {
+    int descriptor = -1;
+    void* data = nullptr;
+    std::size_t size = 0;
   };
 
+  template <class Is>
+  void forget(Is is) noexcept {
+    for (Held& held : held_) {
+      if (!is(held)) continue;
+      held = held_.back();
+      return held_.pop_back();
+    }
+  }
+
   std::mutex mutex_;
-  std::vector<int> descriptors_;
-  std::vector<Range> mappings_;
+  std::vector<Held> held_;
   std::atomic<std::uint32_t> epoch_{0};
 };
 
