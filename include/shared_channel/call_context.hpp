@@ -1,7 +1,6 @@
 // What a handler can learn about the call that it answers.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -9,6 +8,7 @@
 
 #include <shared_channel/detail/platform.hpp>
 #include <shared_channel/detail/server_link.hpp>
+#include <shared_channel/detail/time.hpp>
 
 namespace shared_channel {
 

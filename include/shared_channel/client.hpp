@@ -1,7 +1,6 @@
 // The asking end.
 #pragma once
 
-#include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <memory>
@@ -14,6 +13,7 @@
 #include <shared_channel/channel.hpp>
 #include <shared_channel/detail/client_core.hpp>
 #include <shared_channel/detail/message.hpp>
+#include <shared_channel/detail/time.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/pending_call.hpp>
 #include <shared_channel/result.hpp>

@@ -1,7 +1,6 @@
 // The answer to a call that its caller did not wait for.
 #pragma once
 
-#include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <memory>
@@ -11,6 +10,7 @@
 
 #include <shared_channel/detail/client_core.hpp>
 #include <shared_channel/detail/message.hpp>
+#include <shared_channel/detail/time.hpp>
 #include <shared_channel/result.hpp>
 
 namespace shared_channel {

@@ -1,7 +1,6 @@
 // The answering end.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <stop_token>
@@ -13,6 +12,7 @@
 #include <shared_channel/detail/handler.hpp>
 #include <shared_channel/detail/message.hpp>
 #include <shared_channel/detail/server_core.hpp>
+#include <shared_channel/detail/time.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/result.hpp>
 

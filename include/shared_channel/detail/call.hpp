@@ -1,7 +1,6 @@
 // One call on one connection: claim a slot, post the request, await the answer, give the slot back.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>

@@ -2,7 +2,6 @@
 // words what went wrong. Knows bytes, not message types.
 #pragma once
 
-#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <memory>

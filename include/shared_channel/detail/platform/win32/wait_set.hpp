@@ -8,12 +8,12 @@
 #pragma once
 
 #include <array>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
 #include <shared_channel/detail/platform/win32/signal.hpp>
+#include <shared_channel/detail/time.hpp>
 
 namespace shared_channel::detail::platform {
 
