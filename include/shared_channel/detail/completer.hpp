@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <cstddef>
+#include <forward_list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -12,7 +13,6 @@
 #include <system_error>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include <shared_channel/detail/async_call.hpp>
 
@@ -57,7 +57,7 @@ class Watcher {
       call->watch(bell_, thread_.get_id());
       connection_ = &*call->use();
       load_.fetch_add(1, std::memory_order_relaxed);
-      arrived_.push_back(std::move(call));
+      arrived_[arrived_count_++] = std::move(call);
     }
     SHARED_CHANNEL_TEST_POINT(client_call_watched);
     bell_.ring();
@@ -77,30 +77,29 @@ class Watcher {
       take_arrived();
       if (closing) return end_all();
       // What is known of one server must not reach a call that comes while its calls' callbacks run: it may be of the next.
-      if (!settle(std::exchange(server_end, std::nullopt))) server_end = calls_.empty() ? idle() : wait();
+      if (!settle(std::exchange(server_end, std::nullopt))) server_end = calls().empty() ? idle() : wait();
     }
   }
 
   void take_arrived() {
     bell_.take_news();
     const std::lock_guard lock(mutex_);
-    for (std::shared_ptr<AsyncCall>& call : arrived_) calls_.push_back(std::move(call));
-    arrived_.clear();
+    for (std::size_t at = 0; at < arrived_count_; ++at) calls_[count_++] = std::move(arrived_[at]);
+    arrived_count_ = 0;
   }
 
   /// Lets the calls go that have ended, and does what was to happen then. True if there were any.
   bool settle(std::optional<Errc> server_end) {
     const auto now = Clock::now();
-    std::vector<std::shared_ptr<AsyncCall>> over;
-    std::size_t left = 0;
-    for (std::shared_ptr<AsyncCall>& call : calls_) {
-      if (call->settle(now, server_end)) over.push_back(std::move(call));
-      else std::swap(calls_[left++], call);
+    std::size_t left = 0;  // those go to the front
+    for (std::shared_ptr<AsyncCall>& call : calls()) {
+      if (!call->settle(now, server_end)) std::swap(calls_[left++], call);
     }
+    const auto over = calls().subspan(left);
     if (over.empty()) return false;
-    calls_.resize(left);
     load_.fetch_sub(over.size(), std::memory_order_release);
     for (std::shared_ptr<AsyncCall>& call : over) resume(call);
+    count_ = left;
     return true;
   }
 
@@ -118,13 +117,13 @@ class Watcher {
 
   /// Waits until a call may have ended or a new one has come. How the server ended, if it did.
   std::optional<Errc> wait() {
-    AsyncCall& any = *calls_.front();
+    AsyncCall& any = *calls_[0];
     Deadline first = any.deadline();
-    for (const auto& call : calls_) {
+    for (const auto& call : calls()) {
       if (call->deadline().at() < first.at()) first = call->deadline();
     }
     const auto look = [this] {
-      for (const auto& call : calls_) {
+      for (const auto& call : calls()) {
         if (call->call().is_answered()) return true;
       }
       return bell_.has_news();
@@ -140,7 +139,7 @@ class Watcher {
 
   std::optional<std::span<const Entry>> announce() noexcept {
     std::size_t count = 0;
-    for (const auto& call : calls_) {
+    for (const auto& call : calls()) {
       const auto entry = call->announce();
       if (!entry) return std::nullopt;
       entries_[count++] = *entry;
@@ -149,12 +148,14 @@ class Watcher {
   }
 
   void end_all() {
-    for (std::shared_ptr<AsyncCall>& call : calls_) {
+    for (std::shared_ptr<AsyncCall>& call : calls()) {
       call->orphan();
       resume(call);
     }
-    calls_.clear();
+    count_ = 0;
   }
+
+  [[nodiscard]] std::span<std::shared_ptr<AsyncCall>> calls() noexcept { return {calls_.data(), count_}; }
 
   WatcherBell bell_;
   AdaptiveSpin spin_;  // of its own: the plain calls' one must not learn from ours
@@ -162,8 +163,10 @@ class Watcher {
   std::atomic<std::size_t> load_{0};  // calls that arrived and were not yet let go
   const Connection* connection_ = nullptr;  // theirs; meaningless while there are none
   std::mutex mutex_;
-  std::vector<std::shared_ptr<AsyncCall>> arrived_;
-  std::vector<std::shared_ptr<AsyncCall>> calls_;  // the thread's own
+  std::array<std::shared_ptr<AsyncCall>, WaitSet::capacity> arrived_;
+  std::size_t arrived_count_ = 0;
+  std::array<std::shared_ptr<AsyncCall>, WaitSet::capacity> calls_;  // the thread's own
+  std::size_t count_ = 0;
   std::array<Entry, WaitSet::capacity> entries_;
   std::thread thread_;
 };
@@ -186,14 +189,14 @@ class Completer {
       call->orphan();
       return false;
     }
-    for (const auto& watcher : watchers_) {
-      if (!watcher->has_room_for(*call->use())) continue;
-      watcher->add(call);
+    for (Watcher& watcher : watchers_) {
+      if (!watcher.has_room_for(*call->use())) continue;
+      watcher.add(call);
       return true;
     }
-    Watcher& watcher = *watchers_.emplace_back(std::make_unique<Watcher>(policy_));
+    Watcher& watcher = watchers_.emplace_front(policy_);
     if (const int failure = watcher.start(); failure != 0) {
-      watchers_.pop_back();
+      watchers_.pop_front();
       call->fail(Errc::system_error, failure);
       return false;
     }
@@ -207,15 +210,15 @@ class Completer {
       const std::lock_guard lock(mutex_);
       if (std::exchange(closed_, true)) return;
     }
-    for (const auto& watcher : watchers_) watcher->close();
-    for (const auto& watcher : watchers_) watcher->join();
+    for (Watcher& watcher : watchers_) watcher.close();
+    for (Watcher& watcher : watchers_) watcher.join();
   }
 
  private:
   const WaitPolicy policy_;
   std::mutex mutex_;
   bool closed_ = false;
-  std::vector<std::unique_ptr<Watcher>> watchers_;  // grows until closed, then stays
+  std::forward_list<Watcher> watchers_;  // grows until closed, then stays
 };
 
 }  // namespace shared_channel::detail

@@ -8,7 +8,6 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include <shared_channel/detail/layout.hpp>
 #include <shared_channel/detail/name.hpp>
@@ -54,7 +53,7 @@ class Generation {
   [[nodiscard]] const ClientLease& leases() const noexcept { return *leases_; }
   [[nodiscard]] Signal& exec() noexcept { return *exec_; }
   [[nodiscard]] Signal& turn() noexcept { return *turn_; }
-  [[nodiscard]] Signal& done(std::uint32_t index) noexcept { return done_[index]; }
+  [[nodiscard]] Signal& done(std::uint32_t index) noexcept { return *done_[index]; }
 
  private:
   Generation(const Names& names, ServerLease lease) : names_(names), lease_(std::move(lease)) {}
@@ -151,11 +150,11 @@ class Generation {
     if (!turn) return std::move(turn).error();
     auto turn_lock = TurnLock::create(names_, number_, header().turn.lock, options.access);
     if (!turn_lock) return std::move(turn_lock).error();
-    done_.reserve(options.slots);
+    done_ = std::make_unique<std::optional<Signal>[]>(options.slots);
     for (std::uint32_t index = 0; index < options.slots; ++index) {
       auto done = make("done." + std::to_string(index), slots()[index].reply);
       if (!done) return std::move(done).error();
-      done_.push_back(*std::move(done));
+      done_[index].emplace(*std::move(done));
     }
     exec_.emplace(*std::move(exec));
     turn_.emplace(*std::move(turn));
@@ -173,7 +172,7 @@ class Generation {
   std::optional<Signal> exec_;
   std::optional<Signal> turn_;
   std::optional<TurnLock> turn_lock_;
-  std::vector<Signal> done_;
+  std::unique_ptr<std::optional<Signal>[]> done_;  // one per slot
 };
 
 }  // namespace shared_channel::detail

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <exception>
+#include <forward_list>
 #include <memory>
 #include <new>
 #include <optional>
@@ -15,7 +16,6 @@
 #include <system_error>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include <shared_channel/detail/doorbell.hpp>
 #include <shared_channel/detail/generation.hpp>
@@ -142,8 +142,7 @@ class ServerCore final : private Answering {
 #if defined(__cpp_exceptions)
     try {
 #endif
-      workers_.reserve(count);
-      for (unsigned i = 0; i < count; ++i) workers_.emplace_back([this, &answer] { work(answer); });
+      for (unsigned i = 0; i < count; ++i) workers_.emplace_front([this, &answer] { work(answer); });
 #if defined(__cpp_exceptions)
     } catch (const std::system_error& error) {
       return names_.error(Errc::system_error, "a server thread could not start; use fewer threads", error.code().value());
@@ -399,7 +398,7 @@ class ServerCore final : private Answering {
   std::atomic<bool> serving_{false};
   bool in_background_ = false;
   std::shared_ptr<void> background_;  // the handler of start()
-  std::vector<std::thread> workers_;
+  std::forward_list<std::thread> workers_;
 };
 
 }  // namespace shared_channel::detail

@@ -11,10 +11,11 @@
 
 #include <atomic>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
+#include <forward_list>
 #include <mutex>
 #include <string>
-#include <vector>
 
 #include <shared_channel/detail/deadline.hpp>
 
@@ -67,16 +68,16 @@ class ForkGuard {
   template <class Open>
   int open(Open&& open) {
     const std::lock_guard lock(mutex_);
-    held_.push_back({});  // first, as it may throw
+    held_.emplace_front();  // first, as it may throw
     const int descriptor = open();
-    if (descriptor >= 0) held_.back().descriptor = descriptor;
-    else held_.pop_back();
+    if (descriptor >= 0) held_.front().descriptor = descriptor;
+    else held_.pop_front();
     return descriptor;
   }
 
   void close(int descriptor) noexcept {
     const std::lock_guard lock(mutex_);
-    forget([descriptor](const Held& held) { return held.descriptor == descriptor; });
+    held_.remove_if([descriptor](const Held& held) { return held.descriptor == descriptor; });
     ::close(descriptor);
   }
 
@@ -84,16 +85,16 @@ class ForkGuard {
   template <class Map>
   void* map(std::size_t size, Map&& map) {
     const std::lock_guard lock(mutex_);
-    held_.push_back({});
+    held_.emplace_front();
     void* const data = map();
-    if (data != MAP_FAILED) held_.back() = {-1, data, size};
-    else held_.pop_back();
+    if (data != MAP_FAILED) held_.front() = {-1, data, size};
+    else held_.pop_front();
     return data;
   }
 
   void unmap(void* data, std::size_t size) noexcept {
     const std::lock_guard lock(mutex_);
-    forget([data](const Held& held) { return held.data == data; });
+    held_.remove_if([data](const Held& held) { return held.data == data; });
     ::munmap(data, size);
   }
 
@@ -123,17 +124,8 @@ class ForkGuard {
     std::size_t size = 0;
   };
 
-  template <class Is>
-  void forget(Is is) noexcept {
-    for (Held& held : held_) {
-      if (!is(held)) continue;
-      held = held_.back();
-      return held_.pop_back();
-    }
-  }
-
   std::mutex mutex_;
-  std::vector<Held> held_;
+  std::forward_list<Held> held_;
   std::atomic<std::uint32_t> epoch_{0};
 };
 
