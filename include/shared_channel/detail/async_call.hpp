@@ -11,7 +11,6 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -114,15 +113,15 @@ class AsyncCall {
       call_.wait(until.at() < deadline_.at() ? until : deadline_);
       return ready();
     }
-    std::unique_lock lock(mutex_);
-    while (!ended_by_now()) {
+    WatcherBell& ended = caller_bell();
+    for (;;) {
+      ended.take_news();
+      if (ready()) return true;
       if (until.passed()) return false;
       // In pieces: the watcher may be in a callback that takes long, or that waits for what we do next.
-      const auto horizon = Clock::now() + glance_interval;
-      const auto nearer = until.at() < deadline_.at() ? until.at() : deadline_.at();
-      changed_.wait_until(lock, nearer < horizon ? nearer : horizon);
+      Deadline slice = (until.at() < deadline_.at() ? until : deadline_).within(glance_interval);
+      ended.sleep([] { return std::optional(std::span<const Entry>()); }, slice, nullptr);
     }
-    return true;
   }
 
   /// Waits for the end. Nothing: the reply may be read, until leave().
@@ -236,6 +235,11 @@ class AsyncCall {
     return bell_ == nullptr || watcher_ == std::this_thread::get_id();
   }
 
+  WatcherBell& caller_bell() {
+    const std::lock_guard lock(mutex_);
+    return caller_bell_ ? *caller_bell_ : caller_bell_.emplace();
+  }
+
   [[nodiscard]] bool has_ended() noexcept {
     const std::lock_guard lock(mutex_);
     return ended_;
@@ -268,7 +272,7 @@ class AsyncCall {
     failure_ = failure;
     if (failure && (failure->code == Errc::server_died || failure->code == Errc::server_stopped)) use_.retire();
     SHARED_CHANNEL_TEST_POINT(client_call_ended);
-    changed_.notify_all();
+    if (caller_bell_) caller_bell_->ring();
     if (notifier_) notifier_->notify();
   }
 
@@ -283,7 +287,7 @@ class AsyncCall {
   Deadline deadline_;  // started, and never changed
 
   std::mutex mutex_;
-  std::condition_variable changed_;
+  std::optional<WatcherBell> caller_bell_;  // where the caller waits for the watcher's word, once it has had to
   bool ended_ = false;
   bool orphan_ = false;
   bool announced_ = false;

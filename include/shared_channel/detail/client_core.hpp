@@ -2,7 +2,6 @@
 // words what went wrong. Knows bytes, not message types.
 #pragma once
 
-#include <condition_variable>
 #include <cstddef>
 #include <memory>
 #include <mutex>
@@ -164,17 +163,12 @@ class ClientCore {
   class ConnectingThread {
    public:
     ConnectingThread(ClientCore& core, Deadline& deadline) : core_(core) {
-      std::unique_lock lock(core.connecting_mutex_);
       // Not every library can wait for the end of time.
       Deadline end = deadline.within(std::chrono::hours(1));
-      has_turn_ = core.connecting_over_.wait_until(lock, end.at(), [&] { return !core.connecting_; });
-      if (has_turn_) core.connecting_ = true;
+      has_turn_ = core.connecting_.try_lock_until(end.at());
     }
     ~ConnectingThread() {
-      if (!has_turn_) return;
-      const std::lock_guard lock(core_.connecting_mutex_);
-      core_.connecting_ = false;
-      core_.connecting_over_.notify_one();
+      if (has_turn_) core_.connecting_.unlock();
     }
     ConnectingThread(const ConnectingThread&) = delete;
     ConnectingThread& operator=(const ConnectingThread&) = delete;
@@ -255,9 +249,7 @@ class ClientCore {
   Shape shape_;
   ClientOptions options_;
   ForkMark mark_;
-  std::mutex connecting_mutex_;
-  std::condition_variable connecting_over_;
-  bool connecting_ = false;
+  std::timed_mutex connecting_;
   Connections connections_;
   Completer completer_;
 };
