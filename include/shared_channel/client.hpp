@@ -3,7 +3,6 @@
 
 #include <concepts>
 #include <cstddef>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -13,6 +12,7 @@
 #include <shared_channel/channel.hpp>
 #include <shared_channel/detail/client_core.hpp>
 #include <shared_channel/detail/message.hpp>
+#include <shared_channel/detail/pointer.hpp>
 #include <shared_channel/detail/time.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/pending_call.hpp>
@@ -153,7 +153,7 @@ class SharedChannel<Request, Reply>::Client {
     static_assert(std::is_invocable_v<std::decay_t<F>&, Result<Reply>>,
                   "SharedChannel: the function given to call_async must be callable as done(Result<Reply>)");
     if (detail::is_empty(done)) return Error(Errc::invalid_argument, "", "the function given to call_async is empty");
-    auto then = std::make_unique<Callback>(std::forward<F>(done));
+    auto then = detail::Owned<Callback>(new Callback(std::forward<F>(done)));
     auto begun = begin(request, timeout);
     if (!begun) return std::move(begun).error();
     AsyncCall& call = **begun;
@@ -172,9 +172,9 @@ class SharedChannel<Request, Reply>::Client {
   [[nodiscard]] bool connected() const noexcept { return core_ && core_->connected(); }
 
  private:
-  explicit Client(std::shared_ptr<Core> core) : core_(std::move(core)) {}
+  explicit Client(detail::Shared<Core> core) : core_(std::move(core)) {}
 
-  Result<std::shared_ptr<AsyncCall>> begin(const Request& request, std::chrono::nanoseconds timeout) {
+  Result<detail::Shared<AsyncCall>> begin(const Request& request, std::chrono::nanoseconds timeout) {
     if (!core_) return moved_from();
     return core_->begin(core_, detail::Deadline(timeout),
                         [&](const detail::Frame& frame) { return detail::write_message(request, frame); });
@@ -187,10 +187,10 @@ class SharedChannel<Request, Reply>::Client {
     // In a fork()ed child the leases and threads are the parent's: let go without touching them.
     if (core_->is_in_child()) return detail::leak(std::move(core_));
     core_->completer().close();
-    core_.reset();
+    core_ = nullptr;
   }
 
-  std::shared_ptr<Core> core_;  // shared with the pending calls
+  detail::Shared<Core> core_;  // shared with the pending calls
 };
 
 }  // namespace shared_channel

@@ -29,7 +29,6 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -40,6 +39,7 @@
 
 #include <shared_channel/detail/codec_parts.hpp>
 #include <shared_channel/detail/members.hpp>
+#include <shared_channel/detail/pointer.hpp>
 
 namespace shared_channel {
 
@@ -156,7 +156,7 @@ struct ArrayCodec {
   }
   static std::optional<std::array<T, N>> decode(std::span<const std::byte> in) {
     Reader reader(in);
-    const auto values = std::make_unique<std::optional<T>[]>(N);
+    const auto values = Owned<std::optional<T>[]>(N);
     for (std::size_t i = 0; i < N; ++i) {
       values[i] = reader.part<T>();
       if (!values[i]) return std::nullopt;

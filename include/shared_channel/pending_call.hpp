@@ -3,13 +3,13 @@
 
 #include <concepts>
 #include <cstddef>
-#include <memory>
 #include <new>
 #include <optional>
 #include <utility>
 
 #include <shared_channel/detail/client_core.hpp>
 #include <shared_channel/detail/message.hpp>
+#include <shared_channel/detail/pointer.hpp>
 #include <shared_channel/detail/time.hpp>
 #include <shared_channel/result.hpp>
 
@@ -68,9 +68,9 @@ class Resumption final : public Continuation<Platform> {
 
 /// Lets go of what a fork()ed child may neither use nor end.
 template <class T>
-void leak(std::shared_ptr<T>&& pointer) noexcept {
-  alignas(std::shared_ptr<T>) std::byte room[sizeof(std::shared_ptr<T>)];
-  ::new (static_cast<void*>(room)) std::shared_ptr<T>(std::move(pointer));
+void leak(detail::Shared<T>&& pointer) noexcept {
+  alignas(detail::Shared<T>) std::byte room[sizeof(detail::Shared<T>)];
+  ::new (static_cast<void*>(room)) detail::Shared<T>(std::move(pointer));
 }
 
 }  // namespace detail
@@ -119,7 +119,7 @@ class [[nodiscard]] PendingCall {
     if (error_) return *std::exchange(error_, std::nullopt);
     if (!call_) return Error(Errc::invalid_argument, "", "the answer of this PendingCall was taken already, or it was moved from");
     if (is_in_child()) return call_->core()->forked();
-    const std::shared_ptr<AsyncCall> call = std::move(call_);
+    const detail::Shared<AsyncCall> call = std::move(call_);
     return detail::take_reply<Reply>(*call);
   }
 
@@ -130,7 +130,7 @@ class [[nodiscard]] PendingCall {
   [[nodiscard]] native_handle_type native_handle() {
     if (call_ && is_in_child()) return Notifier::none;
     if (!notifier_) {
-      auto notifier = std::make_shared<Notifier>();
+      auto notifier = detail::Shared<Notifier>(new Notifier());
       if (!*notifier) return Notifier::none;
       notifier_ = std::move(notifier);
       if (!call_) notifier_->notify();
@@ -145,8 +145,8 @@ class [[nodiscard]] PendingCall {
   template <class Handle>
   bool await_suspend(Handle coroutine) {
     // From here on the coroutine may go on elsewhere, and this object be gone before add() returns.
-    const std::shared_ptr<AsyncCall> call = call_;
-    call->continue_with(std::make_unique<detail::Resumption<Platform, Handle>>(coroutine));
+    const detail::Shared<AsyncCall> call = call_;
+    call->continue_with(detail::Owned<detail::Resumption<Platform, Handle>>(new detail::Resumption<Platform, Handle>(coroutine)));
     return call->core()->completer().add(call) || !call->take_continuation();
   }
   Result<Reply> await_resume() { return get(); }
@@ -155,7 +155,7 @@ class [[nodiscard]] PendingCall {
   template <class, class>
   friend class SharedChannel;
 
-  explicit PendingCall(std::shared_ptr<AsyncCall> call) noexcept : call_(std::move(call)) {}
+  explicit PendingCall(detail::Shared<AsyncCall> call) noexcept : call_(std::move(call)) {}
   explicit PendingCall(Error error) noexcept : error_(std::move(error)) {}
 
   [[nodiscard]] bool is_in_child() const noexcept { return call_->core()->is_in_child(); }
@@ -167,9 +167,9 @@ class [[nodiscard]] PendingCall {
     call_ = nullptr;
   }
 
-  std::shared_ptr<AsyncCall> call_;
+  detail::Shared<AsyncCall> call_;
   std::optional<Error> error_;
-  std::shared_ptr<Notifier> notifier_;
+  detail::Shared<Notifier> notifier_;
 };
 
 }  // namespace shared_channel

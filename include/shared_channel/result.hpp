@@ -7,11 +7,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <new>
 #include <type_traits>
 #include <utility>
 
+#include <shared_channel/detail/pointer.hpp>
 #include <shared_channel/error.hpp>
 
 namespace shared_channel {
@@ -86,7 +86,7 @@ class OnHeap {
     return std::launder(static_cast<T*>(raw));
   }
 
-  std::unique_ptr<T> value_;
+  Owned<T> value_;
 };
 
 inline constexpr std::size_t largest_in_place = 64 * 1024;
@@ -100,6 +100,8 @@ using Stored = std::conditional_t<(sizeof(T) <= largest_in_place), InPlace<T>, O
 /// Distinct objects may be used from distinct threads; one object is not synchronised.
 template <class T>
 class [[nodiscard]] Result {
+  using Value = detail::Stored<T>;
+
  public:
   using value_type = T;
 
@@ -170,18 +172,18 @@ class [[nodiscard]] Result {
 
   template <class Other>
   void construct(Other&& other) {
-    if (has_value_) ::new (static_cast<void*>(std::addressof(value_))) detail::Stored<T>(std::forward<Other>(other).value_);
-    else ::new (static_cast<void*>(std::addressof(error_))) Error(std::forward<Other>(other).error_);
+    if (has_value_) ::new (static_cast<void*>(&value_)) Value(std::forward<Other>(other).value_);
+    else ::new (static_cast<void*>(&error_)) Error(std::forward<Other>(other).error_);
   }
   void destroy() noexcept {
-    if (has_value_) std::destroy_at(std::addressof(value_));
-    else std::destroy_at(std::addressof(error_));
+    if (has_value_) value_.~Value();
+    else error_.~Error();
   }
 
   // Not a std::variant: every user's compiler would make a score of them.
   bool has_value_;
   union {
-    detail::Stored<T> value_;
+    Value value_;
     Error error_;
   };
 };

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
 #include <stop_token>
 #include <string_view>
 #include <type_traits>
@@ -11,6 +10,7 @@
 #include <shared_channel/channel.hpp>
 #include <shared_channel/detail/handler.hpp>
 #include <shared_channel/detail/message.hpp>
+#include <shared_channel/detail/pointer.hpp>
 #include <shared_channel/detail/server_core.hpp>
 #include <shared_channel/detail/time.hpp>
 #include <shared_channel/options.hpp>
@@ -101,8 +101,8 @@ class SharedChannel<Request, Reply>::Server {
   Result<void> start(Handler&& handler) {
     if (!core_) return moved_from();
     if (is_empty(handler)) return empty_handler();
-    using Kept = Answer<std::decay_t<Handler>>;
-    return core_->start(std::shared_ptr<Kept>(new Kept{std::forward<Handler>(handler)}));
+    using Kept = KeptAnswer<std::decay_t<Handler>>;
+    return core_->start(detail::Shared<Kept>(new Kept(std::forward<Handler>(handler))));
   }
 
   /// Ends serving for good: running handlers finish, waiting and later calls get server_stopped. From any thread,
@@ -115,7 +115,7 @@ class SharedChannel<Request, Reply>::Server {
   [[nodiscard]] std::uint64_t damaged_slots() const noexcept { return core_ ? core_->damaged_slots() : 0; }
 
  private:
-  explicit Server(std::unique_ptr<Core> core) : core_(std::move(core)) {}
+  explicit Server(detail::Owned<Core> core) : core_(std::move(core)) {}
 
   /// The handler as the core calls it: a taken call in, how it was left out. `Held` is Handler or Handler&.
   template <class Held>
@@ -125,6 +125,12 @@ class SharedChannel<Request, Reply>::Server {
       return detail::invoke<Request, Reply>(handler, call);
     }
     Held handler;
+  };
+
+  template <class Handler>
+  struct KeptAnswer final : Answer<Handler>, detail::Counted {
+    explicit KeptAnswer(Handler&& given) : Answer<Handler>{std::move(given)} {}
+    explicit KeptAnswer(const Handler& given) : Answer<Handler>{given} {}
   };
 
   template <class Handler>
@@ -143,7 +149,7 @@ class SharedChannel<Request, Reply>::Server {
     core_.reset();
   }
 
-  std::unique_ptr<Core> core_;
+  detail::Owned<Core> core_;
 };
 
 }  // namespace shared_channel

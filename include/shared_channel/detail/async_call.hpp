@@ -11,7 +11,6 @@
 #pragma once
 
 #include <atomic>
-#include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -21,6 +20,7 @@
 #include <shared_channel/detail/call.hpp>
 #include <shared_channel/detail/connections.hpp>
 #include <shared_channel/detail/doorbell.hpp>
+#include <shared_channel/detail/pointer.hpp>
 
 namespace shared_channel::detail {
 
@@ -77,7 +77,7 @@ class Continuation {
 };
 
 template <class Platform>
-class AsyncCall {
+class AsyncCall : public Counted {
   using ClientCore = detail::ClientCore<Platform>;
   using Connections = detail::Connections<Platform>;
   using Use = typename Connections::Use;
@@ -88,12 +88,12 @@ class AsyncCall {
   using Entry = typename Platform::WaitSet::Entry;
 
  public:
-  AsyncCall(std::shared_ptr<ClientCore> core, Use use, const Deadline& deadline) noexcept
+  AsyncCall(Shared<ClientCore> core, Use use, const Deadline& deadline) noexcept
       : core_(std::move(core)), use_(std::move(use)), call_(*use_), deadline_(deadline) {}
   AsyncCall(const AsyncCall&) = delete;
   AsyncCall& operator=(const AsyncCall&) = delete;
 
-  [[nodiscard]] const std::shared_ptr<ClientCore>& core() const noexcept { return core_; }
+  [[nodiscard]] const Shared<ClientCore>& core() const noexcept { return core_; }
   [[nodiscard]] const Use& use() const noexcept { return use_; }
   [[nodiscard]] Call& call() noexcept { return call_; }
   [[nodiscard]] Deadline& deadline() noexcept { return deadline_; }
@@ -149,7 +149,7 @@ class AsyncCall {
 
   /// The caller wants no answer: the request is withdrawn, or its reply discarded. What was to happen does not.
   void cancel() noexcept {
-    const std::unique_ptr<Continuation> unwanted = take_continuation();
+    const Owned<Continuation> unwanted = take_continuation();
     const std::lock_guard lock(mutex_);
     if (!ended_) end_by_caller(call_.give_up(Errc::timed_out));
   }
@@ -158,7 +158,7 @@ class AsyncCall {
   void fail(Errc reason, int native) noexcept { end(call_.give_up(reason, native)); }
 
   /// Has `notifier` notified at the end. True: a watcher is now needed.
-  bool notify_at_end(std::shared_ptr<Notifier> notifier) noexcept {
+  bool notify_at_end(Shared<Notifier> notifier) noexcept {
     const std::lock_guard lock(mutex_);
     notifier_ = std::move(notifier);
     if (ended_by_now()) notifier_->notify();
@@ -166,13 +166,13 @@ class AsyncCall {
   }
 
   /// Has `continuation` run by the watcher at the end. A watcher is now needed, even if the end has come.
-  void continue_with(std::unique_ptr<Continuation> continuation) noexcept {
+  void continue_with(Owned<Continuation> continuation) noexcept {
     const std::lock_guard lock(mutex_);
     continuation_ = std::move(continuation);
   }
 
   /// Who takes it runs it, or sees to it that nobody does.
-  std::unique_ptr<Continuation> take_continuation() noexcept {
+  Owned<Continuation> take_continuation() noexcept {
     const std::lock_guard lock(mutex_);
     return std::move(continuation_);
   }
@@ -221,7 +221,7 @@ class AsyncCall {
   }
 
   void resume() noexcept {
-    const std::unique_ptr<Continuation> continuation = take_continuation();
+    const Owned<Continuation> continuation = take_continuation();
     if (continuation) continuation->run(*this);
   }
 
@@ -281,7 +281,7 @@ class AsyncCall {
     if (!ended_) end_by_caller(failure);
   }
 
-  const std::shared_ptr<ClientCore> core_;  // first, so that it goes last
+  const Shared<ClientCore> core_;  // first, so that it goes last
   const Use use_;
   Call call_;
   Deadline deadline_;  // started, and never changed
@@ -294,8 +294,8 @@ class AsyncCall {
   std::optional<Failure> failure_;
   WatcherBell* bell_ = nullptr;  // of the watcher that may sleep on the reply word
   std::thread::id watcher_;
-  std::shared_ptr<Notifier> notifier_;
-  std::unique_ptr<Continuation> continuation_;
+  Shared<Notifier> notifier_;
+  Owned<Continuation> continuation_;
 };
 
 }  // namespace shared_channel::detail

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -15,11 +14,12 @@
 #include <shared_channel/detail/completer.hpp>
 #include <shared_channel/detail/connections.hpp>
 #include <shared_channel/detail/handler.hpp>
+#include <shared_channel/detail/pointer.hpp>
 
 namespace shared_channel::detail {
 
 template <class Platform>
-class ClientCore {
+class ClientCore : public Counted {
   using Connection = detail::Connection<Platform>;
   using Connections = detail::Connections<Platform>;
   using Use = typename Connections::Use;
@@ -29,13 +29,13 @@ class ClientCore {
   using ForkMark = typename Platform::ForkMark;
 
  public:
-  static Result<std::shared_ptr<ClientCore>> create(std::string_view name, const Shape& shape, const ClientOptions& options) {
+  static Result<Shared<ClientCore>> create(std::string_view name, const Shape& shape, const ClientOptions& options) {
     auto names = Names::make(name, options.scope);
     if (!names) return std::move(names).error();
     if (options.wait.spin < nanoseconds::zero()) {
       return names->error(Errc::invalid_argument, "WaitPolicy::spin is negative; 0 sleeps at once");
     }
-    return std::shared_ptr<ClientCore>(new ClientCore(*std::move(names), shape, options));
+    return Shared<ClientCore>(new ClientCore(*std::move(names), shape, options));
   }
 
   /// One call: `fill` writes the request into its frame, or answers why it does not fit; `read` turns the reply's frame into the
@@ -72,7 +72,7 @@ class ClientCore {
   /// The first half of a call: sends the request, with the same retries, and returns with the answer outstanding. The call
   /// keeps `self`, which is this core. From then on nobody sends it again, so a dead server is noticed before.
   template <class Fill>
-  Result<std::shared_ptr<AsyncCall>> begin(const std::shared_ptr<ClientCore>& self, Deadline deadline, Fill&& fill) {
+  Result<Shared<AsyncCall>> begin(const Shared<ClientCore>& self, Deadline deadline, Fill&& fill) {
     if (mark_.in_child()) return forked();
     deadline.start();
     std::optional<Error> setback;
@@ -89,7 +89,7 @@ class ClientCore {
         return setback && none ? *std::move(setback) : std::move(attached).error();
       }
       if (HandlerScope::serves(use->generation())) return would_deadlock();
-      auto call = std::make_shared<AsyncCall>(self, std::move(use), deadline);
+      auto call = Shared<AsyncCall>(new AsyncCall(self, std::move(use), deadline));
       const std::optional<Failure> failure = attempt<Until::sent>(call->call(), deadline, fill);
       if (!failure) return call;
       Error error = explain(*failure, call->call());

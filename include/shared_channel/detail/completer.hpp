@@ -6,7 +6,6 @@
 #include <atomic>
 #include <cstddef>
 #include <forward_list>
-#include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -15,6 +14,7 @@
 #include <utility>
 
 #include <shared_channel/detail/async_call.hpp>
+#include <shared_channel/detail/pointer.hpp>
 
 namespace shared_channel::detail {
 
@@ -51,7 +51,7 @@ class Watcher {
     const std::size_t load = load_.load(std::memory_order_acquire);
     return load == 0 || (load < WaitSet::capacity && connection_ == &connection);
   }
-  void add(std::shared_ptr<AsyncCall> call) {
+  void add(Shared<AsyncCall> call) {
     {
       const std::lock_guard lock(mutex_);
       call->watch(bell_, thread_.get_id());
@@ -92,18 +92,18 @@ class Watcher {
   bool settle(std::optional<Errc> server_end) {
     const auto now = Clock::now();
     std::size_t left = 0;  // those go to the front
-    for (std::shared_ptr<AsyncCall>& call : calls()) {
+    for (Shared<AsyncCall>& call : calls()) {
       if (!call->settle(now, server_end)) std::swap(calls_[left++], call);
     }
     const auto over = calls().subspan(left);
     if (over.empty()) return false;
     load_.fetch_sub(over.size(), std::memory_order_release);
-    for (std::shared_ptr<AsyncCall>& call : over) resume(call);
+    for (Shared<AsyncCall>& call : over) resume(call);
     count_ = left;
     return true;
   }
 
-  static void resume(std::shared_ptr<AsyncCall>& call) {
+  static void resume(Shared<AsyncCall>& call) {
     SHARED_CHANNEL_TEST_POINT(client_call_resumes);
     call->resume();
     call = nullptr;
@@ -148,14 +148,14 @@ class Watcher {
   }
 
   void end_all() {
-    for (std::shared_ptr<AsyncCall>& call : calls()) {
+    for (Shared<AsyncCall>& call : calls()) {
       call->orphan();
       resume(call);
     }
     count_ = 0;
   }
 
-  [[nodiscard]] std::span<std::shared_ptr<AsyncCall>> calls() noexcept { return {calls_.data(), count_}; }
+  [[nodiscard]] std::span<Shared<AsyncCall>> calls() noexcept { return {calls_.data(), count_}; }
 
   WatcherBell bell_;
   AdaptiveSpin spin_;  // of its own: the plain calls' one must not learn from ours
@@ -163,9 +163,9 @@ class Watcher {
   std::atomic<std::size_t> load_{0};  // calls that arrived and were not yet let go
   const Connection* connection_ = nullptr;  // theirs; meaningless while there are none
   std::mutex mutex_;
-  std::array<std::shared_ptr<AsyncCall>, WaitSet::capacity> arrived_;
+  std::array<Shared<AsyncCall>, WaitSet::capacity> arrived_;
   std::size_t arrived_count_ = 0;
-  std::array<std::shared_ptr<AsyncCall>, WaitSet::capacity> calls_;  // the thread's own
+  std::array<Shared<AsyncCall>, WaitSet::capacity> calls_;  // the thread's own
   std::size_t count_ = 0;
   std::array<Entry, WaitSet::capacity> entries_;
   std::thread thread_;
@@ -182,7 +182,7 @@ class Completer {
 
   /// Has the call end by itself, if nobody watches it yet. False: it has ended, because the client has, or because there was no
   /// thread to be had.
-  bool add(const std::shared_ptr<AsyncCall>& call) {
+  bool add(const Shared<AsyncCall>& call) {
     const std::lock_guard lock(mutex_);
     if (call->is_watched()) return true;
     if (closed_) {

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <cstring>
 #include <forward_list>
-#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -15,6 +14,7 @@
 #include <shared_channel/detail/layout.hpp>
 #include <shared_channel/detail/name.hpp>
 #include <shared_channel/detail/platform.hpp>
+#include <shared_channel/detail/pointer.hpp>
 #include <shared_channel/detail/protocol.hpp>
 #include <shared_channel/detail/slots.hpp>
 #include <shared_channel/detail/spin.hpp>
@@ -34,7 +34,7 @@ class Connection {
 
  public:
   /// Finds the live server of `names` and attaches to it. Nothing in shared memory is believed before it is checked.
-  static Result<std::unique_ptr<Connection>> attach(const Names& names, const Shape& shape, WaitPolicy policy) {
+  static Result<Owned<Connection>> attach(const Names& names, const Shape& shape, WaitPolicy policy) {
     // A server may be replaced between two of these steps; then the next round finds its successor.
     constexpr int rounds = 8;
     for (int round = 1;; ++round) {
@@ -94,10 +94,10 @@ class Connection {
         exec_(std::move(exec)),
         turn_(std::move(turn)),
         turn_lock_(std::move(turn_lock)),
-        done_(std::make_unique<std::atomic<Signal*>[]>(slots.count())),
+        done_(Owned<std::atomic<Signal*>[]>(slots.count())),
         spin_(policy) {}
 
-  static Result<std::unique_ptr<Connection>> attach_to(std::uint64_t generation, const Names& names,
+  static Result<Owned<Connection>> attach_to(std::uint64_t generation, const Names& names,
                                                        const Shape& shape, WaitPolicy policy) {
     auto segment = Mapping::open(names, names.segment(generation));
     if (!segment) return std::move(segment).error();
@@ -121,7 +121,7 @@ class Connection {
     if (!turn) return std::move(turn).error();
     auto turn_lock = TurnLock::open(names, generation, header.turn.lock);
     if (!turn_lock) return std::move(turn_lock).error();
-    return std::unique_ptr<Connection>(new Connection(names, *std::move(segment), *slots, generation, me,
+    return Owned<Connection>(new Connection(names, *std::move(segment), *slots, generation, me,
                                                       *std::move(lease), *std::move(server), *std::move(exec),
                                                       *std::move(turn), *std::move(turn_lock), policy));
   }
@@ -189,7 +189,7 @@ class Connection {
   TurnLock turn_lock_;
   std::mutex opening_;
   std::forward_list<Signal> opened_;  // addresses stay
-  std::unique_ptr<std::atomic<Signal*>[]> done_;
+  Owned<std::atomic<Signal*>[]> done_;
   AdaptiveSpin spin_;
   std::atomic<std::uint32_t> hint_{0};
 };

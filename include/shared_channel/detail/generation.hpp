@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -12,6 +11,7 @@
 #include <shared_channel/detail/layout.hpp>
 #include <shared_channel/detail/name.hpp>
 #include <shared_channel/detail/platform.hpp>
+#include <shared_channel/detail/pointer.hpp>
 #include <shared_channel/detail/slots.hpp>
 #include <shared_channel/options.hpp>
 
@@ -29,11 +29,11 @@ class Generation {
  public:
   /// `shape_for` makes the channel's Shape from options that have been checked. On an error nothing is left behind.
   template <class ShapeFor>
-  static Result<std::unique_ptr<Generation>> make(const Names& names, const ServerOptions& options, ShapeFor&& shape_for) {
+  static Result<Owned<Generation>> make(const Names& names, const ServerOptions& options, ShapeFor&& shape_for) {
     if (auto valid = check(names, options); !valid) return std::move(valid).error();
     auto lease = ServerLease::acquire(names, options.access);
     if (!lease) return std::move(lease).error();
-    std::unique_ptr<Generation> generation(new Generation(names, *std::move(lease)));
+    Owned<Generation> generation(new Generation(names, *std::move(lease)));
     if (auto made = generation->make_all(options, shape_for(options)); !made) return std::move(made).error();
     return generation;
   }
@@ -150,7 +150,7 @@ class Generation {
     if (!turn) return std::move(turn).error();
     auto turn_lock = TurnLock::create(names_, number_, header().turn.lock, options.access);
     if (!turn_lock) return std::move(turn_lock).error();
-    done_ = std::make_unique<std::optional<Signal>[]>(options.slots);
+    done_ = Owned<std::optional<Signal>[]>(options.slots);
     for (std::uint32_t index = 0; index < options.slots; ++index) {
       auto done = make("done." + std::to_string(index), slots()[index].reply);
       if (!done) return std::move(done).error();
@@ -168,11 +168,11 @@ class Generation {
   std::optional<Mapping> segment_;
   std::optional<SlotArray> slots_;
   std::optional<ClientLease> leases_;
-  std::unique_ptr<Beacon> beacon_;
+  Owned<Beacon> beacon_;
   std::optional<Signal> exec_;
   std::optional<Signal> turn_;
   std::optional<TurnLock> turn_lock_;
-  std::unique_ptr<std::optional<Signal>[]> done_;  // one per slot
+  Owned<std::optional<Signal>[]> done_;  // one per slot
 };
 
 }  // namespace shared_channel::detail

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <span>
 
+#include <shared_channel/detail/pointer.hpp>
 #include <shared_channel/detail/platform/win32/signal.hpp>
 #include <shared_channel/detail/time.hpp>
 
@@ -67,7 +68,7 @@ class WaitSet {
 };
 
 /// Once notified, for good: a manual-reset event.
-class Notifier {
+class Notifier : public Counted {
  public:
   using Native = void*;  // HANDLE, without <windows.h>
   static constexpr Native none = nullptr;
