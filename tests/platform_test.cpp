@@ -36,7 +36,7 @@ struct Served {
   Segment segment = Segment::create(name);
   Signal signal = segment.create_signal();
   TurnLock turn = segment.create_turn_lock();
-  std::unique_ptr<Beacon> beacon;
+  shared_channel::detail::Owned<Beacon> beacon;
 };
 
 Process playing(const char* role, const char* says, const std::string& name, const std::string& more = "") {

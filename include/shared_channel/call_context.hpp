@@ -1,14 +1,14 @@
 // What a handler can learn about the call that it answers.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <utility>
 
 #include <shared_channel/detail/platform.hpp>
+#include <shared_channel/detail/pointer.hpp>
 #include <shared_channel/detail/server_link.hpp>
+#include <shared_channel/detail/time.hpp>
 
 namespace shared_channel {
 
@@ -45,12 +45,13 @@ class CallContext {
   [[nodiscard]] unsigned slot() const noexcept { return call_.index; }
 
  private:
+  template <class>
   friend class detail::ServerCore;
-  CallContext(std::shared_ptr<detail::ServerLink> link, const detail::TakenCall& call,
+  CallContext(detail::Shared<detail::ServerLink> link, const detail::TakenCall& call,
               std::chrono::steady_clock::time_point deadline, std::uint32_t process)
       : link_(std::move(link)), call_(call), deadline_(deadline), process_(process) {}
 
-  std::shared_ptr<detail::ServerLink> link_;
+  detail::Shared<detail::ServerLink> link_;
   detail::TakenCall call_;
   std::chrono::steady_clock::time_point deadline_;
   std::uint32_t process_;

@@ -1,10 +1,8 @@
 // The asking end.
 #pragma once
 
-#include <chrono>
 #include <concepts>
 #include <cstddef>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -14,6 +12,8 @@
 #include <shared_channel/channel.hpp>
 #include <shared_channel/detail/client_core.hpp>
 #include <shared_channel/detail/message.hpp>
+#include <shared_channel/detail/pointer.hpp>
+#include <shared_channel/detail/time.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/pending_call.hpp>
 #include <shared_channel/result.hpp>
@@ -34,6 +34,10 @@ namespace shared_channel {
 /// seen is sent again by the same call if a new server is up.
 template <class Request, class Reply>
 class SharedChannel<Request, Reply>::Client {
+  using Platform = typename detail::PlatformOf<Request>::Type;
+  using Core = detail::ClientCore<Platform>;
+  using AsyncCall = detail::AsyncCall<Platform>;
+
  public:
 #if defined(__cpp_exceptions)
   /// As create(), but throws ChannelException.
@@ -42,7 +46,7 @@ class SharedChannel<Request, Reply>::Client {
 
   /// Errors: invalid_name, invalid_argument. Makes no system object.
   static Result<Client> create(std::string_view name, const ClientOptions& options = {}) {
-    auto core = detail::ClientCore::create(name, detail::shape_of<Request, Reply>(), options);
+    auto core = Core::create(name, detail::shape_of<Request, Reply>(), options);
     if (!core) return std::move(core).error();
     return Client(*std::move(core));
   }
@@ -145,14 +149,14 @@ class SharedChannel<Request, Reply>::Client {
   Result<void> call_async(const Request& request, std::chrono::nanoseconds timeout, F&& done)
     requires(!detail::BytesMessage<Request>)
   {
-    using Callback = detail::Callback<Reply, std::decay_t<F>>;
+    using Callback = detail::Callback<Platform, Reply, std::decay_t<F>>;
     static_assert(std::is_invocable_v<std::decay_t<F>&, Result<Reply>>,
                   "SharedChannel: the function given to call_async must be callable as done(Result<Reply>)");
     if (detail::is_empty(done)) return Error(Errc::invalid_argument, "", "the function given to call_async is empty");
-    auto then = std::make_unique<Callback>(std::forward<F>(done));
+    auto then = detail::Owned<Callback>(new Callback(std::forward<F>(done)));
     auto begun = begin(request, timeout);
     if (!begun) return std::move(begun).error();
-    detail::AsyncCall& call = **begun;
+    AsyncCall& call = **begun;
     call.continue_with(std::move(then));
     if (core_->completer().add(*begun)) return {};
     return core_->explain(call.finish().value_or(detail::Failure{Errc::system_error, Execution::possible}), call);
@@ -168,9 +172,9 @@ class SharedChannel<Request, Reply>::Client {
   [[nodiscard]] bool connected() const noexcept { return core_ && core_->connected(); }
 
  private:
-  explicit Client(std::shared_ptr<detail::ClientCore> core) : core_(std::move(core)) {}
+  explicit Client(detail::Shared<Core> core) : core_(std::move(core)) {}
 
-  Result<std::shared_ptr<detail::AsyncCall>> begin(const Request& request, std::chrono::nanoseconds timeout) {
+  Result<detail::Shared<AsyncCall>> begin(const Request& request, std::chrono::nanoseconds timeout) {
     if (!core_) return moved_from();
     return core_->begin(core_, detail::Deadline(timeout),
                         [&](const detail::Frame& frame) { return detail::write_message(request, frame); });
@@ -183,10 +187,10 @@ class SharedChannel<Request, Reply>::Client {
     // In a fork()ed child the leases and threads are the parent's: let go without touching them.
     if (core_->is_in_child()) return detail::leak(std::move(core_));
     core_->completer().close();
-    core_.reset();
+    core_ = nullptr;
   }
 
-  std::shared_ptr<detail::ClientCore> core_;  // shared with the pending calls
+  detail::Shared<Core> core_;  // shared with the pending calls
 };
 
 }  // namespace shared_channel

@@ -36,10 +36,10 @@
 #include <type_traits>
 #include <utility>
 #include <variant>
-#include <vector>
 
 #include <shared_channel/detail/codec_parts.hpp>
 #include <shared_channel/detail/members.hpp>
+#include <shared_channel/detail/pointer.hpp>
 
 namespace shared_channel {
 
@@ -75,20 +75,30 @@ struct ContiguousCodec {
   }
 };
 
-/// std::vector of anything else (and of bool, which has no contiguous elements).
+/// std::vector, recognised by its manners: its header would cost every program that has no use for it.
 template <class T>
+concept VectorLike = !std::is_trivially_copyable_v<T> && !std::is_aggregate_v<T> &&
+                     requires(T values, const T& seen, typename T::value_type value, typename T::allocator_type) {
+                       values.reserve(seen.size());
+                       values.push_back(std::move(value));
+                       seen.begin() == seen.end();
+                     };
+
+/// std::vector of anything else (and of bool, which has no contiguous elements).
+template <class Container>
 struct SequenceCodec {
-  static std::size_t size(const std::vector<T>& values) {
+  using T = typename Container::value_type;
+  static std::size_t size(const Container& values) {
     std::size_t bytes = 0;
     for (const T& value : values) bytes = add_sizes(bytes, part_size<T>(value));
     return bytes;
   }
-  static void encode(const std::vector<T>& values, std::span<std::byte> out) {
+  static void encode(const Container& values, std::span<std::byte> out) {
     Writer writer(out);
     for (const T& value : values) writer.part<T>(value);
   }
-  static std::optional<std::vector<T>> decode(std::span<const std::byte> in) {
-    std::vector<T> values;
+  static std::optional<Container> decode(std::span<const std::byte> in) {
+    Container values;
     for (Reader reader(in); !reader.is_empty();) {
       auto value = reader.part<T>();
       if (!value) return std::nullopt;
@@ -146,21 +156,19 @@ struct ArrayCodec {
   }
   static std::optional<std::array<T, N>> decode(std::span<const std::byte> in) {
     Reader reader(in);
-    std::vector<T> values;
-    values.reserve(N);
-    while (values.size() < N) {
-      auto value = reader.part<T>();
-      if (!value) return std::nullopt;
-      values.push_back(*std::move(value));
+    const auto values = Owned<std::optional<T>[]>(N);
+    for (std::size_t i = 0; i < N; ++i) {
+      values[i] = reader.part<T>();
+      if (!values[i]) return std::nullopt;
     }
     if (!reader.is_empty()) return std::nullopt;
-    return gather(values, std::make_index_sequence<N>{});
+    return gather(values.get(), std::make_index_sequence<N>{});
   }
 
  private:
   template <std::size_t... I>
-  static std::array<T, N> gather([[maybe_unused]] std::vector<T>& values, std::index_sequence<I...>) {
-    return {std::move(values[I])...};
+  static std::array<T, N> gather([[maybe_unused]] std::optional<T>* values, std::index_sequence<I...>) {
+    return {*std::move(values[I])...};
   }
 };
 
@@ -254,11 +262,11 @@ template <Plain T>
 struct BuiltinCodec<T> : FlatCodec<T> {};
 template <class C, class Traits, class A>
 struct BuiltinCodec<std::basic_string<C, Traits, A>> : ContiguousCodec<std::basic_string<C, Traits, A>> {};
-template <class T>
-struct BuiltinCodec<std::vector<T>> : SequenceCodec<T> {};
-template <Flat T>
-  requires(!std::same_as<T, bool>)
-struct BuiltinCodec<std::vector<T>> : ContiguousCodec<std::vector<T>> {};
+template <VectorLike T>
+struct BuiltinCodec<T> : SequenceCodec<T> {};
+template <VectorLike T>
+  requires(Flat<typename T::value_type> && !std::same_as<typename T::value_type, bool>)
+struct BuiltinCodec<T> : ContiguousCodec<T> {};
 template <class T, std::size_t N>
   requires(!Plain<std::array<T, N>>)
 struct BuiltinCodec<std::array<T, N>> : ArrayCodec<T, N> {};

@@ -1,11 +1,12 @@
 // What a user can choose, with its meaning, unit and default.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
+
+#include <shared_channel/detail/time.hpp>
 
 namespace shared_channel {
 

@@ -1,16 +1,16 @@
 // The answer to a call that its caller did not wait for.
 #pragma once
 
-#include <chrono>
 #include <concepts>
 #include <cstddef>
-#include <memory>
 #include <new>
 #include <optional>
 #include <utility>
 
 #include <shared_channel/detail/client_core.hpp>
 #include <shared_channel/detail/message.hpp>
+#include <shared_channel/detail/pointer.hpp>
+#include <shared_channel/detail/time.hpp>
 #include <shared_channel/result.hpp>
 
 namespace shared_channel {
@@ -18,8 +18,8 @@ namespace shared_channel {
 namespace detail {
 
 /// The reply in a frame, as a value.
-template <class Reply>
-Result<Reply> read_reply(const Frame& frame, const ClientCore& core) {
+template <class Reply, class Core>
+Result<Reply> read_reply(const Frame& frame, const Core& core) {
   if constexpr (std::same_as<Reply, bool>) {
     const std::byte byte = *frame.fixed();
     if (!is_value<bool>(&byte)) return core.undecodable();
@@ -33,8 +33,8 @@ Result<Reply> read_reply(const Frame& frame, const ClientCore& core) {
 }
 
 /// Waits for the call's end and gives the slot back.
-template <class Reply>
-Result<Reply> take_reply(AsyncCall& call) {
+template <class Reply, class Platform>
+Result<Reply> take_reply(AsyncCall<Platform>& call) {
   const auto take = [&]() -> Result<Reply> {
     if (const auto failure = call.finish()) return call.core()->explain(*failure, call);
     return read_reply<Reply>(call.call().reply(), *call.core());
@@ -45,22 +45,22 @@ Result<Reply> take_reply(AsyncCall& call) {
 }
 
 /// Calls the user's function. The slot is free by then: the function may need it.
-template <class Reply, class F>
-class Callback final : public Continuation {
+template <class Platform, class Reply, class F>
+class Callback final : public Continuation<Platform> {
  public:
   explicit Callback(F&& done) : done_(std::move(done)) {}
   explicit Callback(const F& done) : done_(done) {}
-  void run(AsyncCall& call) noexcept override { done_(take_reply<Reply>(call)); }
+  void run(AsyncCall<Platform>& call) noexcept override { done_(take_reply<Reply>(call)); }
 
  private:
   F done_;
 };
 
-template <class Handle>
-class Resumption final : public Continuation {
+template <class Platform, class Handle>
+class Resumption final : public Continuation<Platform> {
  public:
   explicit Resumption(Handle coroutine) noexcept : coroutine_(coroutine) {}
-  void run(AsyncCall&) noexcept override { coroutine_.resume(); }
+  void run(AsyncCall<Platform>&) noexcept override { coroutine_.resume(); }
 
  private:
   Handle coroutine_;
@@ -68,9 +68,9 @@ class Resumption final : public Continuation {
 
 /// Lets go of what a fork()ed child may neither use nor end.
 template <class T>
-void leak(std::shared_ptr<T>&& pointer) noexcept {
-  alignas(std::shared_ptr<T>) std::byte room[sizeof(std::shared_ptr<T>)];
-  ::new (static_cast<void*>(room)) std::shared_ptr<T>(std::move(pointer));
+void leak(detail::Shared<T>&& pointer) noexcept {
+  alignas(detail::Shared<T>) std::byte room[sizeof(detail::Shared<T>)];
+  ::new (static_cast<void*>(room)) detail::Shared<T>(std::move(pointer));
 }
 
 }  // namespace detail
@@ -85,9 +85,13 @@ void leak(std::shared_ptr<T>&& pointer) noexcept {
 /// takes effect when one of them looks. native_handle() and co_await use a completion thread of the client's.
 template <class Reply>
 class [[nodiscard]] PendingCall {
+  using Platform = typename detail::PlatformOf<Reply>::Type;
+  using AsyncCall = detail::AsyncCall<Platform>;
+  using Notifier = typename Platform::Notifier;
+
  public:
   /// Linux: int, a file descriptor. Win32: void*, a HANDLE.
-  using native_handle_type = detail::platform::Notifier::Native;
+  using native_handle_type = typename Notifier::Native;
 
   PendingCall(PendingCall&& other) noexcept
       : call_(std::move(other.call_)), error_(std::exchange(other.error_, std::nullopt)), notifier_(std::move(other.notifier_)) {}
@@ -115,7 +119,7 @@ class [[nodiscard]] PendingCall {
     if (error_) return *std::exchange(error_, std::nullopt);
     if (!call_) return Error(Errc::invalid_argument, "", "the answer of this PendingCall was taken already, or it was moved from");
     if (is_in_child()) return call_->core()->forked();
-    const std::shared_ptr<detail::AsyncCall> call = std::move(call_);
+    const detail::Shared<AsyncCall> call = std::move(call_);
     return detail::take_reply<Reply>(*call);
   }
 
@@ -124,10 +128,10 @@ class [[nodiscard]] PendingCall {
   /// PendingCall: to be neither closed nor reset nor read, and gone with it. -1 or nullptr if the system has none to
   /// give, and in a fork()ed child.
   [[nodiscard]] native_handle_type native_handle() {
-    if (call_ && is_in_child()) return detail::platform::Notifier::none;
+    if (call_ && is_in_child()) return Notifier::none;
     if (!notifier_) {
-      auto notifier = std::make_shared<detail::platform::Notifier>();
-      if (!*notifier) return detail::platform::Notifier::none;
+      auto notifier = detail::Shared<Notifier>(new Notifier());
+      if (!*notifier) return Notifier::none;
       notifier_ = std::move(notifier);
       if (!call_) notifier_->notify();
       else if (call_->notify_at_end(notifier_)) static_cast<void>(call_->core()->completer().add(call_));
@@ -141,8 +145,8 @@ class [[nodiscard]] PendingCall {
   template <class Handle>
   bool await_suspend(Handle coroutine) {
     // From here on the coroutine may go on elsewhere, and this object be gone before add() returns.
-    const std::shared_ptr<detail::AsyncCall> call = call_;
-    call->continue_with(std::make_unique<detail::Resumption<Handle>>(coroutine));
+    const detail::Shared<AsyncCall> call = call_;
+    call->continue_with(detail::Owned<detail::Resumption<Platform, Handle>>(new detail::Resumption<Platform, Handle>(coroutine)));
     return call->core()->completer().add(call) || !call->take_continuation();
   }
   Result<Reply> await_resume() { return get(); }
@@ -151,7 +155,7 @@ class [[nodiscard]] PendingCall {
   template <class, class>
   friend class SharedChannel;
 
-  explicit PendingCall(std::shared_ptr<detail::AsyncCall> call) noexcept : call_(std::move(call)) {}
+  explicit PendingCall(detail::Shared<AsyncCall> call) noexcept : call_(std::move(call)) {}
   explicit PendingCall(Error error) noexcept : error_(std::move(error)) {}
 
   [[nodiscard]] bool is_in_child() const noexcept { return call_->core()->is_in_child(); }
@@ -163,9 +167,9 @@ class [[nodiscard]] PendingCall {
     call_ = nullptr;
   }
 
-  std::shared_ptr<detail::AsyncCall> call_;
+  detail::Shared<AsyncCall> call_;
   std::optional<Error> error_;
-  std::shared_ptr<detail::platform::Notifier> notifier_;
+  detail::Shared<Notifier> notifier_;
 };
 
 }  // namespace shared_channel

@@ -2,12 +2,12 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
 #include <optional>
 #include <string_view>
 #include <utility>
 
 #include <shared_channel/detail/message.hpp>
+#include <shared_channel/detail/pointer.hpp>
 #include <shared_channel/detail/server_link.hpp>
 
 namespace shared_channel {
@@ -48,8 +48,9 @@ class Responder {
   }
 
  private:
+  template <class>
   friend class detail::ServerCore;
-  Responder(std::shared_ptr<detail::ServerLink> link, const detail::TakenCall& call) : link_(std::move(link)), call_(call) {}
+  Responder(detail::Shared<detail::ServerLink> link, const detail::TakenCall& call) : link_(std::move(link)), call_(call) {}
 
   template <class Write>
   void conclude(Write&& write) {
@@ -63,7 +64,7 @@ class Responder {
     link_ = nullptr;
   }
 
-  std::shared_ptr<detail::ServerLink> link_;
+  detail::Shared<detail::ServerLink> link_;
   detail::TakenCall call_;
 };
 

@@ -3,16 +3,15 @@
 #pragma once
 
 #include <cassert>
-#include <concepts>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <new>
 #include <type_traits>
 #include <utility>
 
+#include <shared_channel/detail/pointer.hpp>
 #include <shared_channel/error.hpp>
 
 namespace shared_channel {
@@ -87,7 +86,7 @@ class OnHeap {
     return std::launder(static_cast<T*>(raw));
   }
 
-  std::unique_ptr<T> value_;
+  Owned<T> value_;
 };
 
 inline constexpr std::size_t largest_in_place = 64 * 1024;
@@ -101,6 +100,8 @@ using Stored = std::conditional_t<(sizeof(T) <= largest_in_place), InPlace<T>, O
 /// Distinct objects may be used from distinct threads; one object is not synchronised.
 template <class T>
 class [[nodiscard]] Result {
+  using Value = detail::Stored<T>;
+
  public:
   using value_type = T;
 
@@ -110,7 +111,7 @@ class [[nodiscard]] Result {
   explicit Result(detail::FromBytes bytes) : has_value_(true), value_(bytes) {}
 
   Result(Result&& other) noexcept : has_value_(other.has_value_) { construct(std::move(other)); }
-  Result(const Result& other) requires std::copy_constructible<T> : has_value_(other.has_value_) { construct(other); }
+  Result(const Result& other) requires(std::is_copy_constructible_v<T>) : has_value_(other.has_value_) { construct(other); }
   Result& operator=(Result&& other) noexcept {
     if (this != &other) {
       destroy();
@@ -119,7 +120,7 @@ class [[nodiscard]] Result {
     }
     return *this;
   }
-  Result& operator=(const Result& other) requires std::copy_constructible<T> { return *this = Result(other); }
+  Result& operator=(const Result& other) requires(std::is_copy_constructible_v<T>) { return *this = Result(other); }
   ~Result() { destroy(); }
 
   [[nodiscard]] bool has_value() const noexcept { return has_value_; }
@@ -171,18 +172,18 @@ class [[nodiscard]] Result {
 
   template <class Other>
   void construct(Other&& other) {
-    if (has_value_) ::new (static_cast<void*>(std::addressof(value_))) detail::Stored<T>(std::forward<Other>(other).value_);
-    else ::new (static_cast<void*>(std::addressof(error_))) Error(std::forward<Other>(other).error_);
+    if (has_value_) ::new (static_cast<void*>(&value_)) Value(std::forward<Other>(other).value_);
+    else ::new (static_cast<void*>(&error_)) Error(std::forward<Other>(other).error_);
   }
   void destroy() noexcept {
-    if (has_value_) std::destroy_at(std::addressof(value_));
-    else std::destroy_at(std::addressof(error_));
+    if (has_value_) value_.~Value();
+    else error_.~Error();
   }
 
   // Not a std::variant: every user's compiler would make a score of them.
   bool has_value_;
   union {
-    detail::Stored<T> value_;
+    Value value_;
     Error error_;
   };
 };
@@ -194,12 +195,15 @@ class [[nodiscard]] Result<void> {
   using value_type = void;
 
   Result() = default;
-  Result(Error error) : error_(std::make_unique<Error>(std::move(error))) {}  // NOLINT: implicit on purpose
-  Result(const Result& other) : error_(other.error_ ? std::make_unique<Error>(*other.error_) : nullptr) {}
-  Result(Result&&) noexcept = default;
-  Result& operator=(Result&&) noexcept = default;
+  Result(Error error) : error_(new Error(std::move(error))) {}  // NOLINT: implicit on purpose
+  Result(const Result& other) : error_(other.error_ != nullptr ? new Error(*other.error_) : nullptr) {}
+  Result(Result&& other) noexcept : error_(std::exchange(other.error_, nullptr)) {}
+  Result& operator=(Result&& other) noexcept {
+    std::swap(error_, other.error_);
+    return *this;
+  }
   Result& operator=(const Result& other) { return *this = Result(other); }
-  ~Result() = default;
+  ~Result() { delete error_; }
 
   [[nodiscard]] bool has_value() const noexcept { return error_ == nullptr; }
   [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
@@ -221,7 +225,7 @@ class [[nodiscard]] Result<void> {
   }
 
  private:
-  std::unique_ptr<Error> error_;  // one pointer, so that success costs nothing to return
+  Error* error_ = nullptr;  // one pointer, so that success costs nothing to return
 };
 
 }  // namespace shared_channel

@@ -1,9 +1,7 @@
 // The answering end.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
-#include <memory>
 #include <stop_token>
 #include <string_view>
 #include <type_traits>
@@ -12,7 +10,9 @@
 #include <shared_channel/channel.hpp>
 #include <shared_channel/detail/handler.hpp>
 #include <shared_channel/detail/message.hpp>
+#include <shared_channel/detail/pointer.hpp>
 #include <shared_channel/detail/server_core.hpp>
+#include <shared_channel/detail/time.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/result.hpp>
 
@@ -35,6 +35,8 @@ namespace shared_channel {
 /// callers get server_stopped. In a fork()ed child the object is inert: only the parent's serves.
 template <class Request, class Reply>
 class SharedChannel<Request, Reply>::Server {
+  using Core = detail::ServerCore<typename detail::PlatformOf<Request>::Type>;
+
  public:
 #if defined(__cpp_exceptions)
   /// As create(), but throws ChannelException.
@@ -45,7 +47,7 @@ class SharedChannel<Request, Reply>::Server {
   /// Errors: invalid_name, invalid_argument (options), name_in_use, access_denied, not_owner (somebody else's
   /// object has the name), out_of_memory (the slots do not fit), system_error. On an error nothing is left behind.
   static Result<Server> create(std::string_view name, const ServerOptions& options = {}) {
-    auto core = detail::ServerCore::create(name, options, [](const ServerOptions& valid) {
+    auto core = Core::create(name, options, [](const ServerOptions& valid) {
       return detail::shape_of<Request, Reply>(static_cast<std::uint32_t>(valid.max_request_bytes),
                                               static_cast<std::uint32_t>(valid.max_reply_bytes));
     });
@@ -99,8 +101,8 @@ class SharedChannel<Request, Reply>::Server {
   Result<void> start(Handler&& handler) {
     if (!core_) return moved_from();
     if (is_empty(handler)) return empty_handler();
-    using Kept = Answer<std::decay_t<Handler>>;
-    return core_->start(std::shared_ptr<Kept>(new Kept{std::forward<Handler>(handler)}));
+    using Kept = KeptAnswer<std::decay_t<Handler>>;
+    return core_->start(detail::Shared<Kept>(new Kept(std::forward<Handler>(handler))));
   }
 
   /// Ends serving for good: running handlers finish, waiting and later calls get server_stopped. From any thread,
@@ -113,7 +115,7 @@ class SharedChannel<Request, Reply>::Server {
   [[nodiscard]] std::uint64_t damaged_slots() const noexcept { return core_ ? core_->damaged_slots() : 0; }
 
  private:
-  explicit Server(std::unique_ptr<detail::ServerCore> core) : core_(std::move(core)) {}
+  explicit Server(detail::Owned<Core> core) : core_(std::move(core)) {}
 
   /// The handler as the core calls it: a taken call in, how it was left out. `Held` is Handler or Handler&.
   template <class Held>
@@ -123,6 +125,12 @@ class SharedChannel<Request, Reply>::Server {
       return detail::invoke<Request, Reply>(handler, call);
     }
     Held handler;
+  };
+
+  template <class Handler>
+  struct KeptAnswer final : Answer<Handler>, detail::Counted {
+    explicit KeptAnswer(Handler&& given) : Answer<Handler>{std::move(given)} {}
+    explicit KeptAnswer(const Handler& given) : Answer<Handler>{given} {}
   };
 
   template <class Handler>
@@ -141,7 +149,7 @@ class SharedChannel<Request, Reply>::Server {
     core_.reset();
   }
 
-  std::unique_ptr<detail::ServerCore> core_;
+  detail::Owned<Core> core_;
 };
 
 }  // namespace shared_channel

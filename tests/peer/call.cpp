@@ -20,7 +20,7 @@ static ClientOptions patient() {
 }
 
 // call NAME COUNT FIRST: COUNT calls with ids from FIRST; says "ok", or what went wrong with the first that failed.
-const peer::Role call{"call", [](const peer::Arguments& arguments) {
+const peer::Role calling{"call", [](const peer::Arguments& arguments) {
                         Channel::Client client(arguments.at(0), patient());
                         const auto first = std::stoull(arguments.at(2));
                         for (auto id = first; id < first + std::stoull(arguments.at(1)); ++id) {

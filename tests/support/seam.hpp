@@ -36,7 +36,7 @@ class Segment {
   Header& header() const { return *reinterpret_cast<Header*>(mapping_.data()); }
 
   // The server's part.
-  std::unique_ptr<platform::Beacon> light() const {
+  Owned<platform::Beacon> light() const {
     header().identity.server_process = platform::process_id();
     header().identity.server_birth = platform::process_birth();
     return platform::Beacon::light(names_, generation, header(), access()).value();

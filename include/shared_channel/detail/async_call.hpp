@@ -11,9 +11,6 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
-#include <condition_variable>
-#include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -23,14 +20,21 @@
 #include <shared_channel/detail/call.hpp>
 #include <shared_channel/detail/connections.hpp>
 #include <shared_channel/detail/doorbell.hpp>
+#include <shared_channel/detail/pointer.hpp>
 
 namespace shared_channel::detail {
 
+template <class Platform>
 class ClientCore;
 
 /// Calls a watcher away from its sleep. One sleeper, any number of ringers, one process; doorbell.hpp has the argument: R1
 /// is `news_`, and S3 looks at it.
+template <class Platform>
 class WatcherBell {
+  using WaitSet = typename Platform::WaitSet;
+  using Entry = typename WaitSet::Entry;
+  using Watch = typename Platform::Watch;
+
  public:
   [[nodiscard]] int failure() const noexcept { return set_.failure(); }
 
@@ -47,10 +51,10 @@ class WatcherBell {
   /// Sleeps until a ring, or until what `look` says: it runs after the announcement, and answers with the entries to
   /// sleep on, or nothing if there is no need to.
   template <class Look>
-  platform::Wake sleep(Look&& look, Deadline& deadline, const platform::Watch* server) {
+  platform::Wake sleep(Look&& look, Deadline& deadline, const Watch* server) {
     const Sleeper sleeper(bell_, 1);  // S1, S2
     if (has_news()) return platform::Wake::signalled;  // S3
-    const std::optional<std::span<const platform::WaitSet::Entry>> entries = look();
+    const std::optional<std::span<const Entry>> entries = look();
     if (!entries) return platform::Wake::signalled;
     return set_.wait(sleeper.ticket(), *entries, deadline, server);  // S4
   }
@@ -58,27 +62,39 @@ class WatcherBell {
  private:
   Bell bell_{};
   std::atomic<bool> news_{false};
-  platform::WaitSet set_{bell_.sequence};
+  WaitSet set_{bell_.sequence};
 };
 
+template <class Platform>
 class AsyncCall;
 
 /// What happens by itself when a call has ended. Runs on the watcher's thread, at most once.
+template <class Platform>
 class Continuation {
  public:
   virtual ~Continuation() = default;
-  virtual void run(AsyncCall& call) noexcept = 0;
+  virtual void run(AsyncCall<Platform>& call) noexcept = 0;
 };
 
-class AsyncCall {
+template <class Platform>
+class AsyncCall : public Counted {
+  using ClientCore = detail::ClientCore<Platform>;
+  using Connections = detail::Connections<Platform>;
+  using Use = typename Connections::Use;
+  using Call = detail::Call<Platform>;
+  using Notifier = typename Platform::Notifier;
+  using WatcherBell = detail::WatcherBell<Platform>;
+  using Continuation = detail::Continuation<Platform>;
+  using Entry = typename Platform::WaitSet::Entry;
+
  public:
-  AsyncCall(std::shared_ptr<ClientCore> core, Connections::Use use, const Deadline& deadline) noexcept
+  AsyncCall(Shared<ClientCore> core, Use use, const Deadline& deadline) noexcept
       : core_(std::move(core)), use_(std::move(use)), call_(*use_), deadline_(deadline) {}
   AsyncCall(const AsyncCall&) = delete;
   AsyncCall& operator=(const AsyncCall&) = delete;
 
-  [[nodiscard]] const std::shared_ptr<ClientCore>& core() const noexcept { return core_; }
-  [[nodiscard]] const Connections::Use& use() const noexcept { return use_; }
+  [[nodiscard]] const Shared<ClientCore>& core() const noexcept { return core_; }
+  [[nodiscard]] const Use& use() const noexcept { return use_; }
   [[nodiscard]] Call& call() noexcept { return call_; }
   [[nodiscard]] Deadline& deadline() noexcept { return deadline_; }
 
@@ -97,15 +113,15 @@ class AsyncCall {
       call_.wait(until.at() < deadline_.at() ? until : deadline_);
       return ready();
     }
-    std::unique_lock lock(mutex_);
-    while (!ended_by_now()) {
+    WatcherBell& ended = caller_bell();
+    for (;;) {
+      ended.take_news();
+      if (ready()) return true;
       if (until.passed()) return false;
       // In pieces: the watcher may be in a callback that takes long, or that waits for what we do next.
-      const auto horizon = Clock::now() + glance_interval;
-      const auto nearer = until.at() < deadline_.at() ? until.at() : deadline_.at();
-      changed_.wait_until(lock, nearer < horizon ? nearer : horizon);
+      Deadline slice = (until.at() < deadline_.at() ? until : deadline_).within(glance_interval);
+      ended.sleep([] { return std::optional(std::span<const Entry>()); }, slice, nullptr);
     }
-    return true;
   }
 
   /// Waits for the end. Nothing: the reply may be read, until leave().
@@ -133,7 +149,7 @@ class AsyncCall {
 
   /// The caller wants no answer: the request is withdrawn, or its reply discarded. What was to happen does not.
   void cancel() noexcept {
-    const std::unique_ptr<Continuation> unwanted = take_continuation();
+    const Owned<Continuation> unwanted = take_continuation();
     const std::lock_guard lock(mutex_);
     if (!ended_) end_by_caller(call_.give_up(Errc::timed_out));
   }
@@ -142,7 +158,7 @@ class AsyncCall {
   void fail(Errc reason, int native) noexcept { end(call_.give_up(reason, native)); }
 
   /// Has `notifier` notified at the end. True: a watcher is now needed.
-  bool notify_at_end(std::shared_ptr<platform::Notifier> notifier) noexcept {
+  bool notify_at_end(Shared<Notifier> notifier) noexcept {
     const std::lock_guard lock(mutex_);
     notifier_ = std::move(notifier);
     if (ended_by_now()) notifier_->notify();
@@ -150,13 +166,13 @@ class AsyncCall {
   }
 
   /// Has `continuation` run by the watcher at the end. A watcher is now needed, even if the end has come.
-  void continue_with(std::unique_ptr<Continuation> continuation) noexcept {
+  void continue_with(Owned<Continuation> continuation) noexcept {
     const std::lock_guard lock(mutex_);
     continuation_ = std::move(continuation);
   }
 
   /// Who takes it runs it, or sees to it that nobody does.
-  std::unique_ptr<Continuation> take_continuation() noexcept {
+  Owned<Continuation> take_continuation() noexcept {
     const std::lock_guard lock(mutex_);
     return std::move(continuation_);
   }
@@ -183,14 +199,14 @@ class AsyncCall {
   }
 
   /// Announces that the watcher sleeps. Nothing: it need not, the call has ended.
-  std::optional<platform::WaitSet::Entry> announce() noexcept {
+  std::optional<Entry> announce() noexcept {
     const std::lock_guard lock(mutex_);
     if (ended_) return std::nullopt;
     const auto seen = call_.announce(announced_);
     announced_ = true;
     if (!seen) return std::nullopt;
     auto done = call_.done();
-    if (done) return platform::WaitSet::Entry{*done, *seen};
+    if (done) return Entry{*done, *seen};
     end_locked(call_.give_up_sleepless(done.error()));
     return std::nullopt;
   }
@@ -205,7 +221,7 @@ class AsyncCall {
   }
 
   void resume() noexcept {
-    const std::unique_ptr<Continuation> continuation = take_continuation();
+    const Owned<Continuation> continuation = take_continuation();
     if (continuation) continuation->run(*this);
   }
 
@@ -217,6 +233,11 @@ class AsyncCall {
   [[nodiscard]] bool mine_to_wait() noexcept {
     const std::lock_guard lock(mutex_);
     return bell_ == nullptr || watcher_ == std::this_thread::get_id();
+  }
+
+  WatcherBell& caller_bell() {
+    const std::lock_guard lock(mutex_);
+    return caller_bell_ ? *caller_bell_ : caller_bell_.emplace();
   }
 
   [[nodiscard]] bool has_ended() noexcept {
@@ -251,7 +272,7 @@ class AsyncCall {
     failure_ = failure;
     if (failure && (failure->code == Errc::server_died || failure->code == Errc::server_stopped)) use_.retire();
     SHARED_CHANNEL_TEST_POINT(client_call_ended);
-    changed_.notify_all();
+    if (caller_bell_) caller_bell_->ring();
     if (notifier_) notifier_->notify();
   }
 
@@ -260,21 +281,21 @@ class AsyncCall {
     if (!ended_) end_by_caller(failure);
   }
 
-  const std::shared_ptr<ClientCore> core_;  // first, so that it goes last
-  const Connections::Use use_;
+  const Shared<ClientCore> core_;  // first, so that it goes last
+  const Use use_;
   Call call_;
   Deadline deadline_;  // started, and never changed
 
   std::mutex mutex_;
-  std::condition_variable changed_;
+  std::optional<WatcherBell> caller_bell_;  // where the caller waits for the watcher's word, once it has had to
   bool ended_ = false;
   bool orphan_ = false;
   bool announced_ = false;
   std::optional<Failure> failure_;
   WatcherBell* bell_ = nullptr;  // of the watcher that may sleep on the reply word
   std::thread::id watcher_;
-  std::shared_ptr<platform::Notifier> notifier_;
-  std::unique_ptr<Continuation> continuation_;
+  Shared<Notifier> notifier_;
+  Owned<Continuation> continuation_;
 };
 
 }  // namespace shared_channel::detail

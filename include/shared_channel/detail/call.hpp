@@ -1,7 +1,6 @@
 // One call on one connection: claim a slot, post the request, await the answer, give the slot back.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -24,7 +23,12 @@ struct Failure {
   std::size_t limit = 0;  // and of the slot
 };
 
+template <class Platform>
 class Call {
+  using Connection = detail::Connection<Platform>;
+  using Signal = typename Platform::Signal;
+  using TurnLock = typename Platform::TurnLock;
+
  public:
   explicit Call(Connection& connection) noexcept : connection_(connection) {}
   Call(const Call&) = delete;
@@ -105,7 +109,7 @@ class Call {
       if (until.passed() || server_end()) return;
       if (spin.never_sleeps()) continue;
       auto done = connection_.done(index_);
-      if (!done) return platform::rest(std::chrono::milliseconds(1));
+      if (!done) return Platform::rest(std::chrono::milliseconds(1));
       const State reply = announce_waiter(slot(), sequence_);
       if (reply.concludes(sequence_)) return;
       Deadline slice = until.within(backstop);
@@ -120,7 +124,7 @@ class Call {
     if (reply.concludes(sequence_)) return std::nullopt;
     return reply.word();
   }
-  [[nodiscard]] Result<platform::Signal*> done() { return connection_.done(index_); }
+  [[nodiscard]] Result<Signal*> done() { return connection_.done(index_); }
 
   /// How the server ended, if it did.
   [[nodiscard]] std::optional<Errc> server_end() const noexcept {
@@ -264,7 +268,7 @@ class Call {
   /// Waits behind the callers that came before. Only the head of the line waits for a slot, so that a freed
   /// slot wakes one caller; if it was beaten to the slot by a newcomer, newcomers line up as well.
   std::optional<Failure> claim_in_line(Deadline& deadline) {
-    platform::TurnLock& line = connection_.turn_lock();
+    TurnLock& line = connection_.turn_lock();
     switch (line.lock(connection_.me(), connection_.lease(), deadline, connection_.server())) {
       case platform::Lock::timed_out: return Failure{Errc::busy};
       case platform::Lock::server_gone: return Failure{server_end().value_or(Errc::server_died)};

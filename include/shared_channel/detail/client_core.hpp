@@ -2,10 +2,7 @@
 // words what went wrong. Knows bytes, not message types.
 #pragma once
 
-#include <chrono>
-#include <condition_variable>
 #include <cstddef>
-#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -17,18 +14,28 @@
 #include <shared_channel/detail/completer.hpp>
 #include <shared_channel/detail/connections.hpp>
 #include <shared_channel/detail/handler.hpp>
+#include <shared_channel/detail/pointer.hpp>
 
 namespace shared_channel::detail {
 
-class ClientCore {
+template <class Platform>
+class ClientCore : public Counted {
+  using Connection = detail::Connection<Platform>;
+  using Connections = detail::Connections<Platform>;
+  using Use = typename Connections::Use;
+  using Call = detail::Call<Platform>;
+  using AsyncCall = detail::AsyncCall<Platform>;
+  using Completer = detail::Completer<Platform>;
+  using ForkMark = typename Platform::ForkMark;
+
  public:
-  static Result<std::shared_ptr<ClientCore>> create(std::string_view name, const Shape& shape, const ClientOptions& options) {
+  static Result<Shared<ClientCore>> create(std::string_view name, const Shape& shape, const ClientOptions& options) {
     auto names = Names::make(name, options.scope);
     if (!names) return std::move(names).error();
     if (options.wait.spin < nanoseconds::zero()) {
       return names->error(Errc::invalid_argument, "WaitPolicy::spin is negative; 0 sleeps at once");
     }
-    return std::shared_ptr<ClientCore>(new ClientCore(*std::move(names), shape, options));
+    return Shared<ClientCore>(new ClientCore(*std::move(names), shape, options));
   }
 
   /// One call: `fill` writes the request into its frame, or answers why it does not fit; `read` turns the reply's frame into the
@@ -39,7 +46,7 @@ class ClientCore {
     if (mark_.in_child()) return forked();
     Result<void> setback;  // how the last server ended
     for (;;) {
-      const Connections::Use use = connections_.current();
+      const Use use = connections_.current();
       if (!use) {
         auto attached = connect(deadline);
         if (attached) continue;
@@ -61,12 +68,12 @@ class ClientCore {
   /// The first half of a call: sends the request, with the same retries, and returns with the answer outstanding. The call
   /// keeps `self`, which is this core. From then on nobody sends it again, so a dead server is noticed before.
   template <class Fill>
-  Result<std::shared_ptr<AsyncCall>> begin(const std::shared_ptr<ClientCore>& self, Deadline deadline, Fill&& fill) {
+  Result<Shared<AsyncCall>> begin(const Shared<ClientCore>& self, Deadline deadline, Fill&& fill) {
     if (mark_.in_child()) return forked();
     deadline.start();
     Result<void> setback;
     for (;;) {
-      Connections::Use use = connections_.current();
+      Use use = connections_.current();
       if (use && use->server().look() != platform::Peer::alive) {
         connections_.retire(use);
         continue;
@@ -78,7 +85,7 @@ class ClientCore {
         return !setback && none ? std::move(setback).error() : std::move(attached).error();
       }
       if (HandlerScope::serves(use->generation())) return would_deadlock();
-      auto call = std::make_shared<AsyncCall>(self, std::move(use), deadline);
+      auto call = Shared<AsyncCall>(new AsyncCall(self, std::move(use), deadline));
       if (send(call->call(), deadline, fill)) return call;
       const Failure& failure = call->call().failure();
       setback = explain(failure, call->call());
@@ -111,7 +118,7 @@ class ClientCore {
 
   [[nodiscard]] bool connected() noexcept {
     if (mark_.in_child()) return false;
-    const Connections::Use use = connections_.current();
+    const Use use = connections_.current();
     return use && use->server().look() == platform::Peer::alive;
   }
 
@@ -139,27 +146,23 @@ class ClientCore {
   }
 
   /// Whether a call that failed so may be made again, on the next server.
-  bool goes_on(const Failure& failure, const Connections::Use& use, Deadline& deadline) noexcept {
+  bool goes_on(const Failure& failure, const Use& use, Deadline& deadline) noexcept {
     if (failure.code != Errc::server_died && failure.code != Errc::server_stopped) return false;
     connections_.retire(use);
     return failure.execution == Execution::none && !deadline.passed();
   }
 
+  /// How often a thread looks whether another one has done with connecting, which rarely takes longer.
+  static constexpr nanoseconds glance_interval = std::chrono::microseconds(100);
+
   /// One thread connects at a time. The others wait for it, but not beyond their deadlines.
   class ConnectingThread {
    public:
-    ConnectingThread(ClientCore& core, Deadline& deadline) : core_(core) {
-      std::unique_lock lock(core.connecting_mutex_);
-      // Not every library can wait for the end of time.
-      Deadline end = deadline.within(std::chrono::hours(1));
-      has_turn_ = core.connecting_over_.wait_until(lock, end.at(), [&] { return !core.connecting_; });
-      if (has_turn_) core.connecting_ = true;
+    ConnectingThread(ClientCore& core, Deadline& deadline) noexcept : core_(core), has_turn_(core.connecting_.try_lock()) {
+      for (; !has_turn_ && !deadline.passed(); has_turn_ = core.connecting_.try_lock()) Platform::rest(glance_interval);
     }
     ~ConnectingThread() {
-      if (!has_turn_) return;
-      const std::lock_guard lock(core_.connecting_mutex_);
-      core_.connecting_ = false;
-      core_.connecting_over_.notify_one();
+      if (has_turn_) core_.connecting_.unlock();
     }
     ConnectingThread(const ConnectingThread&) = delete;
     ConnectingThread& operator=(const ConnectingThread&) = delete;
@@ -180,7 +183,7 @@ class ClientCore {
     const ConnectingThread me(*this, deadline);
     if (!me) return names_.error(Errc::timed_out, "another thread was still connecting at the deadline");
     {
-      const Connections::Use use = connections_.current();
+      const Use use = connections_.current();
       if (use && use->server().look() == platform::Peer::alive) return {};
       if (use) connections_.retire(use);
     }
@@ -199,7 +202,7 @@ class ClientCore {
       const bool may_come = code == Errc::no_server || code == Errc::server_stopped || code == Errc::server_died;
       if (!may_come || deadline.passed()) return connected;
       const nanoseconds left = deadline.remaining();
-      platform::rest(left < search_interval ? left : search_interval);
+      Platform::rest(left < search_interval ? left : search_interval);
     }
   }
 
@@ -239,10 +242,8 @@ class ClientCore {
   Names names_;
   Shape shape_;
   ClientOptions options_;
-  platform::ForkMark mark_;
-  std::mutex connecting_mutex_;
-  std::condition_variable connecting_over_;
-  bool connecting_ = false;
+  ForkMark mark_;
+  std::mutex connecting_;
   Connections connections_;
   Completer completer_;
 };

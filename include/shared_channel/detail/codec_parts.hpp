@@ -79,11 +79,11 @@ constexpr std::size_t add_sizes(std::size_t a, std::size_t b) noexcept { return 
 /// Writes parts one after another; the span was sized by the same parts.
 class Writer {
  public:
-  explicit Writer(std::span<std::byte> out) : out_(out) {}
+  explicit Writer(std::span<std::byte> out) : next_(out.data()) {}
 
   void raw(const void* data, std::size_t bytes) {
-    if (bytes != 0) std::memcpy(out_.data(), data, bytes);
-    out_ = out_.subspan(bytes);
+    if (bytes != 0) std::memcpy(next_, data, bytes);
+    next_ += bytes;
   }
   template <class T>
   void part(const T& value) {
@@ -93,14 +93,13 @@ class Writer {
       const std::size_t bytes = Codec<T>::size(value);
       const auto length = static_cast<Length>(bytes);
       raw(&length, sizeof length);
-      Codec<T>::encode(value, out_.first(bytes));
-      out_ = out_.subspan(bytes);
+      Codec<T>::encode(value, std::span<std::byte>(next_, bytes));
+      next_ += bytes;
     }
   }
-  [[nodiscard]] std::span<std::byte> rest() const { return out_; }
 
  private:
-  std::span<std::byte> out_;
+  std::byte* next_;
 };
 
 template <class T>
@@ -159,36 +158,38 @@ class Nesting {
 /// Reads parts one after another; believes nothing.
 class Reader {
  public:
-  explicit Reader(std::span<const std::byte> in) : in_(in) {}
+  explicit Reader(std::span<const std::byte> in) : next_(in.data()), left_(in.size()) {}
 
-  [[nodiscard]] bool is_empty() const { return in_.empty(); }
-  [[nodiscard]] std::span<const std::byte> rest() const { return in_; }
+  [[nodiscard]] bool is_empty() const { return left_ == 0; }
 
-  std::optional<std::span<const std::byte>> raw(std::size_t bytes) {
-    if (bytes > in_.size()) return std::nullopt;
-    const auto taken = in_.first(bytes);
-    in_ = in_.subspan(bytes);
+  /// Null if there are not so many. `bytes` is not 0, or something was read before.
+  const std::byte* raw(std::size_t bytes) {
+    if (bytes > left_) return nullptr;
+    const std::byte* const taken = next_;
+    next_ += bytes;
+    left_ -= bytes;
     return taken;
   }
   template <class T>
   std::optional<T> part() {
     static_assert(check_part<T>());
     if constexpr (Flat<T>) {
-      const auto bytes = raw(sizeof(T));
-      if (!bytes || !is_value<T>(bytes->data())) return std::nullopt;
-      return flat_from<T>(bytes->data());
+      const std::byte* const bytes = raw(sizeof(T));
+      if (bytes == nullptr || !is_value<T>(bytes)) return std::nullopt;
+      return flat_from<T>(bytes);
     } else {
       const auto length = part<Length>();
       if (!length) return std::nullopt;
-      const auto bytes = raw(*length);
+      const std::byte* const bytes = raw(*length);
       const Nesting<T> nesting;
-      if (!bytes || nesting.is_too_deep()) return std::nullopt;
-      return Codec<T>::decode(*bytes);
+      if (bytes == nullptr || nesting.is_too_deep()) return std::nullopt;
+      return Codec<T>::decode(std::span<const std::byte>(bytes, *length));
     }
   }
 
  private:
-  std::span<const std::byte> in_;
+  const std::byte* next_;
+  std::size_t left_;
 };
 
 }  // namespace detail

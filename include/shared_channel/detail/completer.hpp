@@ -5,21 +5,29 @@
 #include <array>
 #include <atomic>
 #include <cstddef>
-#include <memory>
+#include <forward_list>
 #include <mutex>
 #include <optional>
 #include <span>
 #include <system_error>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include <shared_channel/detail/async_call.hpp>
+#include <shared_channel/detail/pointer.hpp>
 
 namespace shared_channel::detail {
 
 /// One thread and the calls, all of one connection, whose ends it waits for.
+template <class Platform>
 class Watcher {
+  using Connection = detail::Connection<Platform>;
+  using Call = detail::Call<Platform>;
+  using AsyncCall = detail::AsyncCall<Platform>;
+  using WatcherBell = detail::WatcherBell<Platform>;
+  using WaitSet = typename Platform::WaitSet;
+  using Entry = typename WaitSet::Entry;
+
  public:
   explicit Watcher(WaitPolicy policy) noexcept : spin_(policy) {}
 
@@ -41,15 +49,15 @@ class Watcher {
   /// For Completer, which takes care that one thread at a time does it.
   [[nodiscard]] bool has_room_for(const Connection& connection) const noexcept {
     const std::size_t load = load_.load(std::memory_order_acquire);
-    return load == 0 || (load < platform::WaitSet::capacity && connection_ == &connection);
+    return load == 0 || (load < WaitSet::capacity && connection_ == &connection);
   }
-  void add(std::shared_ptr<AsyncCall> call) {
+  void add(Shared<AsyncCall> call) {
     {
       const std::lock_guard lock(mutex_);
       call->watch(bell_, thread_.get_id());
       connection_ = &*call->use();
       load_.fetch_add(1, std::memory_order_relaxed);
-      arrived_.push_back(std::move(call));
+      arrived_[arrived_count_++] = std::move(call);
     }
     SHARED_CHANNEL_TEST_POINT(client_call_watched);
     bell_.ring();
@@ -69,34 +77,33 @@ class Watcher {
       take_arrived();
       if (closing) return end_all();
       // What is known of one server must not reach a call that comes while its calls' callbacks run: it may be of the next.
-      if (!settle(std::exchange(server_end, std::nullopt))) server_end = calls_.empty() ? idle() : wait();
+      if (!settle(std::exchange(server_end, std::nullopt))) server_end = calls().empty() ? idle() : wait();
     }
   }
 
   void take_arrived() {
     bell_.take_news();
     const std::lock_guard lock(mutex_);
-    for (std::shared_ptr<AsyncCall>& call : arrived_) calls_.push_back(std::move(call));
-    arrived_.clear();
+    for (std::size_t at = 0; at < arrived_count_; ++at) calls_[count_++] = std::move(arrived_[at]);
+    arrived_count_ = 0;
   }
 
   /// Lets the calls go that have ended, and does what was to happen then. True if there were any.
   bool settle(std::optional<Errc> server_end) {
     const auto now = Clock::now();
-    std::vector<std::shared_ptr<AsyncCall>> over;
-    std::size_t left = 0;
-    for (std::shared_ptr<AsyncCall>& call : calls_) {
-      if (call->settle(now, server_end)) over.push_back(std::move(call));
-      else std::swap(calls_[left++], call);
+    std::size_t left = 0;  // those go to the front
+    for (Shared<AsyncCall>& call : calls()) {
+      if (!call->settle(now, server_end)) std::swap(calls_[left++], call);
     }
+    const auto over = calls().subspan(left);
     if (over.empty()) return false;
-    calls_.resize(left);
     load_.fetch_sub(over.size(), std::memory_order_release);
-    for (std::shared_ptr<AsyncCall>& call : over) resume(call);
+    for (Shared<AsyncCall>& call : over) resume(call);
+    count_ = left;
     return true;
   }
 
-  static void resume(std::shared_ptr<AsyncCall>& call) {
+  static void resume(Shared<AsyncCall>& call) {
     SHARED_CHANNEL_TEST_POINT(client_call_resumes);
     call->resume();
     call = nullptr;
@@ -104,19 +111,19 @@ class Watcher {
 
   std::optional<Errc> idle() {
     Deadline never = Deadline::never();
-    bell_.sleep([] { return std::optional(std::span<const platform::WaitSet::Entry>()); }, never, nullptr);
+    bell_.sleep([] { return std::optional(std::span<const Entry>()); }, never, nullptr);
     return std::nullopt;
   }
 
   /// Waits until a call may have ended or a new one has come. How the server ended, if it did.
   std::optional<Errc> wait() {
-    AsyncCall& any = *calls_.front();
+    AsyncCall& any = *calls_[0];
     Deadline first = any.deadline();
-    for (const auto& call : calls_) {
+    for (const auto& call : calls()) {
       if (call->deadline().at() < first.at()) first = call->deadline();
     }
     const auto look = [this] {
-      for (const auto& call : calls_) {
+      for (const auto& call : calls()) {
         if (call->call().is_answered()) return true;
       }
       return bell_.has_news();
@@ -130,23 +137,25 @@ class Watcher {
     return any.call().server_end().value_or(Errc::server_died);
   }
 
-  std::optional<std::span<const platform::WaitSet::Entry>> announce() noexcept {
+  std::optional<std::span<const Entry>> announce() noexcept {
     std::size_t count = 0;
-    for (const auto& call : calls_) {
+    for (const auto& call : calls()) {
       const auto entry = call->announce();
       if (!entry) return std::nullopt;
       entries_[count++] = *entry;
     }
-    return std::span<const platform::WaitSet::Entry>(entries_.data(), count);
+    return std::span<const Entry>(entries_.data(), count);
   }
 
   void end_all() {
-    for (std::shared_ptr<AsyncCall>& call : calls_) {
+    for (Shared<AsyncCall>& call : calls()) {
       call->orphan();
       resume(call);
     }
-    calls_.clear();
+    count_ = 0;
   }
+
+  [[nodiscard]] std::span<Shared<AsyncCall>> calls() noexcept { return {calls_.data(), count_}; }
 
   WatcherBell bell_;
   AdaptiveSpin spin_;  // of its own: the plain calls' one must not learn from ours
@@ -154,34 +163,40 @@ class Watcher {
   std::atomic<std::size_t> load_{0};  // calls that arrived and were not yet let go
   const Connection* connection_ = nullptr;  // theirs; meaningless while there are none
   std::mutex mutex_;
-  std::vector<std::shared_ptr<AsyncCall>> arrived_;
-  std::vector<std::shared_ptr<AsyncCall>> calls_;  // the thread's own
-  std::array<platform::WaitSet::Entry, platform::WaitSet::capacity> entries_;
+  std::array<Shared<AsyncCall>, WaitSet::capacity> arrived_;
+  std::size_t arrived_count_ = 0;
+  std::array<Shared<AsyncCall>, WaitSet::capacity> calls_;  // the thread's own
+  std::size_t count_ = 0;
+  std::array<Entry, WaitSet::capacity> entries_;
   std::thread thread_;
 };
 
 /// A client's watchers. Thread-safe.
+template <class Platform>
 class Completer {
+  using AsyncCall = detail::AsyncCall<Platform>;
+  using Watcher = detail::Watcher<Platform>;
+
  public:
   explicit Completer(WaitPolicy policy) noexcept : policy_(policy) {}
 
   /// Has the call end by itself, if nobody watches it yet. False: it has ended, because the client has, or because there was no
   /// thread to be had.
-  bool add(const std::shared_ptr<AsyncCall>& call) {
+  bool add(const Shared<AsyncCall>& call) {
     const std::lock_guard lock(mutex_);
     if (call->is_watched()) return true;
     if (closed_) {
       call->orphan();
       return false;
     }
-    for (const auto& watcher : watchers_) {
-      if (!watcher->has_room_for(*call->use())) continue;
-      watcher->add(call);
+    for (Watcher& watcher : watchers_) {
+      if (!watcher.has_room_for(*call->use())) continue;
+      watcher.add(call);
       return true;
     }
-    Watcher& watcher = *watchers_.emplace_back(std::make_unique<Watcher>(policy_));
+    Watcher& watcher = watchers_.emplace_front(policy_);
     if (const int failure = watcher.start(); failure != 0) {
-      watchers_.pop_back();
+      watchers_.pop_front();
       call->fail(Errc::system_error, failure);
       return false;
     }
@@ -195,15 +210,15 @@ class Completer {
       const std::lock_guard lock(mutex_);
       if (std::exchange(closed_, true)) return;
     }
-    for (const auto& watcher : watchers_) watcher->close();
-    for (const auto& watcher : watchers_) watcher->join();
+    for (Watcher& watcher : watchers_) watcher.close();
+    for (Watcher& watcher : watchers_) watcher.join();
   }
 
  private:
   const WaitPolicy policy_;
   std::mutex mutex_;
   bool closed_ = false;
-  std::vector<std::unique_ptr<Watcher>> watchers_;  // grows until closed, then stays
+  std::forward_list<Watcher> watchers_;  // grows until closed, then stays
 };
 
 }  // namespace shared_channel::detail

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <cstring>
 #include <forward_list>
-#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -15,6 +14,7 @@
 #include <shared_channel/detail/layout.hpp>
 #include <shared_channel/detail/name.hpp>
 #include <shared_channel/detail/platform.hpp>
+#include <shared_channel/detail/pointer.hpp>
 #include <shared_channel/detail/protocol.hpp>
 #include <shared_channel/detail/slots.hpp>
 #include <shared_channel/detail/spin.hpp>
@@ -23,14 +23,22 @@ namespace shared_channel::detail {
 
 /// What a client holds while it is attached. Everything is thread-safe; nothing changes after attach()
 /// except the hints.
+template <class Platform>
 class Connection {
+  using Mapping = typename Platform::Mapping;
+  using ServerLease = typename Platform::ServerLease;
+  using ClientLease = typename Platform::ClientLease;
+  using Watch = typename Platform::Watch;
+  using Signal = typename Platform::Signal;
+  using TurnLock = typename Platform::TurnLock;
+
  public:
   /// Finds the live server of `names` and attaches to it. Nothing in shared memory is believed before it is checked.
-  static Result<std::unique_ptr<Connection>> attach(const Names& names, const Shape& shape, WaitPolicy policy) {
+  static Result<Owned<Connection>> attach(const Names& names, const Shape& shape, WaitPolicy policy) {
     // A server may be replaced between two of these steps; then the next round finds its successor.
     constexpr int rounds = 8;
     for (int round = 1;; ++round) {
-      auto generation = platform::ServerLease::current_generation(names);
+      auto generation = ServerLease::current_generation(names);
       if (!generation) return std::move(generation).error();
       SHARED_CHANNEL_TEST_POINT(client_found_generation);
       auto connection = attach_to(*generation, names, shape, policy);
@@ -43,23 +51,23 @@ class Connection {
   [[nodiscard]] std::uint32_t process() const noexcept { return process_; }
   [[nodiscard]] Header& header() const noexcept { return *reinterpret_cast<Header*>(segment_.data()); }
   [[nodiscard]] const SlotArray& slots() const noexcept { return slots_; }
-  [[nodiscard]] const platform::ClientLease& lease() const noexcept { return lease_; }
-  [[nodiscard]] const platform::Watch& server() const noexcept { return server_; }
-  [[nodiscard]] platform::Signal& exec() noexcept { return exec_; }
-  [[nodiscard]] platform::Signal& turn() noexcept { return turn_; }
-  [[nodiscard]] platform::TurnLock& turn_lock() noexcept { return turn_lock_; }
+  [[nodiscard]] const ClientLease& lease() const noexcept { return lease_; }
+  [[nodiscard]] const Watch& server() const noexcept { return server_; }
+  [[nodiscard]] Signal& exec() noexcept { return exec_; }
+  [[nodiscard]] Signal& turn() noexcept { return turn_; }
+  [[nodiscard]] TurnLock& turn_lock() noexcept { return turn_lock_; }
   [[nodiscard]] AdaptiveSpin& spin() noexcept { return spin_; }
 
   [[nodiscard]] const Names& names() const noexcept { return names_; }
 
   /// Slot `index`'s Done signal, opened when first needed: most calls never sleep, most slots are never ours.
-  Result<platform::Signal*> done(std::uint32_t index) {
-    platform::Signal* signal = done_[index].load(std::memory_order_acquire);
+  Result<Signal*> done(std::uint32_t index) {
+    Signal* signal = done_[index].load(std::memory_order_acquire);
     if (signal != nullptr) return signal;
     const std::lock_guard lock(opening_);
     signal = done_[index].load(std::memory_order_relaxed);
     if (signal != nullptr) return signal;
-    auto opened = platform::Signal::open(names_, generation_, "done." + std::to_string(index), slots_[index].reply);
+    auto opened = Signal::open(names_, generation_, "done." + std::to_string(index), slots_[index].reply);
     if (!opened) return std::move(opened).error();
     signal = &opened_.emplace_front(*std::move(opened));
     done_[index].store(signal, std::memory_order_release);
@@ -73,9 +81,9 @@ class Connection {
   }
 
  private:
-  Connection(const Names& names, platform::Mapping segment, const SlotArray& slots, std::uint64_t generation,
-             std::uint32_t me, platform::ClientLease lease, platform::Watch server, platform::Signal exec,
-             platform::Signal turn, platform::TurnLock turn_lock, WaitPolicy policy)
+  Connection(const Names& names, Mapping segment, const SlotArray& slots, std::uint64_t generation,
+             std::uint32_t me, ClientLease lease, Watch server, Signal exec,
+             Signal turn, TurnLock turn_lock, WaitPolicy policy)
       : names_(names),
         segment_(std::move(segment)),
         slots_(slots),
@@ -86,19 +94,19 @@ class Connection {
         exec_(std::move(exec)),
         turn_(std::move(turn)),
         turn_lock_(std::move(turn_lock)),
-        done_(std::make_unique<std::atomic<platform::Signal*>[]>(slots.count())),
+        done_(Owned<std::atomic<Signal*>[]>(slots.count())),
         spin_(policy) {}
 
-  static Result<std::unique_ptr<Connection>> attach_to(std::uint64_t generation, const Names& names,
+  static Result<Owned<Connection>> attach_to(std::uint64_t generation, const Names& names,
                                                        const Shape& shape, WaitPolicy policy) {
-    auto segment = platform::Mapping::open(names, names.segment(generation));
+    auto segment = Mapping::open(names, names.segment(generation));
     if (!segment) return std::move(segment).error();
     SHARED_CHANNEL_TEST_POINT(client_mapped);
     auto slots = check(names, *segment, generation, shape);
     if (!slots) return std::move(slots).error();
     Header& header = *reinterpret_cast<Header*>(segment->data());
 
-    auto server = platform::Watch::open(names, generation, header);
+    auto server = Watch::open(names, generation, header);
     if (!server) return std::move(server).error();
     if (header.service.load(std::memory_order_acquire) != service_open) {
       return names.error(Errc::server_stopped, "the server has stopped and not yet been replaced");
@@ -107,19 +115,19 @@ class Connection {
     auto lease = take_lease(names, generation, *segment, header, me);
     if (!lease) return std::move(lease).error();
     SHARED_CHANNEL_TEST_POINT(client_leased);
-    auto exec = platform::Signal::open(names, generation, "exec", header.exec.sequence);
+    auto exec = Signal::open(names, generation, "exec", header.exec.sequence);
     if (!exec) return std::move(exec).error();
-    auto turn = platform::Signal::open(names, generation, "turn", header.turn.sequence);
+    auto turn = Signal::open(names, generation, "turn", header.turn.sequence);
     if (!turn) return std::move(turn).error();
-    auto turn_lock = platform::TurnLock::open(names, generation, header.turn.lock);
+    auto turn_lock = TurnLock::open(names, generation, header.turn.lock);
     if (!turn_lock) return std::move(turn_lock).error();
-    return std::unique_ptr<Connection>(new Connection(names, *std::move(segment), *slots, generation, me,
+    return Owned<Connection>(new Connection(names, *std::move(segment), *slots, generation, me,
                                                       *std::move(lease), *std::move(server), *std::move(exec),
                                                       *std::move(turn), *std::move(turn_lock), policy));
   }
 
   /// Compares the segment's identity, read once, with what this program was compiled for.
-  static Result<SlotArray> check(const Names& names, const platform::Mapping& segment, std::uint64_t generation,
+  static Result<SlotArray> check(const Names& names, const Mapping& segment, std::uint64_t generation,
                                  const Shape& shape) {
     const auto mismatch = [&](const std::string& cause) { return names.error(Errc::layout_mismatch, cause); };
     if (segment.size() < sizeof(Header)) {
@@ -156,32 +164,32 @@ class Connection {
   }
 
   /// Takes the next lease number that is free. The counter is only a hint: the kernel decides.
-  static Result<platform::ClientLease> take_lease(const Names& names, std::uint64_t generation,
-                                                  const platform::Mapping& segment, Header& header, std::uint32_t& me) {
+  static Result<ClientLease> take_lease(const Names& names, std::uint64_t generation,
+                                                  const Mapping& segment, Header& header, std::uint32_t& me) {
     constexpr int tries = 1000;
     for (int i = 0; i < tries; ++i) {
-      me = (header.next_client.fetch_add(1, std::memory_order_relaxed) + 1) & platform::ClientLease::last;
+      me = (header.next_client.fetch_add(1, std::memory_order_relaxed) + 1) & ClientLease::last;
       if (me == 0) continue;
-      auto lease = platform::ClientLease::take(names, generation, segment, me);
+      auto lease = ClientLease::take(names, generation, segment, me);
       if (lease || lease.error().code() != Errc::busy) return lease;
     }
     return names.error(Errc::corrupt, "the counter of clients does not count");
   }
 
   Names names_;
-  platform::Mapping segment_;
+  Mapping segment_;
   SlotArray slots_;
   std::uint64_t generation_;
   std::uint32_t me_;
-  std::uint32_t process_ = platform::process_id();
-  platform::ClientLease lease_;
-  platform::Watch server_;
-  platform::Signal exec_;
-  platform::Signal turn_;
-  platform::TurnLock turn_lock_;
+  std::uint32_t process_ = Platform::process_id();
+  ClientLease lease_;
+  Watch server_;
+  Signal exec_;
+  Signal turn_;
+  TurnLock turn_lock_;
   std::mutex opening_;
-  std::forward_list<platform::Signal> opened_;  // addresses stay
-  std::unique_ptr<std::atomic<platform::Signal*>[]> done_;
+  std::forward_list<Signal> opened_;  // addresses stay
+  Owned<std::atomic<Signal*>[]> done_;
   AdaptiveSpin spin_;
   std::atomic<std::uint32_t> hint_{0};
 };

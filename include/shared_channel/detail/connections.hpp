@@ -17,18 +17,21 @@
 #include <atomic>
 #include <cstdint>
 #include <forward_list>
-#include <memory>
 #include <mutex>
 #include <utility>
 
 #include <shared_channel/detail/connection.hpp>
+#include <shared_channel/detail/pointer.hpp>
 
 namespace shared_channel::detail {
 
+template <class Platform>
 class Connections {
+  using Connection = detail::Connection<Platform>;
+
   struct Cell {
     std::atomic<std::uint32_t> users{0};
-    std::unique_ptr<Connection> connection;
+    Owned<Connection> connection;
   };
 
  public:
@@ -68,7 +71,7 @@ class Connections {
   }
 
   /// Makes `connection` the current one. There must be none.
-  void install(std::unique_ptr<Connection> connection) {
+  void install(Owned<Connection> connection) {
     const std::lock_guard lock(mutex_);
     Cell& cell = unused_cell();
     cell.connection = std::move(connection);

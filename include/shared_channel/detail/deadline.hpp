@@ -1,7 +1,7 @@
 // One absolute point on the steady clock per call, from which every wait computes what is left.
 #pragma once
 
-#include <chrono>
+#include <shared_channel/detail/time.hpp>
 
 namespace shared_channel::detail {
 

@@ -4,29 +4,36 @@
 
 #include <atomic>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include <shared_channel/detail/layout.hpp>
 #include <shared_channel/detail/name.hpp>
 #include <shared_channel/detail/platform.hpp>
+#include <shared_channel/detail/pointer.hpp>
 #include <shared_channel/detail/slots.hpp>
 #include <shared_channel/options.hpp>
 
 namespace shared_channel::detail {
 
+template <class Platform>
 class Generation {
+  using Mapping = typename Platform::Mapping;
+  using ServerLease = typename Platform::ServerLease;
+  using ClientLease = typename Platform::ClientLease;
+  using Beacon = typename Platform::Beacon;
+  using Signal = typename Platform::Signal;
+  using TurnLock = typename Platform::TurnLock;
+
  public:
   /// `shape_for` makes the channel's Shape from options that have been checked. On an error nothing is left behind.
   template <class ShapeFor>
-  static Result<std::unique_ptr<Generation>> make(const Names& names, const ServerOptions& options, ShapeFor&& shape_for) {
+  static Result<Owned<Generation>> make(const Names& names, const ServerOptions& options, ShapeFor&& shape_for) {
     if (auto valid = check(names, options); !valid) return std::move(valid).error();
-    auto lease = platform::ServerLease::acquire(names, options.access);
+    auto lease = ServerLease::acquire(names, options.access);
     if (!lease) return std::move(lease).error();
-    std::unique_ptr<Generation> generation(new Generation(names, *std::move(lease)));
+    Owned<Generation> generation(new Generation(names, *std::move(lease)));
     if (auto made = generation->make_all(options, shape_for(options)); !made) return std::move(made).error();
     return generation;
   }
@@ -36,20 +43,20 @@ class Generation {
 
   ~Generation() {
     if (beacon_) withdraw();  // else making it failed half-way, by an exception perhaps, and nobody knows of it
-    if (number_ != 0) platform::Mapping::remove(names_.segment(number_));
+    if (number_ != 0) Mapping::remove(names_.segment(number_));
   }
 
   [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
   [[nodiscard]] Header& header() const noexcept { return *reinterpret_cast<Header*>(segment_->data()); }
   [[nodiscard]] const SlotArray& slots() const noexcept { return *slots_; }
   /// A view of the clients' leases.
-  [[nodiscard]] const platform::ClientLease& leases() const noexcept { return *leases_; }
-  [[nodiscard]] platform::Signal& exec() noexcept { return *exec_; }
-  [[nodiscard]] platform::Signal& turn() noexcept { return *turn_; }
-  [[nodiscard]] platform::Signal& done(std::uint32_t index) noexcept { return done_[index]; }
+  [[nodiscard]] const ClientLease& leases() const noexcept { return *leases_; }
+  [[nodiscard]] Signal& exec() noexcept { return *exec_; }
+  [[nodiscard]] Signal& turn() noexcept { return *turn_; }
+  [[nodiscard]] Signal& done(std::uint32_t index) noexcept { return *done_[index]; }
 
  private:
-  Generation(const Names& names, platform::ServerLease lease) : names_(names), lease_(std::move(lease)) {}
+  Generation(const Names& names, ServerLease lease) : names_(names), lease_(std::move(lease)) {}
 
   static Result<void> check(const Names& names, const ServerOptions& options) {
     const auto range = [&](const char* what, unsigned value, unsigned most) {
@@ -82,16 +89,16 @@ class Generation {
     SHARED_CHANNEL_TEST_POINT(server_announced_generation);
 
     const Geometry geometry = Geometry::of(shape, options.slots);
-    auto segment = platform::Mapping::create(names_, names_.segment(number_), geometry.total_bytes, options.access);
+    auto segment = Mapping::create(names_, names_.segment(number_), geometry.total_bytes, options.access);
     if (!segment) return std::move(segment).error();
     segment_.emplace(*std::move(segment));
     slots_.emplace(segment_->data(), shape, options.slots);
-    leases_.emplace(platform::ClientLease::observer(names_, number_, *segment_));
+    leases_.emplace(ClientLease::observer(names_, number_, *segment_));
     write_identity(shape, options.slots, geometry);
     SHARED_CHANNEL_TEST_POINT(server_identified);
     if (auto made = make_signals(options); !made) return made;
     SHARED_CHANNEL_TEST_POINT(server_made_signals);
-    auto beacon = platform::Beacon::light(names_, number_, header(), options.access);
+    auto beacon = Beacon::light(names_, number_, header(), options.access);
     if (!beacon) return std::move(beacon).error();
     beacon_ = *std::move(beacon);
     SHARED_CHANNEL_TEST_POINT(server_beacon_lit);
@@ -111,12 +118,12 @@ class Generation {
   void remove_leftovers(Rendezvous& record) const noexcept {
     if (record.magic != rendezvous_magic) return;
     for (const std::uint64_t number : {record.generation.load(), record.announced.load()}) {
-      if (number != 0) platform::Mapping::remove(names_.segment(number));
+      if (number != 0) Mapping::remove(names_.segment(number));
     }
   }
 
   static std::uint64_t random_number() {
-    const std::uint64_t number = platform::random_number();
+    const std::uint64_t number = Platform::random_number();
     return number != 0 ? number : 1;  // 0 means none
   }
 
@@ -127,27 +134,27 @@ class Generation {
     identity.total_bytes = geometry.total_bytes;
     identity.generation = number_;
     identity.shape = shape;
-    identity.server_birth = platform::process_birth();
-    identity.server_process = platform::process_id();
+    identity.server_birth = Platform::process_birth();
+    identity.server_process = Platform::process_id();
     identity.magic = segment_magic;
     header().service.store(service_open, std::memory_order_seq_cst);
   }
 
   Result<void> make_signals(const ServerOptions& options) {
     const auto make = [&](const std::string& part, Word& word) {
-      return platform::Signal::create(names_, number_, part, word, options.access);
+      return Signal::create(names_, number_, part, word, options.access);
     };
     auto exec = make("exec", header().exec.sequence);
     if (!exec) return std::move(exec).error();
     auto turn = make("turn", header().turn.sequence);
     if (!turn) return std::move(turn).error();
-    auto turn_lock = platform::TurnLock::create(names_, number_, header().turn.lock, options.access);
+    auto turn_lock = TurnLock::create(names_, number_, header().turn.lock, options.access);
     if (!turn_lock) return std::move(turn_lock).error();
-    done_.reserve(options.slots);
+    done_ = Owned<std::optional<Signal>[]>(options.slots);
     for (std::uint32_t index = 0; index < options.slots; ++index) {
       auto done = make("done." + std::to_string(index), slots()[index].reply);
       if (!done) return std::move(done).error();
-      done_.push_back(*std::move(done));
+      done_[index].emplace(*std::move(done));
     }
     exec_.emplace(*std::move(exec));
     turn_.emplace(*std::move(turn));
@@ -156,16 +163,16 @@ class Generation {
   }
 
   const Names names_;
-  platform::ServerLease lease_;
+  ServerLease lease_;
   std::uint64_t number_ = 0;
-  std::optional<platform::Mapping> segment_;
+  std::optional<Mapping> segment_;
   std::optional<SlotArray> slots_;
-  std::optional<platform::ClientLease> leases_;
-  std::unique_ptr<platform::Beacon> beacon_;
-  std::optional<platform::Signal> exec_;
-  std::optional<platform::Signal> turn_;
-  std::optional<platform::TurnLock> turn_lock_;
-  std::vector<platform::Signal> done_;
+  std::optional<ClientLease> leases_;
+  Owned<Beacon> beacon_;
+  std::optional<Signal> exec_;
+  std::optional<Signal> turn_;
+  std::optional<TurnLock> turn_lock_;
+  Owned<std::optional<Signal>[]> done_;  // one per slot
 };
 
 }  // namespace shared_channel::detail

@@ -9,9 +9,9 @@
 #include <new>
 #include <optional>
 #include <span>
+#include <string>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 #include <shared_channel/bytes.hpp>
 #include <shared_channel/codec.hpp>
@@ -134,16 +134,17 @@ template <class T>
 /// for it. An answer that is empty, or false, if the frame claims an impossible length.
 template <class Use>
 auto with_bytes(const Frame& frame, bool private_copy, Use&& use) -> std::invoke_result_t<Use&, std::span<const std::byte>> {
-  const auto view = frame.view();
-  if (!view) return {};
-  if (view->size() <= copy_limit) {
+  const std::size_t bytes = frame.length();  // once: it is not trusted
+  const std::byte* const view = frame.view(bytes);
+  if (view == nullptr) return {};
+  if (bytes <= copy_limit) {
     alignas(inline_alignment) std::byte copy[copy_limit];  // as in the slot
-    if (!view->empty()) std::memcpy(copy, view->data(), view->size());
-    return use(std::span<const std::byte>(copy, view->size()));
+    if (bytes != 0) std::memcpy(copy, view, bytes);
+    return use(std::span<const std::byte>(copy, bytes));
   }
-  if (!private_copy) return use(*view);
-  const std::vector<std::byte> copy(view->begin(), view->end());
-  return use(std::span<const std::byte>(copy));
+  if (!private_copy) return use(std::span<const std::byte>(view, bytes));
+  const std::string copy(reinterpret_cast<const char*>(view), bytes);
+  return use(std::span<const std::byte>(reinterpret_cast<const std::byte*>(copy.data()), bytes));
 }
 
 /// The value of a coded message; nothing if its bytes are malformed. A decoder may look at a byte twice, so it never sees

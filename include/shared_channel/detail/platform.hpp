@@ -44,3 +44,34 @@
 #else
 #error "SharedChannel knows Win32 and Linux; see detail/platform.hpp for what another system must provide"
 #endif
+
+#include <cstdint>
+
+namespace shared_channel::detail {
+
+/// The seam as one type, the Platform of the class templates above it. They are templates so that a program pays for
+/// what it uses of them: a compiler reads the bodies of the others, and that is all.
+struct NativePlatform {
+  using Mapping = platform::Mapping;
+  using ServerLease = platform::ServerLease;
+  using ClientLease = platform::ClientLease;
+  using Beacon = platform::Beacon;
+  using Watch = platform::Watch;
+  using Signal = platform::Signal;
+  using TurnLock = platform::TurnLock;
+  using WaitSet = platform::WaitSet;
+  using Notifier = platform::Notifier;
+  using ForkMark = platform::ForkMark;
+  static std::uint32_t process_id() noexcept { return platform::process_id(); }
+  static std::uint64_t process_birth() noexcept { return platform::process_birth(); }
+  static std::uint64_t random_number() noexcept { return platform::random_number(); }
+  static void rest(nanoseconds time) noexcept { platform::rest(time); }
+};
+
+/// The Platform of a channel with such messages.
+template <class Message>
+struct PlatformOf {
+  using Type = NativePlatform;
+};
+
+}  // namespace shared_channel::detail

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <exception>
-#include <memory>
+#include <forward_list>
 #include <new>
 #include <optional>
 #include <stop_token>
@@ -15,25 +15,30 @@
 #include <system_error>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include <shared_channel/detail/doorbell.hpp>
 #include <shared_channel/detail/generation.hpp>
 #include <shared_channel/detail/handler.hpp>
+#include <shared_channel/detail/pointer.hpp>
 #include <shared_channel/detail/spin.hpp>
 
 namespace shared_channel::detail {
 
+template <class Platform>
 class ServerCore final : private Answering {
+  using Generation = detail::Generation<Platform>;
+  using Signal = typename Platform::Signal;
+  using ForkMark = typename Platform::ForkMark;
+
  public:
   /// `shape_for` makes the channel's Shape from options that have been checked.
   template <class ShapeFor>
-  static Result<std::unique_ptr<ServerCore>> create(std::string_view name, const ServerOptions& options, ShapeFor&& shape_for) {
+  static Result<Owned<ServerCore>> create(std::string_view name, const ServerOptions& options, ShapeFor&& shape_for) {
     auto names = Names::make(name, options.scope);
     if (!names) return std::move(names).error();
     auto generation = Generation::make(*names, options, shape_for);
     if (!generation) return std::move(generation).error();
-    return std::unique_ptr<ServerCore>(new ServerCore(*std::move(names), options, *std::move(generation)));
+    return Owned<ServerCore>(new ServerCore(*std::move(names), options, *std::move(generation)));
   }
 
   ServerCore(const ServerCore&) = delete;
@@ -46,7 +51,7 @@ class ServerCore final : private Answering {
     stop();
     if (in_background_) join();
     // A serve() in another thread leaves by itself after stop() and joins its workers; its last call is answered first.
-    while (serving_.load(std::memory_order_acquire)) platform::rest(std::chrono::milliseconds(1));
+    while (serving_.load(std::memory_order_acquire)) Platform::rest(std::chrono::milliseconds(1));
     link_->cut();
   }
 
@@ -69,7 +74,7 @@ class ServerCore final : private Answering {
 
   /// Serves on options.threads threads in the background. `answer` is kept until they have ended.
   template <class Answer>
-  Result<void> start(std::shared_ptr<Answer> answer) {
+  Result<void> start(Shared<Answer> answer) {
     if (stopping()) return names_.error(Errc::server_stopped, "this server has been stopped; make a new one");
     if (auto begun = begin_serving(); !begun) return begun;
     background_ = answer;
@@ -114,14 +119,14 @@ class ServerCore final : private Answering {
   [[nodiscard]] std::uint64_t damaged_slots() const noexcept { return damaged_.load(std::memory_order_relaxed); }
 
  private:
-  ServerCore(Names names, const ServerOptions& options, std::unique_ptr<Generation> generation)
+  ServerCore(Names names, const ServerOptions& options, Owned<Generation> generation)
       : names_(std::move(names)), options_(options), generation_(std::move(generation)),
-        desks_(std::make_unique<Desk[]>(options.slots)), spin_(options.wait) {}
+        desks_(Owned<Desk[]>(options.slots)), spin_(options.wait) {}
 
   [[nodiscard]] Header& header() const noexcept { return generation_->header(); }
   [[nodiscard]] const SlotArray& slots() const noexcept { return generation_->slots(); }
-  [[nodiscard]] platform::Signal& exec() const noexcept { return generation_->exec(); }
-  [[nodiscard]] platform::Signal& turn() const noexcept { return generation_->turn(); }
+  [[nodiscard]] Signal& exec() const noexcept { return generation_->exec(); }
+  [[nodiscard]] Signal& turn() const noexcept { return generation_->turn(); }
 
   // ---- threads ----
   Result<void> begin_serving() {
@@ -137,8 +142,7 @@ class ServerCore final : private Answering {
 #if defined(__cpp_exceptions)
     try {
 #endif
-      workers_.reserve(count);
-      for (unsigned i = 0; i < count; ++i) workers_.emplace_back([this, &answer] { work(answer); });
+      for (unsigned i = 0; i < count; ++i) workers_.emplace_front([this, &answer] { work(answer); });
 #if defined(__cpp_exceptions)
     } catch (const std::system_error& error) {
       return names_.error(Errc::system_error, "a server thread could not start; use fewer threads", error.code().value());
@@ -390,10 +394,10 @@ class ServerCore final : private Answering {
 
   Names names_;
   ServerOptions options_;
-  platform::ForkMark mark_;
-  std::unique_ptr<Generation> generation_;
-  std::shared_ptr<ServerLink> link_{new ServerLink(*this)};
-  std::unique_ptr<Desk[]> desks_;        // one per slot
+  ForkMark mark_;
+  Owned<Generation> generation_;
+  Shared<ServerLink> link_{new ServerLink(*this)};
+  Owned<Desk[]> desks_;        // one per slot
   std::atomic<std::uint32_t> cursor_{0};  // where the next scan begins
   std::atomic<std::uint64_t> damaged_{0};
   AdaptiveSpin spin_;
@@ -401,8 +405,8 @@ class ServerCore final : private Answering {
   std::atomic<bool> stopping_{false};
   std::atomic<bool> serving_{false};
   bool in_background_ = false;
-  std::shared_ptr<void> background_;  // the handler of start()
-  std::vector<std::thread> workers_;
+  Shared<Counted> background_;  // the handler of start()
+  std::forward_list<std::thread> workers_;
 };
 
 }  // namespace shared_channel::detail

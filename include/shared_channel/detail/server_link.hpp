@@ -2,19 +2,19 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string_view>
 #include <utility>
 
 #include <shared_channel/detail/platform.hpp>
+#include <shared_channel/detail/pointer.hpp>
 #include <shared_channel/detail/protocol.hpp>
 #include <shared_channel/detail/slots.hpp>
 
 namespace shared_channel::detail {
 
+template <class Platform>
 class ServerCore;
 
 /// A call that this process has taken and not yet concluded; or none. Two registers' worth, not a std::optional: that
@@ -44,7 +44,7 @@ class Answering {
 };
 
 /// Leads to the server as long as it lives. Visitors do not keep each other out: one may spend long on encoding its reply.
-class ServerLink {
+class ServerLink : public Counted {
  public:
   explicit ServerLink(Answering& server) noexcept : server_(&server) {}
 

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
-#include <optional>
 #include <span>
 
 #include <shared_channel/detail/layout.hpp>
@@ -41,12 +40,8 @@ class Frame {
     set_length(bytes < most ? bytes : most);
   }
 
-  /// The message that the peer wrote; nothing if it claims a length that it cannot have. The length is read once.
-  [[nodiscard]] std::optional<std::span<const std::byte>> view() const noexcept {
-    const std::size_t bytes = length();
-    if (bytes > capacity_) return std::nullopt;
-    return std::span<const std::byte>(at(bytes), bytes);
-  }
+  /// The message that the peer wrote, of `bytes` as length() told once; null if it cannot have so many.
+  [[nodiscard]] const std::byte* view(std::size_t bytes) const noexcept { return bytes <= capacity_ ? at(bytes) : nullptr; }
 
   [[nodiscard]] std::size_t length() const noexcept { return slot_->length.load(std::memory_order_relaxed); }
   void set_length(std::size_t bytes) const noexcept {

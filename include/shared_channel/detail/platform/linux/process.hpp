@@ -11,10 +11,11 @@
 
 #include <atomic>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
+#include <forward_list>
 #include <mutex>
 #include <string>
-#include <vector>
 
 #include <shared_channel/detail/deadline.hpp>
 
@@ -67,16 +68,16 @@ class ForkGuard {
   template <class Open>
   int open(Open&& open) {
     const std::lock_guard lock(mutex_);
-    descriptors_.push_back(-1);  // first, as it may throw
+    held_.emplace_front();  // first, as it may throw
     const int descriptor = open();
-    if (descriptor >= 0) descriptors_.back() = descriptor;
-    else descriptors_.pop_back();
+    if (descriptor >= 0) held_.front().descriptor = descriptor;
+    else held_.pop_front();
     return descriptor;
   }
 
   void close(int descriptor) noexcept {
     const std::lock_guard lock(mutex_);
-    std::erase(descriptors_, descriptor);
+    held_.remove_if([descriptor](const Held& held) { return held.descriptor == descriptor; });
     ::close(descriptor);
   }
 
@@ -84,16 +85,16 @@ class ForkGuard {
   template <class Map>
   void* map(std::size_t size, Map&& map) {
     const std::lock_guard lock(mutex_);
-    mappings_.push_back({MAP_FAILED, size});
+    held_.emplace_front();
     void* const data = map();
-    if (data != MAP_FAILED) mappings_.back().data = data;
-    else mappings_.pop_back();
+    if (data != MAP_FAILED) held_.front() = {-1, data, size};
+    else held_.pop_front();
     return data;
   }
 
   void unmap(void* data, std::size_t size) noexcept {
     const std::lock_guard lock(mutex_);
-    std::erase_if(mappings_, [data](const Range& range) { return range.data == data; });
+    held_.remove_if([data](const Held& held) { return held.data == data; });
     ::munmap(data, size);
   }
 
@@ -107,24 +108,24 @@ class ForkGuard {
   ~ForkGuard() = default;
 
   void in_child() noexcept {
-    for (const int descriptor : descriptors_) ::close(descriptor);
-    descriptors_.clear();
-    for (const Range& range : mappings_) {
-      ::mmap(range.data, range.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+    for (const Held& held : held_) {
+      if (held.descriptor >= 0) ::close(held.descriptor);
+      else ::mmap(held.data, held.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
     }
-    mappings_.clear();
+    held_.clear();
     epoch_.fetch_add(1, std::memory_order_relaxed);
     mutex_.unlock();
   }
 
-  struct Range {
-    void* data;
-    std::size_t size;
+  /// A descriptor or a mapping.
+  struct Held {
+    int descriptor = -1;
+    void* data = nullptr;
+    std::size_t size = 0;
   };
 
   std::mutex mutex_;
-  std::vector<int> descriptors_;
-  std::vector<Range> mappings_;
+  std::forward_list<Held> held_;
   static inline std::atomic<std::uint32_t> epoch_{0};  // static, since every call asks for it
 };
 

@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <span>
 
+#include <shared_channel/detail/pointer.hpp>
 #include <shared_channel/detail/platform/linux/process.hpp>
 #include <shared_channel/detail/platform/linux/signal.hpp>
 
@@ -104,7 +105,7 @@ class WaitSet {
 };
 
 /// Once notified, for good: an eventfd that poll(2) finds readable.
-class Notifier {
+class Notifier : public Counted {
  public:
   using Native = int;
   static constexpr Native none = -1;

@@ -7,7 +7,6 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -135,8 +134,16 @@ inline bool is_ours(HANDLE object) noexcept {
   return group.error() == 0 && ::EqualSid(owner, group.get().Owner) != 0;
 }
 
-struct LocalFreeing {
-  void operator()(void* memory) const noexcept { ::LocalFree(memory); }
+class LocalMemory {
+ public:
+  explicit LocalMemory(void* memory) noexcept : memory_(memory) {}
+  LocalMemory(LocalMemory&& other) noexcept : memory_(std::exchange(other.memory_, nullptr)) {}
+  LocalMemory& operator=(LocalMemory&&) = delete;
+  ~LocalMemory() { ::LocalFree(memory_); }
+  [[nodiscard]] void* get() const noexcept { return memory_; }
+
+ private:
+  void* memory_;
 };
 
 /// Who may do what with a new object.
@@ -180,8 +187,8 @@ class SecurityAttributes {
       return names.error(Errc::system_error, "the user of this process could not be determined",
                          static_cast<int>(error));
     }
-    const std::unique_ptr<wchar_t, LocalFreeing> text(raw);
-    const std::wstring sid(text.get());
+    const LocalMemory freed(raw);
+    const std::wstring sid(raw);
     return convert(names, L"O:" + sid + L"D:P(A;;GA;;;" + sid + L")" + more);
   }
 
@@ -209,7 +216,7 @@ class SecurityAttributes {
     return SecurityAttributes(descriptor);
   }
 
-  std::unique_ptr<void, LocalFreeing> descriptor_;
+  LocalMemory descriptor_;
   SECURITY_ATTRIBUTES attributes_;
 };
 
@@ -253,7 +260,7 @@ inline std::string user_of(std::uint32_t process) {
       ::ConvertSidToStringSidW(reinterpret_cast<const TOKEN_USER*>(bytes)->User.Sid, &text) == 0) {
     return {};
   }
-  const std::unique_ptr<wchar_t, win32::LocalFreeing> freed(text);
+  const win32::LocalMemory freed(text);
   std::string user;
   for (const wchar_t* c = text; *c != L'\0'; ++c) user += static_cast<char>(*c);  // a SID in text is ASCII
   return user;

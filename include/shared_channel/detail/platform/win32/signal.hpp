@@ -3,7 +3,6 @@
 // stays set until one waits.)
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <string_view>
 #include <utility>

@@ -8,12 +8,13 @@
 #pragma once
 
 #include <array>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
+#include <shared_channel/detail/pointer.hpp>
 #include <shared_channel/detail/platform/win32/signal.hpp>
+#include <shared_channel/detail/time.hpp>
 
 namespace shared_channel::detail::platform {
 
@@ -67,7 +68,7 @@ class WaitSet {
 };
 
 /// Once notified, for good: a manual-reset event.
-class Notifier {
+class Notifier : public Counted {
  public:
   using Native = void*;  // HANDLE, without <windows.h>
   static constexpr Native none = nullptr;
