@@ -76,7 +76,7 @@ class FirstLook {
 
  private:
   static constexpr std::uint32_t later = 8;
-  static constexpr std::uint32_t most = 2000;  // half a microsecond or so
+  static constexpr std::uint32_t most = 1000;  // a quarter of a microsecond or so
 
   std::atomic<std::uint32_t> turns_{0};
 };
