@@ -17,6 +17,6 @@ if(SHARED_CHANNEL_SANITIZE)
   # The library's fences order atomic words only, which need no such model.
   target_compile_options(shared_channel_development INTERFACE
     -fsanitize=${SHARED_CHANNEL_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer
-    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-array-bounds -Wno-stringop-overflow -Wno-tsan>)
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread -Wno-tsan>)
   target_link_options(shared_channel_development INTERFACE -fsanitize=${SHARED_CHANNEL_SANITIZE})
 endif()

@@ -102,7 +102,7 @@ class SharedChannel<Request, Reply>::Server {
     if (!core_) return moved_from();
     if (is_empty(handler)) return empty_handler();
     using Kept = KeptAnswer<std::decay_t<Handler>>;
-    return core_->start(detail::Shared<Kept>(new Kept(std::forward<Handler>(handler))));
+    return core_->start(detail::Owned<Kept>(new Kept(std::forward<Handler>(handler))));
   }
 
   /// Ends serving for good: running handlers finish, waiting and later calls get server_stopped. From any thread,
@@ -128,7 +128,7 @@ class SharedChannel<Request, Reply>::Server {
   };
 
   template <class Handler>
-  struct KeptAnswer final : Answer<Handler>, detail::Counted {
+  struct KeptAnswer final : Answer<Handler>, detail::Anything {
     explicit KeptAnswer(Handler&& given) : Answer<Handler>{std::move(given)} {}
     explicit KeptAnswer(const Handler& given) : Answer<Handler>{given} {}
   };

@@ -58,13 +58,20 @@ class Owned<T[]> {
   T* objects_ = nullptr;
 };
 
+/// The base of what is owned by whoever does not know its type.
+struct Anything {
+  virtual ~Anything() = default;
+};
+
 /// The base of what Shared pointers keep.
 class Counted {
  public:
-  Counted() = default;
   Counted(const Counted&) = delete;
   Counted& operator=(const Counted&) = delete;
-  virtual ~Counted() = default;
+
+ protected:
+  Counted() = default;
+  ~Counted() = default;
 
  private:
   template <class>
@@ -79,9 +86,6 @@ class Shared {
   Shared() = default;
   Shared(std::nullptr_t) noexcept {}
   explicit Shared(T* object) noexcept : object_(object) { count(object_); }
-  template <class Derived>
-    requires(std::is_convertible_v<Derived*, T*>)
-  Shared(const Shared<Derived>& other) noexcept : Shared(other.get()) {}
   Shared(const Shared& other) noexcept : Shared(other.object_) {}
   Shared(Shared&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
   Shared& operator=(Shared other) noexcept {

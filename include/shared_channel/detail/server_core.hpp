@@ -72,14 +72,15 @@ class ServerCore final : private Answering {
     return started;
   }
 
-  /// Serves on options.threads threads in the background. `answer` is kept until they have ended.
+  /// Serves on options.threads threads in the background. `kept` answers until they have ended.
   template <class Answer>
-  Result<void> start(Shared<Answer> answer) {
+  Result<void> start(Owned<Answer> kept) {
     if (stopping()) return names_.error(Errc::server_stopped, "this server has been stopped; make a new one");
     if (auto begun = begin_serving(); !begun) return begun;
-    background_ = answer;
+    Answer& answer = *kept;
+    background_ = std::move(kept);
     in_background_ = true;  // the threads leave with stop(); only join() waits for them
-    Result<void> started = start_workers(*answer, options_.threads);
+    Result<void> started = start_workers(answer, options_.threads);
     if (!started) {
       stop();
       join();
@@ -405,7 +406,7 @@ class ServerCore final : private Answering {
   std::atomic<bool> stopping_{false};
   std::atomic<bool> serving_{false};
   bool in_background_ = false;
-  Shared<Counted> background_;  // the handler of start()
+  Owned<Anything> background_;  // the handler of start()
   std::forward_list<std::thread> workers_;
 };
 
