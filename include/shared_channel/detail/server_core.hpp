@@ -61,12 +61,19 @@ class ServerCore final : private Answering {
     if (auto begun = begin_serving(); !begun) return begun;
     Result<void> started;
     {
-      // Ends before we say that we serve no more: from then on the server may be destroyed.
-      const std::stop_callback stop_when_asked(token, [this] { stop(); });
+      // Ends before we say that we serve no more: from then on the server may be destroyed. A callback that runs is waited
+      // for by ourselves: where libstdc++ has no futexes, the wake-up of a stop_callback's destructor can get lost.
+      std::atomic<bool> is_asked{false}, is_told{false};
+      const std::stop_callback stop_when_asked(token, [this, &is_asked, &is_told] {
+        is_asked.store(true, std::memory_order_seq_cst);
+        if (!stopping()) stop();
+        is_told.store(true, std::memory_order_seq_cst);
+      });
       started = start_workers(answer, options_.threads - 1);
       if (started) work(answer);
       else stop();
       join();
+      while (is_asked.load(std::memory_order_seq_cst) && !is_told.load(std::memory_order_seq_cst)) Platform::rest(std::chrono::milliseconds(1));
     }
     serving_.store(false, std::memory_order_release);
     return started;
