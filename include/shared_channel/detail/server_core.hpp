@@ -190,9 +190,10 @@ class ServerCore final : private Answering {
   TakenCall next(Deadline& deadline) {
     if (stopping()) return {};
     const std::uint32_t used = used_slots();
-    TakenCall found = scan(used > 0 ? used - 1 : 0);  // all but the one that was answered last
+    TakenCall found = scan(used, used > 0 ? used - 1 : 0);  // all but the one that was answered last
     const auto look = [&] {
-      found = scan(used_slots());
+      const std::uint32_t now_used = used_slots();
+      found = scan(now_used, now_used);
       return found || stopping();
     };
     if (found || spin_.look(look)) return found;
@@ -218,9 +219,9 @@ class ServerCore final : private Answering {
     return stated < options_.slots ? stated : options_.slots;
   }
 
-  /// One look at `count` slots, from where the last look ended: all callers are served in turn.
-  TakenCall scan(std::uint32_t count) noexcept {
-    const std::uint32_t used = used_slots();
+  /// One look at `count` of the `used` slots, from where the last look ended: all callers are served in turn. `used` was loaded
+  /// once: if it grew between the count and the look, a slot could be left out that S3 has to see.
+  TakenCall scan(std::uint32_t used, std::uint32_t count) noexcept {
     std::uint32_t index = cursor_.load(std::memory_order_relaxed);
     for (std::uint32_t looked = 0; looked < count; ++looked) {
       if (index >= used) index = 0;
