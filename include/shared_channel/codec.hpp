@@ -75,9 +75,10 @@ struct ContiguousCodec {
   }
 };
 
-/// std::vector, recognised by its manners: its header would cost every program that has no use for it.
+/// std::vector, recognised by its manners (and by its two parameters, below): its header would cost every program that has no use for it.
 template <class T>
 concept VectorLike = !std::is_trivially_copyable_v<T> && !std::is_aggregate_v<T> &&
+                     !requires { typename T::traits_type; } &&  // a string, which GCC takes for a template of two parameters
                      requires(T values, const T& seen, typename T::value_type value, typename T::allocator_type) {
                        values.reserve(seen.size());
                        values.push_back(std::move(value));
@@ -262,11 +263,15 @@ template <Plain T>
 struct BuiltinCodec<T> : FlatCodec<T> {};
 template <class C, class Traits, class A>
 struct BuiltinCodec<std::basic_string<C, Traits, A>> : ContiguousCodec<std::basic_string<C, Traits, A>> {};
-template <VectorLike T>
-struct BuiltinCodec<T> : SequenceCodec<T> {};
-template <VectorLike T>
-  requires(Flat<typename T::value_type> && !std::same_as<typename T::value_type, bool>)
-struct BuiltinCodec<T> : ContiguousCodec<T> {};
+// The template, not any class with a vector's manners: one that is derived from a vector may have more members than elements.
+template <template <class, class> class V, class T, class A>
+  requires VectorLike<V<T, A>>
+struct BuiltinCodec<V<T, A>> : SequenceCodec<V<T, A>> {};
+template <template <class, class> class V, class T, class A>
+  requires VectorLike<V<T, A>> && Flat<T> && (!std::same_as<T, bool>) && requires(const V<T, A>& values) {
+    { values.data() } -> std::same_as<const T*>;
+  }
+struct BuiltinCodec<V<T, A>> : ContiguousCodec<V<T, A>> {};
 template <class T, std::size_t N>
   requires(!Plain<std::array<T, N>>)
 struct BuiltinCodec<std::array<T, N>> : ArrayCodec<T, N> {};
