@@ -153,21 +153,22 @@ class Mapping {
   static void remove(const std::string& object) noexcept { ::shm_unlink(('/' + object).c_str()); }
 
   Mapping(Mapping&& other) noexcept
-      : descriptor_(std::move(other.descriptor_)), data_(std::exchange(other.data_, nullptr)), size_(other.size_) {}
+      : descriptor_(std::move(other.descriptor_)), held_(std::exchange(other.held_, nullptr)), data_(other.data_) {}
   Mapping& operator=(Mapping&&) = delete;
   ~Mapping() {
-    if (data_ != nullptr) ForkGuard::instance().unmap(data_, size_);
+    if (held_ != nullptr) ForkGuard::instance().release(*held_);
   }
 
-  [[nodiscard]] std::byte* data() const noexcept { return static_cast<std::byte*>(data_); }
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  explicit operator bool() const noexcept { return held_ != nullptr; }
+  [[nodiscard]] std::byte* data() const noexcept { return data_; }
+  [[nodiscard]] std::size_t size() const noexcept { return held_->size; }
   [[nodiscard]] int descriptor() const noexcept { return descriptor_.get(); }
 
  private:
   friend class ServerLease;
 
-  Mapping(Descriptor descriptor, void* data, std::size_t size)
-      : descriptor_(std::move(descriptor)), data_(data), size_(size) {}
+  Mapping(Descriptor descriptor, const ForkGuard::Held& held)
+      : descriptor_(std::move(descriptor)), held_(&held), data_(static_cast<std::byte*>(held.data)) {}
 
   /// On failure the descriptor, and the lock that it may carry, stay the caller's until the name is removed.
   static Result<Mapping> fill(const Names& names, const std::string& object, Descriptor&& descriptor, std::size_t bytes,
@@ -181,15 +182,19 @@ class Mapping {
   }
 
   static Result<Mapping> map(const Names& names, const std::string& object, Descriptor&& descriptor, std::size_t bytes) {
-    void* const data = ForkGuard::instance().map(
-        bytes, [&] { return ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor.get(), 0); });
-    if (data == MAP_FAILED) return linux_shm::refused(names, "mmap", object, errno);
-    return Mapping(std::move(descriptor), data, bytes);
+    const auto& held = ForkGuard::instance().hold([&](ForkGuard::Held& mapping) {
+      mapping.data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor.get(), 0);
+      mapping.size = bytes;
+    });
+    if (held.data != MAP_FAILED) return Mapping(std::move(descriptor), held);
+    const int error = errno;
+    ForkGuard::instance().release(held);
+    return linux_shm::refused(names, "mmap", object, error);
   }
 
   Descriptor descriptor_;
-  void* data_;
-  std::size_t size_;
+  const ForkGuard::Held* held_;  // null: moved from
+  std::byte* data_;
 };
 
 /// A lock on the rendezvous file. The kernel drops it with the process; the file of a killed server is
@@ -230,7 +235,7 @@ class ServerLease {
   ServerLease(ServerLease&&) noexcept = default;
   ServerLease& operator=(ServerLease&&) = delete;
   ~ServerLease() {
-    if (mapping_.data() == nullptr) return;
+    if (!mapping_) return;
     record().generation.store(0);
     SHARED_CHANNEL_TEST_POINT(server_withdrew_generation);
     // Before the lock goes with the descriptor: a successor must not lose its file. Nor must one that serves because

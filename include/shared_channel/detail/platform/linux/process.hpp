@@ -16,6 +16,7 @@
 #include <forward_list>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include <shared_channel/detail/deadline.hpp>
 
@@ -64,38 +65,27 @@ class ForkGuard {
     return guard;
   }
 
-  /// What `open` answers: a descriptor, or -1 with errno. No fork() comes between its making and our knowing of it.
-  template <class Open>
-  int open(Open&& open) {
+  /// A descriptor or a mapping that no child may keep.
+  struct Held {
+    int descriptor = -1;
+    void* data = MAP_FAILED;
+    std::size_t size = 0;
+  };
+
+  /// What `take` puts into a Held, until it is released. No fork() comes between the taking and our knowing of it.
+  template <class Take>
+  Held& hold(Take&& take) {
     const std::lock_guard lock(mutex_);
-    held_.emplace_front();  // first, as it may throw
-    const int descriptor = open();
-    if (descriptor >= 0) held_.front().descriptor = descriptor;
-    else held_.pop_front();
-    return descriptor;
+    Held& held = held_.emplace_front();
+    take(held);
+    return held;
   }
 
-  void close(int descriptor) noexcept {
+  void release(const Held& held) noexcept {
     const std::lock_guard lock(mutex_);
-    held_.remove_if([descriptor](const Held& held) { return held.descriptor == descriptor; });
-    ::close(descriptor);
-  }
-
-  /// The same with a mapping of `size` bytes, or MAP_FAILED.
-  template <class Map>
-  void* map(std::size_t size, Map&& map) {
-    const std::lock_guard lock(mutex_);
-    held_.emplace_front();
-    void* const data = map();
-    if (data != MAP_FAILED) held_.front() = {-1, data, size};
-    else held_.pop_front();
-    return data;
-  }
-
-  void unmap(void* data, std::size_t size) noexcept {
-    const std::lock_guard lock(mutex_);
-    held_.remove_if([data](const Held& held) { return held.data == data; });
-    ::munmap(data, size);
+    if (held.descriptor >= 0) ::close(held.descriptor);
+    if (held.data != MAP_FAILED) ::munmap(held.data, held.size);
+    held_.remove_if([&held](const Held& other) { return &other == &held; });
   }
 
   /// Counts the forks between the first process and this one.
@@ -107,22 +97,16 @@ class ForkGuard {
   }
   ~ForkGuard() = default;
 
+  /// Allocates and frees nothing: whoever did so in the parent at that moment does not exist here.
   void in_child() noexcept {
-    for (const Held& held : held_) {
-      if (held.descriptor >= 0) ::close(held.descriptor);
-      else ::mmap(held.data, held.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+    for (Held& held : held_) {
+      if (held.descriptor >= 0) ::close(std::exchange(held.descriptor, -1));
+      if (held.data == MAP_FAILED) continue;
+      ::mmap(held.data, held.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
     }
-    held_.clear();
     epoch_.fetch_add(1, std::memory_order_relaxed);
     mutex_.unlock();
   }
-
-  /// A descriptor or a mapping.
-  struct Held {
-    int descriptor = -1;
-    void* data = nullptr;
-    std::size_t size = 0;
-  };
 
   std::mutex mutex_;
   std::forward_list<Held> held_;
@@ -144,28 +128,21 @@ class Descriptor {
   Descriptor() = default;
   /// `open` answers with one, or with -1 and errno.
   template <std::invocable Open>
-  explicit Descriptor(Open&& open) : value_(ForkGuard::instance().open(open)) {}
-  Descriptor(Descriptor&& other) noexcept : value_(other.value_) { other.value_ = -1; }
+  explicit Descriptor(Open&& open) : held_(&ForkGuard::instance().hold([&](ForkGuard::Held& held) { held.descriptor = open(); })) {}
+  Descriptor(Descriptor&& other) noexcept : held_(std::exchange(other.held_, nullptr)) {}
   Descriptor& operator=(Descriptor&& other) noexcept {
-    if (this != &other) {
-      reset();
-      value_ = other.value_;
-      other.value_ = -1;
-    }
+    std::swap(held_, other.held_);
     return *this;
   }
-  ~Descriptor() { reset(); }
-
-  [[nodiscard]] int get() const noexcept { return value_; }
-  explicit operator bool() const noexcept { return value_ >= 0; }
-
- private:
-  void reset() noexcept {
-    if (value_ >= 0) ForkGuard::instance().close(value_);
-    value_ = -1;
+  ~Descriptor() {
+    if (held_ != nullptr) ForkGuard::instance().release(*held_);
   }
 
-  int value_ = -1;
+  [[nodiscard]] int get() const noexcept { return held_ != nullptr ? held_->descriptor : -1; }
+  explicit operator bool() const noexcept { return get() >= 0; }
+
+ private:
+  const ForkGuard::Held* held_ = nullptr;
 };
 
 }  // namespace shared_channel::detail::platform
