@@ -135,5 +135,6 @@ TEST_CASE("explorer: mistakes that were made are caught") {
   is_caught("ticket after announcement", {.clients = 2, .expiries = 1}, Break::late_ticket, waits);
   is_caught("stop before close", {.clients = 2, .has_stopper = true}, Break::stops_before_it_closes, waits);
   is_caught("a look before the lock", {.clients = 2, .has_stopper = true}, Break::stale_look, told_wrongly);
+  is_caught("two looks at the high-water mark", {.clients = 2, .calls = 2, .slots = 2, .deaths = 1}, Break::second_high_water, waits);
   is_caught("a silent responder", {.clients = 1, .calls = 2, .defers = true}, Break::silent_responder, waits);
 }

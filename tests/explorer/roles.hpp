@@ -1,5 +1,5 @@
 // Clients, workers and a stopper on the machine. What protocol.hpp and doorbell.hpp decide is called here; what
-// surrounds it in call.hpp and server_core.hpp (which need clocks, kernels and mappings) is told again, in stages.
+// surrounds it in call.hpp, desks.hpp and server_core.hpp (which need clocks, kernels and mappings) is told again, in stages.
 #pragma once
 
 #include <shared_channel/detail/doorbell.hpp>
@@ -41,6 +41,7 @@ enum class Break {
   late_ticket,            // the head of the line takes its ticket after its announcement
   stops_before_it_closes, // workers see the stop before callers do
   stale_look,             // a worker takes what it saw before it locked the desk
+  second_high_water,      // a worker asks once how many slots to look at, and once more where to begin
   silent_responder,       // a responder leaves the desk and looks for nothing
 };
 
@@ -360,7 +361,7 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
   }
 }
 
-/// ServerCore::examine(), of which take() is the heart. True: the worker has the call, and the desk.
+/// Desks::examine(), of which take() is the heart. True: the worker has the call, and the desk.
 inline bool examine(int at, Locals& local) {
   return with_desk(at, [&](auto& desk) {
     Slot& slot = slots[at];
@@ -417,11 +418,14 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
       local[w_announced] = local[w_ticket] = local[w_found] = local[w_looked] = local[w_sequence] = 0;
       if (plan.has_stopper && stopping_word.load(std::memory_order_seq_cst) != 0) return r_begin;
       return plan.looks_first ? w_high_water : w_not_found;
-    case w_high_water:
-      local[w_count] = static_cast<Value>(high_water_word.load(std::memory_order_acquire));
+    case w_high_water: {
+      const std::uint32_t used = high_water_word.load(std::memory_order_acquire);
+      const std::uint32_t bound = is(Break::second_high_water) ? high_water_word.load(std::memory_order_acquire) : used;
+      local[w_count] = static_cast<Value>(used);
       local[w_looked] = 0;
-      local[w_index] = local[w_cursor] < local[w_count] ? local[w_cursor] : Value{0};
-      return local[w_count] == 0 ? w_not_found : w_examine;
+      local[w_index] = local[w_cursor] < bound ? local[w_cursor] : Value{0};
+      return used == 0 ? w_not_found : w_examine;
+    }
     case w_examine:
       if (examine(local[w_index], local)) {
         local[w_cursor] = static_cast<Value>((local[w_index] + 1) % plan.slots);
@@ -500,7 +504,7 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
       local[w_index] = 0;
       return d_begin;
 
-    case r_begin:  // ServerCore::refuse_pending()
+    case r_begin:  // Desks::refuse_all()
       local[w_index] = 0;
       return r_examine;
     case r_examine:

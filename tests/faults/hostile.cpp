@@ -107,6 +107,7 @@ TEST_CASE("hostile: random states in the slots, and a server that goes on") {
   for (int round = 0; round < 200; ++round) {
     detail::Slot& slot = slots[numbers() % 2];
     slot.owner = numbers() % 2 == 0 ? 0 : static_cast<std::uint32_t>(numbers() | 0x100u);
+    slot.last = nonsense(numbers);
     slot.request = nonsense(numbers);
     slot.reply = nonsense(numbers);
     slot.taken = nonsense(numbers);
@@ -122,6 +123,7 @@ TEST_CASE("hostile: random states in the slots, and a server that goes on") {
   // What says that a worker is in it, and none is.
   for (detail::Slot* slot : {&slots[0], &slots[1]}) {
     slot->owner = 0;
+    slot->last = 0;
     slot->request = detail::State(77, detail::Phase::withdrawn).word();
     slot->reply = 0;
     slot->taken = detail::State(77, detail::Phase::taken).word();

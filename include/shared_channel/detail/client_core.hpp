@@ -155,11 +155,16 @@ class ClientCore : public Counted {
   /// How often a thread looks whether another one has done with connecting, which rarely takes longer.
   static constexpr nanoseconds glance_interval = std::chrono::microseconds(100);
 
+  static void rest_until(Deadline& deadline, nanoseconds at_most) noexcept {
+    const nanoseconds left = deadline.remaining();
+    Platform::rest(left < at_most ? left : at_most);
+  }
+
   /// One thread connects at a time. The others wait for it, but not beyond their deadlines.
   class ConnectingThread {
    public:
     ConnectingThread(ClientCore& core, Deadline& deadline) noexcept : core_(core), has_turn_(core.connecting_.try_lock()) {
-      for (; !has_turn_ && !deadline.passed(); has_turn_ = core.connecting_.try_lock()) Platform::rest(glance_interval);
+      for (; !has_turn_ && !deadline.passed(); has_turn_ = core.connecting_.try_lock()) rest_until(deadline, glance_interval);
     }
     ~ConnectingThread() {
       if (has_turn_) core_.connecting_.unlock();
@@ -201,8 +206,7 @@ class ClientCore : public Counted {
       const Errc code = connected.error().code();
       const bool may_come = code == Errc::no_server || code == Errc::server_stopped || code == Errc::server_died;
       if (!may_come || deadline.passed()) return connected;
-      const nanoseconds left = deadline.remaining();
-      Platform::rest(left < search_interval ? left : search_interval);
+      rest_until(deadline, search_interval);
     }
   }
 

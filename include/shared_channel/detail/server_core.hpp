@@ -1,10 +1,9 @@
-// The server's side of a channel: finds posted requests, answers them, ends in good order. Knows bytes, not message types.
+// The server's side of a channel: waits for requests, has them handled, ends in good order. Knows bytes, not message types.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <exception>
 #include <forward_list>
 #include <new>
@@ -16,6 +15,7 @@
 #include <thread>
 #include <utility>
 
+#include <shared_channel/detail/desks.hpp>
 #include <shared_channel/detail/doorbell.hpp>
 #include <shared_channel/detail/generation.hpp>
 #include <shared_channel/detail/handler.hpp>
@@ -101,7 +101,7 @@ class ServerCore final : private Answering {
     if (auto begun = begin_serving(); !begun) return std::move(begun).error();
     const TakenCall call = next(deadline);
     if (call) handle(call, answer);
-    if (stopping()) refuse_pending();
+    if (stopping()) desks_.refuse_all();
     serving_.store(false, std::memory_order_release);
     return static_cast<bool>(call);
   }
@@ -115,26 +115,24 @@ class ServerCore final : private Answering {
     stopping_.store(true, std::memory_order_seq_cst);
     std::atomic_thread_fence(std::memory_order_seq_cst);
     SHARED_CHANNEL_TEST_POINT(server_stopping);
-    refuse_pending();
+    desks_.refuse_all();
     ring(header().exec, exec());
-    pass_turn();  // who waits for a slot need not wait any longer
+    desks_.pass_turn();  // who waits for a slot need not wait any longer
   }
 
   [[nodiscard]] const Names& names() const noexcept { return names_; }
   [[nodiscard]] bool is_in_child() const noexcept { return mark_.in_child(); }
 
   /// Slots found in a state that no correct peer leaves, and reset.
-  [[nodiscard]] std::uint64_t damaged_slots() const noexcept { return damaged_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t damaged_slots() const noexcept { return desks_.damaged(); }
 
  private:
   ServerCore(Names names, const ServerOptions& options, Owned<Generation> generation)
-      : names_(std::move(names)), options_(options), generation_(std::move(generation)),
-        desks_(Owned<Desk[]>(options.slots)), spin_(options.wait) {}
+      : names_(std::move(names)), options_(options), generation_(std::move(generation)), spin_(options.wait) {}
 
   [[nodiscard]] Header& header() const noexcept { return generation_->header(); }
   [[nodiscard]] const SlotArray& slots() const noexcept { return generation_->slots(); }
   [[nodiscard]] Signal& exec() const noexcept { return generation_->exec(); }
-  [[nodiscard]] Signal& turn() const noexcept { return generation_->turn(); }
 
   // ---- threads ----
   Result<void> begin_serving() {
@@ -181,7 +179,7 @@ class ServerCore final : private Answering {
       handle(call, answer);
       courtesy.after_call();
     }
-    refuse_pending();
+    desks_.refuse_all();
     ring(header().exec, exec());  // the next worker leaves likewise
   }
 
@@ -189,11 +187,9 @@ class ServerCore final : private Answering {
   /// The next request, or nothing once the deadline has passed or the server is stopping.
   TakenCall next(Deadline& deadline) {
     if (stopping()) return {};
-    const std::uint32_t used = used_slots();
-    TakenCall found = scan(used, used > 0 ? used - 1 : 0);  // all but the one that was answered last
+    TakenCall found = desks_.take_another();
     const auto look = [&] {
-      const std::uint32_t now_used = used_slots();
-      found = scan(now_used, now_used);
+      found = desks_.take_any();
       return found || stopping();
     };
     if (found || spin_.look(look)) return found;
@@ -211,75 +207,6 @@ class ServerCore final : private Answering {
       if (look()) return found;
       exec().wait(sleeper.ticket(), deadline);
       SHARED_CHANNEL_TEST_POINT(server_woke);
-    }
-  }
-
-  [[nodiscard]] std::uint32_t used_slots() const noexcept {
-    const std::uint32_t stated = header().high_water.load(std::memory_order_acquire);
-    return stated < options_.slots ? stated : options_.slots;
-  }
-
-  /// One look at `count` of the `used` slots, from where the last look ended: all callers are served in turn. `used` was loaded
-  /// once: if it grew between the count and the look, a slot could be left out that S3 has to see.
-  TakenCall scan(std::uint32_t used, std::uint32_t count) noexcept {
-    std::uint32_t index = cursor_.load(std::memory_order_relaxed);
-    for (std::uint32_t looked = 0; looked < count; ++looked) {
-      if (index >= used) index = 0;
-      if (const auto call = examine(index)) {
-        cursor_.store(index + 1, std::memory_order_relaxed);
-        return call;
-      }
-      ++index;
-    }
-    return {};
-  }
-
-  /// Takes the call that waits in a slot, if one does.
-  TakenCall examine(std::uint32_t index) noexcept {
-    Slot& slot = slots()[index];
-    Desk& desk = desks_[index];
-    if (const State seen = load_request(slot); !is_waiting(desk, seen)) {
-      if (looks_executing(slot, seen) || has_lost_reply(slot, desk, seen)) repair(index, seen);
-      return {};
-    }
-    if (!desk.try_lock()) return {};
-    SHARED_CHANNEL_TEST_POINT(server_at_desk);
-    const State request = load_request(slot);
-    const Take outcome = take(slot, desk, request);
-    if (outcome == Take::taken) [[likely]] return {index, request.sequence()};
-    if (outcome == Take::let_go) pass_turn();
-    desk.unlock();
-    return {};
-  }
-
-  /// Ends what a slot waits for that looks damaged, if no worker is at its desk and it still does.
-  void repair(std::uint32_t index, State request) noexcept {
-    Slot& slot = slots()[index];
-    Desk& desk = desks_[index];
-    if (!desk.try_lock()) return;
-    const bool is_executing = looks_executing(slot, request);
-    const bool has_lost = has_lost_reply(slot, desk, request);
-    if (is_executing) let_go(slot, request.sequence());
-    if (has_lost) conclude_at_desk({index, request.sequence()}, Phase::damaged);
-    desk.unlock();
-    if (is_executing) pass_turn();
-    if (is_executing || has_lost) damaged_.fetch_add(1, std::memory_order_relaxed);
-  }
-
-  [[nodiscard]] bool has_posted() const noexcept {
-    const std::uint32_t count = used_slots();
-    for (std::uint32_t index = 0; index < count; ++index) {
-      // Whoever is at the desk sees to its call, or has deferred it.
-      const Desk& desk = desks_[index];
-      if (!desk.is_locked() && is_waiting(desk, load_request(slots()[index]))) return true;
-    }
-    return false;
-  }
-
-  /// Answers everything that was posted and not taken with "the server stopped".
-  void refuse_pending() noexcept {
-    for (std::uint32_t index = 0; index < options_.slots; ++index) {
-      if (const auto call = examine(index)) leave(call, Phase::refused);
     }
   }
 
@@ -308,7 +235,7 @@ class ServerCore final : private Answering {
   template <class Answer>
   void handle(TakenCall call, Answer& answer) {
     // Two rings that meet before a sleeper sleeps can merge into one (Win32 events do): whoever got the one passes it on.
-    if (options_.threads > 1 && header().exec.sleepers.load(std::memory_order_relaxed) != 0 && has_posted() &&
+    if (options_.threads > 1 && header().exec.sleepers.load(std::memory_order_relaxed) != 0 && desks_.has_posted() &&
         must_ring(header().exec)) {
       exec().ring();
     }
@@ -333,7 +260,7 @@ class ServerCore final : private Answering {
 #endif
     }
     SHARED_CHANNEL_TEST_POINT(server_handled);
-    if (outcome) leave(call, *outcome);
+    if (outcome) desks_.leave(call, *outcome);
   }
 
   [[nodiscard]] CallContext context(TakenCall call) const {
@@ -350,22 +277,15 @@ class ServerCore final : private Answering {
   // ---- Answering: what responders and contexts ask for, from any thread ----
   [[nodiscard]] Frame reply_frame(TakenCall call) const noexcept override { return slots().reply(call.index); }
 
-  /// Cut to the room there is.
-  Phase fail(TakenCall call, std::string_view text) noexcept override {
-    const std::size_t length = text.size() < text_capacity ? text.size() : text_capacity;
-    Slot& slot = slots()[call.index];
-    std::memcpy(slot.text, text.data(), length);
-    slot.length.store(static_cast<std::uint32_t>(length), std::memory_order_relaxed);
-    return Phase::failed;
-  }
+  Phase fail(TakenCall call, std::string_view text) noexcept override { return desks_.fail(call, text); }
 
   void conclude(TakenCall call, Phase outcome) noexcept override {
-    leave(call, outcome);
+    desks_.leave(call, outcome);
     // A worker looks at every slot again before it sleeps or ends; a responder's thread does not. While it was at the
     // desk, a worker may have turned away from the slot's next call. Either that worker came after us, or we see its call.
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    if (stopping()) refuse_pending();
-    else if (is_waiting(desks_[call.index], load_request(slots()[call.index])) && must_ring(header().exec)) exec().ring();
+    if (stopping()) desks_.refuse_all();
+    else if (desks_.has_posted(call.index) && must_ring(header().exec)) exec().ring();
   }
 
   static constexpr std::string_view dropped = "the handler dropped the call without an answer";
@@ -376,39 +296,14 @@ class ServerCore final : private Answering {
     conclude(call, fail(call, dropped));
   }
 
-  /// Ends the call and leaves its desk.
-  void leave(TakenCall call, Phase outcome) noexcept {
-    conclude_at_desk(call, outcome);
-    SHARED_CHANNEL_TEST_POINT(server_leaves_desk);
-    desks_[call.index].unlock();
-  }
-
-  void conclude_at_desk(TakenCall call, Phase outcome) noexcept {
-    switch (finish(slots()[call.index], desks_[call.index], call.sequence, outcome)) {
-      case Finish::nothing: break;
-      case Finish::wake: generation_->done(call.index).ring(); break;
-      case Finish::pass_turn: pass_turn(); break;
-    }
-  }
-
-  [[nodiscard]] bool is_wanted(TakenCall call) const noexcept override {
-    const Slot& slot = slots()[call.index];
-    const bool is_answered = desks_[call.index].concluded.load(std::memory_order_relaxed) == call.sequence;
-    return !is_answered && load_request(slot).is(Phase::posted, call.sequence) && generation_->leases().is_held(slot.owner.load(std::memory_order_relaxed));
-  }
-
-  void pass_turn() noexcept {
-    if (must_pass_turn(header().turn)) turn().ring();
-  }
+  [[nodiscard]] bool is_wanted(TakenCall call) const noexcept override { return desks_.is_wanted(call); }
 
   Names names_;
   ServerOptions options_;
   ForkMark mark_;
   Owned<Generation> generation_;
   Shared<ServerLink> link_{new ServerLink(*this)};
-  Owned<Desk[]> desks_;        // one per slot
-  std::atomic<std::uint32_t> cursor_{0};  // where the next scan begins
-  std::atomic<std::uint64_t> damaged_{0};
+  Desks<Platform> desks_{*generation_};
   AdaptiveSpin spin_;
 
   std::atomic<bool> stopping_{false};

@@ -1,0 +1,157 @@
+// The server's side of the slots, at a desk for each: takes the calls that wait there and ends those it took. Never waits.
+// protocol.hpp has the argument.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+#include <shared_channel/detail/doorbell.hpp>
+#include <shared_channel/detail/generation.hpp>
+#include <shared_channel/detail/pointer.hpp>
+#include <shared_channel/detail/protocol.hpp>
+#include <shared_channel/detail/server_link.hpp>
+#include <shared_channel/detail/slots.hpp>
+
+namespace shared_channel::detail {
+
+/// Everything is thread-safe: whoever took a call has its desk until leave().
+template <class Platform>
+class Desks {
+  using Generation = detail::Generation<Platform>;
+
+ public:
+  explicit Desks(Generation& generation) : generation_(generation), desk_(Owned<Desk[]>(generation.slots().count())) {}
+
+  /// A call that waits in any slot that was ever used.
+  TakenCall take_any() noexcept {
+    const std::uint32_t used = used_slots();
+    return scan(used, used);
+  }
+  /// The same but for the slot that was answered last, whose line its caller may be about to write.
+  TakenCall take_another() noexcept {
+    const std::uint32_t used = used_slots();
+    return scan(used, used > 0 ? used - 1 : 0);
+  }
+
+  /// Whether a call waits that nobody has seen to. Whoever is at a desk sees to its call, or has deferred it.
+  [[nodiscard]] bool has_posted() const noexcept {
+    const std::uint32_t used = used_slots();
+    for (std::uint32_t index = 0; index < used; ++index) {
+      if (!desk_[index].is_locked() && has_posted(index)) return true;
+    }
+    return false;
+  }
+  [[nodiscard]] bool has_posted(std::uint32_t index) const noexcept { return is_waiting(desk_[index], load_request(slots()[index])); }
+
+  /// Answers everything that was posted and not taken with "the server stopped".
+  void refuse_all() noexcept {
+    for (std::uint32_t index = 0; index < slots().count(); ++index) {
+      if (const TakenCall call = examine(index)) leave(call, Phase::refused);
+    }
+  }
+
+  /// Leaves the text that the caller's error will carry, cut to the room there is.
+  Phase fail(TakenCall call, std::string_view text) noexcept {
+    const std::size_t length = text.size() < text_capacity ? text.size() : text_capacity;
+    Slot& slot = slots()[call.index];
+    std::memcpy(slot.text, text.data(), length);
+    slot.length.store(static_cast<std::uint32_t>(length), std::memory_order_relaxed);
+    return Phase::failed;
+  }
+
+  /// Ends the call and leaves its desk.
+  void leave(TakenCall call, Phase outcome) noexcept {
+    conclude(call, outcome);
+    SHARED_CHANNEL_TEST_POINT(server_leaves_desk);
+    desk_[call.index].unlock();
+  }
+
+  /// Whether the caller still waits for the answer.
+  [[nodiscard]] bool is_wanted(TakenCall call) const noexcept {
+    const Slot& slot = slots()[call.index];
+    const bool is_answered = desk_[call.index].concluded.load(std::memory_order_relaxed) == call.sequence;
+    return !is_answered && load_request(slot).is(Phase::posted, call.sequence) &&
+           generation_.leases().is_held(slot.owner.load(std::memory_order_relaxed));
+  }
+
+  /// Whoever waits for a slot may look again.
+  void pass_turn() noexcept {
+    if (must_pass_turn(generation_.header().turn)) generation_.turn().ring();
+  }
+
+  /// Slots found in a state that no correct peer leaves, and reset.
+  [[nodiscard]] std::uint64_t damaged() const noexcept { return damaged_.load(std::memory_order_relaxed); }
+
+ private:
+  [[nodiscard]] const SlotArray& slots() const noexcept { return generation_.slots(); }
+
+  [[nodiscard]] std::uint32_t used_slots() const noexcept {
+    const std::uint32_t stated = generation_.header().high_water.load(std::memory_order_acquire);
+    return stated < slots().count() ? stated : slots().count();
+  }
+
+  /// One look at `count` of the `used` slots, from where the last look ended: all callers are served in turn. `used` was loaded
+  /// once: if it grew between the count and the look, a slot could be left out that S3 has to see.
+  TakenCall scan(std::uint32_t used, std::uint32_t count) noexcept {
+    std::uint32_t index = cursor_.load(std::memory_order_relaxed);
+    for (std::uint32_t looked = 0; looked < count; ++looked) {
+      if (index >= used) index = 0;
+      if (const TakenCall call = examine(index)) {
+        cursor_.store(index + 1, std::memory_order_relaxed);
+        return call;
+      }
+      ++index;
+    }
+    return {};
+  }
+
+  /// Takes the call that waits in a slot, if one does.
+  TakenCall examine(std::uint32_t index) noexcept {
+    Slot& slot = slots()[index];
+    Desk& desk = desk_[index];
+    if (const State seen = load_request(slot); !is_waiting(desk, seen)) {
+      if (looks_executing(slot, seen) || has_lost_reply(slot, desk, seen)) repair(index, seen);
+      return {};
+    }
+    if (!desk.try_lock()) return {};
+    SHARED_CHANNEL_TEST_POINT(server_at_desk);
+    const State request = load_request(slot);
+    const Take outcome = take(slot, desk, request);
+    if (outcome == Take::taken) [[likely]] return {index, request.sequence()};
+    if (outcome == Take::let_go) pass_turn();
+    desk.unlock();
+    return {};
+  }
+
+  /// Ends what a slot waits for that looks damaged, if no worker is at its desk and it still does.
+  void repair(std::uint32_t index, State request) noexcept {
+    Slot& slot = slots()[index];
+    Desk& desk = desk_[index];
+    if (!desk.try_lock()) return;
+    const bool is_executing = looks_executing(slot, request);
+    const bool has_lost = has_lost_reply(slot, desk, request);
+    if (is_executing) let_go(slot, request.sequence());
+    if (has_lost) conclude({index, request.sequence()}, Phase::damaged);
+    desk.unlock();
+    if (is_executing) pass_turn();
+    if (is_executing || has_lost) damaged_.fetch_add(1, std::memory_order_relaxed);
+  }
+
+  void conclude(TakenCall call, Phase outcome) noexcept {
+    switch (finish(slots()[call.index], desk_[call.index], call.sequence, outcome)) {
+      case Finish::nothing: break;
+      case Finish::wake: generation_.done(call.index).ring(); break;
+      case Finish::pass_turn: pass_turn(); break;
+    }
+  }
+
+  Generation& generation_;
+  Owned<Desk[]> desk_;
+  std::atomic<std::uint32_t> cursor_{0};  // where the next scan begins
+  std::atomic<std::uint64_t> damaged_{0};
+};
+
+}  // namespace shared_channel::detail
