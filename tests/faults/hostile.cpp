@@ -152,7 +152,8 @@ TEST_CASE("hostile: a request that changes while it is read") {
   Twins::Client client(channel);
   CHECK(client.call({1, 1}, amply));
   LiveSegment segment(channel);
-  std::byte* const bytes = segment.slots().request(0).fixed();
+  const detail::SlotArray slots = segment.slots();
+  std::byte* const bytes = slots.request(slots[0]).fixed();
   std::uint64_t torn_replies = 0;
   {
     const Meanwhile flipping([&, value = std::uint64_t{0}]() mutable {

@@ -49,9 +49,9 @@ class Call {
   [[nodiscard]] bool claim(Deadline& deadline) { return succeeds(claim_any(deadline)); }
 
   /// Where the request is to be written, after claim().
-  [[nodiscard]] Frame request() const noexcept { return connection_.slots().request(index_); }
+  [[nodiscard]] Frame request() const noexcept { return connection_.slots().request(slot()); }
   /// Where the reply is, after await() succeeded.
-  [[nodiscard]] Frame reply() const noexcept { return connection_.slots().reply(index_); }
+  [[nodiscard]] Frame reply() const noexcept { return connection_.slots().reply(slot()); }
   /// What the handler said when it failed. The length is not trusted.
   [[nodiscard]] std::string text() const {
     const std::uint32_t length = slot().length.load(std::memory_order_relaxed);

@@ -56,7 +56,7 @@ class Desks {
   /// Leaves the text that the caller's error will carry, cut to the room there is.
   Phase fail(TakenCall call, std::string_view text) noexcept {
     const std::size_t length = text.size() < text_capacity ? text.size() : text_capacity;
-    Slot& slot = slots()[call.index];
+    Slot& slot = *call.slot;
     std::memcpy(slot.text, text.data(), length);
     slot.length.store(static_cast<std::uint32_t>(length), std::memory_order_relaxed);
     return Phase::failed;
@@ -71,7 +71,7 @@ class Desks {
 
   /// Whether the caller still waits for the answer.
   [[nodiscard]] bool is_wanted(TakenCall call) const noexcept {
-    const Slot& slot = slots()[call.index];
+    const Slot& slot = *call.slot;
     const bool is_answered = desk_[call.index].concluded.load(std::memory_order_relaxed) == call.sequence;
     return !is_answered && load_request(slot).is(Phase::posted, call.sequence) &&
            generation_.leases().is_held(slot.owner.load(std::memory_order_relaxed));
@@ -120,7 +120,7 @@ class Desks {
     SHARED_CHANNEL_TEST_POINT(server_at_desk);
     const State request = load_request(slot);
     const Take outcome = take(slot, desk, request);
-    if (outcome == Take::taken) [[likely]] return {index, request.sequence()};
+    if (outcome == Take::taken) [[likely]] return {&slot, index, request.sequence()};
     if (outcome == Take::let_go) pass_turn();
     desk.unlock();
     return {};
@@ -134,14 +134,14 @@ class Desks {
     const bool is_executing = looks_executing(slot, request);
     const bool has_lost = has_lost_reply(slot, desk, request);
     if (is_executing) let_go(slot, request.sequence());
-    if (has_lost) conclude({index, request.sequence()}, Phase::damaged);
+    if (has_lost) conclude({&slot, index, request.sequence()}, Phase::damaged);
     desk.unlock();
     if (is_executing) pass_turn();
     if (is_executing || has_lost) damaged_.fetch_add(1, std::memory_order_relaxed);
   }
 
   void conclude(TakenCall call, Phase outcome) noexcept {
-    switch (finish(slots()[call.index], desk_[call.index], call.sequence, outcome)) {
+    switch (finish(*call.slot, desk_[call.index], call.sequence, outcome)) {
       case Finish::nothing: break;
       case Finish::wake: generation_.done(call.index).ring(); break;
       case Finish::pass_turn: pass_turn(); break;

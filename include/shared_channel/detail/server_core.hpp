@@ -215,8 +215,8 @@ class ServerCore final : private Answering {
   class Invocation {
    public:
     Invocation(ServerCore& core, TakenCall call) noexcept : core_(core), call_(call) {}
-    [[nodiscard]] Frame request() const noexcept { return core_.slots().request(call_.index); }
-    [[nodiscard]] Frame reply() const noexcept { return core_.slots().reply(call_.index); }
+    [[nodiscard]] Frame request() const noexcept { return core_.slots().request(*call_.slot); }
+    [[nodiscard]] Frame reply() const noexcept { return core_.slots().reply(*call_.slot); }
     [[nodiscard]] CallContext context() const { return core_.context(call_); }
     template <class Reply>
     [[nodiscard]] Responder<Reply> responder() const {
@@ -264,7 +264,7 @@ class ServerCore final : private Answering {
   }
 
   [[nodiscard]] CallContext context(TakenCall call) const {
-    const Slot& slot = slots()[call.index];
+    const Slot& slot = *call.slot;
     const auto stated = static_cast<std::int64_t>(slot.deadline.load(std::memory_order_relaxed));
     const auto timeout = static_cast<std::int64_t>(slot.timeout.load(std::memory_order_relaxed));
     // A deadline not yet stated belongs to a call that was posted this instant.
@@ -275,7 +275,7 @@ class ServerCore final : private Answering {
   }
 
   // ---- Answering: what responders and contexts ask for, from any thread ----
-  [[nodiscard]] Frame reply_frame(TakenCall call) const noexcept override { return slots().reply(call.index); }
+  [[nodiscard]] Frame reply_frame(TakenCall call) const noexcept override { return slots().reply(*call.slot); }
 
   Phase fail(TakenCall call, std::string_view text) noexcept override { return desks_.fail(call, text); }
 

@@ -20,11 +20,11 @@ class ServerCore;
 /// A call that this process has taken and not yet concluded; or none. Two registers' worth, not a std::optional: that
 /// is built in pieces and copied whole, which stalls the processor's store buffer at each copy on the hottest path.
 struct TakenCall {
-  static constexpr std::uint32_t none = 0xFFFF'FFFF;
-  std::uint32_t index = none;
+  Slot* slot = nullptr;
+  std::uint32_t index = 0;  // of the slot
   std::uint32_t sequence = 0;
 
-  explicit operator bool() const noexcept { return index != none; }
+  explicit operator bool() const noexcept { return slot != nullptr; }
 };
 
 /// The part of the server that answers a taken call. Thread-safe.

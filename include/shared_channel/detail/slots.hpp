@@ -65,13 +65,9 @@ class SlotArray {
       : SlotArray(segment, shape, Geometry::of(shape, count), count) {}
 
   [[nodiscard]] std::uint32_t count() const noexcept { return count_; }
-  [[nodiscard]] Slot& operator[](std::uint32_t index) const noexcept { return *reinterpret_cast<Slot*>(at(index)); }
-  [[nodiscard]] Frame request(std::uint32_t index) const noexcept {
-    return Frame((*this)[index], at(index) + request_offset_, request_capacity_);
-  }
-  [[nodiscard]] Frame reply(std::uint32_t index) const noexcept {
-    return Frame((*this)[index], at(index) + reply_offset_, reply_capacity_);
-  }
+  [[nodiscard]] Slot& operator[](std::uint32_t index) const noexcept { return *reinterpret_cast<Slot*>(first_ + index * stride_); }
+  [[nodiscard]] Frame request(Slot& slot) const noexcept { return Frame(slot, bytes(slot) + request_offset_, request_capacity_); }
+  [[nodiscard]] Frame reply(Slot& slot) const noexcept { return Frame(slot, bytes(slot) + reply_offset_, reply_capacity_); }
 
  private:
   SlotArray(std::byte* segment, const Shape& shape, const Geometry& geometry, std::uint32_t count) noexcept
@@ -83,7 +79,7 @@ class SlotArray {
         reply_capacity_(shape.reply_size),
         count_(count) {}
 
-  [[nodiscard]] std::byte* at(std::uint32_t index) const noexcept { return first_ + index * stride_; }
+  static std::byte* bytes(Slot& slot) noexcept { return reinterpret_cast<std::byte*>(&slot); }
 
   std::byte* first_;
   std::size_t stride_;
