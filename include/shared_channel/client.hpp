@@ -3,7 +3,6 @@
 
 #include <concepts>
 #include <cstddef>
-#include <optional>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -93,11 +92,11 @@ class SharedChannel<Request, Reply>::Client {
                     "SharedChannel: read must be callable as read(std::span<const std::byte>)");
       return core_->exchange(
           deadline,
-          [&](const detail::Frame& frame) -> std::optional<std::size_t> {
-            const std::size_t bytes = fill(frame.room());
+          [&](const detail::Frame& frame) {
+            const std::size_t bytes = fill(detail::span_of(frame.fixed(), frame.capacity()));
             if (bytes > frame.capacity()) return bytes;
             frame.settle(bytes);
-            return std::nullopt;
+            return detail::fits;
           },
           [&](const detail::Frame& frame) -> Result<void> {
             const bool is_possible = detail::with_bytes(frame, false, [&](std::span<const std::byte> bytes) {
@@ -114,9 +113,9 @@ class SharedChannel<Request, Reply>::Client {
       static_assert(std::is_invocable_v<Read&, const Reply&>, "SharedChannel: read must be callable as read(const Reply&)");
       return core_->exchange(
           deadline,
-          [&](const detail::Frame& frame) -> std::optional<std::size_t> {
+          [&](const detail::Frame& frame) {
             fill(detail::fresh_object_at<Request>(frame.fixed()));
-            return std::nullopt;
+            return detail::fits;
           },
           [&](const detail::Frame& frame) -> Result<void> {
             read(detail::object_at<Reply>(static_cast<const std::byte*>(frame.fixed())));
@@ -159,7 +158,7 @@ class SharedChannel<Request, Reply>::Client {
     AsyncCall& call = **begun;
     call.continue_with(std::move(then));
     if (core_->completer().add(*begun)) return {};
-    return core_->explain(call.finish().value_or(detail::Failure{Errc::system_error, Execution::possible}), call);
+    return core_->explain(call.finish() ? detail::Failure{Errc::system_error, Execution::possible} : call.failure(), call);
   }
 
   /// Waits until a server is there and attaches to it. Errors: no_server at the deadline, or what attaching says.

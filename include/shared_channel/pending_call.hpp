@@ -36,8 +36,8 @@ Result<Reply> read_reply(const Frame& frame, const Core& core) {
 template <class Reply, class Platform>
 Result<Reply> take_reply(AsyncCall<Platform>& call) {
   const auto take = [&]() -> Result<Reply> {
-    if (const auto failure = call.finish()) return call.core()->explain(*failure, call);
-    return read_reply<Reply>(call.call().reply(), *call.core());
+    if (call.finish()) return read_reply<Reply>(call.call().reply(), *call.core());
+    return call.core()->explain(call.failure(), call);
   };
   Result<Reply> result = take();
   call.leave();
@@ -94,12 +94,12 @@ class [[nodiscard]] PendingCall {
   using native_handle_type = typename Notifier::Native;
 
   PendingCall(PendingCall&& other) noexcept
-      : call_(std::move(other.call_)), error_(std::exchange(other.error_, std::nullopt)), notifier_(std::move(other.notifier_)) {}
+      : call_(std::move(other.call_)), refusal_(std::move(other.refusal_)), notifier_(std::move(other.notifier_)) {}
   PendingCall& operator=(PendingCall&& other) noexcept {
     if (this != &other) {
       drop();
       call_ = std::move(other.call_);
-      error_ = std::exchange(other.error_, std::nullopt);
+      refusal_ = std::exchange(other.refusal_, Result<void>());
       notifier_ = std::move(other.notifier_);
     }
     return *this;
@@ -116,7 +116,7 @@ class [[nodiscard]] PendingCall {
   /// Client::call(). Here nobody sends the request again when its server goes: server_died and server_stopped are
   /// errors, and safe_to_retry() tells whether a handler can have seen it.
   Result<Reply> get() {
-    if (error_) return *std::exchange(error_, std::nullopt);
+    if (!refusal_) return Result<void>(std::move(refusal_)).error();
     if (!call_) return Error(Errc::invalid_argument, "", "the answer of this PendingCall was taken already, or it was moved from");
     if (is_in_child()) return call_->core()->forked();
     const detail::Shared<AsyncCall> call = std::move(call_);
@@ -156,7 +156,7 @@ class [[nodiscard]] PendingCall {
   friend class SharedChannel;
 
   explicit PendingCall(detail::Shared<AsyncCall> call) noexcept : call_(std::move(call)) {}
-  explicit PendingCall(Error error) noexcept : error_(std::move(error)) {}
+  explicit PendingCall(Error error) : refusal_(std::move(error)) {}
 
   [[nodiscard]] bool is_in_child() const noexcept { return call_->core()->is_in_child(); }
 
@@ -168,7 +168,7 @@ class [[nodiscard]] PendingCall {
   }
 
   detail::Shared<AsyncCall> call_;
-  std::optional<Error> error_;
+  Result<void> refusal_;  // why it was not even sent
   detail::Shared<Notifier> notifier_;
 };
 

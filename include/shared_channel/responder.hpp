@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -35,9 +34,9 @@ class Responder {
   void reply(const Reply& answer) {
     conclude([&](detail::Answering& server) {
       const detail::Frame frame = server.reply_frame(call_);
-      const std::optional<std::size_t> too_large = detail::write_message(answer, frame);
-      if (!too_large) return detail::Phase::done;
-      frame.refuse(*too_large);
+      const std::size_t size = detail::write_message(answer, frame);
+      if (size == detail::fits) return detail::Phase::done;
+      frame.refuse(size);
       return detail::Phase::oversized;
     });
   }

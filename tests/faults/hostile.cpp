@@ -206,6 +206,7 @@ TEST_CASE("hostile: a truncated segment kills its users, as documented, and no o
   for (const std::string& object : shm_entries("shared_channel." + channel + ".")) {
     std::filesystem::resize_file("/dev/shm/" + object, 0);
   }
+  server.close_input();  // has it stop: one that slept when the caller died would sleep on, and touch nothing
   CHECK(server.wait() != ExitStatus{});  // SIGBUS, or a sanitizer's report of it
   CHECK(caller.wait() != ExitStatus{});
   server = fault_peer("server", channel, executions.path, "0");

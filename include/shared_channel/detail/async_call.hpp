@@ -13,7 +13,6 @@
 #include <atomic>
 #include <mutex>
 #include <optional>
-#include <span>
 #include <thread>
 #include <utility>
 
@@ -32,7 +31,7 @@ class ClientCore;
 template <class Platform>
 class WatcherBell {
   using WaitSet = typename Platform::WaitSet;
-  using Entry = typename WaitSet::Entry;
+  using Entries = typename WaitSet::Entries;
   using Watch = typename Platform::Watch;
 
  public:
@@ -54,7 +53,7 @@ class WatcherBell {
   platform::Wake sleep(Look&& look, Deadline& deadline, const Watch* server) {
     const Sleeper sleeper(bell_, 1);  // S1, S2
     if (has_news()) return platform::Wake::signalled;  // S3
-    const std::optional<std::span<const Entry>> entries = look();
+    const std::optional<Entries> entries = look();
     if (!entries) return platform::Wake::signalled;
     return set_.wait(sleeper.ticket(), *entries, deadline, server);  // S4
   }
@@ -86,6 +85,7 @@ class AsyncCall : public Counted {
   using WatcherBell = detail::WatcherBell<Platform>;
   using Continuation = detail::Continuation<Platform>;
   using Entry = typename Platform::WaitSet::Entry;
+  using Entries = typename Platform::WaitSet::Entries;
 
  public:
   AsyncCall(Shared<ClientCore> core, Use use, const Deadline& deadline) noexcept
@@ -120,20 +120,23 @@ class AsyncCall : public Counted {
       if (until.passed()) return false;
       // In pieces: the watcher may be in a callback that takes long, or that waits for what we do next.
       Deadline slice = (until.at() < deadline_.at() ? until : deadline_).within(glance_interval);
-      ended.sleep([] { return std::optional(std::span<const Entry>()); }, slice, nullptr);
+      ended.sleep([] { return std::optional(Entries{}); }, slice, nullptr);
     }
   }
 
-  /// Waits for the end. Nothing: the reply may be read, until leave().
-  std::optional<Failure> finish() {
+  /// Waits for the end. True: the reply may be read, until leave(). Else failure() tells why not.
+  bool finish() {
     if (!mine_to_wait()) {
       wait(Deadline::never());
     } else if (!has_ended()) {
-      end(call_.await(deadline_) ? std::nullopt : std::optional(call_.failure()));
+      end(call_.await(deadline_));
     }
     const std::lock_guard lock(mutex_);
-    return failure_;
+    return is_answered_;
   }
+
+  /// Of a call that has ended.
+  [[nodiscard]] const Failure& failure() const noexcept { return call_.failure(); }
 
   /// Whether the call ended because its client did.
   [[nodiscard]] bool is_orphan() noexcept {
@@ -191,9 +194,9 @@ class AsyncCall : public Counted {
   }
 
   /// Whether the call has ended, in whatever way. If so the watcher lets it go and calls resume().
-  bool settle(Clock::time_point now, std::optional<Errc> server_end) noexcept {
+  bool settle(Clock::time_point now, platform::Peer server) noexcept {
     const std::lock_guard lock(mutex_);
-    if (!ended_) decide(now, server_end);
+    if (!ended_) decide(now, server);
     if (ended_) bell_ = nullptr;
     return ended_;
   }
@@ -202,11 +205,11 @@ class AsyncCall : public Counted {
   std::optional<Entry> announce() noexcept {
     const std::lock_guard lock(mutex_);
     if (ended_) return std::nullopt;
-    const auto seen = call_.announce(announced_);
+    const State seen = call_.announce(announced_);
     announced_ = true;
-    if (!seen) return std::nullopt;
+    if (call_.is_concluded_by(seen)) return std::nullopt;
     auto done = call_.done();
-    if (done) return Entry{*done, *seen};
+    if (done) return Entry{*done, seen.word()};
     end_locked(call_.give_up_sleepless(done.error()));
     return std::nullopt;
   }
@@ -217,7 +220,7 @@ class AsyncCall : public Counted {
     bell_ = nullptr;
     if (ended_) return;
     end_locked(call_.give_up(Errc::timed_out));
-    orphan_ = failure_ && failure_->code == Errc::timed_out;
+    orphan_ = !is_answered_ && failure().code == Errc::timed_out;
   }
 
   void resume() noexcept {
@@ -247,38 +250,38 @@ class AsyncCall : public Counted {
 
   /// For the caller; under the mutex, like all that follows.
   bool ended_by_now() noexcept {
-    if (!ended_ && decide(Clock::now(), call_.is_answered() ? std::nullopt : call_.server_end()) && bell_ != nullptr) bell_->ring();
+    if (!ended_ && decide(Clock::now(), call_.is_answered() ? platform::Peer::alive : call_.server()) && bell_ != nullptr) bell_->ring();
     return ended_;
   }
 
-  void end_by_caller(std::optional<Failure> failure) noexcept {
-    end_locked(failure);
+  void end_by_caller(bool is_answered) noexcept {
+    end_locked(is_answered);
     if (bell_ != nullptr) bell_->ring();
   }
 
-  bool decide(Clock::time_point now, std::optional<Errc> server_end) noexcept {
+  bool decide(Clock::time_point now, platform::Peer server) noexcept {
     if (call_.is_answered()) {
       end_locked(call_.verdict());
-    } else if (server_end) {
-      end_locked(call_.give_up(*server_end));
+    } else if (server != platform::Peer::alive) {
+      end_locked(call_.give_up(Call::end_or(Errc::server_died, server)));
     } else if (now >= deadline_.at()) {
       end_locked(call_.give_up(Errc::timed_out));
     }
     return ended_;
   }
 
-  void end_locked(const std::optional<Failure>& failure) noexcept {
+  void end_locked(bool is_answered) noexcept {
     ended_ = true;
-    failure_ = failure;
-    if (failure && (failure->code == Errc::server_died || failure->code == Errc::server_stopped)) use_.retire();
+    is_answered_ = is_answered;
+    if (!is_answered && (failure().code == Errc::server_died || failure().code == Errc::server_stopped)) use_.retire();
     SHARED_CHANNEL_TEST_POINT(client_call_ended);
     if (caller_bell_) caller_bell_->ring();
     if (notifier_) notifier_->notify();
   }
 
-  void end(const std::optional<Failure>& failure) noexcept {
+  void end(bool is_answered) noexcept {
     const std::lock_guard lock(mutex_);
-    if (!ended_) end_by_caller(failure);
+    if (!ended_) end_by_caller(is_answered);
   }
 
   const Shared<ClientCore> core_;  // first, so that it goes last
@@ -291,7 +294,7 @@ class AsyncCall : public Counted {
   bool ended_ = false;
   bool orphan_ = false;
   bool announced_ = false;
-  std::optional<Failure> failure_;
+  bool is_answered_ = false;  // once ended
   WatcherBell* bell_ = nullptr;  // of the watcher that may sleep on the reply word
   std::thread::id watcher_;
   Shared<Notifier> notifier_;

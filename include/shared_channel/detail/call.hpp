@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
 
 #include <shared_channel/detail/connection.hpp>
@@ -16,7 +15,7 @@ namespace shared_channel::detail {
 
 /// Why a call did not end in its answer.
 struct Failure {
-  Errc code;
+  Errc code{};
   Execution execution = Execution::none;
   int native = 0;
   std::size_t size = 0;   // message_too_large: of the message
@@ -46,7 +45,15 @@ class Call {
   }
 
   /// Takes a slot, waiting for a turn if all are occupied.
-  [[nodiscard]] bool claim(Deadline& deadline) { return succeeds(claim_any(deadline)); }
+  [[nodiscard]] bool claim(Deadline& deadline) {
+    const bool others_first = others_come_first();
+    if (!others_first && (try_claim() || try_recover())) return true;
+    // Whoever was at the head of the line may have missed a slot because we held it for a moment.
+    if (gave_back_) pass_turn();
+    // Where others come first, only the line itself tells whether they are still there.
+    if (!others_first && deadline.passed()) return fails({service_end_or(Errc::busy)});
+    return claim_in_line(deadline);
+  }
 
   /// Where the request is to be written, after claim().
   [[nodiscard]] Frame request() const noexcept { return connection_.slots().request(slot()); }
@@ -60,7 +67,7 @@ class Call {
 
   /// The request has `size` bytes, more than its frame can carry.
   bool refuse(std::size_t size) noexcept {
-    return succeeds(Failure{Errc::message_too_large, Execution::none, 0, size, request().capacity()});
+    return fails({Errc::message_too_large, Execution::none, 0, size, request().capacity()});
   }
 
   /// Sends the request that has been written.
@@ -75,7 +82,7 @@ class Call {
     // Pairs with the server's stop(): either it sees our request and refuses it, or we see that it stopped. What a worker
     // has taken by then it answers: it may be our own handler that stopped the server.
     const bool is_stopped = connection_.header().service.load(std::memory_order_seq_cst) != service_open;
-    if (is_stopped && !load_taken(slot()).is(Phase::taken, sequence_)) return succeeds(give_up(Errc::server_stopped));
+    if (is_stopped && !load_taken(slot()).is(Phase::taken, sequence_)) return give_up(Errc::server_stopped);
     return true;
   }
 
@@ -86,10 +93,19 @@ class Call {
   }
 
   /// Waits for the answer: spinning as long as that pays, then asleep.
-  [[nodiscard]] bool await(Deadline& deadline) { return succeeds(await_end(deadline)); }
+  [[nodiscard]] bool await(Deadline& deadline) {
+    AdaptiveSpin& spin = connection_.spin();
+    while (!spin.poll([this] { return is_answered(); }, [this] { return is_server_gone(); }, deadline)) {
+      if (deadline.passed()) return give_up_late();
+      if (!spin.never_sleeps()) return await_asleep(deadline);
+      if (is_server_gone()) return give_up(server_end_or(Errc::server_died));
+      tell_deadline(deadline);
+    }
+    return verdict();
+  }
 
   /// Why the last step did not succeed.
-  [[nodiscard]] const Failure& failure() const noexcept { return *failure_; }
+  [[nodiscard]] const Failure& failure() const noexcept { return failure_; }
 
   /// Gives the slot back, once the call has ended and its reply was read.
   void leave() noexcept {
@@ -105,8 +121,8 @@ class Call {
   /// Waits as await() does, but ends nothing: until the answer is there, the server is gone, or `until` has passed.
   void wait(Deadline& until) {
     AdaptiveSpin& spin = connection_.spin();
-    while (!spin.poll([this] { return is_answered(); }, [this] { return server_end().has_value(); }, until)) {
-      if (until.passed() || server_end()) return;
+    while (!spin.poll([this] { return is_answered(); }, [this] { return is_server_gone(); }, until)) {
+      if (until.passed() || is_server_gone()) return;
       if (spin.never_sleeps()) continue;
       auto done = connection_.done(index_);
       if (!done) return Platform::rest(std::chrono::milliseconds(1));
@@ -117,27 +133,27 @@ class Call {
     }
   }
 
-  /// For who sleeps on many calls at once: announces it, and answers with the word to sleep on, or nothing if there
-  /// is no need to. One announcement lasts as long as the call.
-  [[nodiscard]] std::optional<std::uint32_t> announce(bool again) noexcept {
-    const State reply = again ? load_reply(slot()) : announce_waiter(slot(), sequence_);
-    if (reply.concludes(sequence_)) return std::nullopt;
-    return reply.word();
-  }
+  /// For who sleeps on many calls at once: announces it, and answers with the word to sleep on, unless that concludes the
+  /// call. One announcement lasts as long as the call.
+  [[nodiscard]] State announce(bool again) noexcept { return again ? load_reply(slot()) : announce_waiter(slot(), sequence_); }
+  [[nodiscard]] bool is_concluded_by(State reply) const noexcept { return reply.concludes(sequence_); }
   [[nodiscard]] Result<Signal*> done() { return connection_.done(index_); }
 
-  /// How the server ended, if it did.
-  [[nodiscard]] std::optional<Errc> server_end() const noexcept {
-    switch (connection_.server().look()) {
-      case platform::Peer::alive: return {};
+  [[nodiscard]] platform::Peer server() const noexcept { return connection_.server().look(); }
+  [[nodiscard]] bool is_server_gone() const noexcept { return server() != platform::Peer::alive; }
+
+  /// The end of a server as an error, `otherwise` if it lives.
+  static Errc end_or(Errc otherwise, platform::Peer server) noexcept {
+    switch (server) {
+      case platform::Peer::alive: return otherwise;
       case platform::Peer::stopped: return Errc::server_stopped;
       case platform::Peer::died: break;
     }
     return Errc::server_died;
   }
 
-  /// Ends the call before its answer, unless the answer has come after all.
-  std::optional<Failure> give_up(Errc reason, int native = 0) noexcept {
+  /// Ends the call before its answer. True: the answer has come after all.
+  bool give_up(Errc reason, int native = 0) noexcept {
     const State request = load_request(slot());
     const bool damaged = !request.is(Phase::posted, sequence_);  // nobody but us writes this word
     switch (withdraw(slot(), sequence_)) {
@@ -145,30 +161,30 @@ class Call {
       case Withdrawal::withdrawn:
         // Nobody took it in all that time. If the bell was damaged, no call ever would be taken again.
         if (reason == Errc::timed_out) ring(connection_.header().exec, connection_.exec());
-        return Failure{reason, damaged ? Execution::possible : Execution::none, native};
+        return fails({reason, damaged ? Execution::possible : Execution::none, native});
       case Withdrawal::abandoned: break;
     }
-    return Failure{damaged ? Errc::corrupt : reason, Execution::possible, native};
+    return fails({damaged ? Errc::corrupt : reason, Execution::possible, native});
   }
 
   /// The same for want of a Done signal to sleep on. One that is not found went with the server, whose end the system may
   /// not have announced yet.
-  std::optional<Failure> give_up_sleepless(const Error& why) noexcept {
-    if (why.code() == Errc::no_server) return give_up(server_end().value_or(Errc::server_died));
+  bool give_up_sleepless(const Error& why) noexcept {
+    if (why.code() == Errc::no_server) return give_up(server_end_or(Errc::server_died));
     return give_up(Errc::system_error, why.native());
   }
 
-  /// What the reply word says, once it concludes the call.
-  std::optional<Failure> verdict() noexcept {
+  /// What the reply word says, once it concludes the call. True: the handler's answer.
+  bool verdict() noexcept {
     is_concluded_ = true;
     switch (load_reply(slot()).phase()) {
-      case Phase::done: return {};
-      case Phase::failed: return Failure{Errc::handler_failed, Execution::possible};
-      case Phase::refused: return Failure{Errc::server_stopped};
-      case Phase::malformed: return Failure{Errc::corrupt};
+      case Phase::done: return true;
+      case Phase::failed: return fails({Errc::handler_failed, Execution::possible});
+      case Phase::refused: return fails({Errc::server_stopped});
+      case Phase::malformed: return fails({Errc::corrupt});
       case Phase::oversized:
-        return Failure{Errc::message_too_large, Execution::possible, 0, reply().length(), reply().capacity()};
-      default: return Failure{Errc::corrupt, Execution::possible};
+        return fails({Errc::message_too_large, Execution::possible, 0, reply().length(), reply().capacity()});
+      default: return fails({Errc::corrupt, Execution::possible});
     }
   }
 
@@ -177,9 +193,9 @@ class Call {
   static constexpr nanoseconds backstop = std::chrono::seconds(1);
 
  private:
-  bool succeeds(const std::optional<Failure>& failure) noexcept {
+  bool fails(const Failure& failure) noexcept {
     failure_ = failure;
-    return !failure;
+    return false;
   }
 
   /// The head of the line looks this often for slots whose owners have died: nobody rings for those.
@@ -226,16 +242,6 @@ class Call {
 
   [[nodiscard]] bool others_come_first() const noexcept { return turn().starving.load(std::memory_order_relaxed) != 0; }
 
-  std::optional<Failure> claim_any(Deadline& deadline) {
-    const bool others_first = others_come_first();
-    if (!others_first && (try_claim() || try_recover())) return {};
-    // Whoever was at the head of the line may have missed a slot because we held it for a moment.
-    if (gave_back_) pass_turn();
-    // Where others come first, only the line itself tells whether they are still there.
-    if (!others_first && deadline.passed()) return Failure{service_end().value_or(Errc::busy)};
-    return claim_in_line(deadline);
-  }
-
   bool try_claim() noexcept {
     const SlotArray& slots = connection_.slots();
     std::uint32_t index = connection_.hint();
@@ -246,11 +252,12 @@ class Call {
     return false;
   }
 
-  /// Why a slot would be of no use any more. Stopped servers live on as long as their handlers run.
-  [[nodiscard]] std::optional<Errc> service_end() const noexcept {
-    if (const auto end = server_end()) return end;
-    if (connection_.header().service.load(std::memory_order_seq_cst) != service_open) return Errc::server_stopped;
-    return std::nullopt;
+  [[nodiscard]] Errc server_end_or(Errc otherwise) const noexcept { return end_or(otherwise, server()); }
+
+  /// Why a slot would be of no use any more, or `otherwise`. Stopped servers live on as long as their handlers run.
+  [[nodiscard]] Errc service_end_or(Errc otherwise) const noexcept {
+    const bool is_open = connection_.header().service.load(std::memory_order_seq_cst) == service_open;
+    return server_end_or(is_open ? otherwise : Errc::server_stopped);
   }
 
   /// Takes over the first slot whose owner is gone.
@@ -267,29 +274,29 @@ class Call {
 
   /// Waits behind the callers that came before. Only the head of the line waits for a slot, so that a freed
   /// slot wakes one caller; if it was beaten to the slot by a newcomer, newcomers line up as well.
-  std::optional<Failure> claim_in_line(Deadline& deadline) {
+  bool claim_in_line(Deadline& deadline) {
     TurnLock& line = connection_.turn_lock();
     switch (line.lock(connection_.me(), connection_.lease(), deadline, connection_.server())) {
-      case platform::Lock::timed_out: return Failure{Errc::busy};
-      case platform::Lock::server_gone: return Failure{server_end().value_or(Errc::server_died)};
+      case platform::Lock::timed_out: return fails({Errc::busy});
+      case platform::Lock::server_gone: return fails({server_end_or(Errc::server_died)});
       case platform::Lock::locked: break;
       case platform::Lock::abandoned: break;  // what it protects is made anew by every head
     }
     SHARED_CHANNEL_TEST_POINT(client_heads_line);
-    const std::optional<Failure> failure = claim_as_head(deadline);
+    const bool has_claimed = claim_as_head(deadline);
     turn().starving.store(0, std::memory_order_relaxed);
     turn().announced.store(0, std::memory_order_relaxed);
     SHARED_CHANNEL_TEST_POINT(client_leaves_line);
     line.unlock();
-    return failure;
+    return has_claimed;
   }
 
-  std::optional<Failure> claim_as_head(Deadline& deadline) {
+  bool claim_as_head(Deadline& deadline) {
     for (unsigned round = 0;; ++round) {
       const std::uint32_t ticket = announce_turn(turn());
-      if (try_claim() || try_recover()) return {};
-      if (const auto end = service_end()) return Failure{*end};
-      if (deadline.passed()) return Failure{Errc::busy};
+      if (try_claim() || try_recover()) return true;
+      const Errc end = service_end_or(Errc::busy);
+      if (end != Errc::busy || deadline.passed()) return fails({end});
       if (round > 0) turn().starving.store(1, std::memory_order_relaxed);
       // A slot that was found damaged waits for the server to reset it.
       if (must_ring(connection_.header().exec)) connection_.exec().ring();
@@ -300,20 +307,9 @@ class Call {
 
   /// At the deadline. A caller whose timeouts are too short to sleep in would else never learn that the server is gone,
   /// nor find the next one.
-  std::optional<Failure> give_up_late() noexcept { return give_up(server_end().value_or(Errc::timed_out)); }
+  bool give_up_late() noexcept { return give_up(server_end_or(Errc::timed_out)); }
 
-  std::optional<Failure> await_end(Deadline& deadline) {
-    AdaptiveSpin& spin = connection_.spin();
-    while (!spin.poll([this] { return is_answered(); }, [this] { return server_end().has_value(); }, deadline)) {
-      if (deadline.passed()) return give_up_late();
-      if (!spin.never_sleeps()) return await_asleep(deadline);
-      if (const auto end = server_end()) return give_up(*end);
-      tell_deadline(deadline);
-    }
-    return verdict();
-  }
-
-  std::optional<Failure> await_asleep(Deadline& deadline) {
+  bool await_asleep(Deadline& deadline) {
     tell_deadline(deadline);
     auto done = connection_.done(index_);
     if (!done) return give_up_sleepless(done.error());
@@ -323,7 +319,7 @@ class Call {
       if (deadline.passed()) return give_up_late();
       Deadline slice = deadline.within(backstop);
       if ((*done)->wait(reply.word(), slice, connection_.server()) == platform::Wake::server_gone) {
-        return give_up(server_end().value_or(Errc::server_died));
+        return give_up(server_end_or(Errc::server_died));
       }
       SHARED_CHANNEL_TEST_POINT(client_woke);
     }
@@ -347,7 +343,7 @@ class Call {
   bool holds_ = false;
   bool is_concluded_ = false;
   bool gave_back_ = false;
-  std::optional<Failure> failure_;
+  Failure failure_{};
 };
 
 }  // namespace shared_channel::detail

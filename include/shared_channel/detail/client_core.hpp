@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -38,7 +37,7 @@ class ClientCore : public Counted {
     return Shared<ClientCore>(new ClientCore(*std::move(names), shape, options));
   }
 
-  /// One call: `fill` writes the request into its frame, or answers why it does not fit; `read` turns the reply's frame into the
+  /// One call: `fill` writes the request into its frame and answers `fits`, or how many bytes would not; `read` turns the reply's frame into the
   /// answer, a Result. If the server goes before it took the request and another is there, the same call goes on
   /// with that one, and `fill` runs again.
   template <class Fill, class Read>
@@ -140,7 +139,7 @@ class ClientCore : public Counted {
   template <class Fill>
   static bool send(Call& call, Deadline& deadline, Fill& fill) {
     if (!call.claim_again() && !call.claim(deadline)) return false;
-    if (const std::optional<std::size_t> size = fill(call.request())) return call.refuse(*size);
+    if (const std::size_t size = fill(call.request()); size != fits) return call.refuse(size);
     SHARED_CHANNEL_TEST_POINT(client_filled);
     return call.post(deadline);
   }

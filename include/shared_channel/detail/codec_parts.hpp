@@ -76,6 +76,13 @@ static_assert(max_message_bytes <= (std::numeric_limits<Length>::max)(), "no par
 /// The sum of sizes; the largest number there is if it is larger.
 constexpr std::size_t add_sizes(std::size_t a, std::size_t b) noexcept { return a + b < a ? static_cast<std::size_t>(-1) : a + b; }
 
+/// A span that the compiler checks only where it is used: what kind of iterator a pointer is takes it longer to find out
+/// than the rest of slots.hpp.
+template <class Byte>
+std::span<Byte> span_of(Byte* data, std::size_t size) noexcept {
+  return {data, size};
+}
+
 /// Writes parts one after another; the span was sized by the same parts.
 class Writer {
  public:
@@ -93,7 +100,7 @@ class Writer {
       const std::size_t bytes = Codec<T>::size(value);
       const auto length = static_cast<Length>(bytes);
       raw(&length, sizeof length);
-      Codec<T>::encode(value, std::span<std::byte>(next_, bytes));
+      Codec<T>::encode(value, span_of(next_, bytes));
       next_ += bytes;
     }
   }
@@ -183,7 +190,7 @@ class Reader {
       const std::byte* const bytes = raw(*length);
       const Nesting<T> nesting;
       if (bytes == nullptr || nesting.is_too_deep()) return std::nullopt;
-      return Codec<T>::decode(std::span<const std::byte>(bytes, *length));
+      return Codec<T>::decode(span_of(bytes, *length));
     }
   }
 

@@ -27,6 +27,7 @@ class Watcher {
   using WatcherBell = detail::WatcherBell<Platform>;
   using WaitSet = typename Platform::WaitSet;
   using Entry = typename WaitSet::Entry;
+  using Entries = typename WaitSet::Entries;
 
  public:
   explicit Watcher(WaitPolicy policy) noexcept : spin_(policy) {}
@@ -71,13 +72,13 @@ class Watcher {
 
  private:
   void work() noexcept {
-    std::optional<Errc> server_end;
+    platform::Peer server = platform::Peer::alive;
     for (;;) {
       const bool closing = closing_.load(std::memory_order_seq_cst);  // first: nothing arrives after it was set
       take_arrived();
       if (closing) return end_all();
       // What is known of one server must not reach a call that comes while its calls' callbacks run: it may be of the next.
-      if (!settle(std::exchange(server_end, std::nullopt))) server_end = calls().empty() ? idle() : wait();
+      if (!settle(std::exchange(server, platform::Peer::alive))) server = calls().empty() ? idle() : wait();
     }
   }
 
@@ -89,11 +90,11 @@ class Watcher {
   }
 
   /// Lets the calls go that have ended, and does what was to happen then. True if there were any.
-  bool settle(std::optional<Errc> server_end) {
+  bool settle(platform::Peer server) {
     const auto now = Clock::now();
     std::size_t left = 0;  // those go to the front
     for (Shared<AsyncCall>& call : calls()) {
-      if (!call->settle(now, server_end)) std::swap(calls_[left++], call);
+      if (!call->settle(now, server)) std::swap(calls_[left++], call);
     }
     const auto over = calls().subspan(left);
     if (over.empty()) return false;
@@ -109,14 +110,14 @@ class Watcher {
     call = nullptr;
   }
 
-  std::optional<Errc> idle() {
+  platform::Peer idle() {
     Deadline never = Deadline::never();
-    bell_.sleep([] { return std::optional(std::span<const Entry>()); }, never, nullptr);
-    return std::nullopt;
+    bell_.sleep([] { return std::optional(Entries{}); }, never, nullptr);
+    return platform::Peer::alive;
   }
 
-  /// Waits until a call may have ended or a new one has come. How the server ended, if it did.
-  std::optional<Errc> wait() {
+  /// Waits until a call may have ended or a new one has come. How the server stands, as far as that was asked.
+  platform::Peer wait() {
     AsyncCall& any = *calls_[0];
     Deadline first = any.deadline();
     for (const auto& call : calls()) {
@@ -128,23 +129,23 @@ class Watcher {
       }
       return bell_.has_news();
     };
-    if (spin_.poll(look, [&any] { return any.call().server_end().has_value(); }, first)) return std::nullopt;
-    if (spin_.never_sleeps()) return any.call().server_end();
+    if (spin_.poll(look, [&any] { return any.call().is_server_gone(); }, first)) return platform::Peer::alive;
+    if (spin_.never_sleeps()) return any.call().server();
     Deadline slice = first.within(Call::backstop);
     const auto outcome = bell_.sleep([this] { return announce(); }, slice, &any.use()->server());
     SHARED_CHANNEL_TEST_POINT(client_watcher_woke);
-    if (outcome != platform::Wake::server_gone) return std::nullopt;
-    return any.call().server_end().value_or(Errc::server_died);
+    if (outcome != platform::Wake::server_gone) return platform::Peer::alive;
+    return any.call().is_server_gone() ? any.call().server() : platform::Peer::died;
   }
 
-  std::optional<std::span<const Entry>> announce() noexcept {
+  std::optional<Entries> announce() noexcept {
     std::size_t count = 0;
     for (const auto& call : calls()) {
       const auto entry = call->announce();
       if (!entry) return std::nullopt;
       entries_[count++] = *entry;
     }
-    return std::span<const Entry>(entries_.data(), count);
+    return Entries{entries_.data(), count};
   }
 
   void end_all() {

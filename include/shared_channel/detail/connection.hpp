@@ -7,7 +7,6 @@
 #include <cstring>
 #include <forward_list>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <utility>
 

@@ -99,8 +99,8 @@ bool is_empty(const Handler& handler) noexcept {
 }
 
 /// How a handler left its call: concluded with this phase, or deferred to its Responder.
-using Outcome = std::optional<Phase>;
-inline constexpr Outcome deferred = std::nullopt;
+using Outcome = Phase;
+inline constexpr Outcome deferred = Phase::idle;
 
 // ---- the request ------------------------------------------------------------------------------------
 
@@ -110,7 +110,7 @@ template <class Request, bool own_copy, class Use>
 Outcome with_request(const Frame& frame, Use&& use) {
   if constexpr (CodedMessage<Request>) {
     std::optional<Request> request = decode_message<Request>(frame);
-    return request ? use(*request) : Outcome(Phase::malformed);
+    return request ? use(*request) : Phase::malformed;
   } else if constexpr (sizeof(Request) <= copy_limit) {
     alignas(Request) std::byte copy[sizeof(Request)];
     std::memcpy(copy, frame.fixed(), sizeof(Request));
@@ -128,11 +128,10 @@ Outcome with_request(const Frame& frame, Use&& use) {
 
 template <class Reply>
 Outcome send(const Reply& reply, const Frame& frame) {
-  if (const std::optional<std::size_t> too_large = write_message(reply, frame)) {
-    frame.refuse(*too_large);
-    return Phase::oversized;
-  }
-  return Phase::done;
+  const std::size_t size = write_message(reply, frame);
+  if (size == fits) return Phase::done;
+  frame.refuse(size);
+  return Phase::oversized;
 }
 
 /// Lets `fill` write a reply: into the slot if it is of fixed size, else into a fresh value that is then encoded.
@@ -164,16 +163,16 @@ Outcome send_made(const Frame& frame, Make&& make) {
 template <class Handler, class Call>
 Outcome invoke_bytes(Handler& handler, const Call& call) {
   const Frame reply = call.reply();
-  const auto answer = [&](std::span<const std::byte> request) -> std::optional<Phase> {
-    const std::size_t bytes = call_with(handler, call, request, reply.room());
-    if (bytes > reply.capacity()) {
-      reply.refuse(bytes);
-      return Phase::oversized;
-    }
-    reply.settle(bytes);
-    return Phase::done;
+  Outcome outcome = Phase::malformed;
+  const auto answer = [&](std::span<const std::byte> request) {
+    const std::size_t bytes = call_with(handler, call, request, span_of(reply.fixed(), reply.capacity()));
+    const bool has_room = bytes <= reply.capacity();
+    has_room ? reply.settle(bytes) : reply.refuse(bytes);
+    outcome = has_room ? Phase::done : Phase::oversized;
+    return true;
   };
-  return with_bytes(call.request(), false, answer).value_or(Phase::malformed);
+  static_cast<void>(with_bytes(call.request(), false, answer));
+  return outcome;
 }
 
 /// Calls `handler` for a taken call: anything that offers request() and reply() frames, context() and responder<Reply>().

@@ -117,17 +117,17 @@ T& fresh_object_at(std::byte* bytes) noexcept {
   }
 }
 
-/// Writes a message. Returns its size if it has more bytes than the frame can carry; then nothing was written.
+/// Writes a message, and answers `fits`; or with its size, if that is more than the frame can carry: then nothing was written.
 template <class T>
-[[nodiscard]] std::optional<std::size_t> write_message(const T& message, const Frame& frame) {
+[[nodiscard]] std::size_t write_message(const T& message, const Frame& frame) {
   if constexpr (FixedMessage<T>) {
     std::memcpy(static_cast<void*>(frame.fixed()), &message, sizeof(T));
   } else {
     const std::size_t bytes = Codec<T>::size(message);
     if (bytes > frame.capacity()) return bytes;
-    Codec<T>::encode(message, frame.place(bytes));
+    Codec<T>::encode(message, span_of(frame.place(bytes), bytes));
   }
-  return std::nullopt;
+  return fits;
 }
 
 /// What `use` answers about the bytes of a variable message, which are a private copy if they are few or `private_copy` asks
@@ -140,11 +140,11 @@ auto with_bytes(const Frame& frame, bool private_copy, Use&& use) -> std::invoke
   if (bytes <= copy_limit) {
     alignas(inline_alignment) std::byte copy[copy_limit];  // as in the slot
     if (bytes != 0) std::memcpy(copy, view, bytes);
-    return use(std::span<const std::byte>(copy, bytes));
+    return use(span_of<const std::byte>(copy, bytes));
   }
-  if (!private_copy) return use(std::span<const std::byte>(view, bytes));
+  if (!private_copy) return use(span_of(view, bytes));
   const std::string copy(reinterpret_cast<const char*>(view), bytes);
-  return use(std::span<const std::byte>(reinterpret_cast<const std::byte*>(copy.data()), bytes));
+  return use(span_of(reinterpret_cast<const std::byte*>(copy.data()), bytes));
 }
 
 /// The value of a coded message; nothing if its bytes are malformed. A decoder may look at a byte twice, so it never sees

@@ -7,7 +7,6 @@
 #include <exception>
 #include <forward_list>
 #include <new>
-#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -239,13 +238,13 @@ class ServerCore final : private Answering {
         must_ring(header().exec)) {
       exec().ring();
     }
-    Outcome outcome;
+    Outcome outcome = deferred;
     {
       HandlerScope scope(generation_->number(), call);
       const Invocation invocation(*this, call);
 #if defined(__cpp_exceptions)
       const auto fail_unless_answered = [&](std::string_view text) {
-        return invocation.has_responder() && !scope.is_unanswered() ? deferred : Outcome(fail(call, text));
+        return invocation.has_responder() && !scope.is_unanswered() ? deferred : fail(call, text);
       };
       try {
         outcome = answer(invocation);
@@ -260,7 +259,7 @@ class ServerCore final : private Answering {
 #endif
     }
     SHARED_CHANNEL_TEST_POINT(server_handled);
-    if (outcome) desks_.leave(call, *outcome);
+    if (outcome != deferred) desks_.leave(call, outcome);
   }
 
   [[nodiscard]] CallContext context(TakenCall call) const {

@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
-#include <span>
 
 #include <shared_channel/detail/layout.hpp>
 
 namespace shared_channel::detail {
+
+/// What the writer of a message answers that found room for it; else it answers how many bytes it would take.
+inline constexpr std::size_t fits = 0;
 
 /// One direction's message in one slot. A message of fixed size lies at fixed(). One of variable length lies inline if it
 /// has at most inline_capacity bytes, whatever the capacity is: so that a short one travels beside its words.
@@ -21,14 +23,13 @@ class Frame {
   [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
 
   /// Where a message of `bytes`, at most capacity(), is to be written. Sets the length.
-  [[nodiscard]] std::span<std::byte> place(std::size_t bytes) const noexcept {
+  [[nodiscard]] std::byte* place(std::size_t bytes) const noexcept {
     set_length(bytes);
-    return {at(bytes), bytes};
+    return at(bytes);
   }
 
-  /// Everything there is room for, for a writer that does not know beforehand how much it will use.
-  [[nodiscard]] std::span<std::byte> room() const noexcept { return {area_, capacity_}; }
-  /// Ends the writing into room(): a message that turned out short moves to where short ones are looked for.
+  /// For a writer that does not know beforehand how much of capacity() it will use: once it has written at fixed(), a message
+  /// that turned out short moves to where short ones are looked for.
   void settle(std::size_t bytes) const noexcept {
     if (at(bytes) != area_) std::memcpy(at(bytes), area_, bytes);
     set_length(bytes);

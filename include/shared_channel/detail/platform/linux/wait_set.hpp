@@ -17,7 +17,6 @@
 #include <climits>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 
 #include <shared_channel/detail/pointer.hpp>
 #include <shared_channel/detail/platform/linux/process.hpp>
@@ -34,6 +33,13 @@ class WaitSet {
     Signal* signal;
     std::uint32_t seen;
   };
+  /// Not a std::span: its iterators cost every file that includes this more than all the rest of it.
+  struct Entries {
+    const Entry* first = nullptr;
+    std::size_t count = 0;
+    [[nodiscard]] const Entry* begin() const noexcept { return first; }
+    [[nodiscard]] const Entry* end() const noexcept { return first + count; }
+  };
 
   /// `own` is the word that changes before each ring().
   explicit WaitSet(Word& own) noexcept : own_(own) {}
@@ -46,10 +52,10 @@ class WaitSet {
   void ring() noexcept { linux_futex::wake(own_, 1); }
 
   /// Sleeps while the own word is `ticket` and all the others are as seen, until `deadline`, and as long as `server` is there.
-  Wake wait(std::uint32_t ticket, std::span<const Entry> entries, Deadline& deadline, const Watch* server) noexcept {
+  Wake wait(std::uint32_t ticket, Entries entries, Deadline& deadline, const Watch* server) noexcept {
     static std::atomic<bool> has_waitv{true};
     int outcome = 0;
-    if (server == nullptr && entries.empty()) {
+    if (server == nullptr && entries.count == 0) {
       outcome = linux_futex::wait(own_, ticket, deadline);
     } else {
       bool in_slices = !has_waitv.load(std::memory_order_relaxed);
@@ -73,7 +79,7 @@ class WaitSet {
     return {seen, reinterpret_cast<std::uintptr_t>(linux_futex::address(word)), linux_futex::size_u32, 0};
   }
 
-  int wait_for_any(std::uint32_t ticket, std::span<const Entry> entries, Deadline& deadline, const Watch* server) noexcept {
+  int wait_for_any(std::uint32_t ticket, Entries entries, Deadline& deadline, const Watch* server) noexcept {
     std::array<linux_futex::Waiter, capacity + 2> waiters;
     unsigned count = 0;
     waiters[count++] = on(own_, ticket);
@@ -86,7 +92,7 @@ class WaitSet {
   }
 
   /// For kernels and sandboxes without futex_waitv: sleeps on the own word and looks at the others every millisecond.
-  int wait_in_slices(std::uint32_t ticket, std::span<const Entry> entries, Deadline& deadline, const Watch* server) noexcept {
+  int wait_in_slices(std::uint32_t ticket, Entries entries, Deadline& deadline, const Watch* server) noexcept {
     const auto is_changed = [&] {
       for (const Entry& entry : entries) {
         if (entry.signal->word_->load(std::memory_order_seq_cst) != entry.seen) return true;

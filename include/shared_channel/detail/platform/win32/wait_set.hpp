@@ -10,7 +10,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 
 #include <shared_channel/detail/pointer.hpp>
 #include <shared_channel/detail/platform/win32/signal.hpp>
@@ -28,6 +27,13 @@ class WaitSet {
     Signal* signal;
     std::uint32_t seen;
   };
+  /// Not a std::span: its iterators cost every file that includes this more than all the rest of it.
+  struct Entries {
+    const Entry* first = nullptr;
+    std::size_t count = 0;
+    [[nodiscard]] const Entry* begin() const noexcept { return first; }
+    [[nodiscard]] const Entry* end() const noexcept { return first + count; }
+  };
 
   /// `own` is the word that changes before each ring(); the event makes it superfluous here.
   explicit WaitSet(Word&) noexcept : called_(::CreateEventW(nullptr, FALSE, FALSE, nullptr)) {
@@ -42,7 +48,7 @@ class WaitSet {
   void ring() noexcept { ::SetEvent(called_.get()); }
 
   /// Sleeps until a ring() or a signal, until `deadline`, and as long as `server` is there.
-  Wake wait(std::uint32_t, std::span<const Entry> entries, Deadline& deadline, const Watch* server) noexcept {
+  Wake wait(std::uint32_t, Entries entries, Deadline& deadline, const Watch* server) noexcept {
     std::array<HANDLE, MAXIMUM_WAIT_OBJECTS> handles;
     DWORD count = 0;
     handles[count++] = called_.get();
