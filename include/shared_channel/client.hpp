@@ -158,7 +158,7 @@ class SharedChannel<Request, Reply>::Client {
     AsyncCall& call = **begun;
     call.continue_with(std::move(then));
     if (core_->completer().add(*begun)) return {};
-    return core_->explain(call.finish() ? detail::Failure{Errc::system_error, Execution::possible} : call.failure(), call);
+    return core_->explain(call.finish() ? detail::Failure{Errc::system_error, Execution::possible, 0, 0, 0} : call.failure(), call);
   }
 
   /// Waits until a server is there and attaches to it. Errors: no_server at the deadline, or what attaching says.

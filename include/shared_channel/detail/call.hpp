@@ -15,11 +15,11 @@ namespace shared_channel::detail {
 
 /// Why a call did not end in its answer.
 struct Failure {
-  Errc code{};
-  Execution execution = Execution::none;
-  int native = 0;
-  std::size_t size = 0;   // message_too_large: of the message
-  std::size_t limit = 0;  // and of the slot
+  Errc code;
+  Execution execution;
+  int native;
+  std::size_t size;   // message_too_large: of the message
+  std::size_t limit;  // and of the slot
 };
 
 template <class Platform>
@@ -51,7 +51,7 @@ class Call {
     // Whoever was at the head of the line may have missed a slot because we held it for a moment.
     if (gave_back_) pass_turn();
     // Where others come first, only the line itself tells whether they are still there.
-    if (!others_first && deadline.passed()) return fails({service_end_or(Errc::busy)});
+    if (!others_first && deadline.passed()) return fails(service_end_or(Errc::busy));
     return claim_in_line(deadline);
   }
 
@@ -67,7 +67,7 @@ class Call {
 
   /// The request has `size` bytes, more than its frame can carry.
   bool refuse(std::size_t size) noexcept {
-    return fails({Errc::message_too_large, Execution::none, 0, size, request().capacity()});
+    return fails(Errc::message_too_large, Execution::none, 0, size, request().capacity());
   }
 
   /// Sends the request that has been written.
@@ -161,10 +161,10 @@ class Call {
       case Withdrawal::withdrawn:
         // Nobody took it in all that time. If the bell was damaged, no call ever would be taken again.
         if (reason == Errc::timed_out) ring(connection_.header().exec, connection_.exec());
-        return fails({reason, damaged ? Execution::possible : Execution::none, native});
+        return fails(reason, damaged ? Execution::possible : Execution::none, native);
       case Withdrawal::abandoned: break;
     }
-    return fails({damaged ? Errc::corrupt : reason, Execution::possible, native});
+    return fails(damaged ? Errc::corrupt : reason, Execution::possible, native);
   }
 
   /// The same for want of a Done signal to sleep on. One that is not found went with the server, whose end the system may
@@ -179,12 +179,12 @@ class Call {
     is_concluded_ = true;
     switch (load_reply(slot()).phase()) {
       case Phase::done: return true;
-      case Phase::failed: return fails({Errc::handler_failed, Execution::possible});
-      case Phase::refused: return fails({Errc::server_stopped});
-      case Phase::malformed: return fails({Errc::corrupt});
+      case Phase::failed: return fails(Errc::handler_failed, Execution::possible);
+      case Phase::refused: return fails(Errc::server_stopped);
+      case Phase::malformed: return fails(Errc::corrupt);
       case Phase::oversized:
-        return fails({Errc::message_too_large, Execution::possible, 0, reply().length(), reply().capacity()});
-      default: return fails({Errc::corrupt, Execution::possible});
+        return fails(Errc::message_too_large, Execution::possible, 0, reply().length(), reply().capacity());
+      default: return fails(Errc::corrupt, Execution::possible);
     }
   }
 
@@ -193,8 +193,8 @@ class Call {
   static constexpr nanoseconds backstop = std::chrono::seconds(1);
 
  private:
-  bool fails(const Failure& failure) noexcept {
-    failure_ = failure;
+  bool fails(Errc code, Execution execution = Execution::none, int native = 0, std::size_t size = 0, std::size_t limit = 0) noexcept {
+    failure_ = {code, execution, native, size, limit};
     return false;
   }
 
@@ -277,8 +277,8 @@ class Call {
   bool claim_in_line(Deadline& deadline) {
     TurnLock& line = connection_.turn_lock();
     switch (line.lock(connection_.me(), connection_.lease(), deadline, connection_.server())) {
-      case platform::Lock::timed_out: return fails({Errc::busy});
-      case platform::Lock::server_gone: return fails({server_end_or(Errc::server_died)});
+      case platform::Lock::timed_out: return fails(Errc::busy);
+      case platform::Lock::server_gone: return fails(server_end_or(Errc::server_died));
       case platform::Lock::locked: break;
       case platform::Lock::abandoned: break;  // what it protects is made anew by every head
     }
@@ -296,7 +296,7 @@ class Call {
       const std::uint32_t ticket = announce_turn(turn());
       if (try_claim() || try_recover()) return true;
       const Errc end = service_end_or(Errc::busy);
-      if (end != Errc::busy || deadline.passed()) return fails({end});
+      if (end != Errc::busy || deadline.passed()) return fails(end);
       if (round > 0) turn().starving.store(1, std::memory_order_relaxed);
       // A slot that was found damaged waits for the server to reset it.
       if (must_ring(connection_.header().exec)) connection_.exec().ring();
@@ -343,7 +343,7 @@ class Call {
   bool holds_ = false;
   bool is_concluded_ = false;
   bool gave_back_ = false;
-  Failure failure_{};
+  Failure failure_;  // once a step has failed
 };
 
 }  // namespace shared_channel::detail
