@@ -5,9 +5,11 @@
 
 #include <shared_channel/shared_channel.hpp>
 
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -45,10 +47,13 @@ class StoppedChild {
  public:
   StoppedChild() : id_(::fork()) {
     if (id_ == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       ::raise(SIGSTOP);
       ::_exit(0);
     }
-    if (id_ < 0 || ::waitpid(id_, nullptr, WUNTRACED) != id_) throw std::runtime_error("no child");
+    if (id_ < 0) throw std::runtime_error("no child");
+    while (::waitpid(id_, nullptr, WUNTRACED) < 0 && errno == EINTR) {
+    }
   }
   StoppedChild(const StoppedChild&) = delete;
   StoppedChild& operator=(const StoppedChild&) = delete;

@@ -454,7 +454,7 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
         bool posted = false;
         const std::uint32_t high = high_water_word.load(std::memory_order_acquire);
         for (int at = 0; at < static_cast<int>(high) && !posted; ++at) {
-          posted = with_desk(at, [&](auto& desk) { return detail::is_waiting(desk, detail::load_request(slots[at])); });
+          posted = with_desk(at, [&](auto& desk) { return !desk.is_locked() && detail::is_waiting(desk, detail::load_request(slots[at])); });
         }
         if (posted) ring_exec();
       }

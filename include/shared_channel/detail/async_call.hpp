@@ -158,7 +158,10 @@ class AsyncCall : public Counted {
   }
 
   /// Ends a call that nobody watches with an error of this program's own.
-  void fail(Errc reason, int native) noexcept { end(call_.give_up(reason, native)); }
+  void fail(Errc reason, int native) noexcept {
+    const std::lock_guard lock(mutex_);
+    if (!ended_) end_by_caller(call_.give_up(reason, native));
+  }
 
   /// Has `notifier` notified at the end. True: a watcher is now needed.
   bool notify_at_end(Shared<Notifier> notifier) noexcept {

@@ -193,7 +193,8 @@ class Call {
   static constexpr nanoseconds backstop = std::chrono::seconds(1);
 
  private:
-  bool fails(Errc code, Execution execution = Execution::none, int native = 0, std::size_t size = 0, std::size_t limit = 0) noexcept {
+  bool fails(Errc code, Execution execution = Execution::none, int native = 0, std::size_t size = 0,
+             std::size_t limit = 0) noexcept {
     failure_ = {code, execution, native, size, limit};
     return false;
   }

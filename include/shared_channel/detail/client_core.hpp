@@ -37,9 +37,9 @@ class ClientCore : public Counted {
     return Shared<ClientCore>(new ClientCore(*std::move(names), shape, options));
   }
 
-  /// One call: `fill` writes the request into its frame and answers `fits`, or how many bytes would not; `read` turns the reply's frame into the
-  /// answer, a Result. If the server goes before it took the request and another is there, the same call goes on
-  /// with that one, and `fill` runs again.
+  /// One call: `fill` writes the request into its frame and answers `fits`, or how many bytes would not; `read` turns the
+  /// reply's frame into the answer, a Result. If the server goes before it took the request and another is there, the same
+  /// call goes on with that one, and `fill` runs again.
   template <class Fill, class Read>
   auto exchange(Deadline deadline, Fill&& fill, Read&& read) -> decltype(read(std::declval<const Frame&>())) {
     if (mark_.in_child()) return forked();

@@ -36,15 +36,18 @@ class Desks {
     return scan(used, used > 0 ? used - 1 : 0);
   }
 
-  /// Whether a call waits that nobody has seen to. Whoever is at a desk sees to its call, or has deferred it.
+  /// Whether a call waits at a desk that nobody is at. Whoever is at one sees to its call, or has deferred it.
   [[nodiscard]] bool has_posted() const noexcept {
     const std::uint32_t used = used_slots();
     for (std::uint32_t index = 0; index < used; ++index) {
-      if (!desk_[index].is_locked() && has_posted(index)) return true;
+      if (!desk_[index].is_locked() && is_posted(index)) return true;
     }
     return false;
   }
-  [[nodiscard]] bool has_posted(std::uint32_t index) const noexcept { return is_waiting(desk_[index], load_request(slots()[index])); }
+  /// Whether a call waits in this slot, whoever is at its desk.
+  [[nodiscard]] bool is_posted(std::uint32_t index) const noexcept {
+    return is_waiting(desk_[index], load_request(slots()[index]));
+  }
 
   /// Answers everything that was posted and not taken with "the server stopped".
   void refuse_all() noexcept {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <atomic>
-#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <forward_list>
@@ -284,7 +283,7 @@ class ServerCore final : private Answering {
     // desk, a worker may have turned away from the slot's next call. Either that worker came after us, or we see its call.
     std::atomic_thread_fence(std::memory_order_seq_cst);
     if (stopping()) desks_.refuse_all();
-    else if (desks_.has_posted(call.index) && must_ring(header().exec)) exec().ring();
+    else if (desks_.is_posted(call.index) && must_ring(header().exec)) exec().ring();
   }
 
   static constexpr std::string_view dropped = "the handler dropped the call without an answer";

@@ -17,8 +17,8 @@ namespace shared_channel::detail {
 template <class Platform>
 class ServerCore;
 
-/// A call that this process has taken and not yet concluded; or none. Two registers' worth, not a std::optional: that
-/// is built in pieces and copied whole, which stalls the processor's store buffer at each copy on the hottest path.
+/// A call that this process has taken and not yet concluded; or none. Not a std::optional: that is built in pieces and
+/// copied whole, which stalls the processor's store buffer at each copy on the hottest path.
 struct TakenCall {
   Slot* slot = nullptr;
   std::uint32_t index = 0;  // of the slot

@@ -66,7 +66,9 @@ class SlotArray {
       : SlotArray(segment, shape, Geometry::of(shape, count), count) {}
 
   [[nodiscard]] std::uint32_t count() const noexcept { return count_; }
-  [[nodiscard]] Slot& operator[](std::uint32_t index) const noexcept { return *reinterpret_cast<Slot*>(first_ + index * stride_); }
+  [[nodiscard]] Slot& operator[](std::uint32_t index) const noexcept {
+    return *reinterpret_cast<Slot*>(first_ + index * stride_);
+  }
   [[nodiscard]] Frame request(Slot& slot) const noexcept { return Frame(slot, bytes(slot) + request_offset_, request_capacity_); }
   [[nodiscard]] Frame reply(Slot& slot) const noexcept { return Frame(slot, bytes(slot) + reply_offset_, reply_capacity_); }
 

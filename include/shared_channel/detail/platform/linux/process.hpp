@@ -70,11 +70,12 @@ class ForkGuard {
     int descriptor = -1;
     void* data = MAP_FAILED;
     std::size_t size = 0;
+    bool is_inherited = false;  // its place taken already
   };
 
   /// What `take` puts into a Held, until it is released. No fork() comes between the taking and our knowing of it.
   template <class Take>
-  Held& hold(Take&& take) {
+  const Held& hold(Take&& take) {
     const std::lock_guard lock(mutex_);
     Held& held = held_.emplace_front();
     take(held);
@@ -101,7 +102,7 @@ class ForkGuard {
   void in_child() noexcept {
     for (Held& held : held_) {
       if (held.descriptor >= 0) ::close(std::exchange(held.descriptor, -1));
-      if (held.data == MAP_FAILED) continue;
+      if (held.data == MAP_FAILED || std::exchange(held.is_inherited, true)) continue;
       ::mmap(held.data, held.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
     }
     epoch_.fetch_add(1, std::memory_order_relaxed);
@@ -128,7 +129,8 @@ class Descriptor {
   Descriptor() = default;
   /// `open` answers with one, or with -1 and errno.
   template <std::invocable Open>
-  explicit Descriptor(Open&& open) : held_(&ForkGuard::instance().hold([&](ForkGuard::Held& held) { held.descriptor = open(); })) {}
+  explicit Descriptor(Open&& open)
+      : held_(&ForkGuard::instance().hold([&](ForkGuard::Held& held) { held.descriptor = open(); })) {}
   Descriptor(Descriptor&& other) noexcept : held_(std::exchange(other.held_, nullptr)) {}
   Descriptor& operator=(Descriptor&& other) noexcept {
     std::swap(held_, other.held_);
