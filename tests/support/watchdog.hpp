@@ -23,7 +23,8 @@ class Watchdog {
   const std::string what_;
   const std::chrono::seconds limit_;
   std::mutex mutex_;
-  std::condition_variable ended_;
+  std::condition_variable changed_;
+  bool watching_ = false;
   bool over_ = false;
   std::thread thread_;
 };
