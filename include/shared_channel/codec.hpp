@@ -213,10 +213,10 @@ struct OptionalCodec {
   }
   static std::optional<std::optional<T>> decode(std::span<const std::byte> in) {
     Reader reader(in);
-    const auto present = reader.part<std::uint8_t>();
-    if (!present || *present > 1) return std::nullopt;
+    std::uint8_t present;
+    if (!reader.number(present) || present > 1) return std::nullopt;
     std::optional<T> value;
-    if (*present == 1) {
+    if (present == 1) {
       value = reader.part<T>();
       if (!value) return std::nullopt;
     }
@@ -238,10 +238,10 @@ struct VariantCodec {
   }
   static std::optional<Variant> decode(std::span<const std::byte> in) {
     Reader reader(in);
-    const auto index = reader.part<Length>();
-    if (!index || *index >= sizeof...(T)) return std::nullopt;
+    Length index;
+    if (!reader.number(index) || index >= sizeof...(T)) return std::nullopt;
     std::optional<Variant> value;
-    read(reader, *index, value, std::index_sequence_for<T...>{});
+    read(reader, index, value, std::index_sequence_for<T...>{});
     if (!reader.is_empty()) return std::nullopt;
     return value;
   }

@@ -177,6 +177,13 @@ class Reader {
     left_ -= bytes;
     return taken;
   }
+  /// False if there is none.
+  template <class Number>
+  bool number(Number& to) {
+    const std::byte* const bytes = raw(sizeof to);
+    if (bytes != nullptr) std::memcpy(&to, bytes, sizeof to);
+    return bytes != nullptr;
+  }
   template <class T>
   std::optional<T> part() {
     static_assert(check_part<T>());
@@ -185,12 +192,12 @@ class Reader {
       if (bytes == nullptr || !is_value<T>(bytes)) return std::nullopt;
       return flat_from<T>(bytes);
     } else {
-      const auto length = part<Length>();
-      if (!length) return std::nullopt;
-      const std::byte* const bytes = raw(*length);
+      Length length;
+      if (!number(length)) return std::nullopt;
+      const std::byte* const bytes = raw(length);
       const Nesting<T> nesting;
       if (bytes == nullptr || nesting.is_too_deep()) return std::nullopt;
-      return Codec<T>::decode(span_of(bytes, *length));
+      return Codec<T>::decode(span_of(bytes, length));
     }
   }
 

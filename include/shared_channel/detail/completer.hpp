@@ -5,7 +5,6 @@
 #include <array>
 #include <atomic>
 #include <cstddef>
-#include <forward_list>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -14,6 +13,7 @@
 #include <utility>
 
 #include <shared_channel/detail/async_call.hpp>
+#include <shared_channel/detail/list.hpp>
 #include <shared_channel/detail/pointer.hpp>
 
 namespace shared_channel::detail {
@@ -195,9 +195,9 @@ class Completer {
       watcher.add(call);
       return true;
     }
-    Watcher& watcher = watchers_.emplace_front(policy_);
+    Watcher& watcher = watchers_.emplace(policy_);
     if (const int failure = watcher.start(); failure != 0) {
-      watchers_.pop_front();
+      watchers_.erase(watcher);
       call->fail(Errc::system_error, failure);
       return false;
     }
@@ -219,7 +219,7 @@ class Completer {
   const WaitPolicy policy_;
   std::mutex mutex_;
   bool closed_ = false;
-  std::forward_list<Watcher> watchers_;  // grows until closed, then stays
+  List<Watcher> watchers_;  // grows until closed, then stays
 };
 
 }  // namespace shared_channel::detail

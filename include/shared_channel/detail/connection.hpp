@@ -5,12 +5,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <forward_list>
 #include <mutex>
 #include <string>
 #include <utility>
 
 #include <shared_channel/detail/layout.hpp>
+#include <shared_channel/detail/list.hpp>
 #include <shared_channel/detail/name.hpp>
 #include <shared_channel/detail/platform.hpp>
 #include <shared_channel/detail/pointer.hpp>
@@ -68,7 +68,7 @@ class Connection {
     if (signal != nullptr) return signal;
     auto opened = Signal::open(names_, generation_, "done." + std::to_string(index), slots_[index].reply);
     if (!opened) return std::move(opened).error();
-    signal = &opened_.emplace_front(*std::move(opened));
+    signal = &opened_.emplace(*std::move(opened));
     done_[index].store(signal, std::memory_order_release);
     return signal;
   }
@@ -187,7 +187,7 @@ class Connection {
   Signal turn_;
   TurnLock turn_lock_;
   std::mutex opening_;
-  std::forward_list<Signal> opened_;  // addresses stay
+  List<Signal> opened_;
   Owned<std::atomic<Signal*>[]> done_;
   AdaptiveSpin spin_;
   std::atomic<std::uint32_t> hint_{0};

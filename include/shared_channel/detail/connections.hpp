@@ -16,11 +16,11 @@
 
 #include <atomic>
 #include <cstdint>
-#include <forward_list>
 #include <mutex>
 #include <utility>
 
 #include <shared_channel/detail/connection.hpp>
+#include <shared_channel/detail/list.hpp>
 #include <shared_channel/detail/pointer.hpp>
 
 namespace shared_channel::detail {
@@ -104,11 +104,11 @@ class Connections {
     for (Cell& cell : cells_) {
       if (is_unused(cell)) return cell;
     }
-    return cells_.emplace_front();
+    return cells_.emplace();
   }
 
   std::mutex mutex_;
-  std::forward_list<Cell> cells_;  // addresses stay
+  List<Cell> cells_;
   std::atomic<Cell*> current_{nullptr};
 };
 

@@ -48,7 +48,7 @@ class Generation {
 
   [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
   [[nodiscard]] Header& header() const noexcept { return *reinterpret_cast<Header*>(segment_->data()); }
-  [[nodiscard]] const SlotArray& slots() const noexcept { return *slots_; }
+  [[nodiscard]] const SlotArray& slots() const noexcept { return slots_; }
   /// A view of the clients' leases.
   [[nodiscard]] const ClientLease& leases() const noexcept { return *leases_; }
   [[nodiscard]] Signal& exec() noexcept { return *exec_; }
@@ -92,7 +92,7 @@ class Generation {
     auto segment = Mapping::create(names_, names_.segment(number_), geometry.total_bytes, options.access);
     if (!segment) return std::move(segment).error();
     segment_.emplace(*std::move(segment));
-    slots_.emplace(segment_->data(), shape, options.slots);
+    slots_ = SlotArray(segment_->data(), shape, options.slots);
     leases_.emplace(ClientLease::observer(names_, number_, *segment_));
     write_identity(shape, options.slots, geometry);
     SHARED_CHANNEL_TEST_POINT(server_identified);
@@ -166,7 +166,7 @@ class Generation {
   ServerLease lease_;
   std::uint64_t number_ = 0;
   std::optional<Mapping> segment_;
-  std::optional<SlotArray> slots_;
+  SlotArray slots_;
   std::optional<ClientLease> leases_;
   Owned<Beacon> beacon_;
   std::optional<Signal> exec_;

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <cstdint>
 #include <exception>
-#include <forward_list>
 #include <new>
 #include <stop_token>
 #include <string>
@@ -17,6 +16,7 @@
 #include <shared_channel/detail/doorbell.hpp>
 #include <shared_channel/detail/generation.hpp>
 #include <shared_channel/detail/handler.hpp>
+#include <shared_channel/detail/list.hpp>
 #include <shared_channel/detail/pointer.hpp>
 #include <shared_channel/detail/spin.hpp>
 
@@ -146,7 +146,7 @@ class ServerCore final : private Answering {
 #if defined(__cpp_exceptions)
     try {
 #endif
-      for (unsigned i = 0; i < count; ++i) workers_.emplace_front([this, &answer] { work(answer); });
+      for (unsigned i = 0; i < count; ++i) workers_.emplace([this, &answer] { work(answer); });
 #if defined(__cpp_exceptions)
     } catch (const std::system_error& error) {
       return names_.error(Errc::system_error, "a server thread could not start; use fewer threads", error.code().value());
@@ -308,7 +308,7 @@ class ServerCore final : private Answering {
   std::atomic<bool> serving_{false};
   bool in_background_ = false;
   Owned<Anything> background_;  // the handler of start()
-  std::forward_list<std::thread> workers_;
+  List<std::thread> workers_;
 };
 
 }  // namespace shared_channel::detail

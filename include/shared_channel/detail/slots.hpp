@@ -62,6 +62,7 @@ class Frame {
 /// Both sides compute it from constants of their own.
 class SlotArray {
  public:
+  SlotArray() = default;
   SlotArray(std::byte* segment, const Shape& shape, std::uint32_t count) noexcept
       : SlotArray(segment, shape, Geometry::of(shape, count), count) {}
 
@@ -84,13 +85,13 @@ class SlotArray {
 
   static std::byte* bytes(Slot& slot) noexcept { return reinterpret_cast<std::byte*>(&slot); }
 
-  std::byte* first_;
-  std::size_t stride_;
-  std::size_t request_offset_;
-  std::size_t reply_offset_;
-  std::size_t request_capacity_;
-  std::size_t reply_capacity_;
-  std::uint32_t count_;
+  std::byte* first_ = nullptr;
+  std::size_t stride_ = 0;
+  std::size_t request_offset_ = 0;
+  std::size_t reply_offset_ = 0;
+  std::size_t request_capacity_ = 0;
+  std::size_t reply_capacity_ = 0;
+  std::uint32_t count_ = 0;
 };
 
 }  // namespace shared_channel::detail

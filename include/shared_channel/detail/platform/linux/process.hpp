@@ -13,12 +13,12 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <forward_list>
 #include <mutex>
 #include <string>
 #include <utility>
 
 #include <shared_channel/detail/deadline.hpp>
+#include <shared_channel/detail/list.hpp>
 
 namespace shared_channel::detail::platform {
 
@@ -77,7 +77,7 @@ class ForkGuard {
   template <class Take>
   const Held& hold(Take&& take) {
     const std::lock_guard lock(mutex_);
-    Held& held = held_.emplace_front();
+    Held& held = held_.emplace();
     take(held);
     return held;
   }
@@ -86,7 +86,7 @@ class ForkGuard {
     const std::lock_guard lock(mutex_);
     if (held.descriptor >= 0) ::close(held.descriptor);
     if (held.data != MAP_FAILED) ::munmap(held.data, held.size);
-    held_.remove_if([&held](const Held& other) { return &other == &held; });
+    held_.erase(held);
   }
 
   /// Counts the forks between the first process and this one.
@@ -110,7 +110,7 @@ class ForkGuard {
   }
 
   std::mutex mutex_;
-  std::forward_list<Held> held_;
+  List<Held> held_;
   static inline std::atomic<std::uint32_t> epoch_{0};  // static, since every call asks for it
 };
 
