@@ -114,8 +114,12 @@ Process::Process(std::string_view role, const SharedBlock& block, unsigned index
   STARTUPINFOA startup{};
   startup.cb = sizeof startup;
   PROCESS_INFORMATION started{};
-  if (!CreateProcessA(nullptr, command.data(), nullptr, nullptr, TRUE, 0, nullptr, nullptr, &startup, &started))
-    fail("CreateProcess");
+  // Wine fails so now and then, for no reason of ours.
+  const auto create = [&] { return CreateProcessA(nullptr, command.data(), nullptr, nullptr, TRUE, 0, nullptr, nullptr, &startup, &started) != 0; };
+  for (int tries = 1; !create(); ++tries) {
+    if (GetLastError() != ERROR_INTERNAL_ERROR || tries == 5) fail("CreateProcess");
+    Sleep(200);
+  }
   AssignProcessToJobObject(family(), started.hProcess);
   CloseHandle(started.hThread);
   native_->process = started.hProcess;
