@@ -1,6 +1,7 @@
 // What the fault peers ask of each other, and the records by which they are judged.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -39,7 +40,7 @@ struct Receipt {
 using Letters = shared_channel::SharedChannel<Letter, Receipt>;
 
 constexpr std::uint64_t check_of(std::uint64_t id) { return id * 0x9E37'79B9'7F4A'7C15 + 1; }
-inline std::string text_of(std::uint64_t id) { return std::string(id % 300, static_cast<char>('a' + id % 26)); }
+inline std::string text_of(std::uint64_t id) { return std::string(static_cast<std::size_t>(id % 300), static_cast<char>('a' + id % 26)); }
 
 inline Done answer_to(const Job& job) { return {job.id, check_of(job.id)}; }
 inline Receipt answer_to(const Letter& letter) { return {letter.id, letter.text}; }
