@@ -3,6 +3,8 @@
 
 #include <shared_channel/shared_channel.hpp>
 
+#include <string>
+
 #include "support/errors.hpp"
 #include "support/footprint.hpp"
 #include "support/names.hpp"
