@@ -16,6 +16,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <thread>
 
 #include "support/errors.hpp"
@@ -72,7 +73,8 @@ bool keeps(pid_t process, const std::string& name) {
   const std::string object = "/dev/shm/shared_channel." + name;
   const std::string process_files = "/proc/" + std::to_string(process);
   for (const auto& entry : std::filesystem::directory_iterator(process_files + "/fd")) {
-    if (std::filesystem::read_symlink(entry).string().starts_with(object)) return true;
+    std::error_code closed;  // by another thread meanwhile
+    if (std::filesystem::read_symlink(entry, closed).string().starts_with(object)) return true;
   }
   std::ifstream maps(process_files + "/maps");
   for (std::string line; std::getline(maps, line);) {
@@ -174,6 +176,20 @@ TEST_CASE("fork: a child that destroys or stops the parent's server does no harm
   CHECK(error_of(Channel::Server::create(name)) == Errc::name_in_use);
   server.reset();
   CHECK(shm_entries("shared_channel." + name).empty());
+}
+
+TEST_CASE("fork: what a handler's child writes into the reply stays its own, and its child's") {
+  const auto name = unique_name("fork");
+  Channel::Server server(name);
+  CHECK_FALSE(error_of(server.start([](const Ask& ask, Answer& reply) {
+    reply = answer(ask);
+    const bool kept = in_child([&] {
+      reply.id = 7;
+      return in_child([&] { return reply.id == 7; });
+    });
+    if (!kept) reply.id = 0;
+  })));
+  CHECK(Channel::Client(name).call(echo(1), amply).value().id == 1);
 }
 
 TEST_CASE("fork: a child that lives on does not keep the parent's name") {

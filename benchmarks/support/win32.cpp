@@ -115,7 +115,9 @@ Process::Process(std::string_view role, const SharedBlock& block, unsigned index
   startup.cb = sizeof startup;
   PROCESS_INFORMATION started{};
   // Wine fails so now and then, for no reason of ours.
-  const auto create = [&] { return CreateProcessA(nullptr, command.data(), nullptr, nullptr, TRUE, 0, nullptr, nullptr, &startup, &started) != 0; };
+  const auto create = [&] {
+    return CreateProcessA(nullptr, command.data(), nullptr, nullptr, TRUE, 0, nullptr, nullptr, &startup, &started) != 0;
+  };
   for (int tries = 1; !create(); ++tries) {
     if (GetLastError() != ERROR_INTERNAL_ERROR || tries == 5) fail("CreateProcess");
     Sleep(200);

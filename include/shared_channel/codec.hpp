@@ -75,7 +75,8 @@ struct ContiguousCodec {
   }
 };
 
-/// std::vector, recognised by its manners (and by its two parameters, below): its header would cost every program that has no use for it.
+/// std::vector, recognised by its manners (and by its two parameters, below): its header would cost every program that has no
+/// use for it.
 template <class T>
 concept VectorLike = !std::is_trivially_copyable_v<T> && !std::is_aggregate_v<T> &&
                      !requires { typename T::traits_type; } &&  // a string, which GCC takes for a template of two parameters

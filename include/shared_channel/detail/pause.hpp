@@ -3,7 +3,7 @@
 
 #if defined(_M_X64) || defined(_M_IX86)
 #include <emmintrin.h>
-#elif defined(_MSC_VER)
+#elif defined(_M_ARM64) || defined(_M_ARM)
 #include <intrin.h>
 #endif
 
@@ -13,7 +13,7 @@ namespace shared_channel::detail {
 inline void pause() noexcept {
 #if defined(_M_X64) || defined(_M_IX86)
   _mm_pause();
-#elif defined(_MSC_VER)
+#elif defined(_M_ARM64) || defined(_M_ARM)
   __yield();
 #elif defined(__x86_64__) || defined(__i386__)
   asm volatile("pause");

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -82,11 +83,14 @@ class ForkGuard {
     return held;
   }
 
+  /// Keeps errno: of an open that failed it is asked for after its Held may have gone.
   void release(const Held& held) noexcept {
+    const int error = errno;
     const std::lock_guard lock(mutex_);
     if (held.descriptor >= 0) ::close(held.descriptor);
     if (held.data != MAP_FAILED) ::munmap(held.data, held.size);
     held_.erase(held);
+    errno = error;
   }
 
   /// Counts the forks between the first process and this one.
