@@ -3,6 +3,7 @@
 
 #include <shared_channel/shared_channel.hpp>
 
+#include <utility>
 #include <vector>
 
 #include "support/errors.hpp"
@@ -98,6 +99,19 @@ TEST_CASE("move: assigning to a client takes the other's channel") {
   CHECK(client.call(echo(1), amply).value().runs == 1);
   client = Channel::Client(second);
   CHECK(client.call(echo(1), amply).value().runs == 2);
+}
+
+TEST_CASE("move: a pending call that was moved from keeps nothing of the one it was moved to") {
+  const auto name = unique_name("move");
+  Channel::Client early(name);
+  auto pending = early.call_async(echo(1), amply);  // no server: refused
+  Channel::Server server(name);
+  CHECK_FALSE(error_of(server.start(answer)));
+  Channel::Client client(name);
+  auto other = client.call_async(echo(2), amply);
+  pending = std::move(other);
+  CHECK(error_of(other.get()) == Errc::invalid_argument);
+  CHECK(pending.get().value().id == 2);
 }
 
 TEST_CASE("move: to itself changes nothing") {

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <memory>
 #include <stdexcept>
+#include <span>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -396,6 +397,25 @@ TEST_CASE("variable length: short messages lie inline, longer ones in their area
     CHECK(one.frame.length() == length);
     CHECK((one.frame.view(length) == place));
   }
+}
+
+TEST_CASE("variable length: bytes of an impossible length reach no handler") {
+  OneSlot one;
+  struct {
+    OneSlot& in;
+    [[nodiscard]] detail::Frame request() const { return in.frame; }
+    [[nodiscard]] detail::Frame reply() const { return in.frame; }
+  } const call{one};
+  int handled = 0;
+  auto handler = [&](std::span<const std::byte> request, std::span<std::byte>) {
+    ++handled;
+    return request.size();
+  };
+  one.frame.set_length(200);
+  CHECK(detail::invoke_bytes(handler, call) == detail::Phase::done);
+  one.frame.set_length(201);
+  CHECK(detail::invoke_bytes(handler, call) == detail::Phase::malformed);
+  CHECK(handled == 1);
 }
 
 TEST_CASE("variable length: an impossible length is malformed") {
