@@ -64,7 +64,7 @@ const Role server_role("channel-server", [](const SharedBlock& block, unsigned) 
   const Gate stop(block, 0);
   const double before = mapped_shared_memory();
   sc::ServerOptions options;
-  options.slots = stage.slots;
+  options.max_calls = stage.slots;
   Channel::Server server(stage.channel, options);
   stage.memory = mapped_shared_memory() - before;
   std::thread watcher([&] {
@@ -121,7 +121,7 @@ class Lifecycle {
     std::memset(block_.data() + Gate::reserved, 0, sizeof(Stage) - Gate::reserved);
     stop_.close();
     std::snprintf(stage.channel, sizeof stage.channel, "bench-life-%lx-%u", own_id(), channel_);
-    stage.slots = slots_;
+    stage.max_calls = slots_;
     Process server("channel-server", block_, 0);
     wait_until([&] { return stage.ready != 0; });
     return server;

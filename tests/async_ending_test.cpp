@@ -252,7 +252,7 @@ TEST_CASE("async: the client's end ends what ends by itself, once, before its de
   std::atomic<int> safe{0};
   Outcome<Answer> resumed;
   ServerOptions options;
-  options.slots = 128;
+  options.max_calls = 128;
   Channel::Server server(name, options);
   std::optional<Channel::Client> client(std::in_place, name);
   Channel::Client& during_destruction = *client;

@@ -38,7 +38,7 @@ TEST_CASE("async: many threads share a client, in all forms, and every call ends
   std::atomic<std::uint64_t> wrong{0};
   const auto name = unique_name("async");
   ServerOptions options;
-  options.slots = 8;
+  options.max_calls = 8;
   options.threads = 2;
   Channel::Server server(name, options);
   Gate gate;

@@ -169,14 +169,14 @@ TEST_CASE("attach: a segment of another generation is refused") {
 
 TEST_CASE("attach: impossible numbers of slots are refused") {
   for (const std::uint32_t slots : {0u, max_slots + 1, 0xFFFF'FFFFu}) {
-    CHECK(refusal([&](ForgedServer& forged) { forged.identity().slots = slots; }).code() == Errc::corrupt);
+    CHECK(refusal([&](ForgedServer& forged) { forged.identity().slot_count = slots; }).code() == Errc::corrupt);
   }
 }
 
 TEST_CASE("attach: more slots than the segment has room for are refused") {
-  CHECK(refusal([](ForgedServer& forged) { forged.identity().slots = max_slots; }).code() == Errc::layout_mismatch);
+  CHECK(refusal([](ForgedServer& forged) { forged.identity().slot_count = max_slots; }).code() == Errc::layout_mismatch);
   const auto lie = [](ForgedServer& forged) {
-    forged.identity().slots = max_slots;
+    forged.identity().slot_count = max_slots;
     forged.identity().total_bytes = detail::Geometry::of(ForgedServer::shape, max_slots).total_bytes;
   };
   const auto error = refusal(lie);
@@ -195,7 +195,7 @@ TEST_CASE("attach: a segment that is smaller than its header says is not touched
   SharedChannel<Large>::Client client(name);
   ForgedServer forged(name, 4096);
   forged.identity().shape = detail::shape_of<Large, Large>();
-  forged.identity().slots = 100;
+  forged.identity().slot_count = 100;
   forged.identity().total_bytes = detail::Geometry::of(forged.identity().shape, 100).total_bytes;
   CHECK(error_of(client.call({}, amply)) == Errc::layout_mismatch);
 }

@@ -35,7 +35,7 @@ Error refused(const ServerOptions& options) {
 
 Error refused_slots(unsigned slots) {
   ServerOptions options;
-  options.slots = slots;
+  options.max_calls = slots;
   return refused(options);
 }
 
@@ -138,7 +138,7 @@ TEST_CASE("bad options: access that locks out the owner") {
 
 TEST_CASE("bad options: the name is looked at first") {
   ServerOptions options;
-  options.slots = 0;
+  options.max_calls = 0;
   CHECK(error_of(Numbers::Server::create("no/name", options)) == Errc::invalid_name);
 }
 

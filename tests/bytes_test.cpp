@@ -135,7 +135,7 @@ TEST_CASE("bytes: a reply that claims more than it was offered is an error inste
 TEST_CASE("bytes: what throws costs that call alone") {
   const auto name = unique_name("bytes");
   ServerOptions one;
-  one.slots = 1;
+  one.max_calls = 1;
   Raw::Server server(name, one);
   CHECK_FALSE(error_of(server.start([](In request, Out reply) {
     if (request.empty()) throw std::runtime_error("empty");

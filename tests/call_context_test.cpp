@@ -239,7 +239,7 @@ TEST_CASE("call context: who calls") {
 TEST_CASE("call context: calls side by side have slots of their own") {
   const auto name = unique_name("context");
   ServerOptions options;
-  options.slots = 2;
+  options.max_calls = 2;
   options.threads = 2;
   Numbers::Server server(name, options);
   std::atomic<int> together = 0;

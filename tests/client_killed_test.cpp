@@ -27,7 +27,7 @@ Answer answer(const Ask& ask) {
 
 ServerOptions one_slot() {
   ServerOptions options;
-  options.slots = 1;
+  options.max_calls = 1;
   return options;
 }
 
@@ -117,7 +117,7 @@ TEST_CASE("client killed: the head of the line may die in it") {
 TEST_CASE("client killed: all slots held by the dead are used again") {
   const auto name = unique_name("client-killed");
   ServerOptions options;
-  options.slots = 3;
+  options.max_calls = 3;
   Channel::Server server(name, options);
   CHECK_FALSE(error_of(server.start(answer)));
   std::vector<Process> holders;

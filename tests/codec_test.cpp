@@ -2,7 +2,7 @@
 #include "support/catch.hpp"
 
 #include <shared_channel/codec.hpp>
-#include <shared_channel/detail/message.hpp>
+#include <shared_channel/detail/message/message.hpp>
 
 #include <array>
 #include <cstring>

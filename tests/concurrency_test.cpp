@@ -25,7 +25,7 @@ Answer answer(const Ask& ask) { return {ask.id, 0}; }
 
 ServerOptions with(unsigned slots, unsigned threads) {
   ServerOptions options;
-  options.slots = slots;
+  options.max_calls = slots;
   options.threads = threads;
   return options;
 }

@@ -62,7 +62,7 @@ static_assert(same<decltype(&Client::connected), bool (Client::*)() const noexce
 static_assert(default_timeout == std::chrono::milliseconds(250));
 
 // Options
-static_assert(same<decltype(ServerOptions::slots), unsigned> && same<decltype(ServerOptions::threads), unsigned>);
+static_assert(same<decltype(ServerOptions::max_calls), unsigned> && same<decltype(ServerOptions::threads), unsigned>);
 static_assert(same<decltype(ServerOptions::access), Access> && same<decltype(ServerOptions::scope), Scope>);
 static_assert(same<decltype(ServerOptions::wait), WaitPolicy>);
 static_assert(same<decltype(ClientOptions::scope), Scope> && same<decltype(ClientOptions::wait), WaitPolicy>);
@@ -102,7 +102,7 @@ constexpr Errc every_code[] = {
 
 TEST_CASE("contract: options have their defaults") {
   const ServerOptions server;
-  CHECK(server.slots == 16);
+  CHECK(server.max_calls == 16);
   CHECK(server.threads == 1);
   CHECK(server.access.kind() == Access::Kind::current_user);
   CHECK((server.scope == Scope::session && Scope::session != Scope::machine));
@@ -114,8 +114,8 @@ TEST_CASE("contract: options have their defaults") {
 }
 
 TEST_CASE("contract: options are aggregates with designated initializers") {
-  const ServerOptions server{.slots = 1, .threads = 2, .access = Access::everyone(), .scope = Scope::machine, .wait = WaitPolicy::sleep()};
-  CHECK((server.slots == 1 && server.threads == 2 && server.wait == WaitPolicy::sleep()));
+  const ServerOptions server{.max_calls = 1, .threads = 2, .access = Access::everyone(), .scope = Scope::machine, .wait = WaitPolicy::sleep()};
+  CHECK((server.max_calls == 1 && server.threads == 2 && server.wait == WaitPolicy::sleep()));
   const ClientOptions client{.scope = Scope::machine, .wait = WaitPolicy::spin_only(), .wait_for_server = true};
   CHECK((client.wait_for_server && client.wait == WaitPolicy::spin_only()));
 }

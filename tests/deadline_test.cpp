@@ -1,6 +1,6 @@
 #include "support/catch.hpp"
 
-#include <shared_channel/detail/deadline.hpp>
+#include <shared_channel/detail/base/deadline.hpp>
 
 namespace deadline_test {
 

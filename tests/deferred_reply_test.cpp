@@ -37,7 +37,7 @@ namespace {
 
 // Keeps what handlers deferred until the test takes it.
 template <class Request, class Reply>
-class Desk {
+class SlotLock {
  public:
   struct Call {
     Request request;
@@ -89,7 +89,7 @@ using AskText = Asking<Texts, std::string>;
 
 ServerOptions one_slot() {
   ServerOptions options;
-  options.slots = 1;
+  options.max_calls = 1;
   return options;
 }
 
@@ -106,7 +106,7 @@ TEST_CASE("deferred reply: answered inside the handler") {
 TEST_CASE("deferred reply: answered from another thread after the handler returned") {
   const auto name = unique_name("deferred");
   Texts::Server server(name);
-  Desk<std::string, std::string> desk;
+  SlotLock<std::string, std::string> desk;
   CHECK_FALSE(error_of(server.start(desk.handler())));
   AskText asking(name, "question");
   auto call = desk.take();
@@ -119,7 +119,7 @@ TEST_CASE("deferred reply: answered from another thread after the handler return
 TEST_CASE("deferred reply: other calls are answered meanwhile, in any order") {
   const auto name = unique_name("deferred");
   Numbers::Server server(name);
-  Desk<int, int> desk;
+  SlotLock<int, int> desk;
   CHECK_FALSE(error_of(server.start(desk.handler())));
   AskNumber first(name, 1);
   auto one = desk.take();
@@ -156,7 +156,7 @@ TEST_CASE("deferred reply: dropped without an answer") {
 TEST_CASE("deferred reply: dropped by another thread") {
   const auto name = unique_name("deferred");
   Numbers::Server server(name, one_slot());
-  Desk<int, int> desk;
+  SlotLock<int, int> desk;
   CHECK_FALSE(error_of(server.start(desk.handler())));
   AskNumber asking(name, 1);
   (void)desk.take();
@@ -178,7 +178,7 @@ TEST_CASE("deferred reply: only the first answer counts") {
 TEST_CASE("deferred reply: a moved-from responder has no duty, an assigned one drops its first") {
   const auto name = unique_name("deferred");
   Numbers::Server server(name);
-  Desk<int, int> desk;
+  SlotLock<int, int> desk;
   CHECK_FALSE(error_of(server.start(desk.handler())));
   AskNumber first(name, 1);
   auto one = desk.take();
@@ -220,7 +220,7 @@ TEST_CASE("deferred reply: a handler that throws after it answered has answered"
 TEST_CASE("deferred reply: a handler that throws after it gave its responder away leaves the answer to that") {
   const auto name = unique_name("deferred");
   Numbers::Server server(name, one_slot());
-  Desk<int, int> desk;
+  SlotLock<int, int> desk;
   CHECK_FALSE(error_of(server.start([keep = desk.handler()](int value, Responder<int> responder) {
     keep(value, std::move(responder));
     throw std::runtime_error("not mine any more");
@@ -324,7 +324,7 @@ TEST_CASE("deferred reply: a large request is the handler's own copy") {
   };
   const auto name = unique_name("deferred");
   SharedChannel<Large, std::uint32_t>::Server server(name, one_slot());
-  Desk<Large, std::uint32_t> desk;
+  SlotLock<Large, std::uint32_t> desk;
   CHECK_FALSE(error_of(server.start(desk.handler())));
   Large large{};
   large.words[4095] = 42;
@@ -338,7 +338,7 @@ TEST_CASE("deferred reply: a large request is the handler's own copy") {
 
 TEST_CASE("deferred reply: it outlives the server") {
   const auto name = unique_name("deferred");
-  Desk<int, int> desk;
+  SlotLock<int, int> desk;
   auto server = std::make_unique<Numbers::Server>(name);
   CHECK_FALSE(error_of(server->start(desk.handler())));
   AskNumber asking(name, 1);
@@ -370,7 +370,7 @@ TEST_CASE("deferred reply: a handler that owns responders is destroyed with the 
 TEST_CASE("deferred reply: after stop() it can still be given") {
   const auto name = unique_name("deferred");
   Numbers::Server server(name);
-  Desk<int, int> desk;
+  SlotLock<int, int> desk;
   CHECK_FALSE(error_of(server.start(desk.handler())));
   AskNumber asking(name, 1);
   auto call = desk.take();
@@ -383,7 +383,7 @@ TEST_CASE("deferred reply: after stop() it can still be given") {
 TEST_CASE("deferred reply: a caller that gave up hears nothing, and its slot comes back") {
   const auto name = unique_name("deferred");
   Numbers::Server server(name, one_slot());
-  Desk<int, int> desk;
+  SlotLock<int, int> desk;
   CHECK_FALSE(error_of(server.start(desk.handler())));
   CHECK(error_of(Numbers::Client(name).call(1, 30ms)) == Errc::timed_out);
   CHECK(error_of(Numbers::Client(name).call(2, 30ms)) == Errc::busy);  // the only slot is still the first call's
@@ -399,7 +399,7 @@ TEST_CASE("deferred reply: a caller that gave up hears nothing, and its slot com
 TEST_CASE("deferred reply: it outlives a caller that was killed") {
   const auto name = unique_name("deferred");
   Channel::Server server(name, one_slot());
-  Desk<Ask, Answer> desk;
+  SlotLock<Ask, Answer> desk;
   CHECK_FALSE(error_of(server.start(desk.handler())));
   Process caller = peer("hang", name);
   auto late = desk.take();
@@ -415,7 +415,7 @@ TEST_CASE("deferred reply: it outlives a caller that was killed") {
 TEST_CASE("deferred reply: a forked child's copies do nothing") {
   const auto name = unique_name("deferred");
   Numbers::Server server(name, one_slot());
-  Desk<int, int> desk;
+  SlotLock<int, int> desk;
   CHECK_FALSE(error_of(server.start(desk.handler())));
   AskNumber asking(name, 1);
   auto call = desk.take();
@@ -438,10 +438,10 @@ TEST_CASE("deferred reply: a forked child's copies do nothing") {
 TEST_CASE("deferred reply: between processes, from many threads") {
   const auto name = unique_name("deferred");
   ServerOptions options;
-  options.slots = 3;
+  options.max_calls = 3;
   options.threads = 2;
   Channel::Server server(name, options);
-  Desk<Ask, Answer> desk;
+  SlotLock<Ask, Answer> desk;
   CHECK_FALSE(error_of(server.start(desk.handler())));
   std::vector<Process> callers;
   for (const char* first : {"1", "1000", "2000"}) callers.push_back(peer("call", name, "200", first));
@@ -461,7 +461,7 @@ TEST_CASE("deferred reply: between processes, from many threads") {
 TEST_CASE("deferred reply: a server that leaves while others answer") {
   for (int round = 0; round < 20; ++round) {
     const auto name = unique_name("deferred");
-    Desk<int, int> desk;
+    SlotLock<int, int> desk;
     auto server = std::make_unique<Numbers::Server>(name);
     CHECK_FALSE(error_of(server->start(desk.handler())));
     AskNumber asking(name, 1);
@@ -477,7 +477,7 @@ TEST_CASE("deferred reply: a server that leaves while others answer") {
 TEST_CASE("deferred reply: serve_one takes a call and leaves its answer open") {
   const auto name = unique_name("deferred");
   Numbers::Server server(name);
-  Desk<int, int> desk;
+  SlotLock<int, int> desk;
   auto handler = desk.handler();
   AskNumber asking(name, 1);
   CHECK(server.serve_one(handler, amply).value());
@@ -488,7 +488,7 @@ TEST_CASE("deferred reply: serve_one takes a call and leaves its answer open") {
 TEST_CASE("deferred reply: the channel may be called while the answer is open, but not inside the handler") {
   const auto name = unique_name("deferred");
   Numbers::Server server(name);
-  Desk<int, int> desk;
+  SlotLock<int, int> desk;
   std::optional<Errc> inside;
   CHECK_FALSE(error_of(server.start([&, keep = desk.handler()](int value, Responder<int> responder) {
     if (value == 0) return responder.reply(100);

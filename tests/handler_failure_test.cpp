@@ -115,7 +115,7 @@ TEST_CASE("handler failure: serve_one counts a failed call as answered") {
 TEST_CASE("handler failure: an exception from fill gives the slot back") {
   const auto name = unique_name("failure");
   ServerOptions one;
-  one.slots = 1;
+  one.max_calls = 1;
   SharedChannel<int>::Server server(name, one);
   CHECK_FALSE(error_of(server.start([](int value) { return value; })));
   SharedChannel<int>::Client client(name);
@@ -127,7 +127,7 @@ TEST_CASE("handler failure: an exception from fill gives the slot back") {
 TEST_CASE("handler failure: an exception from read gives the slot back") {
   const auto name = unique_name("failure");
   ServerOptions one;
-  one.slots = 1;
+  one.max_calls = 1;
   SharedChannel<int>::Server server(name, one);
   CHECK_FALSE(error_of(server.start([](int value) { return value; })));
   SharedChannel<int>::Client client(name);

@@ -81,7 +81,7 @@ TEST_CASE("impatient: the mark of a caller that died at the head of the line doe
   const auto names = detail::Names::make(name, Scope::session).value();
   const auto generation = detail::platform::ServerLease::current_generation(names).value();
   const auto segment = detail::platform::Mapping::open(names, names.segment(generation)).value();
-  reinterpret_cast<detail::Header*>(segment.data())->turn.starving = 1;
+  reinterpret_cast<detail::Header*>(segment.data())->slot_freed.starving = 1;
 
   for (std::uint64_t id = 1; id <= 2; ++id) CHECK(error_of(client.call(echo(id), 0ns)) == Errc::timed_out);
 }

@@ -48,7 +48,7 @@ TEST_CASE("interop: types of different widths are refused", "[peer32]") {
 TEST_CASE("interop: both kinds of clients share the slots", "[peer32]") {
   const auto name = unique_name("interop");
   ServerOptions options;
-  options.slots = 1;
+  options.max_calls = 1;
   Channel::Server server(name, options);
   CHECK_FALSE(error_of(server.start([](const Ask& ask) { return Answer{ask.id, 0}; })));
   Process narrow = peer32("call", name, "300", "1");

@@ -24,7 +24,7 @@ using Channel = SharedChannel<Film>;
 
 ServerOptions one_slot() {
   ServerOptions options;
-  options.slots = 1;
+  options.max_calls = 1;
   return options;
 }
 

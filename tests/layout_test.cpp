@@ -1,7 +1,7 @@
 // The shared memory as other programs and other versions know it.
 #include "support/catch.hpp"
 
-#include <shared_channel/detail/layout.hpp>
+#include <shared_channel/detail/protocol/layout.hpp>
 
 namespace layout_test {
 
@@ -41,7 +41,7 @@ TEST_CASE("layout: the identity") {
   CHECK(offsetof(Header, identity) == 0);
   CHECK(offsetof(Identity, magic) == 0);
   CHECK(offsetof(Identity, version) == 8);
-  CHECK(offsetof(Identity, slots) == 12);
+  CHECK(offsetof(Identity, slot_count) == 12);
   CHECK(offsetof(Identity, total_bytes) == 16);
   CHECK(offsetof(Identity, generation) == 24);
   CHECK(offsetof(Identity, shape) == 32);
@@ -71,21 +71,21 @@ TEST_CASE("layout: the header") {
   CHECK(offsetof(Header, alive) == 132);
   CHECK(offsetof(Header, exec) == 256);
   CHECK(offsetof(Header, high_water) == 264);
-  CHECK(offsetof(Header, turn) == 384);
+  CHECK(offsetof(Header, client_mutex) == 384);
+  CHECK(offsetof(Header, slot_freed) == 388);
   CHECK(offsetof(Header, next_client) == 512);
   CHECK(service_open == 1);
   CHECK(service_stopped == 2);
 }
 
 TEST_CASE("layout: the bells") {
-  CHECK(sizeof(Bell) == 8);
-  CHECK(offsetof(Bell, sequence) == 0);
-  CHECK(offsetof(Bell, sleepers) == 4);
-  CHECK(sizeof(Turn) == 16);
-  CHECK(offsetof(Turn, lock) == 0);
-  CHECK(offsetof(Turn, sequence) == 4);
-  CHECK(offsetof(Turn, announced) == 8);
-  CHECK(offsetof(Turn, starving) == 12);
+  CHECK(sizeof(DoorbellWords) == 8);
+  CHECK(offsetof(DoorbellWords, sequence) == 0);
+  CHECK(offsetof(DoorbellWords, sleepers) == 4);
+  CHECK(sizeof(SlotFreed) == 12);
+  CHECK(offsetof(SlotFreed, sequence) == 0);
+  CHECK(offsetof(SlotFreed, announced) == 4);
+  CHECK(offsetof(SlotFreed, starving) == 8);
 }
 
 TEST_CASE("layout: a slot") {

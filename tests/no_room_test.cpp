@@ -25,7 +25,7 @@ TEST_CASE("no room: a channel larger than the memory there is") {
   };
   const auto name = unique_name("no-room");
   ServerOptions options;
-  options.slots = max_slots;
+  options.max_calls = max_slots;
   const Footprint before(name);
   const Stopwatch watch;
   const auto server = SharedChannel<Gibibyte>::Server::create(name, options);

@@ -35,8 +35,8 @@ struct Served {
   std::string name = unique_name("seam");
   Segment segment = Segment::create(name);
   Signal signal = segment.create_signal();
-  TurnLock turn = segment.create_turn_lock();
-  shared_channel::detail::Owned<Beacon> beacon;
+  ClientMutex mutex = segment.create_client_mutex();
+  shared_channel::detail::UniquePtr<Beacon> beacon;
 };
 
 Process playing(const char* role, const char* says, const std::string& name, const std::string& more = "") {
@@ -387,84 +387,84 @@ TEST_CASE("seam signal: with a watch every sleeper returns when the server dies"
   CHECK(stopwatch.elapsed() < promptly);
 }
 
-TEST_CASE("seam turn lock: one holder at a time") {
+TEST_CASE("seam client mutex: one holder at a time") {
   Served served;
   const auto lease = served.segment.take_lease(1);
   const auto watch = served.segment.watch();
   REQUIRE((lease && watch));
   Deadline deadline(amply);
-  REQUIRE(served.turn.lock(1, *lease, deadline, *watch) == Lock::locked);
-  Process next = peer("seam_turn", served.name, "2");
+  REQUIRE(served.mutex.lock(1, *lease, deadline, *watch) == Lock::locked);
+  Process next = peer("seam_mutex", served.name, "2");
   CHECK_THROWS(next.read_line(200ms));
-  served.turn.unlock();
+  served.mutex.unlock();
   CHECK(next.read_line() == "locked");
   Deadline soon(30ms);
   const Stopwatch stopwatch;
-  CHECK(served.turn.lock(1, *lease, soon, *watch) == Lock::timed_out);
+  CHECK(served.mutex.lock(1, *lease, soon, *watch) == Lock::timed_out);
   CHECK(stopwatch.elapsed() >= 30ms);
   CHECK(stopwatch.elapsed() < promptly);
   next.write_line("unlock");
   REQUIRE(next.read_line() == "unlocked");
-  CHECK(served.turn.lock(1, *lease, deadline, *watch) == Lock::locked);
-  served.turn.unlock();
+  CHECK(served.mutex.lock(1, *lease, deadline, *watch) == Lock::locked);
+  served.mutex.unlock();
 }
 
-TEST_CASE("seam turn lock: without time it tries once") {
+TEST_CASE("seam client mutex: without time it tries once") {
   Served served;
   const auto lease = served.segment.take_lease(1);
   const auto watch = served.segment.watch();
   REQUIRE((lease && watch));
   Deadline none(0ns);
-  CHECK(served.turn.lock(1, *lease, none, *watch) == Lock::locked);
-  served.turn.unlock();
-  Process holder = playing("seam_turn", "locked", served.name, "2");
-  CHECK(served.turn.lock(1, *lease, none, *watch) == Lock::timed_out);
+  CHECK(served.mutex.lock(1, *lease, none, *watch) == Lock::locked);
+  served.mutex.unlock();
+  Process holder = playing("seam_mutex", "locked", served.name, "2");
+  CHECK(served.mutex.lock(1, *lease, none, *watch) == Lock::timed_out);
 }
 
-TEST_CASE("seam turn lock: taken from a holder that was killed it is abandoned") {
+TEST_CASE("seam client mutex: taken from a holder that was killed it is abandoned") {
   Served served;
   const auto lease = served.segment.take_lease(1);
   const auto watch = served.segment.watch();
   REQUIRE((lease && watch));
   for (int round = 0; round < 2; ++round) {
-    Process holder = playing("seam_turn", "locked", served.name, "2");
+    Process holder = playing("seam_mutex", "locked", served.name, "2");
     holder.kill();
     holder.wait();
     Deadline deadline(amply);
-    CHECK(served.turn.lock(1, *lease, deadline, *watch) == Lock::abandoned);
-    served.turn.unlock();
-    CHECK(served.turn.lock(1, *lease, deadline, *watch) == Lock::locked);
-    served.turn.unlock();
+    CHECK(served.mutex.lock(1, *lease, deadline, *watch) == Lock::abandoned);
+    served.mutex.unlock();
+    CHECK(served.mutex.lock(1, *lease, deadline, *watch) == Lock::locked);
+    served.mutex.unlock();
   }
 }
 
-TEST_CASE("seam turn lock: a waiter gets it when its holder is killed") {
+TEST_CASE("seam client mutex: a waiter gets it when its holder is killed") {
   Served served;
-  Process holder = playing("seam_turn", "locked", served.name, "2");
-  Process waiter = peer("seam_turn", served.name, "3");
+  Process holder = playing("seam_mutex", "locked", served.name, "2");
+  Process waiter = peer("seam_mutex", served.name, "3");
   CHECK_THROWS(waiter.read_line(200ms));
   holder.kill();
   CHECK(waiter.read_line() == "abandoned");
 }
 
-TEST_CASE("seam turn lock: a suspended holder keeps it") {
+TEST_CASE("seam client mutex: a suspended holder keeps it") {
   Served served;
   const auto lease = served.segment.take_lease(1);
   const auto watch = served.segment.watch();
   REQUIRE((lease && watch));
-  Process holder = playing("seam_turn", "locked", served.name, "2");
+  Process holder = playing("seam_mutex", "locked", served.name, "2");
   holder.suspend();
   Deadline soon(100ms);
-  CHECK(served.turn.lock(1, *lease, soon, *watch) == Lock::timed_out);
+  CHECK(served.mutex.lock(1, *lease, soon, *watch) == Lock::timed_out);
 }
 
-TEST_CASE("seam turn lock: a waiter returns when the server ends or dies") {
+TEST_CASE("seam client mutex: a waiter returns when the server ends or dies") {
   for (const bool by_death : {false, true}) {
     Served served;
     served.beacon.reset();
     Process server = playing("seam_beacon", "lit", served.name);
-    Process holder = playing("seam_turn", "locked", served.name, "2");
-    Process waiter = peer("seam_turn", served.name, "3");
+    Process holder = playing("seam_mutex", "locked", served.name, "2");
+    Process waiter = peer("seam_mutex", served.name, "3");
     CHECK_THROWS(waiter.read_line(200ms));
     const Stopwatch stopwatch;
     if (by_death) server.kill();
@@ -474,7 +474,7 @@ TEST_CASE("seam turn lock: a waiter returns when the server ends or dies") {
   }
 }
 
-TEST_CASE("seam turn lock: threads of many processes exclude each other") {
+TEST_CASE("seam client mutex: threads of many processes exclude each other") {
   Served served;
   const auto watch = served.segment.watch();
   REQUIRE(watch);
@@ -486,14 +486,14 @@ TEST_CASE("seam turn lock: threads of many processes exclude each other") {
     threads.emplace_back([&, number] {
       const Segment segment = Segment::open(served.name);
       const auto lease = segment.take_lease(number).value();
-      auto turn = segment.open_turn_lock().value();
+      auto mutex = segment.open_client_mutex().value();
       for (int i = 0; i < 200; ++i) {
         Deadline deadline(amply);
-        if (turn.lock(number, lease, deadline, *watch) != Lock::locked) continue;
+        if (mutex.lock(number, lease, deadline, *watch) != Lock::locked) continue;
         most = std::max(most.load(), ++inside);
         std::this_thread::yield();
         --inside;
-        turn.unlock();
+        mutex.unlock();
       }
     });
   }

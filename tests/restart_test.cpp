@@ -84,7 +84,7 @@ TEST_CASE("restart: the next server may have other options") {
   Channel::Client client(name);
   for (const unsigned slots : {1u, 100u, 2u}) {
     ServerOptions options;
-    options.slots = slots;
+    options.max_calls = slots;
     Channel::Server server(name, options);
     CHECK_FALSE(error_of(server.start(Numbered{slots})));
     CHECK(client.call(echo(slots), amply).value().runs == slots);

@@ -24,7 +24,7 @@ namespace {
 
 ServerOptions slots(unsigned count) {
   ServerOptions options;
-  options.slots = count;
+  options.max_calls = count;
   return options;
 }
 

@@ -197,7 +197,7 @@ TEST_CASE("stop: a caller that waits for its turn learns of it at once") {
 TEST_CASE("stop: callers that wait for a slot learn of it while the last handler still runs") {
   const auto name = unique_name("stop");
   ServerOptions options;
-  options.slots = 1;
+  options.max_calls = 1;
   Channel::Server server(name, options);
   std::promise<void> inside;
   std::promise<void> go_on;

@@ -37,7 +37,7 @@ struct Napper {
 
 ServerOptions with(unsigned slots, unsigned threads = 1) {
   ServerOptions options;
-  options.slots = slots;
+  options.max_calls = slots;
   options.threads = threads;
   return options;
 }

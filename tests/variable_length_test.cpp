@@ -94,7 +94,7 @@ TEST_CASE("variable length: the server's limits hold, small and large") {
 TEST_CASE("variable length: several processes with messages of many lengths") {
   const auto name = unique_name("variable");
   ServerOptions options;
-  options.slots = 2;
+  options.max_calls = 2;
   options.threads = 2;
   Text::Server server(name, options);
   CHECK_FALSE(error_of(server.start([](const std::string& text) { return text; })));
@@ -315,7 +315,7 @@ TEST_CASE("variable length: fixed and variable do not attach to each other") {
 TEST_CASE("variable length: a Codec that throws at the client's gives the slot back") {
   const auto name = unique_name("variable");
   ServerOptions one;
-  one.slots = 1;
+  one.max_calls = 1;
   Moods::Server server(name, one);
   CHECK_FALSE(error_of(server.start([](Moody moody) { return moody; })));
   Moods::Client client(name);
@@ -327,7 +327,7 @@ TEST_CASE("variable length: a Codec that throws at the client's gives the slot b
 TEST_CASE("variable length: a Codec that throws while the client reads gives the slot back") {
   const auto name = unique_name("variable");
   ServerOptions one;
-  one.slots = 1;
+  one.max_calls = 1;
   SharedChannel<int, Moody>::Server server(name, one);
   CHECK_FALSE(error_of(server.start([](int mood) { return Moody{static_cast<Mood>(mood)}; })));
   SharedChannel<int, Moody>::Client client(name);
@@ -338,7 +338,7 @@ TEST_CASE("variable length: a Codec that throws while the client reads gives the
 TEST_CASE("variable length: a Codec that throws at the server's fails that call") {
   const auto name = unique_name("variable");
   ServerOptions one;
-  one.slots = 1;
+  one.max_calls = 1;
   Moods::Server server(name, one);
   CHECK_FALSE(error_of(server.start([](Moody) { return Moody{Mood::throws_when_written}; })));
   Moods::Client client(name);
@@ -372,7 +372,7 @@ TEST_CASE("variable length: limits out of range are refused") {
 
 TEST_CASE("variable length: more than the machine has is refused") {
   ServerOptions options;
-  options.slots = max_slots;
+  options.max_calls = max_slots;
   options.max_request_bytes = options.max_reply_bytes = max_message_bytes;
   CHECK(error_of(Text::Server::create(unique_name("variable"), options)) == Errc::out_of_memory);
 }

@@ -19,7 +19,7 @@ void sleep_until(Word& word, std::uint32_t value) {
     syscall(SYS_futex, &word, FUTEX_WAIT, seen, nullptr, nullptr, 0);
 }
 
-struct alignas(64) Bell {
+struct alignas(64) DoorbellWords {
   Word turn;
 };
 
@@ -30,7 +30,7 @@ struct Futex {
 
   struct Bells : Mailboxes {
     explicit Bells(const Session& session)
-        : Mailboxes(session), requested(session.shared<Bell>(arena_size - 128).turn), replied(session.shared<Bell>(arena_size - 64).turn) {}
+        : Mailboxes(session), requested(session.shared<DoorbellWords>(arena_size - 128).turn), replied(session.shared<DoorbellWords>(arena_size - 64).turn) {}
     Word& requested;
     Word& replied;
   };

@@ -40,7 +40,7 @@ void work_for(double ns, const Clock& clock) {
 
 sc::ServerOptions server_options(const Session& session, sc::WaitPolicy wait) {
   sc::ServerOptions options;
-  options.slots = session.shape().slots;
+  options.max_calls = session.shape().slots;
   options.threads = session.shape().threads;
   options.max_request_bytes = options.max_reply_bytes = session.shape().size;
   options.wait = wait;

@@ -5,10 +5,10 @@
 #include <string>
 #include <utility>
 
-#include <shared_channel/detail/platform.hpp>
-#include <shared_channel/detail/pointer.hpp>
-#include <shared_channel/detail/server_link.hpp>
-#include <shared_channel/detail/time.hpp>
+#include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/base/ref_ptr.hpp>
+#include <shared_channel/detail/platform/platform.hpp>
+#include <shared_channel/detail/server/link.hpp>
 
 namespace shared_channel {
 
@@ -35,23 +35,23 @@ class CallContext {
   /// handler that takes long should look now and then, and stop. Costs up to a system call.
   [[nodiscard]] bool cancelled() const {
     bool wanted = false;
-    link_->with_server([&](detail::Answering& server) { wanted = server.is_wanted(call_); });
+    link_->with_server([&](detail::AnswerSink& server) { wanted = server.is_wanted(call_); });
     return !wanted;
   }
 
   [[nodiscard]] Caller caller() const { return {process_, detail::platform::user_of(process_)}; }
 
-  /// Which of the server's slots the call occupies: below ServerOptions::slots.
+  /// Which of the server's slots the call occupies: below ServerOptions::max_calls.
   [[nodiscard]] unsigned slot() const noexcept { return call_.index; }
 
  private:
   template <class>
   friend class detail::ServerCore;
-  CallContext(detail::Shared<detail::ServerLink> link, const detail::TakenCall& call,
+  CallContext(detail::RefPtr<detail::ServerLink> link, const detail::TakenCall& call,
               std::chrono::steady_clock::time_point deadline, std::uint32_t process)
       : link_(std::move(link)), call_(call), deadline_(deadline), process_(process) {}
 
-  detail::Shared<detail::ServerLink> link_;
+  detail::RefPtr<detail::ServerLink> link_;
   detail::TakenCall call_;
   std::chrono::steady_clock::time_point deadline_;
   std::uint32_t process_;

@@ -9,10 +9,12 @@
 #include <utility>
 
 #include <shared_channel/channel.hpp>
-#include <shared_channel/detail/client_core.hpp>
-#include <shared_channel/detail/message.hpp>
-#include <shared_channel/detail/pointer.hpp>
-#include <shared_channel/detail/time.hpp>
+#include <shared_channel/detail/base/callable.hpp>
+#include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/base/ref_ptr.hpp>
+#include <shared_channel/detail/base/unique_ptr.hpp>
+#include <shared_channel/detail/client/core.hpp>
+#include <shared_channel/detail/message/message.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/pending_call.hpp>
 #include <shared_channel/result.hpp>
@@ -95,7 +97,7 @@ class SharedChannel<Request, Reply>::Client {
           [&](const detail::Frame& frame) {
             const std::size_t bytes = fill(detail::span_of(frame.fixed(), frame.capacity()));
             if (bytes > frame.capacity()) return bytes;
-            frame.settle(bytes);
+            frame.commit(bytes);
             return detail::fits;
           },
           [&](const detail::Frame& frame) -> Result<void> {
@@ -152,7 +154,7 @@ class SharedChannel<Request, Reply>::Client {
     static_assert(std::is_invocable_v<std::decay_t<F>&, Result<Reply>>,
                   "SharedChannel: the function given to call_async must be callable as done(Result<Reply>)");
     if (detail::is_empty(done)) return Error(Errc::invalid_argument, "", "the function given to call_async is empty");
-    auto then = detail::Owned<Callback>(new Callback(std::forward<F>(done)));
+    auto then = detail::UniquePtr<Callback>(new Callback(std::forward<F>(done)));
     auto begun = begin(request, timeout);
     if (!begun) return std::move(begun).error();
     AsyncCall& call = **begun;
@@ -171,9 +173,9 @@ class SharedChannel<Request, Reply>::Client {
   [[nodiscard]] bool connected() const noexcept { return core_ && core_->connected(); }
 
  private:
-  explicit Client(detail::Shared<Core> core) : core_(std::move(core)) {}
+  explicit Client(detail::RefPtr<Core> core) : core_(std::move(core)) {}
 
-  Result<detail::Shared<AsyncCall>> begin(const Request& request, std::chrono::nanoseconds timeout) {
+  Result<detail::RefPtr<AsyncCall>> begin(const Request& request, std::chrono::nanoseconds timeout) {
     if (!core_) return moved_from();
     return core_->begin(core_, detail::Deadline(timeout),
                         [&](const detail::Frame& frame) { return detail::write_message(request, frame); });
@@ -189,7 +191,7 @@ class SharedChannel<Request, Reply>::Client {
     core_ = nullptr;
   }
 
-  detail::Shared<Core> core_;  // shared with the pending calls
+  detail::RefPtr<Core> core_;  // shared with the pending calls
 };
 
 }  // namespace shared_channel

@@ -7,10 +7,11 @@
 #include <optional>
 #include <utility>
 
-#include <shared_channel/detail/client_core.hpp>
-#include <shared_channel/detail/message.hpp>
-#include <shared_channel/detail/pointer.hpp>
-#include <shared_channel/detail/time.hpp>
+#include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/base/ref_ptr.hpp>
+#include <shared_channel/detail/base/unique_ptr.hpp>
+#include <shared_channel/detail/client/core.hpp>
+#include <shared_channel/detail/message/message.hpp>
 #include <shared_channel/result.hpp>
 
 namespace shared_channel {
@@ -68,9 +69,9 @@ class Resumption final : public Continuation<Platform> {
 
 /// Lets go of what a fork()ed child may neither use nor end.
 template <class T>
-void leak(detail::Shared<T>&& pointer) noexcept {
-  alignas(detail::Shared<T>) std::byte room[sizeof(detail::Shared<T>)];
-  ::new (static_cast<void*>(room)) detail::Shared<T>(std::move(pointer));
+void leak(detail::RefPtr<T>&& pointer) noexcept {
+  alignas(detail::RefPtr<T>) std::byte room[sizeof(detail::RefPtr<T>)];
+  ::new (static_cast<void*>(room)) detail::RefPtr<T>(std::move(pointer));
 }
 
 }  // namespace detail
@@ -119,7 +120,7 @@ class [[nodiscard]] PendingCall {
     if (!refusal_) return Result<void>(std::move(refusal_)).error();
     if (!call_) return Error(Errc::invalid_argument, "", "the answer of this PendingCall was taken already, or it was moved from");
     if (is_in_child()) return call_->core()->forked();
-    const detail::Shared<AsyncCall> call = std::move(call_);
+    const detail::RefPtr<AsyncCall> call = std::move(call_);
     return detail::take_reply<Reply>(*call);
   }
 
@@ -130,7 +131,7 @@ class [[nodiscard]] PendingCall {
   [[nodiscard]] native_handle_type native_handle() {
     if (call_ && is_in_child()) return Notifier::none;
     if (!notifier_) {
-      auto notifier = detail::Shared<Notifier>(new Notifier());
+      auto notifier = detail::RefPtr<Notifier>(new Notifier());
       if (!*notifier) return Notifier::none;
       notifier_ = std::move(notifier);
       if (!call_) notifier_->notify();
@@ -145,8 +146,8 @@ class [[nodiscard]] PendingCall {
   template <class Handle>
   bool await_suspend(Handle coroutine) {
     // From here on the coroutine may go on elsewhere, and this object be gone before add() returns.
-    const detail::Shared<AsyncCall> call = call_;
-    call->continue_with(detail::Owned<detail::Resumption<Platform, Handle>>(new detail::Resumption<Platform, Handle>(coroutine)));
+    const detail::RefPtr<AsyncCall> call = call_;
+    call->continue_with(detail::UniquePtr<detail::Resumption<Platform, Handle>>(new detail::Resumption<Platform, Handle>(coroutine)));
     return call->core()->completer().add(call) || !call->take_continuation();
   }
   Result<Reply> await_resume() { return get(); }
@@ -155,7 +156,7 @@ class [[nodiscard]] PendingCall {
   template <class, class>
   friend class SharedChannel;
 
-  explicit PendingCall(detail::Shared<AsyncCall> call) noexcept : call_(std::move(call)) {}
+  explicit PendingCall(detail::RefPtr<AsyncCall> call) noexcept : call_(std::move(call)) {}
   explicit PendingCall(Error error) : refusal_(std::move(error)) {}
 
   [[nodiscard]] bool is_in_child() const noexcept { return call_->core()->is_in_child(); }
@@ -167,9 +168,9 @@ class [[nodiscard]] PendingCall {
     call_ = nullptr;
   }
 
-  detail::Shared<AsyncCall> call_;
+  detail::RefPtr<AsyncCall> call_;
   Result<void> refusal_;  // why it was not even sent
-  detail::Shared<Notifier> notifier_;
+  detail::RefPtr<Notifier> notifier_;
 };
 
 }  // namespace shared_channel

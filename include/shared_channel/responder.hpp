@@ -1,13 +1,13 @@
-// Answering a call later, from any thread.
+// AnswerSink a call later, from any thread.
 #pragma once
 
 #include <cstddef>
 #include <string_view>
 #include <utility>
 
-#include <shared_channel/detail/message.hpp>
-#include <shared_channel/detail/pointer.hpp>
-#include <shared_channel/detail/server_link.hpp>
+#include <shared_channel/detail/base/ref_ptr.hpp>
+#include <shared_channel/detail/message/message.hpp>
+#include <shared_channel/detail/server/link.hpp>
 
 namespace shared_channel {
 
@@ -32,7 +32,7 @@ class Responder {
   /// Sends the answer. One that is too large for the channel reaches the caller as message_too_large. If a Codec
   /// throws, nothing was sent and the call may still be answered.
   void reply(const Reply& answer) {
-    conclude([&](detail::Answering& server) {
+    conclude([&](detail::AnswerSink& server) {
       const detail::Frame frame = server.reply_frame(call_);
       const std::size_t size = detail::write_message(answer, frame);
       if (size == detail::fits) return detail::Phase::done;
@@ -43,27 +43,27 @@ class Responder {
 
   /// Sends an error: the caller gets handler_failed with `text`, of which the first 252 bytes travel.
   void fail(std::string_view text) noexcept {
-    conclude([&](detail::Answering& server) { return server.fail(call_, text); });
+    conclude([&](detail::AnswerSink& server) { return server.fail(call_, text); });
   }
 
  private:
   template <class>
   friend class detail::ServerCore;
-  Responder(detail::Shared<detail::ServerLink> link, const detail::TakenCall& call) : link_(std::move(link)), call_(call) {}
+  Responder(detail::RefPtr<detail::ServerLink> link, const detail::TakenCall& call) : link_(std::move(link)), call_(call) {}
 
   template <class Write>
   void conclude(Write&& write) {
     if (!link_) return;
-    link_->with_server([&](detail::Answering& server) { server.conclude(call_, write(server)); });
+    link_->with_server([&](detail::AnswerSink& server) { server.conclude(call_, write(server)); });
     link_ = nullptr;  // only now: if a Codec throws, the duty to answer remains
   }
 
   void drop() noexcept {
-    if (link_) link_->with_server([&](detail::Answering& server) { server.drop(call_); });
+    if (link_) link_->with_server([&](detail::AnswerSink& server) { server.drop(call_); });
     link_ = nullptr;
   }
 
-  detail::Shared<detail::ServerLink> link_;
+  detail::RefPtr<detail::ServerLink> link_;
   detail::TakenCall call_;
 };
 

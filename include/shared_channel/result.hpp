@@ -3,15 +3,13 @@
 #pragma once
 
 #include <cassert>
-#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <new>
 #include <type_traits>
 #include <utility>
 
-#include <shared_channel/detail/pointer.hpp>
+#include <shared_channel/detail/base/stored.hpp>
 #include <shared_channel/error.hpp>
 
 namespace shared_channel {
@@ -27,72 +25,6 @@ namespace detail {
   std::abort();
 #endif
 }
-
-/// Tag: make the value from the bytes of a message in shared memory.
-struct FromBytes {
-  const std::byte* bytes;
-};
-
-/// A value held where it stands.
-template <class T>
-class InPlace {
- public:
-  explicit InPlace(T&& value) : value_(std::move(value)) {}
-  explicit InPlace(const T& value) : value_(value) {}
-  explicit InPlace(FromBytes from) : InPlace(from, std::is_trivially_default_constructible<T>{}) {}
-
-  T* get() noexcept { return &value_; }
-  const T* get() const noexcept { return &value_; }
-
- private:
-  InPlace(FromBytes from, std::true_type) { std::memcpy(static_cast<void*>(&value_), from.bytes, sizeof(T)); }
-  InPlace(FromBytes from, std::false_type) : value_(copied(from)) {}
-
-  static T copied(FromBytes from) {
-    alignas(T) std::byte bytes[sizeof(T)];
-    std::memcpy(bytes, from.bytes, sizeof(T));
-    return std::move(*std::launder(reinterpret_cast<T*>(bytes)));
-  }
-
-  T value_;
-};
-
-/// A value on the heap: a message of many MiB must not live on a thread's stack.
-template <class T>
-class OnHeap {
- public:
-  explicit OnHeap(T&& value) : value_(new T(std::move(value))) {}
-  explicit OnHeap(const T& value) : value_(new T(value)) {}
-  explicit OnHeap(FromBytes from) : value_(copied(from)) {}
-  OnHeap(const OnHeap& other) : value_(new T(*other.value_)) {}
-  OnHeap(OnHeap&&) noexcept = default;
-  OnHeap& operator=(OnHeap&&) noexcept = default;
-  OnHeap& operator=(const OnHeap& other) { return *this = OnHeap(other); }
-  ~OnHeap() = default;
-
-  T* get() noexcept { return value_.get(); }
-  const T* get() const noexcept { return value_.get(); }
-
- private:
-  // Trivially copyable types are made by copying their bytes; `delete` then matches this `new`.
-  static T* copied(FromBytes from) {
-    void* raw;
-    if constexpr (alignof(T) > __STDCPP_DEFAULT_NEW_ALIGNMENT__) {
-      raw = ::operator new(sizeof(T), std::align_val_t{alignof(T)});
-    } else {
-      raw = ::operator new(sizeof(T));
-    }
-    std::memcpy(raw, from.bytes, sizeof(T));
-    return std::launder(static_cast<T*>(raw));
-  }
-
-  Owned<T> value_;
-};
-
-inline constexpr std::size_t largest_in_place = 64 * 1024;
-
-template <class T>
-using Stored = std::conditional_t<(sizeof(T) <= largest_in_place), InPlace<T>, OnHeap<T>>;
 
 }  // namespace detail
 

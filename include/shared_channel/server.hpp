@@ -8,11 +8,12 @@
 #include <utility>
 
 #include <shared_channel/channel.hpp>
-#include <shared_channel/detail/handler.hpp>
-#include <shared_channel/detail/message.hpp>
-#include <shared_channel/detail/pointer.hpp>
-#include <shared_channel/detail/server_core.hpp>
-#include <shared_channel/detail/time.hpp>
+#include <shared_channel/detail/base/callable.hpp>
+#include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/base/unique_ptr.hpp>
+#include <shared_channel/detail/message/message.hpp>
+#include <shared_channel/detail/server/core.hpp>
+#include <shared_channel/detail/server/handler.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/result.hpp>
 
@@ -102,7 +103,7 @@ class SharedChannel<Request, Reply>::Server {
     if (!core_) return moved_from();
     if (is_empty(handler)) return empty_handler();
     using Kept = KeptAnswer<std::decay_t<Handler>>;
-    return core_->start(detail::Owned<Kept>(new Kept(std::forward<Handler>(handler))));
+    return core_->start(detail::UniquePtr<Kept>(new Kept(std::forward<Handler>(handler))));
   }
 
   /// Ends serving for good: running handlers finish, waiting and later calls get server_stopped. From any thread,
@@ -115,7 +116,7 @@ class SharedChannel<Request, Reply>::Server {
   [[nodiscard]] std::uint64_t damaged_slots() const noexcept { return core_ ? core_->damaged_slots() : 0; }
 
  private:
-  explicit Server(detail::Owned<Core> core) : core_(std::move(core)) {}
+  explicit Server(detail::UniquePtr<Core> core) : core_(std::move(core)) {}
 
   /// The handler as the core calls it: a taken call in, how it was left out. `Held` is Handler or Handler&.
   template <class Held>
@@ -149,7 +150,7 @@ class SharedChannel<Request, Reply>::Server {
     core_.reset();
   }
 
-  detail::Owned<Core> core_;
+  detail::UniquePtr<Core> core_;
 };
 
 }  // namespace shared_channel

@@ -6,7 +6,6 @@
 // protocol and doorbell (who may write what when), layout (the bytes), and platform (all that the operating system does).
 #pragma once
 
-#include <shared_channel/bytes.hpp>
 #include <shared_channel/call_context.hpp>
 #include <shared_channel/channel.hpp>
 #include <shared_channel/client.hpp>

@@ -106,7 +106,7 @@ class Explorer {
       case flush: return thread.stores > 0;
       case told_of_death: return is_client && sleeps && state.beacon_out;
       case look_around:  // Call::repair_interval: nobody rings for the slots of the dead
-        return is_client && thread.asleep_on == turn_signal + 1 && state.deaths > 0 && may_find_slot(state);
+        return is_client && thread.asleep_on == slot_freed_signal + 1 && state.deaths > 0 && may_find_slot(state);
       case dies: return thread.stage != finished && (is_client ? state.deaths < plan.deaths : state.beacon_out != 0);
       case server_dies: return number == 0 && plan.server_may_die && !state.beacon_out;
       case expires: return is_client && !thread.expired && state.expiries < plan.expiries && (sleeps || thread.stage == c_lock);

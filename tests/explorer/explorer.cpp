@@ -113,7 +113,7 @@ TEST_CASE("explorer: weaker orderings are caught") {
   is_caught("F1 reply", {.clients = 1, .memory = buffered}, Break::reply_is_release, waits);
   is_caught("W1 withdrawal", {.clients = 1, .expiries = 1, .memory = buffered}, Break::withdrawal_is_release, executed_after_all);
   is_caught("T1 taken", {.clients = 1, .expiries = 1, .memory = buffered}, Break::taken_is_release, told_wrongly);
-  is_caught("S1 of the head of the line", {.clients = 2, .memory = buffered}, Break::turn_is_release, waits);
+  is_caught("S1 of the head of the line", {.clients = 2, .memory = buffered}, Break::slot_wait_is_release, waits);
   is_caught("giving a slot back", {.clients = 2, .memory = buffered}, Break::owner_is_release, waits);
 }
 
@@ -128,7 +128,7 @@ TEST_CASE("explorer: missing steps are caught") {
   is_caught("no lock on the desk", {.clients = 1, .workers = 2}, Break::no_desk_lock, reply_seen);
   is_caught("no record of the last call", {.clients = 1}, Break::no_conclusion, reply_seen);
   is_caught("no ring after the post", {.clients = 1}, Break::no_ring, waits);
-  is_caught("no turn passed by the worker", {.clients = 2, .expiries = 1}, Break::no_turn_passed, waits);
+  is_caught("no turn passed by the worker", {.clients = 2, .expiries = 1}, Break::no_slot_freed_told, waits);
 }
 
 TEST_CASE("explorer: mistakes that were made are caught") {

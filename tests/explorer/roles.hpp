@@ -2,8 +2,8 @@
 // surrounds it in call.hpp, desks.hpp and server_core.hpp (which need clocks, kernels and mappings) is told again, in stages.
 #pragma once
 
-#include <shared_channel/detail/doorbell.hpp>
-#include <shared_channel/detail/protocol.hpp>
+#include <shared_channel/detail/protocol/doorbell.hpp>
+#include <shared_channel/detail/protocol/slot_protocol.hpp>
 
 #include <algorithm>
 #include <new>
@@ -25,7 +25,7 @@ enum class Break {
   withdrawal_is_release,  // W1
   taken_is_release,       // T1
   sleeper_is_release,     // S1 of a worker
-  turn_is_release,        // S1 of the head of the line
+  slot_wait_is_release,        // S1 of the head of the line
   owner_is_release,       // R1 of the turn: giving a slot back
   any_reply,              // the caller takes whatever concludes any call
   no_second_look,         // the worker does not look again after it marked the call as taken (T2)
@@ -36,7 +36,7 @@ enum class Break {
   no_desk_lock,           // two workers, one slot
   no_conclusion,          // the server forgets which call it executed last
   no_ring,                // the request is posted, nobody is woken
-  no_turn_passed,         // a worker lets go of a slot and tells nobody
+  no_slot_freed_told,         // a worker lets go of a slot and tells nobody
   same_sequence,          // every call of a slot has the same number
   late_ticket,            // the head of the line takes its ticket after its announcement
   stops_before_it_closes, // workers see the stop before callers do
@@ -75,7 +75,7 @@ inline bool is(Break what) { return plan.broken == what; }
 inline constexpr int max_slots = 2;
 inline constexpr int slot_width = 6;
 enum Cell : Value {
-  exec_sequence, exec_sleepers, turn_announced, turn_sequence, service, stopping, high_water,
+  exec_sequence, exec_sleepers, slot_wait_announced, slot_freed_sequence, service, stopping, high_water,
   slot_cells,                          // owner, request, reply, taken, bytes, last of slot 0, then of slot 1
   desk_cells = slot_cells + slot_width * max_slots,  // busy, concluded
   end_of_cells = desk_cells + 2 * max_slots
@@ -90,11 +90,11 @@ struct Slot {
   Word bytes;  // the message: request and reply lie in the same place, as inline ones do
   Word last;
 };
-struct Bell {
+struct DoorbellWords {
   Word sequence{exec_sequence}, sleepers{exec_sleepers};
 };
-struct Turn {
-  Word announced{turn_announced}, sequence{turn_sequence};
+struct SlotFreed {
+  Word announced{slot_wait_announced}, sequence{slot_freed_sequence};
 };
 template <int Index>
 struct Busy : Word {
@@ -105,10 +105,10 @@ struct Concluded : Word {
   explicit Concluded(int) : Word(desk_cells + 2 * Index + 1) {}
 };
 inline Slot slots[max_slots]{Slot(0), Slot(1)};
-inline Bell exec_bell;
-inline Turn turn;
-inline detail::BasicDesk<Busy<0>, Concluded<0>> desk0;
-inline detail::BasicDesk<Busy<1>, Concluded<1>> desk1;
+inline DoorbellWords exec_bell;
+inline SlotFreed slot_freed;
+inline detail::BasicSlotLock<Busy<0>, Concluded<0>> desk0;
+inline detail::BasicSlotLock<Busy<1>, Concluded<1>> desk1;
 inline Word service_word{service}, stopping_word{stopping}, high_water_word{high_water};
 
 template <class Body>
@@ -116,7 +116,7 @@ auto with_desk(int index, Body body) {
   return index == 0 ? body(desk0) : body(desk1);
 }
 
-enum Signals : Value { exec_signal, turn_signal, done_signals };
+enum Signals : Value { exec_signal, slot_freed_signal, done_signals };
 inline constexpr Value service_open = 0, service_stopped = 1;
 
 inline bool is_private(Value cell) {
@@ -127,7 +127,7 @@ inline bool is_weakened(Value cell, Value value) {
   const Phase phase = detail::State(value).phase();
   switch (plan.broken) {
     case Break::sleeper_is_release: return cell == exec_sleepers && value == 1;
-    case Break::turn_is_release: return cell == turn_announced && value == 1;
+    case Break::slot_wait_is_release: return cell == slot_wait_announced && value == 1;
     default: break;
   }
   if (cell < slot_cells || cell >= desk_cells) return false;
@@ -219,8 +219,8 @@ inline bool concludes(detail::State reply, Value call) {
   return is(Break::any_reply) ? reply.phase() == Phase::done : reply.concludes(call);
 }
 
-inline void ring_turn() {
-  if (detail::must_pass_turn(turn)) machine.ring(turn_signal);
+inline void tell_slot_freed() {
+  if (detail::must_tell_slot_freed(slot_freed)) machine.ring(slot_freed_signal);
 }
 inline void ring_exec() {
   if (detail::must_ring(exec_bell)) machine.ring(exec_signal);
@@ -259,7 +259,7 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
       return next_slot(local, c_recover, no_slot());
     }
     case c_no_slot:
-      if (local[gave_back]) ring_turn();
+      if (local[gave_back]) tell_slot_freed();
       local[gave_back] = 0;
       return c_lock;
     case c_lock: {
@@ -279,10 +279,10 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
     }
     case c_announce:
       if (is(Break::late_ticket)) {
-        turn.announced.store(1, std::memory_order_seq_cst);
-        local[ticket] = static_cast<Value>(turn.sequence.load(std::memory_order_seq_cst));
+        slot_freed.announced.store(1, std::memory_order_seq_cst);
+        local[ticket] = static_cast<Value>(slot_freed.sequence.load(std::memory_order_seq_cst));
       } else {
-        local[ticket] = static_cast<Value>(detail::announce_turn(turn));
+        local[ticket] = static_cast<Value>(detail::announce_slot_wait(slot_freed));
       }
       return c_claim;
     case c_head_waits:
@@ -292,7 +292,7 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
         return c_leave_line;
       }
       ring_exec();
-      machine.wait(turn_signal, turn_sequence, local[ticket]);
+      machine.wait(slot_freed_signal, slot_freed_sequence, local[ticket]);
       return c_announce;
     case c_hold: {
       local[has_slot] = 1;
@@ -303,7 +303,7 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
       return local[in_line] ? c_leave_line : c_fill;
     }
     case c_leave_line:
-      turn.announced.store(0, std::memory_order_relaxed);
+      slot_freed.announced.store(0, std::memory_order_relaxed);
       machine.step([&]() -> Value {
         machine.flush(machine.self());
         if (machine.state.line == me_of(thread)) machine.state.line = 0;
@@ -353,7 +353,7 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
       if (local[has_slot]) {
         if (local[concluded] || is(Break::settles_blindly)) detail::leave_settled(slot, local[sequence]);
         detail::release(slot);
-        ring_turn();
+        tell_slot_freed();
       }
       ++local[call_number];
       return c_begin;
@@ -361,18 +361,18 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
   }
 }
 
-/// Desks::examine(), of which take() is the heart. True: the worker has the call, and the desk.
+/// ServerSlots::examine(), of which take() is the heart. True: the worker has the call, and the lock.
 inline bool examine(int at, Locals& local) {
-  return with_desk(at, [&](auto& desk) {
+  return with_desk(at, [&](auto& lock) {
     Slot& slot = slots[at];
     const detail::State seen = detail::load_request(slot);
     const auto waits = [&](detail::State request) {
-      return is(Break::no_conclusion) ? request.phase() == Phase::posted : detail::is_waiting(desk, request);
+      return is(Break::no_conclusion) ? request.phase() == Phase::posted : detail::is_waiting(lock, request);
     };
-    const auto looks_damaged = [&] { return detail::looks_executing(slot, seen) || detail::has_lost_reply(slot, desk, seen); };
+    const auto looks_damaged = [&] { return detail::looks_executing(slot, seen) || detail::has_lost_reply(slot, lock, seen); };
     const bool is_suspect = looks_damaged();
     if (!is_suspect && !waits(seen)) return false;
-    if (!is(Break::no_desk_lock) && !desk.try_lock()) return false;
+    if (!is(Break::no_desk_lock) && !lock.try_lock()) return false;
     const detail::State request = is(Break::stale_look) ? seen : detail::load_request(slot);
     const std::uint32_t call = request.sequence();
     detail::Take outcome{};
@@ -380,36 +380,36 @@ inline bool examine(int at, Locals& local) {
       outcome = waits(request) ? detail::Take::taken : detail::Take::nothing;
       if (outcome == detail::Take::taken) slot.taken.store(detail::State(call, Phase::taken).word(), std::memory_order_seq_cst);
     } else {
-      outcome = detail::take(slot, desk, request);
+      outcome = detail::take(slot, lock, request);
     }
     local[w_sequence] = static_cast<Value>(call);
     if (outcome == detail::Take::taken) return true;
-    if (outcome == detail::Take::let_go && !is(Break::no_turn_passed)) ring_turn();
+    if (outcome == detail::Take::let_go && !is(Break::no_slot_freed_told)) tell_slot_freed();
     if (is_suspect && !is(Break::no_desk_lock) && looks_damaged()) machine.fail("a slot looks damaged though all peers are correct");
-    desk.unlock();
+    lock.unlock();
     return false;
   });
 }
 
 inline void conclude(Locals& local, Phase answer) {
   const int at = local[w_index];
-  with_desk(at, [&](auto& desk) {
-    switch (detail::finish(slots[at], desk, local[w_sequence], answer)) {
+  with_desk(at, [&](auto& lock) {
+    switch (detail::finish(slots[at], lock, local[w_sequence], answer)) {
       case detail::Finish::nothing: break;
       case detail::Finish::wake: machine.ring(static_cast<Value>(done_signals + at)); break;
-      case detail::Finish::pass_turn:
-        if (!is(Break::no_turn_passed)) ring_turn();
+      case detail::Finish::tell_slot_freed:
+        if (!is(Break::no_slot_freed_told)) tell_slot_freed();
         break;
     }
-    desk.unlock();
+    lock.unlock();
   });
   local[w_sequence] = 0;
 }
 
 /// Where a worker's announcement lives between stages. Its bell is the same for all, and its ticket is kept in the locals.
-inline detail::Sleeper<Bell>* sleeper() {
-  alignas(detail::Sleeper<Bell>) static std::byte storage[sizeof(detail::Sleeper<Bell>)];
-  return reinterpret_cast<detail::Sleeper<Bell>*>(storage);
+inline detail::Sleeper<DoorbellWords>* sleeper() {
+  alignas(detail::Sleeper<DoorbellWords>) static std::byte storage[sizeof(detail::Sleeper<DoorbellWords>)];
+  return reinterpret_cast<detail::Sleeper<DoorbellWords>*>(storage);
 }
 
 inline Stage run_worker(int thread, Stage stage, Locals& local) {
@@ -437,7 +437,7 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
       return ++local[w_looked] < local[w_count] ? w_examine : w_not_found;
     case w_not_found:
       if (local[w_announced]) return w_sleep;
-      ::new (static_cast<void*>(sleeper())) detail::Sleeper<Bell>(exec_bell, static_cast<std::uint32_t>(plan.workers));
+      ::new (static_cast<void*>(sleeper())) detail::Sleeper<DoorbellWords>(exec_bell, static_cast<std::uint32_t>(plan.workers));
       local[w_ticket] = static_cast<Value>(sleeper()->ticket());
       local[w_announced] = 1;
       return w_high_water;
@@ -454,7 +454,7 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
         bool posted = false;
         const std::uint32_t high = high_water_word.load(std::memory_order_acquire);
         for (int at = 0; at < static_cast<int>(high) && !posted; ++at) {
-          posted = with_desk(at, [&](auto& desk) { return !desk.is_locked() && detail::is_waiting(desk, detail::load_request(slots[at])); });
+          posted = with_desk(at, [&](auto& lock) { return !lock.is_locked() && detail::is_waiting(lock, detail::load_request(slots[at])); });
         }
         if (posted) ring_exec();
       }
@@ -500,11 +500,11 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
       machine.step([&]() -> Value { machine.flush(machine.self()); return 0; });  // its fence
       return plan.has_stopper && stopping_word.load(std::memory_order_seq_cst) != 0 ? r_begin : d_look;
     case d_look:
-      if (with_desk(local[w_index], [&](auto& desk) { return detail::is_waiting(desk, detail::load_request(slots[local[w_index]])); })) ring_exec();
+      if (with_desk(local[w_index], [&](auto& lock) { return detail::is_waiting(lock, detail::load_request(slots[local[w_index]])); })) ring_exec();
       local[w_index] = 0;
       return d_begin;
 
-    case r_begin:  // Desks::refuse_all()
+    case r_begin:  // ServerSlots::refuse_all()
       local[w_index] = 0;
       return r_examine;
     case r_examine:

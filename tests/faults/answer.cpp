@@ -60,7 +60,7 @@ TEST_CASE("answer: given in the server's last moment it is an answer") {
 TEST_CASE("answer: while a handler writes a late one nobody else has the slot") {
   const auto name = unique_name("late");
   ServerOptions one;
-  one.slots = 1;
+  one.max_calls = 1;
   Jobs::Server server(name, one);
   std::atomic<bool> writing{false}, go_on{false};
   CHECK_FALSE(error_of(server.start([&](const Job& job, Done& done) {

@@ -112,7 +112,7 @@ TEST_CASE("death: a server whose child lives on") { all_notice("killed, with a l
 TEST_CASE("death: a client whose child lives on") {
   const auto name = unique_name("death");
   ServerOptions one;
-  one.slots = 1;
+  one.max_calls = 1;
   Jobs::Server server(name, one);
   CHECK_FALSE(error_of(server.start([](const Job& job) { return Done{job.id, check_of(job.id)}; })));
   Process holder = fault_peer("forking_holder", name);

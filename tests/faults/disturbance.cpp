@@ -60,7 +60,7 @@ struct Serving {
   }
   static ServerOptions options() {
     ServerOptions asleep;
-    asleep.slots = 2;
+    asleep.max_calls = 2;
     asleep.wait = WaitPolicy::sleep();
     return asleep;
   }

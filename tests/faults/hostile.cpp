@@ -98,11 +98,11 @@ TEST_CASE("hostile: random words all over a live segment") {
 TEST_CASE("hostile: random states in the slots, and a server that goes on") {
   const auto channel = unique_name("bad-slots");
   ServerOptions options;
-  options.slots = 2;
+  options.max_calls = 2;
   Jobs::Server server(channel, options);
   CHECK_FALSE(error_of(server.start([](const Job& job) { return Done{job.id, check_of(job.id)}; })));
   LiveSegment segment(channel);
-  const detail::SlotArray slots = segment.slots();
+  const detail::SlotArray slots = segment.slot_array();
   std::mt19937 numbers(7);
   for (int round = 0; round < 200; ++round) {
     detail::Slot& slot = slots[numbers() % 2];
@@ -139,7 +139,7 @@ TEST_CASE("hostile: a request that changes while it is read") {
   using Twins = SharedChannel<Twin>;
   const auto channel = unique_name("twins");
   ServerOptions options;
-  options.slots = 1;
+  options.max_calls = 1;
   Twins::Server server(channel, options);
   std::atomic<std::uint64_t> looks{0}, changes{0};
   CHECK_FALSE(error_of(server.start([&](const Twin& twin) {
@@ -152,7 +152,7 @@ TEST_CASE("hostile: a request that changes while it is read") {
   Twins::Client client(channel);
   CHECK(client.call({1, 1}, amply));
   LiveSegment segment(channel);
-  const detail::SlotArray slots = segment.slots();
+  const detail::SlotArray slots = segment.slot_array();
   std::byte* const bytes = slots.request(slots[0]).fixed();
   std::uint64_t torn_replies = 0;
   {

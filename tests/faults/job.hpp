@@ -11,7 +11,7 @@
 #include <vector>
 
 #include <shared_channel/channel.hpp>
-#include <shared_channel/detail/platform.hpp>
+#include <shared_channel/detail/platform/platform.hpp>
 
 namespace faults {
 

@@ -36,7 +36,7 @@ class Successor {
   explicit Successor(const std::string& name) : server_(Channel::Server::create(name, one()).value()), segment_(name) {
     server_.start([this](const Ask& ask) { return Answer{ask.id, ++runs}; }).value();
   }
-  [[nodiscard]] std::vector<std::byte> slots() const {
+  [[nodiscard]] std::vector<std::byte> slot_array() const {
     const auto bytes = segment_.bytes().subspan(sizeof(detail::Header));
     return {bytes.begin(), bytes.end()};
   }
@@ -46,7 +46,7 @@ class Successor {
  private:
   static ServerOptions one() {
     ServerOptions options;
-    options.slots = 1;
+    options.max_calls = 1;
     return options;
   }
 
@@ -66,11 +66,11 @@ TEST_CASE("replaced: a caller paused in its wait is told, and touches nothing of
   first.kill();
   first.wait();
   Successor next(name);
-  const auto untouched = next.slots();
+  const auto untouched = next.slot_array();
   caller.resume();
   CHECK(caller.read_line() == "server_died unsafe");
   CHECK(caller.wait() == ExitStatus{});
-  CHECK(next.slots() == untouched);
+  CHECK(next.slot_array() == untouched);
   CHECK(next.runs == 0);
   CHECK(Channel::Client(name).call(echo(1), amply).value().id == 1);
 }
@@ -84,12 +84,12 @@ TEST_CASE("replaced: a caller paused before it sent its request sends it to the 
   first.kill();
   first.wait();
   Successor next(name);
-  const auto untouched = next.slots();
+  const auto untouched = next.slot_array();
   caller.resume();
   caller.write_line("go");
   REQUIRE(caller.read_line() == "holding");  // a slot of the new server's
   CHECK(next.runs == 0);
-  CHECK(next.slots() != untouched);
+  CHECK(next.slot_array() != untouched);
   caller.write_line("go");
   CHECK(caller.read_line() == "ok");
   CHECK(next.runs == 1);

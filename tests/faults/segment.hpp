@@ -28,8 +28,8 @@ class LiveSegment {
   [[nodiscard]] detail::Header& header() const {
     return *reinterpret_cast<detail::Header*>(mapping_.data());
   }
-  [[nodiscard]] detail::SlotArray slots() const {
-    return detail::SlotArray(mapping_.data(), header().identity.shape, header().identity.slots);
+  [[nodiscard]] detail::SlotArray slot_array() const {
+    return detail::SlotArray(mapping_.data(), header().identity.shape, header().identity.slot_count);
   }
 
   [[nodiscard]] detail::platform::Signal signal(const std::string& part, detail::Word& word) const {
@@ -48,9 +48,9 @@ class Bells {
   explicit Bells(const std::string& channel) : segment_(channel) {
     auto& header = segment_.header();
     signals_.push_back(segment_.signal("exec", header.exec.sequence));
-    signals_.push_back(segment_.signal("turn", header.turn.sequence));
-    for (std::uint32_t i = 0; i < segment_.slots().count(); ++i) {
-      signals_.push_back(segment_.signal("done." + std::to_string(i), segment_.slots()[i].reply));
+    signals_.push_back(segment_.signal("slot_freed", header.slot_freed.sequence));
+    for (std::uint32_t i = 0; i < segment_.slot_array().count(); ++i) {
+      signals_.push_back(segment_.signal("done." + std::to_string(i), segment_.slot_array()[i].reply));
     }
   }
   void ring() {

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include <shared_channel/codec.hpp>
-#include <shared_channel/detail/message.hpp>
+#include <shared_channel/detail/message/message.hpp>
 
 using namespace shared_channel;
 

@@ -51,7 +51,7 @@ struct Assault {
 
 ServerOptions options_of(const Assault& assault) {
   ServerOptions options;
-  options.slots = assault.slots;
+  options.max_calls = assault.slots;
   options.wait = WaitPolicy::sleep();
   options.max_request_bytes = options.max_reply_bytes = 160;
   return options;

@@ -4,4 +4,4 @@
 #if defined(__GNUC__)
 #pragma GCC diagnostic error "-Wpadded"
 #endif
-#include <shared_channel/detail/layout.hpp>
+#include <shared_channel/detail/protocol/layout.hpp>

@@ -59,22 +59,22 @@ const peer::Role seam_signal{"seam_signal", [](const peer::Arguments& arguments)
                                return 0;
                              }};
 
-// seam_turn NAME NUMBER: takes the turn with a lease of that number; says how.
-const peer::Role seam_turn{"seam_turn", [](const peer::Arguments& arguments) {
+// seam_mutex NAME NUMBER: takes the turn with a lease of that number; says how.
+const peer::Role seam_mutex{"seam_mutex", [](const peer::Arguments& arguments) {
                              const Segment segment = Segment::open(arguments.at(0));
                              const auto number = static_cast<std::uint32_t>(std::stoul(arguments.at(1)));
                              const auto lease = segment.take_lease(number).value();
                              const auto watch = segment.watch().value();
-                             auto turn = segment.open_turn_lock().value();
+                             auto mutex = segment.open_client_mutex().value();
                              Deadline deadline(std::chrono::seconds(60));
-                             const auto outcome = turn.lock(number, lease, deadline, watch);
+                             const auto outcome = mutex.lock(number, lease, deadline, watch);
                              const bool has_it = outcome == platform::Lock::locked || outcome == platform::Lock::abandoned;
                              peer::say(outcome == platform::Lock::locked      ? "locked"
                                        : outcome == platform::Lock::abandoned ? "abandoned"
                                        : outcome == platform::Lock::timed_out ? "timed out"
                                                                               : "server gone");
                              peer::hear();
-                             if (has_it) turn.unlock();
+                             if (has_it) mutex.unlock();
                              peer::say("unlocked");
                              peer::hear();
                              return 0;

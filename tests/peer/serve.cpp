@@ -31,7 +31,7 @@ static Answer answer(const Ask& ask) {
 
 static ServerOptions options(const peer::Arguments& arguments) {
   ServerOptions options;
-  if (arguments.size() > 1) options.slots = static_cast<unsigned>(std::stoul(arguments[1]));
+  if (arguments.size() > 1) options.max_calls = static_cast<unsigned>(std::stoul(arguments[1]));
   if (arguments.size() > 2) options.threads = static_cast<unsigned>(std::stoul(arguments[2]));
   return options;
 }
@@ -55,7 +55,7 @@ const peer::Role serve{"serve", [](const peer::Arguments& arguments) {
 // serve_blocks NAME: answers a Block with its words doubled.
 const peer::Role serve_blocks{"serve_blocks", [](const peer::Arguments& arguments) {
                                 ServerOptions few;
-                                few.slots = 2;
+                                few.max_calls = 2;
                                 BlockChannel::Server server(arguments.at(0), few);
                                 const auto twice = [](const Block& block, Block& reply) {
                                   for (std::size_t i = 0; i < Block::count; ++i) reply.words[i] = 2 * block.words[i];

@@ -21,7 +21,7 @@ struct GatedChannel {
 
   static shared_channel::ServerOptions with(unsigned slots) {
     shared_channel::ServerOptions options;
-    options.slots = slots;
+    options.max_calls = slots;
     return options;
   }
 

@@ -4,8 +4,8 @@
 #include <memory>
 #include <string>
 
-#include <shared_channel/detail/layout.hpp>
-#include <shared_channel/detail/platform.hpp>
+#include <shared_channel/detail/platform/platform.hpp>
+#include <shared_channel/detail/protocol/layout.hpp>
 
 namespace test_support {
 
@@ -36,7 +36,7 @@ class Segment {
   Header& header() const { return *reinterpret_cast<Header*>(mapping_.data()); }
 
   // The server's part.
-  Owned<platform::Beacon> light() const {
+  UniquePtr<platform::Beacon> light() const {
     header().identity.server_process = platform::process_id();
     header().identity.server_birth = platform::process_birth();
     return platform::Beacon::light(names_, generation, header(), access()).value();
@@ -44,15 +44,15 @@ class Segment {
   platform::Signal create_signal() const {
     return platform::Signal::create(names_, generation, "exec", header().exec.sequence, access()).value();
   }
-  platform::TurnLock create_turn_lock() const {
-    return platform::TurnLock::create(names_, generation, header().turn.lock, access()).value();
+  platform::ClientMutex create_client_mutex() const {
+    return platform::ClientMutex::create(names_, generation, header().client_mutex, access()).value();
   }
 
   // A client's part.
   auto take_lease(std::uint32_t number) const { return platform::ClientLease::take(names_, generation, mapping_, number); }
   auto watch() const { return platform::Watch::open(names_, generation, header()); }
   auto open_signal() const { return platform::Signal::open(names_, generation, "exec", header().exec.sequence); }
-  auto open_turn_lock() const { return platform::TurnLock::open(names_, generation, header().turn.lock); }
+  auto open_client_mutex() const { return platform::ClientMutex::open(names_, generation, header().client_mutex); }
 
  private:
   Segment(const Names& names, platform::Mapping mapping) : names_(names), mapping_(std::move(mapping)) {}

@@ -46,7 +46,7 @@ std::string_view outcome(const Result<Done>& answer) { return answer ? "answered
 
 Jobs::Server small_server(const std::string& name) {
   ServerOptions options;
-  options.slots = 1;
+  options.max_calls = 1;
   Jobs::Server server(name, options);
   server.start([](const Job& job) { return answer_to(job); }).value();
   return server;
@@ -79,7 +79,7 @@ void among_reused_ids(const std::string& name) {
 }
 
 std::string try_to_serve(const std::string& name) {
-  const auto made = Jobs::Server::create(name, {.slots = 4096});
+  const auto made = Jobs::Server::create(name, {.max_calls = 4096});
   std::size_t left = 0;
   for (const auto& file : std::filesystem::directory_iterator("/dev/shm")) left += file.path().filename() != "ballast";
   return std::string(made ? "made" : to_string(made.error().code())) + ", " + std::to_string(left) + " files left";

@@ -19,7 +19,7 @@ using Clock = std::chrono::steady_clock;
 
 ServerOptions options_of(std::uint64_t number, unsigned slots = 1) {
   ServerOptions options;
-  options.slots = slots;
+  options.max_calls = slots;
   options.threads = 1 + number % 2;
   options.wait = policy_of(number);
   return options;

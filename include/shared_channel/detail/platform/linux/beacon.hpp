@@ -19,17 +19,17 @@
 #include <climits>
 #include <cstdint>
 
+#include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/platform/linux/memory.hpp>
 #include <shared_channel/detail/platform/linux/signal.hpp>
-#include <shared_channel/detail/pointer.hpp>
 
 namespace shared_channel::detail::platform {
 
 class Beacon {
  public:
   /// Lights the header's `alive` word; it goes out with this object or with the process.
-  static Result<Owned<Beacon>> light(const Names& names, std::uint64_t, Header& header, const Access&) {
-    Owned<Beacon> beacon(new Beacon(header.alive));
+  static Result<UniquePtr<Beacon>> light(const Names& names, std::uint64_t, Header& header, const Access&) {
+    UniquePtr<Beacon> beacon(new Beacon(header.alive));
     if (const int error = beacon->start(); error != 0) {
       return names.error(Errc::system_error, "the thread that marks the server as alive could not start", error);
     }

@@ -15,10 +15,10 @@
 #include <string>
 #include <utility>
 
-#include <shared_channel/detail/layout.hpp>
-#include <shared_channel/detail/name.hpp>
+#include <shared_channel/detail/base/name.hpp>
+#include <shared_channel/detail/base/test_point.hpp>
 #include <shared_channel/detail/platform/linux/process.hpp>
-#include <shared_channel/detail/test_point.hpp>
+#include <shared_channel/detail/protocol/layout.hpp>
 
 namespace shared_channel::detail::platform {
 
@@ -124,7 +124,7 @@ inline bool is_locked(int descriptor, std::uint32_t number) noexcept {
 class Mapping {
  public:
   static Result<Mapping> create(const Names& names, const std::string& object, std::uint64_t bytes, const Access& access) {
-    if (bytes > static_cast<std::uint64_t>(std::numeric_limits<std::ptrdiff_t>::max())) {
+    if (bytes > static_cast<std::uint64_t>((std::numeric_limits<std::ptrdiff_t>::max)())) {
       return names.error(Errc::out_of_memory, "the slots need " + std::to_string(bytes) +
                                                   " bytes, more than this process can address; use fewer slots");
     }

@@ -18,8 +18,8 @@
 #include <string>
 #include <utility>
 
-#include <shared_channel/detail/deadline.hpp>
-#include <shared_channel/detail/list.hpp>
+#include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/base/forward_list.hpp>
 
 namespace shared_channel::detail::platform {
 

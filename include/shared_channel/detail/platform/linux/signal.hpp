@@ -12,11 +12,11 @@
 #include <cstdint>
 #include <string_view>
 
-#include <shared_channel/detail/deadline.hpp>
-#include <shared_channel/detail/layout.hpp>
-#include <shared_channel/detail/name.hpp>
+#include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/base/name.hpp>
+#include <shared_channel/detail/platform/contract.hpp>
 #include <shared_channel/detail/platform/linux/lease.hpp>
-#include <shared_channel/detail/platform/verdicts.hpp>
+#include <shared_channel/detail/protocol/layout.hpp>
 
 namespace shared_channel::detail::platform {
 
@@ -154,10 +154,10 @@ class Signal {
 
 /// The client mutex: a futex that holds its owner's lease number, so that a dead owner is recognised.
 /// Losing a wake-up to a waiter that died with it costs one slice, not the deadline.
-class TurnLock {
+class ClientMutex {
  public:
-  static Result<TurnLock> create(const Names&, std::uint64_t, Word& word, const Access&) { return TurnLock(word); }
-  static Result<TurnLock> open(const Names&, std::uint64_t, Word& word) { return TurnLock(word); }
+  static Result<ClientMutex> create(const Names&, std::uint64_t, Word& word, const Access&) { return ClientMutex(word); }
+  static Result<ClientMutex> open(const Names&, std::uint64_t, Word& word) { return ClientMutex(word); }
 
   /// `me` is the caller's lease number, `leases` the view that tells which others still hold theirs.
   Lock lock(std::uint32_t me, const ClientLease& leases, Deadline& deadline, const Watch& server) noexcept {
@@ -189,7 +189,7 @@ class TurnLock {
  private:
   static constexpr std::uint32_t contended = 0x8000'0000;  // lease numbers leave this bit free
 
-  explicit TurnLock(Word& word) : word_(&word) {}
+  explicit ClientMutex(Word& word) : word_(&word) {}
 
   Word* word_;
 };

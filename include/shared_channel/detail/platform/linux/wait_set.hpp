@@ -18,7 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <shared_channel/detail/pointer.hpp>
+#include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/platform/linux/process.hpp>
 #include <shared_channel/detail/platform/linux/signal.hpp>
 
@@ -111,7 +111,7 @@ class WaitSet {
 };
 
 /// Once notified, for good: an eventfd that poll(2) finds readable.
-class Notifier : public Counted {
+class Notifier : public RefCounted {
  public:
   using Native = int;
   static constexpr Native none = -1;

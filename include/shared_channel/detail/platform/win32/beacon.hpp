@@ -12,9 +12,9 @@
 #include <string>
 #include <utility>
 
+#include <shared_channel/detail/base/unique_ptr.hpp>
+#include <shared_channel/detail/platform/contract.hpp>
 #include <shared_channel/detail/platform/win32/memory.hpp>
-#include <shared_channel/detail/platform/verdicts.hpp>
-#include <shared_channel/detail/pointer.hpp>
 
 /// Tests may set an expression that says when a client is refused the server's process.
 #ifndef SHARED_CHANNEL_TEST_DENY_OPEN_PROCESS
@@ -26,7 +26,7 @@ namespace shared_channel::detail::platform {
 class Beacon {
  public:
   /// Lights the header's `alive` word; it goes out with this object or with the process.
-  static Result<Owned<Beacon>> light(const Names& names, std::uint64_t generation, Header& header,
+  static Result<UniquePtr<Beacon>> light(const Names& names, std::uint64_t generation, Header& header,
                                                const Access& access) {
     const win32::ObjectName ended_name(names, names.part(generation, "ended"));
     auto ended = win32::create_event(names, ended_name, win32::Reset::never, access);
@@ -35,7 +35,7 @@ class Beacon {
     auto alive = win32::create_mutex(names, alive_name, access);
     if (!alive) return std::move(alive).error();
 
-    Owned<Beacon> beacon(new Beacon(header.alive, *std::move(ended), *std::move(alive)));
+    UniquePtr<Beacon> beacon(new Beacon(header.alive, *std::move(ended), *std::move(alive)));
     if (const DWORD failure = beacon->keeper_.take(0); failure != 0) {
       return names.error(Errc::system_error, "the thread that marks the server as alive could not start",
                          static_cast<int>(failure));
@@ -109,7 +109,7 @@ class Watch {
  private:
   friend class Signal;
   friend class WaitSet;
-  friend class TurnLock;
+  friend class ClientMutex;
 
   enum class Found { server, nobody, unknown };
   enum class Outcome { taken, abandoned, timed_out, server_gone };

@@ -7,11 +7,11 @@
 #include <string>
 #include <utility>
 
-#include <shared_channel/detail/layout.hpp>
-#include <shared_channel/detail/name.hpp>
+#include <shared_channel/detail/base/name.hpp>
+#include <shared_channel/detail/base/test_point.hpp>
+#include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/platform/win32/object.hpp>
-#include <shared_channel/detail/pointer.hpp>
-#include <shared_channel/detail/test_point.hpp>
+#include <shared_channel/detail/protocol/layout.hpp>
 
 namespace shared_channel::detail::platform {
 
@@ -201,14 +201,14 @@ class ServerLease {
   /// A process that is being ended keeps its mutex for a moment; nobody else is in the way then.
   static constexpr DWORD patience_ms = 250;
 
-  ServerLease(Mapping mapping, Owned<win32::MutexKeeper> keeper) noexcept
+  ServerLease(Mapping mapping, UniquePtr<win32::MutexKeeper> keeper) noexcept
       : keeper_(std::move(keeper)), mapping_(std::move(mapping)) {}
 
   static Error none(const Names& names) {
     return names.error(Errc::no_server, "no server is running; start it, or set ClientOptions::wait_for_server");
   }
 
-  static Result<Owned<win32::MutexKeeper>> take_name(const Names& names) {
+  static Result<UniquePtr<win32::MutexKeeper>> take_name(const Names& names) {
     auto security = win32::SecurityAttributes::for_us(names);
     if (!security) return std::move(security).error();
     // The colon: no channel's name has one, and a channel may be called "NAME.server".
@@ -220,7 +220,7 @@ class ServerLease {
     }
     if (!mutex) return win32::failed(names, "CreateMutex", name, error);
     if (error == ERROR_ALREADY_EXISTS && !win32::is_ours(mutex.get())) return squatted(names, name);
-    auto keeper = Owned<win32::MutexKeeper>(new win32::MutexKeeper(std::move(mutex)));
+    auto keeper = UniquePtr<win32::MutexKeeper>(new win32::MutexKeeper(std::move(mutex)));
     const DWORD failure = keeper->take(patience_ms);
     if (failure == WAIT_TIMEOUT) {
       return names.error(Errc::name_in_use,
@@ -266,7 +266,7 @@ class ServerLease {
     return looked ? !win32::is_ours(looked.get()) : ::GetLastError() == ERROR_ACCESS_DENIED;
   }
 
-  Owned<win32::MutexKeeper> keeper_;
+  UniquePtr<win32::MutexKeeper> keeper_;
   Mapping mapping_;
 };
 

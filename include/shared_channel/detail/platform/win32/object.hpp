@@ -11,7 +11,7 @@
 #include <string_view>
 #include <utility>
 
-#include <shared_channel/detail/name.hpp>
+#include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/platform/win32/process.hpp>
 
 #include <sddl.h>

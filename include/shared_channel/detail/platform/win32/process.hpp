@@ -26,7 +26,7 @@
 #include <cstdint>
 #include <utility>
 
-#include <shared_channel/detail/deadline.hpp>
+#include <shared_channel/detail/base/deadline.hpp>
 
 // Documented as RtlGenRandom; its header, <ntsecapi.h>, would bring much that other headers define too.
 extern "C" BOOLEAN NTAPI SystemFunction036(PVOID buffer, ULONG bytes);

@@ -7,10 +7,10 @@
 #include <string_view>
 #include <utility>
 
-#include <shared_channel/detail/deadline.hpp>
+#include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/platform/contract.hpp>
 #include <shared_channel/detail/platform/win32/beacon.hpp>
 #include <shared_channel/detail/platform/win32/lease.hpp>
-#include <shared_channel/detail/platform/verdicts.hpp>
 
 namespace shared_channel::detail::platform {
 
@@ -69,20 +69,20 @@ class Signal {
 };
 
 /// The client mutex. The system itself knows a dead owner.
-class TurnLock {
+class ClientMutex {
  public:
-  static Result<TurnLock> create(const Names& names, std::uint64_t generation, Word&, const Access& access) {
+  static Result<ClientMutex> create(const Names& names, std::uint64_t generation, Word&, const Access& access) {
     const win32::ObjectName object(names, names.part(generation, "client"));
     auto mutex = win32::create_mutex(names, object, access);
     if (!mutex) return std::move(mutex).error();
-    return TurnLock(*std::move(mutex));
+    return ClientMutex(*std::move(mutex));
   }
 
-  static Result<TurnLock> open(const Names& names, std::uint64_t generation, Word&) {
+  static Result<ClientMutex> open(const Names& names, std::uint64_t generation, Word&) {
     const win32::ObjectName object(names, names.part(generation, "client"));
     Handle mutex(::OpenMutexW(SYNCHRONIZE, FALSE, object.c_str()));
     if (!mutex) return win32::not_opened(names, "OpenMutex", object, ::GetLastError());
-    return TurnLock(std::move(mutex));
+    return ClientMutex(std::move(mutex));
   }
 
   /// unlock() must follow in the same thread. A dead owner needs no lease to be recognised.
@@ -99,7 +99,7 @@ class TurnLock {
   void unlock() noexcept { ::ReleaseMutex(mutex_.get()); }
 
  private:
-  explicit TurnLock(Handle mutex) noexcept : mutex_(std::move(mutex)) {}
+  explicit ClientMutex(Handle mutex) noexcept : mutex_(std::move(mutex)) {}
 
   Handle mutex_;
 };

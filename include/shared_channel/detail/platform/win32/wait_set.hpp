@@ -11,9 +11,9 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <shared_channel/detail/pointer.hpp>
+#include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/platform/win32/signal.hpp>
-#include <shared_channel/detail/time.hpp>
 
 namespace shared_channel::detail::platform {
 
@@ -74,7 +74,7 @@ class WaitSet {
 };
 
 /// Once notified, for good: a manual-reset event.
-class Notifier : public Counted {
+class Notifier : public RefCounted {
  public:
   using Native = void*;  // HANDLE, without <windows.h>
   static constexpr Native none = nullptr;

@@ -5,11 +5,11 @@
 #include <cstdint>
 #include <string>
 
-#include <shared_channel/detail/connection.hpp>
-#include <shared_channel/detail/deadline.hpp>
-#include <shared_channel/detail/doorbell.hpp>
-#include <shared_channel/detail/protocol.hpp>
-#include <shared_channel/detail/slots.hpp>
+#include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/client/connection.hpp>
+#include <shared_channel/detail/protocol/doorbell.hpp>
+#include <shared_channel/detail/protocol/frame.hpp>
+#include <shared_channel/detail/protocol/slot_protocol.hpp>
 
 namespace shared_channel::detail {
 
@@ -26,7 +26,7 @@ template <class Platform>
 class Call {
   using Connection = detail::Connection<Platform>;
   using Signal = typename Platform::Signal;
-  using TurnLock = typename Platform::TurnLock;
+  using ClientMutex = typename Platform::ClientMutex;
 
  public:
   explicit Call(Connection& connection) noexcept : connection_(connection) {}
@@ -41,7 +41,7 @@ class Call {
   /// Takes the slot of the last call if that is free. Else claim() looks further.
   [[nodiscard]] bool claim_again() noexcept {
     const std::uint32_t last = connection_.hint();
-    return !others_come_first() && got(detail::claim(connection_.slots()[last], connection_.me()), last);
+    return !others_come_first() && got(detail::claim(connection_.slot_array()[last], connection_.me()), last);
   }
 
   /// Takes a slot, waiting for a turn if all are occupied.
@@ -49,16 +49,16 @@ class Call {
     const bool others_first = others_come_first();
     if (!others_first && (try_claim() || try_recover())) return true;
     // Whoever was at the head of the line may have missed a slot because we held it for a moment.
-    if (gave_back_) pass_turn();
+    if (gave_back_) tell_slot_freed();
     // Where others come first, only the line itself tells whether they are still there.
     if (!others_first && deadline.passed()) return fails(service_end_or(Errc::busy));
-    return claim_in_line(deadline);
+    return claim_with_mutex(deadline);
   }
 
   /// Where the request is to be written, after claim().
-  [[nodiscard]] Frame request() const noexcept { return connection_.slots().request(slot()); }
+  [[nodiscard]] Frame request() const noexcept { return connection_.slot_array().request(slot()); }
   /// Where the reply is, after await() succeeded.
-  [[nodiscard]] Frame reply() const noexcept { return connection_.slots().reply(slot()); }
+  [[nodiscard]] Frame reply() const noexcept { return connection_.slot_array().reply(slot()); }
   /// What the handler said when it failed. The length is not trusted.
   [[nodiscard]] std::string text() const {
     const std::uint32_t length = slot().length.load(std::memory_order_relaxed);
@@ -203,7 +203,7 @@ class Call {
   static constexpr nanoseconds repair_interval = std::chrono::milliseconds(10);
 
   [[nodiscard]] Slot& slot() const noexcept { return *slot_; }
-  [[nodiscard]] Turn& turn() const noexcept { return connection_.header().turn; }
+  [[nodiscard]] SlotFreed& slot_freed() const noexcept { return connection_.header().slot_freed; }
 
   /// What a handler may want to know. On our own line, so that it costs nothing to say. The clock is not read for
   /// it: the timeout will do until the deadline is known.
@@ -224,7 +224,7 @@ class Call {
 
   void hold(std::uint32_t index) noexcept {
     index_ = index;
-    slot_ = &connection_.slots()[index];
+    slot_ = &connection_.slot_array()[index];
     holds_ = true;
     connection_.set_hint(index);
     // Before post(), so that whoever looks for the request looks far enough.
@@ -241,14 +241,14 @@ class Call {
     return outcome == Claim::claimed;
   }
 
-  [[nodiscard]] bool others_come_first() const noexcept { return turn().starving.load(std::memory_order_relaxed) != 0; }
+  [[nodiscard]] bool others_come_first() const noexcept { return slot_freed().starving.load(std::memory_order_relaxed) != 0; }
 
   bool try_claim() noexcept {
-    const SlotArray& slots = connection_.slots();
+    const SlotArray& slot_array = connection_.slot_array();
     std::uint32_t index = connection_.hint();
-    for (std::uint32_t tried = 0; tried < slots.count(); ++tried) {
-      if (got(detail::claim(slots[index], connection_.me()), index)) return true;
-      index = index + 1 == slots.count() ? 0 : index + 1;
+    for (std::uint32_t tried = 0; tried < slot_array.count(); ++tried) {
+      if (got(detail::claim(slot_array[index], connection_.me()), index)) return true;
+      index = index + 1 == slot_array.count() ? 0 : index + 1;
     }
     return false;
   }
@@ -263,46 +263,46 @@ class Call {
 
   /// Takes over the first slot whose owner is gone.
   bool try_recover() noexcept {
-    const SlotArray& slots = connection_.slots();
-    for (std::uint32_t index = 0; index < slots.count(); ++index) {
-      const std::uint32_t owner = slots[index].owner.load(std::memory_order_relaxed);
+    const SlotArray& slot_array = connection_.slot_array();
+    for (std::uint32_t index = 0; index < slot_array.count(); ++index) {
+      const std::uint32_t owner = slot_array[index].owner.load(std::memory_order_relaxed);
       if (owner == 0 || owner == connection_.me() || connection_.lease().is_held(owner)) continue;
       SHARED_CHANNEL_TEST_POINT(client_found_dead_owner);
-      if (got(recover(slots[index], owner, connection_.me()), index)) return true;
+      if (got(recover(slot_array[index], owner, connection_.me()), index)) return true;
     }
     return false;
   }
 
   /// Waits behind the callers that came before. Only the head of the line waits for a slot, so that a freed
   /// slot wakes one caller; if it was beaten to the slot by a newcomer, newcomers line up as well.
-  bool claim_in_line(Deadline& deadline) {
-    TurnLock& line = connection_.turn_lock();
+  bool claim_with_mutex(Deadline& deadline) {
+    ClientMutex& line = connection_.client_mutex();
     switch (line.lock(connection_.me(), connection_.lease(), deadline, connection_.server())) {
       case platform::Lock::timed_out: return fails(Errc::busy);
       case platform::Lock::server_gone: return fails(server_end_or(Errc::server_died));
       case platform::Lock::locked: break;
       case platform::Lock::abandoned: break;  // what it protects is made anew by every head
     }
-    SHARED_CHANNEL_TEST_POINT(client_heads_line);
+    SHARED_CHANNEL_TEST_POINT(client_has_mutex);
     const bool has_claimed = claim_as_head(deadline);
-    turn().starving.store(0, std::memory_order_relaxed);
-    turn().announced.store(0, std::memory_order_relaxed);
-    SHARED_CHANNEL_TEST_POINT(client_leaves_line);
+    slot_freed().starving.store(0, std::memory_order_relaxed);
+    slot_freed().announced.store(0, std::memory_order_relaxed);
+    SHARED_CHANNEL_TEST_POINT(client_unlocks_mutex);
     line.unlock();
     return has_claimed;
   }
 
   bool claim_as_head(Deadline& deadline) {
     for (unsigned round = 0;; ++round) {
-      const std::uint32_t ticket = announce_turn(turn());
+      const std::uint32_t ticket = announce_slot_wait(slot_freed());
       if (try_claim() || try_recover()) return true;
       const Errc end = service_end_or(Errc::busy);
       if (end != Errc::busy || deadline.passed()) return fails(end);
-      if (round > 0) turn().starving.store(1, std::memory_order_relaxed);
+      if (round > 0) slot_freed().starving.store(1, std::memory_order_relaxed);
       // A slot that was found damaged waits for the server to reset it.
       if (must_ring(connection_.header().exec)) connection_.exec().ring();
       Deadline slice = deadline.within(repair_interval);
-      connection_.turn().wait(ticket, slice, connection_.server());
+      connection_.slot_freed().wait(ticket, slice, connection_.server());
     }
   }
 
@@ -330,11 +330,11 @@ class Call {
     if (is_concluded_) leave_settled(slot(), sequence_);
     release(slot());
     SHARED_CHANNEL_TEST_POINT(client_released);
-    pass_turn();
+    tell_slot_freed();
   }
 
-  void pass_turn() noexcept {
-    if (must_pass_turn(turn())) [[unlikely]] connection_.turn().ring();
+  void tell_slot_freed() noexcept {
+    if (must_tell_slot_freed(slot_freed())) [[unlikely]] connection_.slot_freed().ring();
   }
 
   Connection& connection_;

@@ -1,7 +1,11 @@
 // One absolute point on the steady clock per call, from which every wait computes what is left.
 #pragma once
 
-#include <shared_channel/detail/time.hpp>
+// All that we need of <chrono>: what libstdc++ includes for waiting until a point in time (compile time).
+#include <mutex>
+#if !defined(__GLIBCXX__)
+#include <chrono>
+#endif
 
 namespace shared_channel::detail {
 

@@ -4,7 +4,7 @@
 //   platform/<system>/memory.hpp    Mapping, ServerLease: named shared memory, and who serves a name
 //   platform/<system>/lease.hpp     ClientLease: is a client's process still there?
 //   platform/<system>/beacon.hpp    Beacon, Watch: is the server still there?
-//   platform/<system>/signal.hpp    Signal, TurnLock: sleeping and waking between processes
+//   platform/<system>/signal.hpp    Signal, ClientMutex: sleeping and waking between processes
 //   platform/<system>/wait_set.hpp  WaitSet, Notifier: sleeping on many signals; telling a loop that is not ours
 //
 // The contract, in words. "Gone" always means: the kernel says that the process has ended. Slowness, a
@@ -25,7 +25,7 @@
 //   Signal       Wakes a thread that sleeps on a word in shared memory. wait(seen, …) sleeps while the word is `seen`
 //                and may return early for no reason; a ring() after the word changed is never lost.
 //                With a Watch it also returns, with Wake::server_gone, when the server ends or dies.
-//   TurnLock     Mutual exclusion of the callers that wait for a slot. Taken from a holder that is gone it answers
+//   ClientMutex     Mutual exclusion of the callers that wait for a slot. Taken from a holder that is gone it answers
 //                `abandoned`: held, but what it protects may be half-done.
 //   WaitSet      Sleeps on up to `capacity` Signals of one server at once, as Signal::wait does on one, and on a word of its own
 //                that changes before each ring(). A ring() ends the wait under way, or else the next one with an older ticket.
@@ -37,41 +37,15 @@
 // Every function that can fail returns a Result whose Error names the channel and keeps the native code.
 #pragma once
 
-#if defined(_WIN32)
-#include <shared_channel/detail/platform/win32.hpp>
-#elif defined(__linux__)
-#include <shared_channel/detail/platform/linux.hpp>
-#else
-#error "SharedChannel knows Win32 and Linux; see detail/platform.hpp for what another system must provide"
-#endif
+namespace shared_channel::detail::platform {
 
-#include <cstdint>
+/// How the server stands, seen from a client.
+enum class Peer { alive, stopped, died };
 
-namespace shared_channel::detail {
+/// Why a wait returned.
+enum class Wake { signalled, timed_out, server_gone };
 
-/// The seam as one type, the Platform of the class templates above it. They are templates so that a program pays for
-/// what it uses of them: a compiler reads the bodies of the others, and that is all.
-struct NativePlatform {
-  using Mapping = platform::Mapping;
-  using ServerLease = platform::ServerLease;
-  using ClientLease = platform::ClientLease;
-  using Beacon = platform::Beacon;
-  using Watch = platform::Watch;
-  using Signal = platform::Signal;
-  using TurnLock = platform::TurnLock;
-  using WaitSet = platform::WaitSet;
-  using Notifier = platform::Notifier;
-  using ForkMark = platform::ForkMark;
-  static std::uint32_t process_id() noexcept { return platform::process_id(); }
-  static std::uint64_t process_birth() noexcept { return platform::process_birth(); }
-  static std::uint64_t random_number() noexcept { return platform::random_number(); }
-  static void rest(nanoseconds time) noexcept { platform::rest(time); }
-};
+/// How an attempt to take the ClientMutex ended.
+enum class Lock { locked, abandoned, timed_out, server_gone };
 
-/// The Platform of a channel with such messages.
-template <class Message>
-struct PlatformOf {
-  using Type = NativePlatform;
-};
-
-}  // namespace shared_channel::detail
+}  // namespace shared_channel::detail::platform

@@ -8,33 +8,34 @@
 #include <string_view>
 #include <utility>
 
-#include <shared_channel/detail/async_call.hpp>
-#include <shared_channel/detail/call.hpp>
-#include <shared_channel/detail/completer.hpp>
-#include <shared_channel/detail/connections.hpp>
-#include <shared_channel/detail/handler.hpp>
-#include <shared_channel/detail/pointer.hpp>
+#include <shared_channel/detail/base/handler_scope.hpp>
+#include <shared_channel/detail/base/ref_ptr.hpp>
+#include <shared_channel/detail/client/async_call.hpp>
+#include <shared_channel/detail/client/call.hpp>
+#include <shared_channel/detail/client/completion.hpp>
+#include <shared_channel/detail/client/current_connection.hpp>
+#include <shared_channel/detail/message/message.hpp>
 
 namespace shared_channel::detail {
 
 template <class Platform>
-class ClientCore : public Counted {
+class ClientCore : public RefCounted {
   using Connection = detail::Connection<Platform>;
-  using Connections = detail::Connections<Platform>;
-  using Use = typename Connections::Use;
+  using CurrentConnection = detail::CurrentConnection<Platform>;
+  using Pin = typename CurrentConnection::Pin;
   using Call = detail::Call<Platform>;
   using AsyncCall = detail::AsyncCall<Platform>;
   using Completer = detail::Completer<Platform>;
   using ForkMark = typename Platform::ForkMark;
 
  public:
-  static Result<Shared<ClientCore>> create(std::string_view name, const Shape& shape, const ClientOptions& options) {
+  static Result<RefPtr<ClientCore>> create(std::string_view name, const Shape& shape, const ClientOptions& options) {
     auto names = Names::make(name, options.scope);
     if (!names) return std::move(names).error();
     if (options.wait.spin < nanoseconds::zero()) {
       return names->error(Errc::invalid_argument, "WaitPolicy::spin is negative; 0 sleeps at once");
     }
-    return Shared<ClientCore>(new ClientCore(*std::move(names), shape, options));
+    return RefPtr<ClientCore>(new ClientCore(*std::move(names), shape, options));
   }
 
   /// One call: `fill` writes the request into its frame and answers `fits`, or how many bytes would not; `read` turns the
@@ -45,50 +46,50 @@ class ClientCore : public Counted {
     if (mark_.in_child()) return forked();
     Result<void> setback;  // how the last server ended
     for (;;) {
-      const Use use = connections_.current();
-      if (!use) {
+      const Pin pin = connection_.current();
+      if (!pin) {
         auto attached = connect(deadline);
         if (attached) continue;
         // That tells more than that there is none.
         const bool none = attached.error().code() == Errc::no_server;
         return !setback && none ? std::move(setback).error() : std::move(attached).error();
       }
-      if (HandlerScope::serves(use->generation())) return would_deadlock();
-      Call call(*use);
+      if (HandlerScope::serves(pin->generation())) return would_deadlock();
+      Call call(*pin);
       if (send(call, deadline, fill) && (call.is_done_at_once() || call.await(deadline))) {
         SHARED_CHANNEL_TEST_POINT(client_reads);
         return read(call.reply());
       }
       setback = explain(call.failure(), call);
-      if (!goes_on(call.failure(), use, deadline)) return std::move(setback).error();
+      if (!goes_on(call.failure(), pin, deadline)) return std::move(setback).error();
     }
   }
 
   /// The first half of a call: sends the request, with the same retries, and returns with the answer outstanding. The call
   /// keeps `self`, which is this core. From then on nobody sends it again, so a dead server is noticed before.
   template <class Fill>
-  Result<Shared<AsyncCall>> begin(const Shared<ClientCore>& self, Deadline deadline, Fill&& fill) {
+  Result<RefPtr<AsyncCall>> begin(const RefPtr<ClientCore>& self, Deadline deadline, Fill&& fill) {
     if (mark_.in_child()) return forked();
     deadline.start();
     Result<void> setback;
     for (;;) {
-      Use use = connections_.current();
-      if (use && use->server().look() != platform::Peer::alive) {
-        connections_.retire(use);
+      Pin pin = connection_.current();
+      if (pin && pin->server().look() != platform::Peer::alive) {
+        connection_.retire(pin);
         continue;
       }
-      if (!use) {
+      if (!pin) {
         auto attached = connect(deadline);
         if (attached) continue;
         const bool none = attached.error().code() == Errc::no_server;
         return !setback && none ? std::move(setback).error() : std::move(attached).error();
       }
-      if (HandlerScope::serves(use->generation())) return would_deadlock();
-      auto call = Shared<AsyncCall>(new AsyncCall(self, std::move(use), deadline));
+      if (HandlerScope::serves(pin->generation())) return would_deadlock();
+      auto call = RefPtr<AsyncCall>(new AsyncCall(self, std::move(pin), deadline));
       if (send(call->call(), deadline, fill)) return call;
       const Failure& failure = call->call().failure();
       setback = explain(failure, call->call());
-      if (!goes_on(failure, call->use(), deadline)) return std::move(setback).error();
+      if (!goes_on(failure, call->pin(), deadline)) return std::move(setback).error();
     }
   }
 
@@ -117,8 +118,8 @@ class ClientCore : public Counted {
 
   [[nodiscard]] bool connected() noexcept {
     if (mark_.in_child()) return false;
-    const Use use = connections_.current();
-    return use && use->server().look() == platform::Peer::alive;
+    const Pin pin = connection_.current();
+    return pin && pin->server().look() == platform::Peer::alive;
   }
 
   /// The error of a reply whose bytes make no sense.
@@ -145,9 +146,9 @@ class ClientCore : public Counted {
   }
 
   /// Whether a call that failed so may be made again, on the next server.
-  bool goes_on(const Failure& failure, const Use& use, Deadline& deadline) noexcept {
+  bool goes_on(const Failure& failure, const Pin& pin, Deadline& deadline) noexcept {
     if (failure.code != Errc::server_died && failure.code != Errc::server_stopped) return false;
-    connections_.retire(use);
+    connection_.retire(pin);
     return failure.execution == Execution::none && !deadline.passed();
   }
 
@@ -187,13 +188,13 @@ class ClientCore : public Counted {
     const ConnectingThread me(*this, deadline);
     if (!me) return names_.error(Errc::timed_out, "another thread was still connecting at the deadline");
     {
-      const Use use = connections_.current();
-      if (use && use->server().look() == platform::Peer::alive) return {};
-      if (use) connections_.retire(use);
+      const Pin pin = connection_.current();
+      if (pin && pin->server().look() == platform::Peer::alive) return {};
+      if (pin) connection_.retire(pin);
     }
     auto connection = Connection::attach(names_, shape_, options_.wait);
     if (!connection) return std::move(connection).error();
-    connections_.install(*std::move(connection));
+    connection_.install(*std::move(connection));
     SHARED_CHANNEL_TEST_POINT(client_connected);
     return {};
   }
@@ -221,7 +222,7 @@ class ClientCore : public Counted {
   static std::string sentence(const Failure& failure, const Call& call) {
     const bool never_ran = failure.execution == Execution::none;
     switch (failure.code) {
-      case Errc::busy: return "every slot stayed occupied until the deadline; raise ServerOptions::slots or the timeout";
+      case Errc::busy: return "every slot stayed occupied until the deadline; raise ServerOptions::max_calls or the timeout";
       case Errc::timed_out:
         return never_ran ? "the server did not take the request before the deadline; it was withdrawn and never runs"
                          : "no answer came before the deadline; the handler may still be running and its answer will be dropped";
@@ -247,7 +248,7 @@ class ClientCore : public Counted {
   ClientOptions options_;
   ForkMark mark_;
   std::mutex connecting_;
-  Connections connections_;
+  CurrentConnection connection_;
   Completer completer_;
 };
 

@@ -8,22 +8,22 @@
 #include <cstring>
 #include <string_view>
 
-#include <shared_channel/detail/doorbell.hpp>
-#include <shared_channel/detail/generation.hpp>
-#include <shared_channel/detail/pointer.hpp>
-#include <shared_channel/detail/protocol.hpp>
-#include <shared_channel/detail/server_link.hpp>
-#include <shared_channel/detail/slots.hpp>
+#include <shared_channel/detail/base/unique_ptr.hpp>
+#include <shared_channel/detail/protocol/doorbell.hpp>
+#include <shared_channel/detail/protocol/frame.hpp>
+#include <shared_channel/detail/protocol/slot_protocol.hpp>
+#include <shared_channel/detail/server/generation.hpp>
+#include <shared_channel/detail/server/link.hpp>
 
 namespace shared_channel::detail {
 
 /// Everything is thread-safe: whoever took a call has its desk until leave().
 template <class Platform>
-class Desks {
+class ServerSlots {
   using Generation = detail::Generation<Platform>;
 
  public:
-  explicit Desks(Generation& generation) : generation_(generation), desk_(Owned<Desk[]>(generation.slots().count())) {}
+  explicit ServerSlots(Generation& generation) : generation_(generation), locks_(UniquePtr<SlotLock[]>(generation.slot_array().count())) {}
 
   /// A call that waits in any slot that was ever used.
   TakenCall take_any() noexcept {
@@ -40,18 +40,18 @@ class Desks {
   [[nodiscard]] bool has_posted() const noexcept {
     const std::uint32_t used = used_slots();
     for (std::uint32_t index = 0; index < used; ++index) {
-      if (!desk_[index].is_locked() && is_posted(index)) return true;
+      if (!locks_[index].is_locked() && is_posted(index)) return true;
     }
     return false;
   }
   /// Whether a call waits in this slot, whoever is at its desk.
   [[nodiscard]] bool is_posted(std::uint32_t index) const noexcept {
-    return is_waiting(desk_[index], load_request(slots()[index]));
+    return is_waiting(locks_[index], load_request(slot_array()[index]));
   }
 
   /// Answers everything that was posted and not taken with "the server stopped".
   void refuse_all() noexcept {
-    for (std::uint32_t index = 0; index < slots().count(); ++index) {
+    for (std::uint32_t index = 0; index < slot_array().count(); ++index) {
       if (const TakenCall call = examine(index)) leave(call, Phase::refused);
     }
   }
@@ -68,32 +68,32 @@ class Desks {
   /// Ends the call and leaves its desk.
   void leave(TakenCall call, Phase outcome) noexcept {
     conclude(call, outcome);
-    SHARED_CHANNEL_TEST_POINT(server_leaves_desk);
-    desk_[call.index].unlock();
+    SHARED_CHANNEL_TEST_POINT(server_unlocks_slot);
+    locks_[call.index].unlock();
   }
 
   /// Whether the caller still waits for the answer.
   [[nodiscard]] bool is_wanted(TakenCall call) const noexcept {
     const Slot& slot = *call.slot;
-    const bool is_answered = desk_[call.index].concluded.load(std::memory_order_relaxed) == call.sequence;
+    const bool is_answered = locks_[call.index].concluded.load(std::memory_order_relaxed) == call.sequence;
     return !is_answered && load_request(slot).is(Phase::posted, call.sequence) &&
            generation_.leases().is_held(slot.owner.load(std::memory_order_relaxed));
   }
 
   /// Whoever waits for a slot may look again.
-  void pass_turn() noexcept {
-    if (must_pass_turn(generation_.header().turn)) generation_.turn().ring();
+  void tell_slot_freed() noexcept {
+    if (must_tell_slot_freed(generation_.header().slot_freed)) generation_.slot_freed().ring();
   }
 
   /// Slots found in a state that no correct peer leaves, and reset.
   [[nodiscard]] std::uint64_t damaged() const noexcept { return damaged_.load(std::memory_order_relaxed); }
 
  private:
-  [[nodiscard]] const SlotArray& slots() const noexcept { return generation_.slots(); }
+  [[nodiscard]] const SlotArray& slot_array() const noexcept { return generation_.slot_array(); }
 
   [[nodiscard]] std::uint32_t used_slots() const noexcept {
     const std::uint32_t stated = generation_.header().high_water.load(std::memory_order_acquire);
-    return stated < slots().count() ? stated : slots().count();
+    return stated < slot_array().count() ? stated : slot_array().count();
   }
 
   /// One look at `count` of the `used` slots, from where the last look ended: all callers are served in turn. `used` was loaded
@@ -113,46 +113,46 @@ class Desks {
 
   /// Takes the call that waits in a slot, if one does.
   TakenCall examine(std::uint32_t index) noexcept {
-    Slot& slot = slots()[index];
-    Desk& desk = desk_[index];
-    if (const State seen = load_request(slot); !is_waiting(desk, seen)) {
-      if (looks_executing(slot, seen) || has_lost_reply(slot, desk, seen)) repair(index, seen);
+    Slot& slot = slot_array()[index];
+    SlotLock& lock = locks_[index];
+    if (const State seen = load_request(slot); !is_waiting(lock, seen)) {
+      if (looks_executing(slot, seen) || has_lost_reply(slot, lock, seen)) repair(index, seen);
       return {};
     }
-    if (!desk.try_lock()) return {};
-    SHARED_CHANNEL_TEST_POINT(server_at_desk);
+    if (!lock.try_lock()) return {};
+    SHARED_CHANNEL_TEST_POINT(server_locked_slot);
     const State request = load_request(slot);
-    const Take outcome = take(slot, desk, request);
+    const Take outcome = take(slot, lock, request);
     if (outcome == Take::taken) [[likely]] return {&slot, index, request.sequence()};
-    if (outcome == Take::let_go) pass_turn();
-    desk.unlock();
+    if (outcome == Take::let_go) tell_slot_freed();
+    lock.unlock();
     return {};
   }
 
   /// Ends what a slot waits for that looks damaged, if no worker is at its desk and it still does.
   void repair(std::uint32_t index, State request) noexcept {
-    Slot& slot = slots()[index];
-    Desk& desk = desk_[index];
-    if (!desk.try_lock()) return;
+    Slot& slot = slot_array()[index];
+    SlotLock& lock = locks_[index];
+    if (!lock.try_lock()) return;
     const bool is_executing = looks_executing(slot, request);
-    const bool has_lost = has_lost_reply(slot, desk, request);
+    const bool has_lost = has_lost_reply(slot, lock, request);
     if (is_executing) let_go(slot, request.sequence());
     if (has_lost) conclude({&slot, index, request.sequence()}, Phase::damaged);
-    desk.unlock();
-    if (is_executing) pass_turn();
+    lock.unlock();
+    if (is_executing) tell_slot_freed();
     if (is_executing || has_lost) damaged_.fetch_add(1, std::memory_order_relaxed);
   }
 
   void conclude(TakenCall call, Phase outcome) noexcept {
-    switch (finish(*call.slot, desk_[call.index], call.sequence, outcome)) {
+    switch (finish(*call.slot, locks_[call.index], call.sequence, outcome)) {
       case Finish::nothing: break;
       case Finish::wake: generation_.done(call.index).ring(); break;
-      case Finish::pass_turn: pass_turn(); break;
+      case Finish::tell_slot_freed: tell_slot_freed(); break;
     }
   }
 
   Generation& generation_;
-  Owned<Desk[]> desk_;
+  UniquePtr<SlotLock[]> locks_;
   std::atomic<std::uint32_t> cursor_{0};  // where the next scan begins
   std::atomic<std::uint64_t> damaged_{0};
 };

@@ -12,8 +12,9 @@
 #include <utility>
 
 #include <shared_channel/call_context.hpp>
-#include <shared_channel/detail/message.hpp>
-#include <shared_channel/detail/protocol.hpp>
+#include <shared_channel/detail/base/stored.hpp>
+#include <shared_channel/detail/message/message.hpp>
+#include <shared_channel/detail/protocol/slot_protocol.hpp>
 #include <shared_channel/responder.hpp>
 #include <shared_channel/result.hpp>
 
@@ -87,17 +88,6 @@ constexpr bool check_handler() {
   return true;
 }
 
-/// Whether a callable can be empty (function pointer, std::function), and is.
-template <class Handler>
-bool is_empty(const Handler& handler) noexcept {
-  if constexpr (std::is_pointer_v<Handler> ||
-                (std::is_constructible_v<Handler, std::nullptr_t> && std::is_constructible_v<bool, const Handler&>)) {
-    return !static_cast<bool>(handler);
-  } else {
-    return false;
-  }
-}
-
 /// How a handler left its call: concluded with this phase, or deferred to its Responder.
 using Outcome = Phase;
 inline constexpr Outcome deferred = Phase::idle;
@@ -167,7 +157,7 @@ Outcome invoke_bytes(Handler& handler, const Call& call) {
   const auto answer = [&](std::span<const std::byte> request) {
     const std::size_t bytes = call_with(handler, call, request, span_of(reply.fixed(), reply.capacity()));
     const bool has_room = bytes <= reply.capacity();
-    has_room ? reply.settle(bytes) : reply.refuse(bytes);
+    has_room ? reply.commit(bytes) : reply.refuse(bytes);
     outcome = has_room ? Phase::done : Phase::oversized;
     return true;
   };
@@ -205,48 +195,5 @@ Outcome invoke(Handler& handler, const Call& call) {
     });
   }
 }
-
-/// Marks the calling thread as being inside a handler of one channel generation, so that a call from
-/// there to the same channel, which might wait for itself, is refused.
-class HandlerScope {
- public:
-  HandlerScope(std::uint64_t generation, TakenCall call) noexcept
-      : generation_(generation), index_(call.index), sequence_(call.sequence), outer_(innermost()) {
-    innermost() = this;
-  }
-  ~HandlerScope() { innermost() = outer_; }
-  HandlerScope(const HandlerScope&) = delete;
-  HandlerScope& operator=(const HandlerScope&) = delete;
-
-  /// Leaves it to the handler of this call, if that is running on the calling thread, to answer after all.
-  static bool leave_unanswered(std::uint64_t generation, TakenCall call) noexcept {
-    for (HandlerScope* scope = innermost(); scope != nullptr; scope = scope->outer_) {
-      if (scope->generation_ == generation && scope->index_ == call.index && scope->sequence_ == call.sequence) {
-        return scope->unanswered_ = true;
-      }
-    }
-    return false;
-  }
-  [[nodiscard]] bool is_unanswered() const noexcept { return unanswered_; }
-
-  static bool serves(std::uint64_t generation) noexcept {
-    for (const HandlerScope* scope = innermost(); scope != nullptr; scope = scope->outer_) {
-      if (scope->generation_ == generation) return true;
-    }
-    return false;
-  }
-
- private:
-  static HandlerScope*& innermost() noexcept {
-    thread_local HandlerScope* scope = nullptr;
-    return scope;
-  }
-
-  std::uint64_t generation_;
-  std::uint32_t index_;
-  std::uint32_t sequence_;
-  HandlerScope* outer_;
-  bool unanswered_ = false;
-};
 
 }  // namespace shared_channel::detail

@@ -12,9 +12,9 @@
 #include <thread>
 #include <utility>
 
-#include <shared_channel/detail/async_call.hpp>
-#include <shared_channel/detail/list.hpp>
-#include <shared_channel/detail/pointer.hpp>
+#include <shared_channel/detail/base/forward_list.hpp>
+#include <shared_channel/detail/base/ref_ptr.hpp>
+#include <shared_channel/detail/client/async_call.hpp>
 
 namespace shared_channel::detail {
 
@@ -52,11 +52,11 @@ class Watcher {
     const std::size_t load = load_.load(std::memory_order_acquire);
     return load == 0 || (load < WaitSet::capacity && connection_ == &connection);
   }
-  void add(Shared<AsyncCall> call) {
+  void add(RefPtr<AsyncCall> call) {
     {
       const std::lock_guard lock(mutex_);
       call->watch(bell_, thread_.get_id());
-      connection_ = &*call->use();
+      connection_ = &*call->pin();
       load_.fetch_add(1, std::memory_order_relaxed);
       arrived_[arrived_count_++] = std::move(call);
     }
@@ -78,7 +78,7 @@ class Watcher {
       take_arrived();
       if (closing) return end_all();
       // What is known of one server must not reach a call that comes while its calls' callbacks run: it may be of the next.
-      if (!settle(std::exchange(server, platform::Peer::alive))) server = calls().empty() ? idle() : wait();
+      if (!let_ended_go(std::exchange(server, platform::Peer::alive))) server = calls().empty() ? idle() : wait();
     }
   }
 
@@ -90,21 +90,21 @@ class Watcher {
   }
 
   /// Lets the calls go that have ended, and does what was to happen then. True if there were any.
-  bool settle(platform::Peer server) {
+  bool let_ended_go(platform::Peer server) {
     const auto now = Clock::now();
     std::size_t left = 0;  // those go to the front
-    for (Shared<AsyncCall>& call : calls()) {
-      if (!call->settle(now, server)) std::swap(calls_[left++], call);
+    for (RefPtr<AsyncCall>& call : calls()) {
+      if (!call->end_if_due(now, server)) std::swap(calls_[left++], call);
     }
     const auto over = calls().subspan(left);
     if (over.empty()) return false;
     load_.fetch_sub(over.size(), std::memory_order_release);
-    for (Shared<AsyncCall>& call : over) resume(call);
+    for (RefPtr<AsyncCall>& call : over) resume(call);
     count_ = left;
     return true;
   }
 
-  static void resume(Shared<AsyncCall>& call) {
+  static void resume(RefPtr<AsyncCall>& call) {
     SHARED_CHANNEL_TEST_POINT(client_call_resumes);
     call->resume();
     call = nullptr;
@@ -132,7 +132,7 @@ class Watcher {
     if (spin_.poll(look, [&any] { return any.call().is_server_gone(); }, first)) return platform::Peer::alive;
     if (spin_.never_sleeps()) return any.call().server();
     Deadline slice = first.within(Call::backstop);
-    const auto outcome = bell_.sleep([this] { return announce(); }, slice, &any.use()->server());
+    const auto outcome = bell_.sleep([this] { return announce(); }, slice, &any.pin()->server());
     SHARED_CHANNEL_TEST_POINT(client_watcher_woke);
     if (outcome != platform::Wake::server_gone) return platform::Peer::alive;
     return any.call().is_server_gone() ? any.call().server() : platform::Peer::died;
@@ -149,14 +149,14 @@ class Watcher {
   }
 
   void end_all() {
-    for (Shared<AsyncCall>& call : calls()) {
+    for (RefPtr<AsyncCall>& call : calls()) {
       call->orphan();
       resume(call);
     }
     count_ = 0;
   }
 
-  [[nodiscard]] std::span<Shared<AsyncCall>> calls() noexcept { return {calls_.data(), count_}; }
+  [[nodiscard]] std::span<RefPtr<AsyncCall>> calls() noexcept { return {calls_.data(), count_}; }
 
   WatcherBell bell_;
   AdaptiveSpin spin_;  // of its own: the plain calls' one must not learn from ours
@@ -164,9 +164,9 @@ class Watcher {
   std::atomic<std::size_t> load_{0};  // calls that arrived and were not yet let go
   const Connection* connection_ = nullptr;  // theirs; meaningless while there are none
   std::mutex mutex_;
-  std::array<Shared<AsyncCall>, WaitSet::capacity> arrived_;
+  std::array<RefPtr<AsyncCall>, WaitSet::capacity> arrived_;
   std::size_t arrived_count_ = 0;
-  std::array<Shared<AsyncCall>, WaitSet::capacity> calls_;  // the thread's own
+  std::array<RefPtr<AsyncCall>, WaitSet::capacity> calls_;  // the thread's own
   std::size_t count_ = 0;
   std::array<Entry, WaitSet::capacity> entries_;
   std::thread thread_;
@@ -183,7 +183,7 @@ class Completer {
 
   /// Has the call end by itself, if nobody watches it yet. False: it has ended, because the client has, or because there was no
   /// thread to be had.
-  bool add(const Shared<AsyncCall>& call) {
+  bool add(const RefPtr<AsyncCall>& call) {
     const std::lock_guard lock(mutex_);
     if (call->is_watched()) return true;
     if (closed_) {
@@ -191,7 +191,7 @@ class Completer {
       return false;
     }
     for (Watcher& watcher : watchers_) {
-      if (!watcher.has_room_for(*call->use())) continue;
+      if (!watcher.has_room_for(*call->pin())) continue;
       watcher.add(call);
       return true;
     }

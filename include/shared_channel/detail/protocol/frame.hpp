@@ -6,7 +6,7 @@
 #include <cstring>
 #include <limits>
 
-#include <shared_channel/detail/layout.hpp>
+#include <shared_channel/detail/protocol/layout.hpp>
 
 namespace shared_channel::detail {
 
@@ -30,7 +30,7 @@ class Frame {
 
   /// For a writer that does not know beforehand how much of capacity() it will use: once it has written at fixed(), a message
   /// that turned out short moves to where short ones are looked for.
-  void settle(std::size_t bytes) const noexcept {
+  void commit(std::size_t bytes) const noexcept {
     if (at(bytes) != area_) std::memcpy(at(bytes), area_, bytes);
     set_length(bytes);
   }

@@ -9,14 +9,14 @@
 #include <string>
 #include <utility>
 
-#include <shared_channel/detail/layout.hpp>
-#include <shared_channel/detail/list.hpp>
-#include <shared_channel/detail/name.hpp>
-#include <shared_channel/detail/platform.hpp>
-#include <shared_channel/detail/pointer.hpp>
-#include <shared_channel/detail/protocol.hpp>
-#include <shared_channel/detail/slots.hpp>
-#include <shared_channel/detail/spin.hpp>
+#include <shared_channel/detail/base/forward_list.hpp>
+#include <shared_channel/detail/base/name.hpp>
+#include <shared_channel/detail/base/unique_ptr.hpp>
+#include <shared_channel/detail/platform/platform.hpp>
+#include <shared_channel/detail/protocol/frame.hpp>
+#include <shared_channel/detail/protocol/layout.hpp>
+#include <shared_channel/detail/protocol/slot_protocol.hpp>
+#include <shared_channel/detail/wait/spin.hpp>
 
 namespace shared_channel::detail {
 
@@ -29,11 +29,11 @@ class Connection {
   using ClientLease = typename Platform::ClientLease;
   using Watch = typename Platform::Watch;
   using Signal = typename Platform::Signal;
-  using TurnLock = typename Platform::TurnLock;
+  using ClientMutex = typename Platform::ClientMutex;
 
  public:
   /// Finds the live server of `names` and attaches to it. Nothing in shared memory is believed before it is checked.
-  static Result<Owned<Connection>> attach(const Names& names, const Shape& shape, WaitPolicy policy) {
+  static Result<UniquePtr<Connection>> attach(const Names& names, const Shape& shape, WaitPolicy policy) {
     // A server may be replaced between two of these steps; then the next round finds its successor.
     constexpr int rounds = 8;
     for (int round = 1;; ++round) {
@@ -49,12 +49,12 @@ class Connection {
   [[nodiscard]] std::uint32_t me() const noexcept { return me_; }
   [[nodiscard]] std::uint32_t process() const noexcept { return process_; }
   [[nodiscard]] Header& header() const noexcept { return *reinterpret_cast<Header*>(segment_.data()); }
-  [[nodiscard]] const SlotArray& slots() const noexcept { return slots_; }
+  [[nodiscard]] const SlotArray& slot_array() const noexcept { return slots_; }
   [[nodiscard]] const ClientLease& lease() const noexcept { return lease_; }
   [[nodiscard]] const Watch& server() const noexcept { return server_; }
   [[nodiscard]] Signal& exec() noexcept { return exec_; }
-  [[nodiscard]] Signal& turn() noexcept { return turn_; }
-  [[nodiscard]] TurnLock& turn_lock() noexcept { return turn_lock_; }
+  [[nodiscard]] Signal& slot_freed() noexcept { return slot_freed_; }
+  [[nodiscard]] ClientMutex& client_mutex() noexcept { return client_mutex_; }
   [[nodiscard]] AdaptiveSpin& spin() noexcept { return spin_; }
 
   [[nodiscard]] const Names& names() const noexcept { return names_; }
@@ -80,29 +80,29 @@ class Connection {
   }
 
  private:
-  Connection(const Names& names, Mapping segment, const SlotArray& slots, std::uint64_t generation,
+  Connection(const Names& names, Mapping segment, const SlotArray& slot_array, std::uint64_t generation,
              std::uint32_t me, ClientLease lease, Watch server, Signal exec,
-             Signal turn, TurnLock turn_lock, WaitPolicy policy)
+             Signal slot_freed, ClientMutex client_mutex, WaitPolicy policy)
       : names_(names),
         segment_(std::move(segment)),
-        slots_(slots),
+        slots_(slot_array),
         generation_(generation),
         me_(me),
         lease_(std::move(lease)),
         server_(std::move(server)),
         exec_(std::move(exec)),
-        turn_(std::move(turn)),
-        turn_lock_(std::move(turn_lock)),
-        done_(Owned<std::atomic<Signal*>[]>(slots.count())),
+        slot_freed_(std::move(slot_freed)),
+        client_mutex_(std::move(client_mutex)),
+        done_(UniquePtr<std::atomic<Signal*>[]>(slot_array.count())),
         spin_(policy) {}
 
-  static Result<Owned<Connection>> attach_to(std::uint64_t generation, const Names& names,
+  static Result<UniquePtr<Connection>> attach_to(std::uint64_t generation, const Names& names,
                                                        const Shape& shape, WaitPolicy policy) {
     auto segment = Mapping::open(names, names.segment(generation));
     if (!segment) return std::move(segment).error();
     SHARED_CHANNEL_TEST_POINT(client_mapped);
-    auto slots = check(names, *segment, generation, shape);
-    if (!slots) return std::move(slots).error();
+    auto slot_array = check(names, *segment, generation, shape);
+    if (!slot_array) return std::move(slot_array).error();
     Header& header = *reinterpret_cast<Header*>(segment->data());
 
     auto server = Watch::open(names, generation, header);
@@ -116,13 +116,13 @@ class Connection {
     SHARED_CHANNEL_TEST_POINT(client_leased);
     auto exec = Signal::open(names, generation, "exec", header.exec.sequence);
     if (!exec) return std::move(exec).error();
-    auto turn = Signal::open(names, generation, "turn", header.turn.sequence);
-    if (!turn) return std::move(turn).error();
-    auto turn_lock = TurnLock::open(names, generation, header.turn.lock);
-    if (!turn_lock) return std::move(turn_lock).error();
-    return Owned<Connection>(new Connection(names, *std::move(segment), *slots, generation, me,
+    auto slot_freed = Signal::open(names, generation, "slot_freed", header.slot_freed.sequence);
+    if (!slot_freed) return std::move(slot_freed).error();
+    auto client_mutex = ClientMutex::open(names, generation, header.client_mutex);
+    if (!client_mutex) return std::move(client_mutex).error();
+    return UniquePtr<Connection>(new Connection(names, *std::move(segment), *slot_array, generation, me,
                                                       *std::move(lease), *std::move(server), *std::move(exec),
-                                                      *std::move(turn), *std::move(turn_lock), policy));
+                                                      *std::move(slot_freed), *std::move(client_mutex), policy));
   }
 
   /// Compares the segment's identity, read once, with what this program was compiled for.
@@ -143,16 +143,16 @@ class Connection {
     if (identity.shape != agreed) {
       return mismatch("this program expects " + describe(shape) + ", the server has " + describe(identity.shape));
     }
-    if (identity.generation != generation || identity.slots == 0 || identity.slots > max_slots ||
+    if (identity.generation != generation || identity.slot_count == 0 || identity.slot_count > max_slots ||
         agreed.request_size > largest_message || agreed.reply_size > largest_message) {
       return names.error(Errc::corrupt, "the segment's header holds impossible values");
     }
-    const Geometry geometry = Geometry::of(agreed, identity.slots);
+    const Geometry geometry = Geometry::of(agreed, identity.slot_count);
     if (geometry.total_bytes != identity.total_bytes || geometry.total_bytes > segment.size()) {
       return mismatch("the segment has " + std::to_string(segment.size()) + " bytes where " +
                       std::to_string(geometry.total_bytes) + " are needed");
     }
-    return SlotArray(segment.data(), agreed, identity.slots);
+    return SlotArray(segment.data(), agreed, identity.slot_count);
   }
 
   /// How long messages of variable length may get is the server's to say.
@@ -184,11 +184,11 @@ class Connection {
   ClientLease lease_;
   Watch server_;
   Signal exec_;
-  Signal turn_;
-  TurnLock turn_lock_;
+  Signal slot_freed_;
+  ClientMutex client_mutex_;
   std::mutex opening_;
   List<Signal> opened_;
-  Owned<std::atomic<Signal*>[]> done_;
+  UniquePtr<std::atomic<Signal*>[]> done_;
   AdaptiveSpin spin_;
   std::atomic<std::uint32_t> hint_{0};
 };

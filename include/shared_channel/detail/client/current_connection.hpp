@@ -19,29 +19,29 @@
 #include <mutex>
 #include <utility>
 
-#include <shared_channel/detail/connection.hpp>
-#include <shared_channel/detail/list.hpp>
-#include <shared_channel/detail/pointer.hpp>
+#include <shared_channel/detail/base/forward_list.hpp>
+#include <shared_channel/detail/base/unique_ptr.hpp>
+#include <shared_channel/detail/client/connection.hpp>
 
 namespace shared_channel::detail {
 
 template <class Platform>
-class Connections {
+class CurrentConnection {
   using Connection = detail::Connection<Platform>;
 
   struct Cell {
     std::atomic<std::uint32_t> users{0};
-    Owned<Connection> connection;
+    UniquePtr<Connection> connection;
   };
 
  public:
   /// Keeps the connection that was current when it was made open. Empty if there was none.
-  class Use {
+  class Pin {
    public:
-    Use() = default;
-    Use(Use&& other) noexcept : owner_(other.owner_), cell_(std::exchange(other.cell_, nullptr)) {}
-    Use& operator=(Use&&) = delete;
-    ~Use() {
+    Pin() = default;
+    Pin(Pin&& other) noexcept : owner_(other.owner_), cell_(std::exchange(other.cell_, nullptr)) {}
+    Pin& operator=(Pin&&) = delete;
+    ~Pin() {
       if (cell_ != nullptr) owner_->leave(cell_);
     }
 
@@ -49,29 +49,29 @@ class Connections {
     Connection& operator*() const noexcept { return *cell_->connection; }
     Connection* operator->() const noexcept { return cell_->connection.get(); }
 
-    /// See Connections::retire().
+    /// See CurrentConnection::retire().
     void retire() const noexcept { owner_->retire(*this); }
 
    private:
-    friend class Connections;
-    Use(Connections* owner, Cell* cell) : owner_(owner), cell_(cell) {}
+    friend class CurrentConnection;
+    Pin(CurrentConnection* owner, Cell* cell) : owner_(owner), cell_(cell) {}
 
-    Connections* owner_ = nullptr;
+    CurrentConnection* owner_ = nullptr;
     Cell* cell_ = nullptr;
   };
 
-  Use current() noexcept {
+  Pin current() noexcept {
     for (;;) {
       Cell* cell = current_.load(std::memory_order_acquire);  // U1
       if (cell == nullptr) return {};
       cell->users.fetch_add(1, std::memory_order_seq_cst);                           // U2
-      if (current_.load(std::memory_order_seq_cst) == cell) return Use(this, cell);  // U3
+      if (current_.load(std::memory_order_seq_cst) == cell) return Pin(this, cell);  // U3
       leave(cell);
     }
   }
 
   /// Makes `connection` the current one. There must be none.
-  void install(Owned<Connection> connection) {
+  void install(UniquePtr<Connection> connection) {
     const std::lock_guard lock(mutex_);
     Cell& cell = unused_cell();
     cell.connection = std::move(connection);
@@ -79,8 +79,8 @@ class Connections {
   }
 
   /// No new user gets `use`'s connection any more; it closes when its last user leaves.
-  void retire(const Use& use) noexcept {
-    Cell* cell = use.cell_;
+  void retire(const Pin& pin) noexcept {
+    Cell* cell = pin.cell_;
     current_.compare_exchange_strong(cell, nullptr, std::memory_order_seq_cst);  // T1; T2 is in leave()
   }
 

@@ -8,11 +8,11 @@
 #include <string>
 #include <utility>
 
-#include <shared_channel/detail/layout.hpp>
-#include <shared_channel/detail/name.hpp>
-#include <shared_channel/detail/platform.hpp>
-#include <shared_channel/detail/pointer.hpp>
-#include <shared_channel/detail/slots.hpp>
+#include <shared_channel/detail/base/name.hpp>
+#include <shared_channel/detail/base/unique_ptr.hpp>
+#include <shared_channel/detail/platform/platform.hpp>
+#include <shared_channel/detail/protocol/frame.hpp>
+#include <shared_channel/detail/protocol/layout.hpp>
 #include <shared_channel/options.hpp>
 
 namespace shared_channel::detail {
@@ -24,16 +24,16 @@ class Generation {
   using ClientLease = typename Platform::ClientLease;
   using Beacon = typename Platform::Beacon;
   using Signal = typename Platform::Signal;
-  using TurnLock = typename Platform::TurnLock;
+  using ClientMutex = typename Platform::ClientMutex;
 
  public:
   /// `shape_for` makes the channel's Shape from options that have been checked. On an error nothing is left behind.
   template <class ShapeFor>
-  static Result<Owned<Generation>> make(const Names& names, const ServerOptions& options, ShapeFor&& shape_for) {
+  static Result<UniquePtr<Generation>> make(const Names& names, const ServerOptions& options, ShapeFor&& shape_for) {
     if (auto valid = check(names, options); !valid) return std::move(valid).error();
     auto lease = ServerLease::acquire(names, options.access);
     if (!lease) return std::move(lease).error();
-    Owned<Generation> generation(new Generation(names, *std::move(lease)));
+    UniquePtr<Generation> generation(new Generation(names, *std::move(lease)));
     if (auto made = generation->make_all(options, shape_for(options)); !made) return std::move(made).error();
     return generation;
   }
@@ -48,11 +48,11 @@ class Generation {
 
   [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
   [[nodiscard]] Header& header() const noexcept { return *reinterpret_cast<Header*>(segment_->data()); }
-  [[nodiscard]] const SlotArray& slots() const noexcept { return slots_; }
+  [[nodiscard]] const SlotArray& slot_array() const noexcept { return slots_; }
   /// A view of the clients' leases.
   [[nodiscard]] const ClientLease& leases() const noexcept { return *leases_; }
   [[nodiscard]] Signal& exec() noexcept { return *exec_; }
-  [[nodiscard]] Signal& turn() noexcept { return *turn_; }
+  [[nodiscard]] Signal& slot_freed() noexcept { return *slot_freed_; }
   [[nodiscard]] Signal& done(std::uint32_t index) noexcept { return *done_[index]; }
 
  private:
@@ -63,7 +63,7 @@ class Generation {
       return names.error(Errc::invalid_argument, std::string("ServerOptions::") + what + " is " + std::to_string(value) +
                                                      "; it must be from 1 to " + std::to_string(most));
     };
-    if (options.slots == 0 || options.slots > max_slots) return range("slots", options.slots, max_slots);
+    if (options.max_calls == 0 || options.max_calls > max_slots) return range("max_calls", options.max_calls, max_slots);
     if (options.threads == 0 || options.threads > max_threads) return range("threads", options.threads, max_threads);
     for (const std::size_t bytes : {options.max_request_bytes, options.max_reply_bytes}) {
       if (bytes == 0 || bytes > max_message_bytes) {
@@ -88,13 +88,13 @@ class Generation {
     record.announced.store(number_, std::memory_order_seq_cst);
     SHARED_CHANNEL_TEST_POINT(server_announced_generation);
 
-    const Geometry geometry = Geometry::of(shape, options.slots);
+    const Geometry geometry = Geometry::of(shape, options.max_calls);
     auto segment = Mapping::create(names_, names_.segment(number_), geometry.total_bytes, options.access);
     if (!segment) return std::move(segment).error();
     segment_.emplace(*std::move(segment));
-    slots_ = SlotArray(segment_->data(), shape, options.slots);
+    slots_ = SlotArray(segment_->data(), shape, options.max_calls);
     leases_.emplace(ClientLease::observer(names_, number_, *segment_));
-    write_identity(shape, options.slots, geometry);
+    write_identity(shape, options.max_calls, geometry);
     SHARED_CHANNEL_TEST_POINT(server_identified);
     if (auto made = make_signals(options); !made) return made;
     SHARED_CHANNEL_TEST_POINT(server_made_signals);
@@ -127,10 +127,10 @@ class Generation {
     return number != 0 ? number : 1;  // 0 means none
   }
 
-  void write_identity(const Shape& shape, std::uint32_t slots, const Geometry& geometry) noexcept {
+  void write_identity(const Shape& shape, std::uint32_t slot_count, const Geometry& geometry) noexcept {
     Identity& identity = header().identity;
     identity.version = abi_version;
-    identity.slots = slots;
+    identity.slot_count = slot_count;
     identity.total_bytes = geometry.total_bytes;
     identity.generation = number_;
     identity.shape = shape;
@@ -146,19 +146,19 @@ class Generation {
     };
     auto exec = make("exec", header().exec.sequence);
     if (!exec) return std::move(exec).error();
-    auto turn = make("turn", header().turn.sequence);
-    if (!turn) return std::move(turn).error();
-    auto turn_lock = TurnLock::create(names_, number_, header().turn.lock, options.access);
-    if (!turn_lock) return std::move(turn_lock).error();
-    done_ = Owned<std::optional<Signal>[]>(options.slots);
-    for (std::uint32_t index = 0; index < options.slots; ++index) {
-      auto done = make("done." + std::to_string(index), slots()[index].reply);
+    auto slot_freed = make("slot_freed", header().slot_freed.sequence);
+    if (!slot_freed) return std::move(slot_freed).error();
+    auto client_mutex = ClientMutex::create(names_, number_, header().client_mutex, options.access);
+    if (!client_mutex) return std::move(client_mutex).error();
+    done_ = UniquePtr<std::optional<Signal>[]>(options.max_calls);
+    for (std::uint32_t index = 0; index < options.max_calls; ++index) {
+      auto done = make("done." + std::to_string(index), slot_array()[index].reply);
       if (!done) return std::move(done).error();
       done_[index].emplace(*std::move(done));
     }
     exec_.emplace(*std::move(exec));
-    turn_.emplace(*std::move(turn));
-    turn_lock_.emplace(*std::move(turn_lock));
+    slot_freed_.emplace(*std::move(slot_freed));
+    client_mutex_.emplace(*std::move(client_mutex));
     return {};
   }
 
@@ -168,11 +168,11 @@ class Generation {
   std::optional<Mapping> segment_;
   SlotArray slots_;
   std::optional<ClientLease> leases_;
-  Owned<Beacon> beacon_;
+  UniquePtr<Beacon> beacon_;
   std::optional<Signal> exec_;
-  std::optional<Signal> turn_;
-  std::optional<TurnLock> turn_lock_;
-  Owned<std::optional<Signal>[]> done_;  // one per slot
+  std::optional<Signal> slot_freed_;
+  std::optional<ClientMutex> client_mutex_;
+  UniquePtr<std::optional<Signal>[]> done_;  // one per slot
 };
 
 }  // namespace shared_channel::detail

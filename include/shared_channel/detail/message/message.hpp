@@ -13,10 +13,10 @@
 #include <type_traits>
 #include <utility>
 
-#include <shared_channel/bytes.hpp>
+#include <shared_channel/channel.hpp>
 #include <shared_channel/codec.hpp>
-#include <shared_channel/detail/layout.hpp>
-#include <shared_channel/detail/slots.hpp>
+#include <shared_channel/detail/protocol/frame.hpp>
+#include <shared_channel/detail/protocol/layout.hpp>
 #include <shared_channel/result.hpp>
 
 namespace shared_channel::detail {

@@ -16,10 +16,11 @@
 #include <thread>
 #include <utility>
 
-#include <shared_channel/detail/call.hpp>
-#include <shared_channel/detail/connections.hpp>
-#include <shared_channel/detail/doorbell.hpp>
-#include <shared_channel/detail/pointer.hpp>
+#include <shared_channel/detail/base/ref_ptr.hpp>
+#include <shared_channel/detail/base/unique_ptr.hpp>
+#include <shared_channel/detail/client/call.hpp>
+#include <shared_channel/detail/client/current_connection.hpp>
+#include <shared_channel/detail/protocol/doorbell.hpp>
 
 namespace shared_channel::detail {
 
@@ -59,7 +60,7 @@ class WatcherBell {
   }
 
  private:
-  Bell bell_{};
+  DoorbellWords bell_{};
   std::atomic<bool> news_{false};
   WaitSet set_{bell_.sequence};
 };
@@ -76,10 +77,10 @@ class Continuation {
 };
 
 template <class Platform>
-class AsyncCall : public Counted {
+class AsyncCall : public RefCounted {
   using ClientCore = detail::ClientCore<Platform>;
-  using Connections = detail::Connections<Platform>;
-  using Use = typename Connections::Use;
+  using CurrentConnection = detail::CurrentConnection<Platform>;
+  using Pin = typename CurrentConnection::Pin;
   using Call = detail::Call<Platform>;
   using Notifier = typename Platform::Notifier;
   using WatcherBell = detail::WatcherBell<Platform>;
@@ -88,13 +89,13 @@ class AsyncCall : public Counted {
   using Entries = typename Platform::WaitSet::Entries;
 
  public:
-  AsyncCall(Shared<ClientCore> core, Use use, const Deadline& deadline) noexcept
-      : core_(std::move(core)), use_(std::move(use)), call_(*use_), deadline_(deadline) {}
+  AsyncCall(RefPtr<ClientCore> core, Pin pin, const Deadline& deadline) noexcept
+      : core_(std::move(core)), pin_(std::move(pin)), call_(*pin_), deadline_(deadline) {}
   AsyncCall(const AsyncCall&) = delete;
   AsyncCall& operator=(const AsyncCall&) = delete;
 
-  [[nodiscard]] const Shared<ClientCore>& core() const noexcept { return core_; }
-  [[nodiscard]] const Use& use() const noexcept { return use_; }
+  [[nodiscard]] const RefPtr<ClientCore>& core() const noexcept { return core_; }
+  [[nodiscard]] const Pin& pin() const noexcept { return pin_; }
   [[nodiscard]] Call& call() noexcept { return call_; }
   [[nodiscard]] Deadline& deadline() noexcept { return deadline_; }
 
@@ -152,7 +153,7 @@ class AsyncCall : public Counted {
 
   /// The caller wants no answer: the request is withdrawn, or its reply discarded. What was to happen does not.
   void cancel() noexcept {
-    const Owned<Continuation> unwanted = take_continuation();
+    const UniquePtr<Continuation> unwanted = take_continuation();
     const std::lock_guard lock(mutex_);
     if (!ended_) end_by_caller(call_.give_up(Errc::timed_out));
   }
@@ -164,7 +165,7 @@ class AsyncCall : public Counted {
   }
 
   /// Has `notifier` notified at the end. True: a watcher is now needed.
-  bool notify_at_end(Shared<Notifier> notifier) noexcept {
+  bool notify_at_end(RefPtr<Notifier> notifier) noexcept {
     const std::lock_guard lock(mutex_);
     notifier_ = std::move(notifier);
     if (ended_by_now()) notifier_->notify();
@@ -172,13 +173,13 @@ class AsyncCall : public Counted {
   }
 
   /// Has `continuation` run by the watcher at the end. A watcher is now needed, even if the end has come.
-  void continue_with(Owned<Continuation> continuation) noexcept {
+  void continue_with(UniquePtr<Continuation> continuation) noexcept {
     const std::lock_guard lock(mutex_);
     continuation_ = std::move(continuation);
   }
 
   /// Who takes it runs it, or sees to it that nobody does.
-  Owned<Continuation> take_continuation() noexcept {
+  UniquePtr<Continuation> take_continuation() noexcept {
     const std::lock_guard lock(mutex_);
     return std::move(continuation_);
   }
@@ -197,7 +198,7 @@ class AsyncCall : public Counted {
   }
 
   /// Whether the call has ended, in whatever way. If so the watcher lets it go and calls resume().
-  bool settle(Clock::time_point now, platform::Peer server) noexcept {
+  bool end_if_due(Clock::time_point now, platform::Peer server) noexcept {
     const std::lock_guard lock(mutex_);
     if (!ended_) decide(now, server);
     if (ended_) bell_ = nullptr;
@@ -227,7 +228,7 @@ class AsyncCall : public Counted {
   }
 
   void resume() noexcept {
-    const Owned<Continuation> continuation = take_continuation();
+    const UniquePtr<Continuation> continuation = take_continuation();
     if (continuation) continuation->run(*this);
   }
 
@@ -276,7 +277,7 @@ class AsyncCall : public Counted {
   void end_locked(bool is_answered) noexcept {
     ended_ = true;
     is_answered_ = is_answered;
-    if (!is_answered && (failure().code == Errc::server_died || failure().code == Errc::server_stopped)) use_.retire();
+    if (!is_answered && (failure().code == Errc::server_died || failure().code == Errc::server_stopped)) pin_.retire();
     SHARED_CHANNEL_TEST_POINT(client_call_ended);
     if (caller_bell_) caller_bell_->ring();
     if (notifier_) notifier_->notify();
@@ -287,8 +288,8 @@ class AsyncCall : public Counted {
     if (!ended_) end_by_caller(is_answered);
   }
 
-  const Shared<ClientCore> core_;  // first, so that it goes last
-  const Use use_;
+  const RefPtr<ClientCore> core_;  // first, so that it goes last
+  const Pin pin_;
   Call call_;
   Deadline deadline_;  // started, and never changed
 
@@ -300,8 +301,8 @@ class AsyncCall : public Counted {
   bool is_answered_ = false;  // once ended
   WatcherBell* bell_ = nullptr;  // of the watcher that may sleep on the reply word
   std::thread::id watcher_;
-  Shared<Notifier> notifier_;
-  Owned<Continuation> continuation_;
+  RefPtr<Notifier> notifier_;
+  UniquePtr<Continuation> continuation_;
 };
 
 }  // namespace shared_channel::detail

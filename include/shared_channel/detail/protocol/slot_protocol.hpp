@@ -78,7 +78,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include <shared_channel/detail/test_point.hpp>
+#include <shared_channel/detail/base/test_point.hpp>
 
 namespace shared_channel::detail {
 
@@ -257,7 +257,7 @@ State announce_waiter(Slot& slot, std::uint32_t sequence) noexcept {
 
 /// The server's private record of one slot. What stands here no other process can write.
 template <class Flag, class Number>
-struct BasicDesk {
+struct BasicSlotLock {
   Flag busy{0};         ///< a worker of ours is at this slot
   Number concluded{0};  ///< sequence of the last call executed or refused: no call is executed twice
 
@@ -268,12 +268,12 @@ struct BasicDesk {
   void unlock() noexcept { busy.store(0, std::memory_order_release); }
   [[nodiscard]] bool is_locked() const noexcept { return busy.load(std::memory_order_relaxed) != 0; }
 };
-using Desk = BasicDesk<std::atomic<std::uint32_t>, std::atomic<std::uint32_t>>;
+using SlotLock = BasicSlotLock<std::atomic<std::uint32_t>, std::atomic<std::uint32_t>>;
 
 /// S: whether `request`, as just loaded, asks for something.
-template <class Desk>
-bool is_waiting(const Desk& desk, State request) noexcept {
-  return request.phase() == Phase::posted && request.sequence() != desk.concluded.load(std::memory_order_relaxed);
+template <class SlotLock>
+bool is_waiting(const SlotLock& lock, State request) noexcept {
+  return request.phase() == Phase::posted && request.sequence() != lock.concluded.load(std::memory_order_relaxed);
 }
 
 /// Takes back T1's word that a worker executes call `sequence`, at a desk that the caller has locked.
@@ -291,9 +291,9 @@ enum class Take {
 
 /// Takes the call that `request` asks for, at a desk that the worker has locked before it loaded that: with an older one T1
 /// could take back the mark of a later call, which another worker has executed meanwhile.
-template <class Slot, class Desk>
-Take take(Slot& slot, const Desk& desk, State request) noexcept {
-  if (!is_waiting(desk, request)) return Take::nothing;
+template <class Slot, class SlotLock>
+Take take(Slot& slot, const SlotLock& lock, State request) noexcept {
+  if (!is_waiting(lock, request)) return Take::nothing;
   const std::uint32_t sequence = request.sequence();
   slot.taken.store(State(sequence, Phase::taken).word(), std::memory_order_seq_cst);  // T1
   SHARED_CHANNEL_TEST_POINT(server_marked_taken);
@@ -307,18 +307,18 @@ Take take(Slot& slot, const Desk& desk, State request) noexcept {
 enum class Finish {
   nothing,       ///< The caller sees the answer by itself.
   wake,          ///< The caller sleeps: ring its Done signal.
-  pass_turn,     ///< The caller had left: the slot has become free, and callers may wait for one.
+  tell_slot_freed,     ///< The caller had left: the slot has become free, and callers may wait for one.
 };
 
 /// Ends the call with `answer` (done, failed, …), the reply's bytes being written.
-template <class Slot, class Desk>
-Finish finish(Slot& slot, Desk& desk, std::uint32_t sequence, Phase answer) noexcept {
-  desk.concluded.store(sequence, std::memory_order_relaxed);
+template <class Slot, class SlotLock>
+Finish finish(Slot& slot, SlotLock& lock, std::uint32_t sequence, Phase answer) noexcept {
+  lock.concluded.store(sequence, std::memory_order_relaxed);
   SHARED_CHANNEL_TEST_POINT(server_concludes);
   slot.reply.store(State(sequence, answer).word(), std::memory_order_seq_cst);  // F1, (3)
   SHARED_CHANNEL_TEST_POINT(server_replied);
   const State request = load_request(slot);                                     // F2
-  if (request.phase() == Phase::withdrawn) return Finish::pass_turn;
+  if (request.phase() == Phase::withdrawn) return Finish::tell_slot_freed;
   return request.has_waiter() ? Finish::wake : Finish::nothing;
 }
 
@@ -332,9 +332,9 @@ bool looks_executing(const Slot& slot, State request) noexcept {
 
 /// Whether the slot asks for the very call that was concluded last, although the reply that concluded it is gone. With the
 /// desk locked, that is damage as well: no worker would ever take that call, and its caller would wait for nothing.
-template <class Slot, class Desk>
-bool has_lost_reply(const Slot& slot, const Desk& desk, State request) noexcept {
-  return request.is(Phase::posted, desk.concluded.load(std::memory_order_relaxed)) && !load_reply(slot).concludes(request.sequence());
+template <class Slot, class SlotLock>
+bool has_lost_reply(const Slot& slot, const SlotLock& lock, State request) noexcept {
+  return request.is(Phase::posted, lock.concluded.load(std::memory_order_relaxed)) && !load_reply(slot).concludes(request.sequence());
 }
 
 }  // namespace shared_channel::detail

@@ -12,18 +12,20 @@
 #include <thread>
 #include <utility>
 
-#include <shared_channel/detail/desks.hpp>
-#include <shared_channel/detail/doorbell.hpp>
-#include <shared_channel/detail/generation.hpp>
-#include <shared_channel/detail/handler.hpp>
-#include <shared_channel/detail/list.hpp>
-#include <shared_channel/detail/pointer.hpp>
-#include <shared_channel/detail/spin.hpp>
+#include <shared_channel/detail/base/forward_list.hpp>
+#include <shared_channel/detail/base/handler_scope.hpp>
+#include <shared_channel/detail/base/ref_ptr.hpp>
+#include <shared_channel/detail/base/unique_ptr.hpp>
+#include <shared_channel/detail/protocol/doorbell.hpp>
+#include <shared_channel/detail/server/generation.hpp>
+#include <shared_channel/detail/server/handler.hpp>
+#include <shared_channel/detail/server/slots.hpp>
+#include <shared_channel/detail/wait/spin.hpp>
 
 namespace shared_channel::detail {
 
 template <class Platform>
-class ServerCore final : private Answering {
+class ServerCore final : private AnswerSink {
   using Generation = detail::Generation<Platform>;
   using Signal = typename Platform::Signal;
   using ForkMark = typename Platform::ForkMark;
@@ -31,12 +33,12 @@ class ServerCore final : private Answering {
  public:
   /// `shape_for` makes the channel's Shape from options that have been checked.
   template <class ShapeFor>
-  static Result<Owned<ServerCore>> create(std::string_view name, const ServerOptions& options, ShapeFor&& shape_for) {
+  static Result<UniquePtr<ServerCore>> create(std::string_view name, const ServerOptions& options, ShapeFor&& shape_for) {
     auto names = Names::make(name, options.scope);
     if (!names) return std::move(names).error();
     auto generation = Generation::make(*names, options, shape_for);
     if (!generation) return std::move(generation).error();
-    return Owned<ServerCore>(new ServerCore(*std::move(names), options, *std::move(generation)));
+    return UniquePtr<ServerCore>(new ServerCore(*std::move(names), options, *std::move(generation)));
   }
 
   ServerCore(const ServerCore&) = delete;
@@ -79,7 +81,7 @@ class ServerCore final : private Answering {
 
   /// Serves on options.threads threads in the background. `kept` answers until they have ended.
   template <class Answer>
-  Result<void> start(Owned<Answer> kept) {
+  Result<void> start(UniquePtr<Answer> kept) {
     if (stopping()) return names_.error(Errc::server_stopped, "this server has been stopped; make a new one");
     if (auto begun = begin_serving(); !begun) return begun;
     Answer& answer = *kept;
@@ -99,7 +101,7 @@ class ServerCore final : private Answering {
     if (auto begun = begin_serving(); !begun) return std::move(begun).error();
     const TakenCall call = next(deadline);
     if (call) handle(call, answer);
-    if (stopping()) desks_.refuse_all();
+    if (stopping()) slots_side_.refuse_all();
     serving_.store(false, std::memory_order_release);
     return static_cast<bool>(call);
   }
@@ -113,23 +115,23 @@ class ServerCore final : private Answering {
     stopping_.store(true, std::memory_order_seq_cst);
     std::atomic_thread_fence(std::memory_order_seq_cst);
     SHARED_CHANNEL_TEST_POINT(server_stopping);
-    desks_.refuse_all();
+    slots_side_.refuse_all();
     ring(header().exec, exec());
-    desks_.pass_turn();  // who waits for a slot need not wait any longer
+    slots_side_.tell_slot_freed();  // who waits for a slot need not wait any longer
   }
 
   [[nodiscard]] const Names& names() const noexcept { return names_; }
   [[nodiscard]] bool is_in_child() const noexcept { return mark_.in_child(); }
 
   /// Slots found in a state that no correct peer leaves, and reset.
-  [[nodiscard]] std::uint64_t damaged_slots() const noexcept { return desks_.damaged(); }
+  [[nodiscard]] std::uint64_t damaged_slots() const noexcept { return slots_side_.damaged(); }
 
  private:
-  ServerCore(Names names, const ServerOptions& options, Owned<Generation> generation)
+  ServerCore(Names names, const ServerOptions& options, UniquePtr<Generation> generation)
       : names_(std::move(names)), options_(options), generation_(std::move(generation)), spin_(options.wait) {}
 
   [[nodiscard]] Header& header() const noexcept { return generation_->header(); }
-  [[nodiscard]] const SlotArray& slots() const noexcept { return generation_->slots(); }
+  [[nodiscard]] const SlotArray& slot_array() const noexcept { return generation_->slot_array(); }
   [[nodiscard]] Signal& exec() const noexcept { return generation_->exec(); }
 
   // ---- threads ----
@@ -177,7 +179,7 @@ class ServerCore final : private Answering {
       handle(call, answer);
       courtesy.after_call();
     }
-    desks_.refuse_all();
+    slots_side_.refuse_all();
     ring(header().exec, exec());  // the next worker leaves likewise
   }
 
@@ -185,9 +187,9 @@ class ServerCore final : private Answering {
   /// The next request, or nothing once the deadline has passed or the server is stopping.
   TakenCall next(Deadline& deadline) {
     if (stopping()) return {};
-    TakenCall found = desks_.take_another();
+    TakenCall found = slots_side_.take_another();
     const auto look = [&] {
-      found = desks_.take_any();
+      found = slots_side_.take_any();
       return found || stopping();
     };
     if (found || spin_.look(look)) return found;
@@ -213,8 +215,8 @@ class ServerCore final : private Answering {
   class Invocation {
    public:
     Invocation(ServerCore& core, TakenCall call) noexcept : core_(core), call_(call) {}
-    [[nodiscard]] Frame request() const noexcept { return core_.slots().request(*call_.slot); }
-    [[nodiscard]] Frame reply() const noexcept { return core_.slots().reply(*call_.slot); }
+    [[nodiscard]] Frame request() const noexcept { return core_.slot_array().request(*call_.slot); }
+    [[nodiscard]] Frame reply() const noexcept { return core_.slot_array().reply(*call_.slot); }
     [[nodiscard]] CallContext context() const { return core_.context(call_); }
     template <class Reply>
     [[nodiscard]] Responder<Reply> responder() const {
@@ -233,13 +235,13 @@ class ServerCore final : private Answering {
   template <class Answer>
   void handle(TakenCall call, Answer& answer) {
     // Two rings that meet before a sleeper sleeps can merge into one (Win32 events do): whoever got the one passes it on.
-    if (options_.threads > 1 && header().exec.sleepers.load(std::memory_order_relaxed) != 0 && desks_.has_posted() &&
+    if (options_.threads > 1 && header().exec.sleepers.load(std::memory_order_relaxed) != 0 && slots_side_.has_posted() &&
         must_ring(header().exec)) {
       exec().ring();
     }
     Outcome outcome = deferred;
     {
-      HandlerScope scope(generation_->number(), call);
+      HandlerScope scope(generation_->number(), call.index, call.sequence);
       const Invocation invocation(*this, call);
 #if defined(__cpp_exceptions)
       const auto fail_unless_answered = [&](std::string_view text) {
@@ -258,7 +260,7 @@ class ServerCore final : private Answering {
 #endif
     }
     SHARED_CHANNEL_TEST_POINT(server_handled);
-    if (outcome != deferred) desks_.leave(call, outcome);
+    if (outcome != deferred) slots_side_.leave(call, outcome);
   }
 
   [[nodiscard]] CallContext context(TakenCall call) const {
@@ -272,42 +274,42 @@ class ServerCore final : private Answering {
     return CallContext(link_, call, deadline, slot.process.load(std::memory_order_relaxed));
   }
 
-  // ---- Answering: what responders and contexts ask for, from any thread ----
-  [[nodiscard]] Frame reply_frame(TakenCall call) const noexcept override { return slots().reply(*call.slot); }
+  // ---- AnswerSink: what responders and contexts ask for, from any thread ----
+  [[nodiscard]] Frame reply_frame(TakenCall call) const noexcept override { return slot_array().reply(*call.slot); }
 
-  Phase fail(TakenCall call, std::string_view text) noexcept override { return desks_.fail(call, text); }
+  Phase fail(TakenCall call, std::string_view text) noexcept override { return slots_side_.fail(call, text); }
 
   void conclude(TakenCall call, Phase outcome) noexcept override {
-    desks_.leave(call, outcome);
+    slots_side_.leave(call, outcome);
     // A worker looks at every slot again before it sleeps or ends; a responder's thread does not. While it was at the
     // desk, a worker may have turned away from the slot's next call. Either that worker came after us, or we see its call.
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    if (stopping()) desks_.refuse_all();
-    else if (desks_.is_posted(call.index) && must_ring(header().exec)) exec().ring();
+    if (stopping()) slots_side_.refuse_all();
+    else if (slots_side_.is_posted(call.index) && must_ring(header().exec)) exec().ring();
   }
 
   static constexpr std::string_view dropped = "the handler dropped the call without an answer";
 
   void drop(TakenCall call) noexcept override {
     // If the handler is throwing, handle() will know the text.
-    if (std::uncaught_exceptions() > 0 && HandlerScope::leave_unanswered(generation_->number(), call)) return;
+    if (std::uncaught_exceptions() > 0 && HandlerScope::leave_unanswered(generation_->number(), call.index, call.sequence)) return;
     conclude(call, fail(call, dropped));
   }
 
-  [[nodiscard]] bool is_wanted(TakenCall call) const noexcept override { return desks_.is_wanted(call); }
+  [[nodiscard]] bool is_wanted(TakenCall call) const noexcept override { return slots_side_.is_wanted(call); }
 
   Names names_;
   ServerOptions options_;
   ForkMark mark_;
-  Owned<Generation> generation_;
-  Shared<ServerLink> link_{new ServerLink(*this)};
-  Desks<Platform> desks_{*generation_};
+  UniquePtr<Generation> generation_;
+  RefPtr<ServerLink> link_{new ServerLink(*this)};
+  ServerSlots<Platform> slots_side_{*generation_};
   AdaptiveSpin spin_;
 
   std::atomic<bool> stopping_{false};
   std::atomic<bool> serving_{false};
   bool in_background_ = false;
-  Owned<Anything> background_;  // the handler of start()
+  UniquePtr<Anything> background_;  // the handler of start()
   List<std::thread> workers_;
 };
 

@@ -7,10 +7,10 @@
 #include <string_view>
 #include <utility>
 
-#include <shared_channel/detail/platform.hpp>
-#include <shared_channel/detail/pointer.hpp>
-#include <shared_channel/detail/protocol.hpp>
-#include <shared_channel/detail/slots.hpp>
+#include <shared_channel/detail/base/ref_ptr.hpp>
+#include <shared_channel/detail/platform/platform.hpp>
+#include <shared_channel/detail/protocol/frame.hpp>
+#include <shared_channel/detail/protocol/slot_protocol.hpp>
 
 namespace shared_channel::detail {
 
@@ -28,7 +28,7 @@ struct TakenCall {
 };
 
 /// The part of the server that answers a taken call. Thread-safe.
-class Answering {
+class AnswerSink {
  public:
   [[nodiscard]] virtual Frame reply_frame(TakenCall call) const noexcept = 0;
   /// Leaves the text that the caller's error will carry.
@@ -40,13 +40,13 @@ class Answering {
   [[nodiscard]] virtual bool is_wanted(TakenCall call) const noexcept = 0;
 
  protected:
-  ~Answering() = default;
+  ~AnswerSink() = default;
 };
 
 /// Leads to the server as long as it lives. Visitors do not keep each other out: one may spend long on encoding its reply.
-class ServerLink : public Counted {
+class ServerLink : public RefCounted {
  public:
-  explicit ServerLink(Answering& server) noexcept : server_(&server) {}
+  explicit ServerLink(AnswerSink& server) noexcept : server_(&server) {}
 
   /// Calls `use` with the server, which waits with its end until that returns. False: there is none any more, or it is
   /// the parent's, of which a fork()ed child has copies of responders.
@@ -54,7 +54,7 @@ class ServerLink : public Counted {
   bool with_server(Use&& use) {
     if (mark_.in_child()) return false;
     const Visit visit(visitors_);  // first, so that either cut() sees us or we see that it came
-    Answering* const server = server_.load(std::memory_order_seq_cst);
+    AnswerSink* const server = server_.load(std::memory_order_seq_cst);
     if (server == nullptr) return false;
     use(*server);
     return true;
@@ -79,7 +79,7 @@ class ServerLink : public Counted {
 
   platform::ForkMark mark_;
   std::atomic<std::uint32_t> visitors_{0};
-  std::atomic<Answering*> server_;
+  std::atomic<AnswerSink*> server_;
 };
 
 }  // namespace shared_channel::detail

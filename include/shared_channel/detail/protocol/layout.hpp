@@ -91,7 +91,7 @@ static_assert(sizeof(Shape) == 40);
 struct Identity {
   std::uint64_t magic;
   std::uint32_t version;
-  std::uint32_t slots;
+  std::uint32_t slot_count;
   std::uint64_t total_bytes;
   std::uint64_t generation;
   Shape shape;
@@ -106,14 +106,13 @@ inline constexpr std::uint32_t service_open = 1;
 inline constexpr std::uint32_t service_stopped = 2;
 
 /// Where a thread announces that it sleeps; see doorbell.hpp.
-struct Bell {
+struct DoorbellWords {
   Word sequence;
   Word sleepers;
 };
 
-/// Where callers beyond the slots wait their turn; see doorbell.hpp.
-struct Turn {
-  Word lock;       // Linux: the client mutex; Win32 has a kernel object for it
+/// Tells the caller that waits for a slot that one was freed; see doorbell.hpp.
+struct SlotFreed {
   Word sequence;
   Word announced;
   Word starving;
@@ -125,11 +124,12 @@ struct alignas(separation) Header {
   Word service;
   Word alive;  // the server's beacon: meaning in detail/platform/<system>.hpp, 0 after an orderly end
   std::byte reserved1[separation - 2 * sizeof(Word)];
-  Bell exec;
+  DoorbellWords exec;
   Word high_water;  // slots [0, high_water) have ever been used: all the server needs to look at
-  std::byte reserved2[separation - sizeof(Bell) - sizeof(Word)];
-  Turn turn;
-  std::byte reserved3[separation - sizeof(Turn)];
+  std::byte reserved2[separation - sizeof(DoorbellWords) - sizeof(Word)];
+  Word client_mutex;  // Linux: callers beyond the slots queue on it; Win32 has a kernel object for it
+  SlotFreed slot_freed;
+  std::byte reserved3[separation - sizeof(Word) - sizeof(SlotFreed)];
   Word next_client;
   std::byte reserved4[separation - sizeof(Word)];
 };
@@ -137,7 +137,8 @@ static_assert(offsetof(Header, service) == 128);
 static_assert(offsetof(Header, alive) == 132);
 static_assert(offsetof(Header, exec) == 256);
 static_assert(offsetof(Header, high_water) == 264);
-static_assert(offsetof(Header, turn) == 384);
+static_assert(offsetof(Header, client_mutex) == 384);
+static_assert(offsetof(Header, slot_freed) == 388);
 static_assert(offsetof(Header, next_client) == 512);
 static_assert(sizeof(Header) == 640);
 
@@ -178,7 +179,7 @@ struct Geometry {
   std::uint64_t slots_offset;  // of slot 0 in the segment
   std::uint64_t total_bytes;
 
-  static constexpr Geometry of(const Shape& shape, std::uint32_t slots) noexcept {
+  static constexpr Geometry of(const Shape& shape, std::uint32_t slot_count) noexcept {
     std::uint64_t end = sizeof(Slot);
     std::uint64_t stride_align = separation;
     const auto place = [&](std::uint64_t size, std::uint64_t align) {
@@ -196,7 +197,7 @@ struct Geometry {
     geometry.reply_offset = place(shape.reply_size, shape.reply_align);
     geometry.slot_stride = round_up(end, stride_align);
     geometry.slots_offset = round_up(sizeof(Header), stride_align);
-    geometry.total_bytes = geometry.slots_offset + slots * geometry.slot_stride;
+    geometry.total_bytes = geometry.slots_offset + slot_count * geometry.slot_stride;
     return geometry;
   }
 

@@ -1,16 +1,34 @@
 // Spinning before sleeping, as long as it pays.
 #pragma once
 
+#if defined(_M_X64) || defined(_M_IX86)
+#include <emmintrin.h>
+#elif defined(_M_ARM64) || defined(_M_ARM)
+#include <intrin.h>
+#endif
+
 #include <atomic>
 #include <cstdint>
 #include <thread>
 
-#include <shared_channel/detail/deadline.hpp>
-#include <shared_channel/detail/pause.hpp>
-#include <shared_channel/detail/platform.hpp>
+#include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/platform/platform.hpp>
 #include <shared_channel/options.hpp>
 
 namespace shared_channel::detail {
+
+/// Tells the processor that this is a spin loop: it saves power, and the other side's store arrives sooner.
+inline void pause() noexcept {
+#if defined(_M_X64) || defined(_M_IX86)
+  _mm_pause();
+#elif defined(_M_ARM64) || defined(_M_ARM)
+  __yield();
+#elif defined(__x86_64__) || defined(__i386__)
+  asm volatile("pause");
+#elif defined(__aarch64__) || defined(__arm__)
+  asm volatile("yield");
+#endif
+}
 
 /// Reading the clock takes twenty nanoseconds, a poll a few: the clock is read only every so many polls.
 inline constexpr unsigned polls_per_clock = 64;
@@ -49,36 +67,36 @@ bool spin_yielding(Ready&& ready, nanoseconds budget, Deadline& deadline) noexce
 
 /// Learns when to look first. A look takes the line away from the peer that is about to write there, who then has to fetch it back:
 /// a first look that comes too early costs more than one that comes late. So it comes after as long as it took lately: a bit
-/// earlier after each answer that was there, clearly later after each that came soon after the look. Counted
+/// earlier after each answer that was there, clearly later after each that came soon after the look. RefCounted
 /// in turns of an empty loop, which need no clock; how long one takes does not matter. Threads may share one.
 class FirstLook {
  public:
   /// Waits, looks once, and learns from success. After failure comes arrived_late() or did_not_arrive().
   template <class Ready>
   bool succeeds(Ready&& ready) noexcept {
-    const std::uint32_t turns = turns_.load(std::memory_order_relaxed);
-    for (std::uint32_t turn = 0; turn < turns; ++turn) std::atomic_signal_fence(std::memory_order_seq_cst);
+    const std::uint32_t iterations = iterations_.load(std::memory_order_relaxed);
+    for (std::uint32_t iteration = 0; iteration < iterations; ++iteration) std::atomic_signal_fence(std::memory_order_seq_cst);
     if (!ready()) return false;
-    if (turns > 0) turns_.store(turns - 1, std::memory_order_relaxed);
+    if (iterations > 0) iterations_.store(iterations - 1, std::memory_order_relaxed);
     return true;
   }
 
   void arrived_late() noexcept {
-    const std::uint32_t turns = turns_.load(std::memory_order_relaxed) + later;
-    turns_.store(turns < most ? turns : most, std::memory_order_relaxed);
+    const std::uint32_t iterations = iterations_.load(std::memory_order_relaxed) + later;
+    iterations_.store(iterations < most ? iterations : most, std::memory_order_relaxed);
   }
 
   /// The peer has something else to do.
   void did_not_arrive() noexcept {
-    const std::uint32_t turns = turns_.load(std::memory_order_relaxed);
-    if (turns > 0) turns_.store(turns / 2, std::memory_order_relaxed);
+    const std::uint32_t iterations = iterations_.load(std::memory_order_relaxed);
+    if (iterations > 0) iterations_.store(iterations / 2, std::memory_order_relaxed);
   }
 
  private:
   static constexpr std::uint32_t later = 8;
   static constexpr std::uint32_t most = 1000;  // a quarter of a microsecond or so
 
-  std::atomic<std::uint32_t> turns_{0};
+  std::atomic<std::uint32_t> iterations_{0};
 };
 
 /// Learns whether spinning pays. Where the peer takes longer than the spin, or needs the very core that we spin on, spinning

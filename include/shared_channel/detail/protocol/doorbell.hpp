@@ -22,7 +22,7 @@
 // an ordinary load of a slot's state after a full fence is enough, and that is what the fence in
 // `announce` is for.
 //
-// Sleepers of `Bell` are the server's workers: they live and die together, and the word dies with their
+// Sleepers of `DoorbellWords` are the server's workers: they live and die together, and the word dies with their
 // generation, so they may be counted. Whoever sleeps on `Turn` may die alone; a count would stay
 // wrong for ever. Its announcement is therefore a flag that the ringer takes down and that a live
 // sleeper sets anew before each sleep: a dead one's costs one needless wake-up. Because a ringer takes it down, a
@@ -33,16 +33,16 @@
 #include <atomic>
 #include <cstdint>
 
-#include <shared_channel/detail/test_point.hpp>
+#include <shared_channel/detail/base/test_point.hpp>
 
 namespace shared_channel::detail {
 
 /// A worker's announcement, from S1 until it goes out of scope. There are `most` workers at most: a higher count has been
 /// damaged, or lowered below zero after damage. From then on it is too high, which costs needless rings and no sleep.
-template <class Bell>
+template <class DoorbellWords>
 class Sleeper {
  public:
-  Sleeper(Bell& bell, std::uint32_t most) noexcept : bell_(bell) {
+  Sleeper(DoorbellWords& bell, std::uint32_t most) noexcept : bell_(bell) {
     const bool damaged = bell_.sleepers.fetch_add(1, std::memory_order_seq_cst) >= most;  // S1
     if (damaged) bell_.sleepers.store(most, std::memory_order_seq_cst);
     std::atomic_thread_fence(std::memory_order_seq_cst);                  // before S3
@@ -57,42 +57,42 @@ class Sleeper {
   [[nodiscard]] std::uint32_t ticket() const noexcept { return ticket_; }
 
  private:
-  Bell& bell_;
+  DoorbellWords& bell_;
   std::uint32_t ticket_;
 };
 
 /// R2 and R3, after the caller's sequentially consistent R1: true if the caller must now wake one sleeper.
-template <class Bell>
-bool must_ring(Bell& bell) noexcept {
+template <class DoorbellWords>
+bool must_ring(DoorbellWords& bell) noexcept {
   if (bell.sleepers.load(std::memory_order_seq_cst) == 0) return false;  // R2
   bell.sequence.fetch_add(1, std::memory_order_seq_cst);                 // R3
   return true;
 }
 
 /// R3 whether anybody announces or not, where a sleeper must wake even if somebody has damaged the bell's words.
-template <class Bell, class Signal>
-void ring(Bell& bell, Signal& signal) noexcept {
+template <class DoorbellWords, class Signal>
+void ring(DoorbellWords& bell, Signal& signal) noexcept {
   bell.sequence.fetch_add(1, std::memory_order_seq_cst);
   signal.ring();
 }
 
 /// S2 and S1 for the one caller at the head of the line; answers with the ticket.
-template <class Turn>
-std::uint32_t announce_turn(Turn& turn) noexcept {
-  const std::uint32_t ticket = turn.sequence.load(std::memory_order_seq_cst);  // S2
-  turn.announced.store(1, std::memory_order_seq_cst);                          // S1
+template <class SlotFreed>
+std::uint32_t announce_slot_wait(SlotFreed& slot_freed) noexcept {
+  const std::uint32_t ticket = slot_freed.sequence.load(std::memory_order_seq_cst);  // S2
+  slot_freed.announced.store(1, std::memory_order_seq_cst);                          // S1
   std::atomic_thread_fence(std::memory_order_seq_cst);                         // before S3
-  SHARED_CHANNEL_TEST_POINT(client_announced_turn);
+  SHARED_CHANNEL_TEST_POINT(client_announced_slot_wait);
   return ticket;
 }
 
 /// R2 and R3 for whoever freed a slot: true if the caller must now wake the head of the line.
-template <class Turn>
-bool must_pass_turn(Turn& turn) noexcept {
-  if (turn.announced.load(std::memory_order_seq_cst) == 0) return false;          // R2
-  if (turn.announced.exchange(0, std::memory_order_seq_cst) == 0) return false;  // another ringer was faster
-  SHARED_CHANNEL_TEST_POINT(passing_turn);
-  turn.sequence.fetch_add(1, std::memory_order_seq_cst);                         // R3
+template <class SlotFreed>
+bool must_tell_slot_freed(SlotFreed& slot_freed) noexcept {
+  if (slot_freed.announced.load(std::memory_order_seq_cst) == 0) return false;          // R2
+  if (slot_freed.announced.exchange(0, std::memory_order_seq_cst) == 0) return false;  // another ringer was faster
+  SHARED_CHANNEL_TEST_POINT(telling_slot_freed);
+  slot_freed.sequence.fetch_add(1, std::memory_order_seq_cst);                         // R3
   return true;
 }
 

@@ -1,0 +1,53 @@
+// Which handlers run on the calling thread. Both ends ask: the server for a handler's duty to answer, the client to refuse
+// a call that might wait for itself.
+#pragma once
+
+#include <cstdint>
+
+namespace shared_channel::detail {
+
+/// Marks the calling thread as being inside a handler of one channel generation, so that a call from
+/// there to the same channel, which might wait for itself, is refused.
+class HandlerScope {
+ public:
+  /// The call is known by its slot's index and its sequence number there.
+  HandlerScope(std::uint64_t generation, std::uint32_t index, std::uint32_t sequence) noexcept
+      : generation_(generation), index_(index), sequence_(sequence), outer_(innermost()) {
+    innermost() = this;
+  }
+  ~HandlerScope() { innermost() = outer_; }
+  HandlerScope(const HandlerScope&) = delete;
+  HandlerScope& operator=(const HandlerScope&) = delete;
+
+  /// Leaves it to the handler of this call, if that is running on the calling thread, to answer after all.
+  static bool leave_unanswered(std::uint64_t generation, std::uint32_t index, std::uint32_t sequence) noexcept {
+    for (HandlerScope* scope = innermost(); scope != nullptr; scope = scope->outer_) {
+      if (scope->generation_ == generation && scope->index_ == index && scope->sequence_ == sequence) {
+        return scope->unanswered_ = true;
+      }
+    }
+    return false;
+  }
+  [[nodiscard]] bool is_unanswered() const noexcept { return unanswered_; }
+
+  static bool serves(std::uint64_t generation) noexcept {
+    for (const HandlerScope* scope = innermost(); scope != nullptr; scope = scope->outer_) {
+      if (scope->generation_ == generation) return true;
+    }
+    return false;
+  }
+
+ private:
+  static HandlerScope*& innermost() noexcept {
+    thread_local HandlerScope* scope = nullptr;
+    return scope;
+  }
+
+  std::uint64_t generation_;
+  std::uint32_t index_;
+  std::uint32_t sequence_;
+  HandlerScope* outer_;
+  bool unanswered_ = false;
+};
+
+}  // namespace shared_channel::detail

@@ -1,0 +1,58 @@
+// Owns an object together with others, as std::shared_ptr does, with the count inside the object (compile time).
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace shared_channel::detail {
+
+/// The base of what RefPtr pointers keep.
+class RefCounted {
+ public:
+  RefCounted(const RefCounted&) = delete;
+  RefCounted& operator=(const RefCounted&) = delete;
+
+ protected:
+  RefCounted() = default;
+  ~RefCounted() = default;
+
+ private:
+  template <class>
+  friend class RefPtr;
+  std::atomic<std::uint32_t> holders_{0};
+};
+
+/// Owns an object together with the other RefPtr pointers that lead to it. Distinct ones may be used from distinct threads.
+template <class T>
+class RefPtr {
+ public:
+  RefPtr() = default;
+  RefPtr(std::nullptr_t) noexcept {}
+  explicit RefPtr(T* object) noexcept : object_(object) { count(object_); }
+  RefPtr(const RefPtr& other) noexcept : RefPtr(other.object_) {}
+  RefPtr(RefPtr&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
+  RefPtr& operator=(RefPtr other) noexcept {
+    std::swap(object_, other.object_);
+    return *this;
+  }
+  ~RefPtr() {
+    // Whoever deletes it has seen all that the other holders did.
+    if (object_ != nullptr && object_->RefCounted::holders_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete object_;
+  }
+
+  [[nodiscard]] T* get() const noexcept { return object_; }
+  T& operator*() const noexcept { return *object_; }
+  T* operator->() const noexcept { return object_; }
+  explicit operator bool() const noexcept { return object_ != nullptr; }
+
+ private:
+  static void count(T* object) noexcept {
+    if (object != nullptr) object->RefCounted::holders_.fetch_add(1, std::memory_order_relaxed);
+  }
+
+  T* object_ = nullptr;
+};
+
+}  // namespace shared_channel::detail

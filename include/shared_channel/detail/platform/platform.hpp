@@ -1,0 +1,51 @@
+// Selects the operating system: the only place that asks which one it is. contract.hpp says what each provides.
+#pragma once
+
+#if defined(_WIN32)
+#include <shared_channel/detail/platform/win32/beacon.hpp>
+#include <shared_channel/detail/platform/win32/lease.hpp>
+#include <shared_channel/detail/platform/win32/memory.hpp>
+#include <shared_channel/detail/platform/win32/process.hpp>
+#include <shared_channel/detail/platform/win32/signal.hpp>
+#include <shared_channel/detail/platform/win32/wait_set.hpp>
+#elif defined(__linux__)
+#include <shared_channel/detail/platform/linux/beacon.hpp>
+#include <shared_channel/detail/platform/linux/lease.hpp>
+#include <shared_channel/detail/platform/linux/memory.hpp>
+#include <shared_channel/detail/platform/linux/process.hpp>
+#include <shared_channel/detail/platform/linux/signal.hpp>
+#include <shared_channel/detail/platform/linux/wait_set.hpp>
+#else
+#error "SharedChannel knows Win32 and Linux; detail/platform/contract.hpp says what another system must provide"
+#endif
+
+#include <cstdint>
+
+namespace shared_channel::detail {
+
+/// The seam as one type, the Platform of the class templates above it. They are templates so that a program pays for
+/// what it uses of them: a compiler reads the bodies of the others, and that is all.
+struct NativePlatform {
+  using Mapping = platform::Mapping;
+  using ServerLease = platform::ServerLease;
+  using ClientLease = platform::ClientLease;
+  using Beacon = platform::Beacon;
+  using Watch = platform::Watch;
+  using Signal = platform::Signal;
+  using ClientMutex = platform::ClientMutex;
+  using WaitSet = platform::WaitSet;
+  using Notifier = platform::Notifier;
+  using ForkMark = platform::ForkMark;
+  static std::uint32_t process_id() noexcept { return platform::process_id(); }
+  static std::uint64_t process_birth() noexcept { return platform::process_birth(); }
+  static std::uint64_t random_number() noexcept { return platform::random_number(); }
+  static void rest(nanoseconds time) noexcept { platform::rest(time); }
+};
+
+/// The Platform of a channel with such messages.
+template <class Message>
+struct PlatformOf {
+  using Type = NativePlatform;
+};
+
+}  // namespace shared_channel::detail
