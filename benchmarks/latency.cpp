@@ -51,7 +51,8 @@ std::string per_call(double total, std::uint64_t calls, const char* pattern) {
 }
 
 void print(const std::vector<std::pair<const System*, Series>>& group) {
-  Table table({"system", "p50", "spread", "p90", "p99", "p99.9", "max", "calls", "CPU s+c", "waits", "1 line", "2 lines"});
+  Table table(
+      {"system", "p50", "spread", "p90", "p99", "p99.9", "max", "calls", "CPU s+c", "waits", "1 line", "2 lines"});
   for (const auto& [system, series] : group) {
     const std::string name(system->name());
     if (series.rounds == 0) {
@@ -60,30 +61,36 @@ void print(const std::vector<std::pair<const System*, Series>>& group) {
     }
     const Spread typical = spread(series.typical);
     const Sample& all = series.all;
-    table.row({name, duration(typical.median), format("%+.0f %+.0f %%", (typical.low / typical.median - 1) * 100, (typical.high / typical.median - 1) * 100), duration(all.quantile_ns(0.9)),
-               duration(all.quantile_ns(0.99)), duration(all.quantile_ns(0.999)), duration(all.max_ns()), rate(all.calls_per_second / series.rounds),
-               per_call(all.server.cpu_seconds * 1e6, all.total, "%.2f") + per_call(all.clients.cpu_seconds * 1e6, all.total, "+%.2f us"),
-               per_call(static_cast<double>(all.server.waits + all.clients.waits), all.total, "%.2f"), format("%.0f", spread(series.one_line).median),
-               format("%.0f", spread(series.two_lines).median)});
+    table.row(
+        {name, duration(typical.median),
+         format("%+.0f %+.0f %%", (typical.low / typical.median - 1) * 100, (typical.high / typical.median - 1) * 100),
+         duration(all.quantile_ns(0.9)), duration(all.quantile_ns(0.99)), duration(all.quantile_ns(0.999)),
+         duration(all.max_ns()), rate(all.calls_per_second / series.rounds),
+         per_call(all.server.cpu_seconds * 1e6, all.total, "%.2f") +
+             per_call(all.clients.cpu_seconds * 1e6, all.total, "+%.2f us"),
+         per_call(static_cast<double>(all.server.waits + all.clients.waits), all.total, "%.2f"),
+         format("%.0f", spread(series.one_line).median), format("%.0f", spread(series.two_lines).median)});
   }
   table.print();
 }
 
 int drive(const Options& options) {
   const bool quick = options.has("quick");
-  const auto sizes = numbers(options, "sizes", quick ? std::vector<std::string>{"48", "4096", "1048576"}
-                                                     : std::vector<std::string>{"8", "48", "64", "256", "4096", "65536", "1048576"});
-  const auto placements = options.list(
-      "placements", quick ? std::vector<std::string>{"apart", "one core"} : std::vector<std::string>{"apart", "one core", "unpinned"});
+  const auto sizes = numbers(options, "sizes",
+                             quick ? std::vector<std::string>{"48", "4096", "1048576"}
+                                   : std::vector<std::string>{"8", "48", "64", "256", "4096", "65536", "1048576"});
+  const auto placements = options.list("placements", quick ? std::vector<std::string>{"apart", "one core"}
+                                                           : std::vector<std::string>{"apart", "one core", "unpinned"});
   const auto rounds = static_cast<unsigned>(options.number("rounds", quick ? 3 : 7));
   const std::string directory = options.text("csv", ".");
   Shape shape;
   shape.seconds = options.number("seconds", quick ? 0.01 : 0.03);
   shape.check = options.has("check");
 
-  CsvWriter samples(directory + "/latency.csv",
-                    "round,placement,size,system,p50_ns,p90_ns,p99_ns,p999_ns,max_ns,calls_per_s,calls,server_cpu_us,client_cpu_us,"
-                    "server_waits,client_waits,attach_us,probe_one_line_ns,probe_two_lines_ns");
+  CsvWriter samples(
+      directory + "/latency.csv",
+      "round,placement,size,system,p50_ns,p90_ns,p99_ns,p999_ns,max_ns,calls_per_s,calls,server_cpu_us,client_cpu_us,"
+      "server_waits,client_waits,attach_us,probe_one_line_ns,probe_two_lines_ns");
   CsvWriter percentiles(directory + "/percentiles.csv", "placement,size,system,percentile,ns");
   Stage stage;
   print_clock(stage.clock());
@@ -104,7 +111,8 @@ int drive(const Options& options) {
 
       for (unsigned round = 1; round <= rounds; ++round)
         for (auto& [system, series] : group) {
-          progress.show(format("%s, %s, round %u of %u: %s", placement.c_str(), bytes(size).c_str(), round, rounds, system->name().data()));
+          progress.show(format("%s, %s, round %u of %u: %s", placement.c_str(), bytes(size).c_str(), round, rounds,
+                               system->name().data()));
           const Sample sample = stage.measure(*system, shape);
           series.add(sample);
           if (!sample.failure.empty()) {
@@ -112,19 +120,22 @@ int drive(const Options& options) {
             continue;
           }
           const auto calls = static_cast<double>(sample.total);
-          samples.row(round, placement, size, system->name(), sample.typical_ns(), sample.quantile_ns(0.9), sample.quantile_ns(0.99),
-                      sample.quantile_ns(0.999), sample.max_ns(), sample.calls_per_second, calls, sample.server.cpu_seconds / calls * 1e6,
-                      sample.clients.cpu_seconds / calls * 1e6, static_cast<double>(sample.server.waits) / calls,
-                      static_cast<double>(sample.clients.waits) / calls, sample.attach_ns / 1e3, sample.probe.one_line_ns,
-                      sample.probe.two_lines_ns);
+          samples.row(round, placement, size, system->name(), sample.typical_ns(), sample.quantile_ns(0.9),
+                      sample.quantile_ns(0.99), sample.quantile_ns(0.999), sample.max_ns(), sample.calls_per_second,
+                      calls, sample.server.cpu_seconds / calls * 1e6, sample.clients.cpu_seconds / calls * 1e6,
+                      static_cast<double>(sample.server.waits) / calls,
+                      static_cast<double>(sample.clients.waits) / calls, sample.attach_ns / 1e3,
+                      sample.probe.one_line_ns, sample.probe.two_lines_ns);
         }
       progress.clear();
 
-      std::cout << format("\n%s, %s: p50 in the middle of %u rounds, percentiles over all of them\n", placement.c_str(), bytes(size).c_str(), rounds);
+      std::cout << format("\n%s, %s: p50 in the middle of %u rounds, percentiles over all of them\n", placement.c_str(),
+                          bytes(size).c_str(), rounds);
       print(group);
       for (const auto& [system, series] : group)
         if (series.rounds > 0)
-          for (const double percentile : {1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 98.0, 99.0, 99.5, 99.8, 99.9, 99.95, 99.98, 99.99, 100.0})
+          for (const double percentile :
+               {1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 98.0, 99.0, 99.5, 99.8, 99.9, 99.95, 99.98, 99.99, 100.0})
             percentiles.row(placement, size, system->name(), percentile, series.all.quantile_ns(percentile / 100));
     }
   return failed ? 1 : 0;

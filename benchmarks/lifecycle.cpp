@@ -170,7 +170,8 @@ class Lifecycle {
       stage_of(block_).killed_at = seconds_now();
       server.kill();
       if (!victim.finished_within(15)) throw std::runtime_error("the caller did not come back");
-      if (stage.error != static_cast<std::uint32_t>(sc::Errc::server_died) + 1) throw std::runtime_error("the caller did not see server_died");
+      if (stage.error != static_cast<std::uint32_t>(sc::Errc::server_died) + 1)
+        throw std::runtime_error("the caller did not see server_died");
       results.push_back(stage.noticed_after_ns);
       Process heir = serve();  // takes over what the dead one left behind, and leaves nothing
       stop(heir);

@@ -45,15 +45,18 @@ struct Ratio {
 };
 
 // Every sample of `system` over the sample of `base` that is nearest in time among those at the same distance.
-std::vector<Ratio> latency_ratios(const Figures& figures, std::string_view placement, std::string_view size, std::string_view system, std::string_view base) {
+std::vector<Ratio> latency_ratios(const Figures& figures, std::string_view placement, std::string_view size,
+                                  std::string_view system, std::string_view base) {
   std::vector<Ratio> ratios;
   const Rows bases = of_system(figures.latency, placement, size, base);
   for (const CsvRow& row : of_system(figures.latency, placement, size, system)) {
     const CsvRow* partner = nullptr;
     const auto apart = [&](const CsvRow& other) { return std::abs(other.number("round") - row.number("round")); };
     for (const CsvRow& candidate : bases)
-      if (same_distance(row, candidate) && (partner == nullptr || apart(candidate) < apart(*partner))) partner = &candidate;
-    if (partner != nullptr) ratios.push_back({row.number("p50_ns") / partner->number("p50_ns"), row.number("probe_one_line_ns")});
+      if (same_distance(row, candidate) && (partner == nullptr || apart(candidate) < apart(*partner)))
+        partner = &candidate;
+    if (partner != nullptr)
+      ratios.push_back({row.number("p50_ns") / partner->number("p50_ns"), row.number("probe_one_line_ns")});
   }
   return ratios;
 }
@@ -84,14 +87,16 @@ Values throughput_ratios(const Figures& figures, std::string_view clients, const
     double best = 0;
     for (const CsvRow& other : figures.throughput)
       for (const std::string_view peer : peers)
-        if (other.matches({{"section", "clients"}, {"clients", clients}, {"system", peer}, {"round", row.text("round")}}))
+        if (other.matches(
+                {{"section", "clients"}, {"clients", clients}, {"system", peer}, {"round", row.text("round")}}))
           best = std::max(best, other.number("calls_per_s"));
     if (best > 0) ratios.push_back(row.number("calls_per_s") / best);
   }
   return ratios;
 }
 
-Values column(const Rows& rows, std::initializer_list<std::pair<const char*, std::string_view>> wanted, const std::string& name, double scale = 1) {
+Values column(const Rows& rows, std::initializer_list<std::pair<const char*, std::string_view>> wanted,
+              const std::string& name, double scale = 1) {
   Values values;
   for (const CsvRow& row : rows)
     if (row.matches(wanted)) values.push_back(row.number(name) * scale);
@@ -107,10 +112,15 @@ class Verdicts {
     const std::string must_text = limit + format(pattern, must), aim_text = limit + format(pattern, aim);
     if (values.empty()) return unmeasured(what, must_text, aim_text, "not measured in this run");
     const Spread measured = spread(values);
-    const auto reached = [&](double goal) { return better == Better::less ? measured.median <= goal : measured.median >= goal; };
-    std::string range = values.size() == 1 ? "" : format(pattern, measured.low) + " .. " + format(pattern, measured.high);
+    const auto reached = [&](double goal) {
+      return better == Better::less ? measured.median <= goal : measured.median >= goal;
+    };
+    std::string range =
+        values.size() == 1 ? "" : format(pattern, measured.low) + " .. " + format(pattern, measured.high);
     table_.row({what, format(pattern, measured.median), range, must_text, aim_text,
-                reached(aim) ? "aim reached" : reached(must) ? "must reached" : "MISSED"});
+                reached(aim)    ? "aim reached"
+                : reached(must) ? "must reached"
+                                : "MISSED"});
     missed_ += reached(must) ? 0 : 1;
   }
 
@@ -133,44 +143,55 @@ int drive(const Options& options) {
   const Figures linux_figures(options.text("linux", "linux"));
   const Figures win32_figures(options.text("win32", "win32"));
   Verdicts verdicts;
-  const auto ratio = [&](const char* what, const Figures& figures, const char* placement, const char* size, const char* system, const char* base,
-                         double must, double aim) {
+  const auto ratio = [&](const char* what, const Figures& figures, const char* placement, const char* size,
+                         const char* system, const char* base, double must, double aim) {
     const std::vector<Values> groups = by_distance(latency_ratios(figures, placement, size, system, base));
-    if (groups.size() < 2) return verdicts.row(what, groups.empty() ? Values{} : groups[0], "%.2f", must, aim, Better::less);
+    if (groups.size() < 2)
+      return verdicts.row(what, groups.empty() ? Values{} : groups[0], "%.2f", must, aim, Better::less);
     verdicts.row(std::string(what) + " (cores near)", groups[0], "%.2f", must, aim, Better::less);
     verdicts.row(std::string(what) + " (cores far)", groups[1], "%.2f", must, aim, Better::less);
   };
   const auto faster = [&](const char* what, const char* system, double must, double aim) {
-    verdicts.row(what, inverse(latency_ratios(win32_figures, "apart", "48", system, "published recipe")), "%.3gx", must, aim, Better::more);
+    verdicts.row(what, inverse(latency_ratios(win32_figures, "apart", "48", system, "published recipe")), "%.3gx", must,
+                 aim, Better::more);
   };
   const std::string mebibyte = "1048576";
 
   ratio("call, 48 B, spinning / one line", linux_figures, "apart", "48", "call spinning", "one line", 1.5, 1.2);
   ratio("call, 48 B, spinning / one line, Win32", win32_figures, "apart", "48", "call spinning", "one line", 1.5, 1.2);
-  ratio("call, 4 KiB, spinning / copies by hand", linux_figures, "apart", "4096", "call spinning", "copies by hand", 1.3, 1.1);
-  ratio("in place, 1 MiB, spinning / by hand", linux_figures, "apart", mebibyte.c_str(), "in place spinning", "in place by hand", 1.1, 1.03);
+  ratio("call, 4 KiB, spinning / copies by hand", linux_figures, "apart", "4096", "call spinning", "copies by hand",
+        1.3, 1.1);
+  ratio("in place, 1 MiB, spinning / by hand", linux_figures, "apart", mebibyte.c_str(), "in place spinning",
+        "in place by hand", 1.1, 1.03);
   ratio("call, 48 B, sleeping / raw futex", linux_figures, "apart", "48", "call sleeping", "futex", 1.2, 1.05);
-  ratio("call, 48 B, sleeping / raw Exec/Done, Win32", win32_figures, "apart", "48", "call sleeping", "Exec/Done events", 1.2, 1.05);
+  ratio("call, 48 B, sleeping / raw Exec/Done, Win32", win32_figures, "apart", "48", "call sleeping",
+        "Exec/Done events", 1.2, 1.05);
   faster("published recipe / call spinning, Win32", "call spinning", 200, 800);
   faster("published recipe / call sleeping, Win32", "call sleeping", 1.6, 2);
-  verdicts.row("8 clients, calls / named pipe's, Win32", throughput_ratios(win32_figures, "8", {"named pipe"}), "%.1fx", 5, 50, Better::more);
+  verdicts.row("8 clients, calls / named pipe's, Win32", throughput_ratios(win32_figures, "8", {"named pipe"}), "%.1fx",
+               5, 50, Better::more);
   verdicts.unmeasured("call, 64 B / Tachyon's", "faster", ">= 1.9x", "compared outside the project");
-  verdicts.row("16 clients, calls / best peer's",
-               throughput_ratios(linux_figures, "16", {"UNIX stream", "UNIX seqpacket", "ZeroMQ", "nng", "Boost message_queue"}), "%.1fx", 2, 5,
-               Better::more);
+  verdicts.row(
+      "16 clients, calls / best peer's",
+      throughput_ratios(linux_figures, "16", {"UNIX stream", "UNIX seqpacket", "ZeroMQ", "nng", "Boost message_queue"}),
+      "%.1fx", 2, 5, Better::more);
   ratio("one core, 48 B, default / sleeping", linux_figures, "one core", "48", "call default", "call sleeping", 2, 1.2);
-  verdicts.row("16 clients, slowest / fastest",
-               column(linux_figures.throughput, {{"section", "fairness"}, {"system", "call default"}}, "slowest_over_fastest"), "%.2f", 0.2, 0.5,
-               Better::more);
-  verdicts.row("idle, 1 + 8 processes, CPU of a core", column(linux_figures.idle, {{"system", "call default"}}, "cpu_percent"), "%.3f %%", 0.1, 0.005,
+  verdicts.row(
+      "16 clients, slowest / fastest",
+      column(linux_figures.throughput, {{"section", "fairness"}, {"system", "call default"}}, "slowest_over_fastest"),
+      "%.2f", 0.2, 0.5, Better::more);
+  verdicts.row("idle, 1 + 8 processes, CPU of a core",
+               column(linux_figures.idle, {{"system", "call default"}}, "cpu_percent"), "%.3f %%", 0.1, 0.005,
                Better::less);
-  verdicts.row("idle, 1 + 8 processes, wake-ups a second", column(linux_figures.idle, {{"system", "call default"}}, "wakeups_per_s"), "%.1f", 100, 0,
-               Better::less);
+  verdicts.row("idle, 1 + 8 processes, wake-ups a second",
+               column(linux_figures.idle, {{"system", "call default"}}, "wakeups_per_s"), "%.1f", 100, 0, Better::less);
   for (const auto& [name, figures] : {std::pair{"", &linux_figures}, std::pair{", Win32", &win32_figures}})
     verdicts.row(std::string("death of the server noticed") + name,
-                 column(figures->lifecycle, {{"what", "death noticed after (ns)"}}, "value", 1e-6), "%.2f ms", 5, 0.3, Better::less);
+                 column(figures->lifecycle, {{"what", "death noticed after (ns)"}}, "value", 1e-6), "%.2f ms", 5, 0.3,
+                 Better::less);
   for (const auto& row : linux_figures.include)
-    verdicts.row("cost of the #include, " + row.text("compiler"), {row.number("cost_s")}, "%.2f s", 0.6, 0.3, Better::less);
+    verdicts.row("cost of the #include, " + row.text("compiler"), {row.number("cost_s")}, "%.2f s", 0.6, 0.3,
+                 Better::less);
   return verdicts.print();
 }
 

@@ -1,4 +1,5 @@
-// Calls per second and fairness against the number of clients, of handlers, of slots, and of calls on their way at once.
+// Calls per second and fairness against the number of clients, of handlers, of slots, and of calls on their way at
+// once.
 #include <iostream>
 
 #include "support/csv.hpp"
@@ -18,7 +19,8 @@ class Run {
       : quick_(options.has("quick")),
         rounds_(static_cast<unsigned>(options.number("rounds", quick_ ? 2 : 3))),
         csv_(options.text("csv", ".") + "/throughput.csv",
-             "round,section,system,clients,threads,slots,handler_us,calls_per_s,slowest_over_fastest,p50_ns,p99_ns,max_ns,server_cpu_s,"
+             "round,section,system,clients,threads,slots,handler_us,calls_per_s,slowest_over_fastest,p50_ns,p99_ns,max_"
+             "ns,server_cpu_s,"
              "client_cpu_s,seconds"),
         systems_(selected_systems(options)) {
     base_.placement = Placement::unpinned;
@@ -31,7 +33,8 @@ class Run {
     std::vector<std::string> heading{"clients"};
     for (const std::uint32_t count : counts) heading.push_back(format("%u", count));
     Table table(heading);
-    std::vector<std::vector<std::vector<double>>> rates(systems_.size(), std::vector<std::vector<double>>(counts.size()));
+    std::vector<std::vector<std::vector<double>>> rates(systems_.size(),
+                                                        std::vector<std::vector<double>>(counts.size()));
     for (unsigned round = 1; round <= rounds_; ++round)
       for (std::size_t c = 0; c < counts.size(); ++c)
         for (std::size_t s = 0; s < systems_.size(); ++s) {
@@ -59,11 +62,13 @@ class Run {
       Shape shape = base_;
       shape.clients = 16;
       shape.seconds = quick_ ? 1 : 5;
-      if (!suits(*system, shape) || (system->kind() != Kind::library && (quick_ || system->name() != "UNIX stream"))) continue;
+      if (!suits(*system, shape) || (system->kind() != Kind::library && (quick_ || system->name() != "UNIX stream")))
+        continue;
       const Sample sample = measure("fairness", 1, *system, shape);
       if (!sample.failure.empty()) continue;
-      table.row({std::string(system->name()), rate(sample.calls_per_second), format("%.2f", sample.slowest_over_fastest),
-                 duration(sample.quantile_ns(0.5)), duration(sample.quantile_ns(0.99)), duration(sample.max_ns()),
+      table.row({std::string(system->name()), rate(sample.calls_per_second),
+                 format("%.2f", sample.slowest_over_fastest), duration(sample.quantile_ns(0.5)),
+                 duration(sample.quantile_ns(0.99)), duration(sample.max_ns()),
                  format("%.2f s", sample.server.cpu_seconds), format("%.2f s", sample.clients.cpu_seconds)});
     }
     finish(format("fairness, 16 clients for %d s", quick_ ? 1 : 5), table);
@@ -91,7 +96,8 @@ class Run {
     const System* system = find("call default");
     if (system == nullptr) return;
     Table table({"slots", "one caller, p50", "16 clients, calls"});
-    const std::vector<std::uint32_t> counts = quick_ ? std::vector<std::uint32_t>{1, 16, 1024} : std::vector<std::uint32_t>{1, 4, 16, 64, 256, 1024};
+    const std::vector<std::uint32_t> counts =
+        quick_ ? std::vector<std::uint32_t>{1, 16, 1024} : std::vector<std::uint32_t>{1, 4, 16, 64, 256, 1024};
     for (const std::uint32_t slots : counts) {
       Shape one = base_;
       one.placement = Placement::apart;
@@ -118,7 +124,8 @@ class Run {
       Shape shape = base_;
       shape.burst = 16;
       shape.handler_ns = handler_us * 1e3;
-      std::vector<std::string> cells{format("%.0f us", handler_us), median_rate("16 in turn", *in_turn, shape), median_rate("16 at once", *at_once, shape)};
+      std::vector<std::string> cells{format("%.0f us", handler_us), median_rate("16 in turn", *in_turn, shape),
+                                     median_rate("16 at once", *at_once, shape)};
       shape.threads = 2;
       cells.push_back(median_rate("16 at once", *at_once, shape));
       table.row(cells);
@@ -131,7 +138,8 @@ class Run {
  private:
   // Spinning for ever with more processes than cores measures the scheduler's patience, not a channel.
   static bool suits(const System& system, const Shape& shape) {
-    return system.fits(shape) && system.kind() != Kind::floor && !(system.spins() && shape.clients >= allowed_cpus().size());
+    return system.fits(shape) && system.kind() != Kind::floor &&
+           !(system.spins() && shape.clients >= allowed_cpus().size());
   }
 
   const System* find(std::string_view name) const {
@@ -141,8 +149,8 @@ class Run {
   }
 
   Sample measure(const std::string& section, unsigned round, const System& system, const Shape& shape) {
-    progress_.show(format("%s: %s, %u clients, %u threads, %u slots, round %u", section.c_str(), system.name().data(), shape.clients, shape.threads,
-                          shape.slots, round));
+    progress_.show(format("%s: %s, %u clients, %u threads, %u slots, round %u", section.c_str(), system.name().data(),
+                          shape.clients, shape.threads, shape.slots, round));
     Sample sample = stage_.measure(system, shape);
     if (!sample.failure.empty()) {
       failed_ = true;
@@ -151,8 +159,8 @@ class Run {
       return sample;
     }
     sample.calls_per_second *= shape.burst;
-    csv_.row(round, section, system.name(), shape.clients, shape.threads, shape.slots,
-             shape.handler_ns / 1e3, sample.calls_per_second, sample.slowest_over_fastest, sample.typical_ns(), sample.quantile_ns(0.99),
+    csv_.row(round, section, system.name(), shape.clients, shape.threads, shape.slots, shape.handler_ns / 1e3,
+             sample.calls_per_second, sample.slowest_over_fastest, sample.typical_ns(), sample.quantile_ns(0.99),
              sample.max_ns(), sample.server.cpu_seconds, sample.clients.cpu_seconds, shape.seconds);
     return sample;
   }
@@ -188,8 +196,9 @@ int drive(const Options& options) {
   const auto sections = options.list("sections", {"clients", "fairness", "threads", "slots", "pipelined"});
   for (const std::string& section : sections) {
     if (section == "clients")
-      run.clients(numbers(options, "clients", options.has("quick") ? std::vector<std::string>{"1", "16"}
-                                                                   : std::vector<std::string>{"1", "2", "4", "8", "16", "64"}));
+      run.clients(numbers(options, "clients",
+                          options.has("quick") ? std::vector<std::string>{"1", "16"}
+                                               : std::vector<std::string>{"1", "2", "4", "8", "16", "64"}));
     if (section == "fairness") run.fairness();
     if (section == "threads") run.threads();
     if (section == "slots") run.slot_array();

@@ -15,15 +15,20 @@
 
 using namespace std::chrono_literals;
 
-struct Question { int value; };
-struct Answer { int value; };
+struct Question {
+  int value;
+};
+struct Answer {
+  int value;
+};
 using Oracle = shared_channel::SharedChannel<Question, Answer>;
 using Handle = shared_channel::PendingCall<Answer>::native_handle_type;
 
 // One turn of the loop: handles what the user does, and returns true once the handle is signalled.
 bool turn(Handle answered, std::chrono::milliseconds longest) {
 #if defined(_WIN32)
-  const DWORD outcome = ::MsgWaitForMultipleObjects(1, &answered, FALSE, static_cast<DWORD>(longest.count()), QS_ALLINPUT);
+  const DWORD outcome =
+      ::MsgWaitForMultipleObjects(1, &answered, FALSE, static_cast<DWORD>(longest.count()), QS_ALLINPUT);
   for (MSG message; ::PeekMessageW(&message, nullptr, 0, 0, PM_REMOVE) != 0;) {
     ::TranslateMessage(&message);
     ::DispatchMessageW(&message);
@@ -38,10 +43,12 @@ bool turn(Handle answered, std::chrono::milliseconds longest) {
 int main() {
   const std::string name = "oracle." + std::to_string(std::chrono::system_clock::now().time_since_epoch().count());
   Oracle::Server server(name);
-  server.start([](const Question& question) {
-    std::this_thread::sleep_for(200ms);
-    return Answer{question.value * 2};
-  }).value();
+  server
+      .start([](const Question& question) {
+        std::this_thread::sleep_for(200ms);
+        return Answer{question.value * 2};
+      })
+      .value();
 
   Oracle::Client client(name);
   auto pending = client.call_async({21}, 10s);
@@ -50,7 +57,9 @@ int main() {
   std::printf(ticks > 0 ? "the loop went on meanwhile\n" : "the loop stood still\n");
 
   const auto answer = pending.get();
-  if (answer) std::printf("the answer is %d\n", answer->value);
-  else std::printf("%s\n", answer.error().message().c_str());
+  if (answer)
+    std::printf("the answer is %d\n", answer->value);
+  else
+    std::printf("%s\n", answer.error().message().c_str());
   return answer ? 0 : 1;
 }

@@ -1,5 +1,5 @@
-// Asks several questions at once and does something else meanwhile: the three forms of an asynchronous call. For brevity
-// the server is a part of the same program.
+// Asks several questions at once and does something else meanwhile: the three forms of an asynchronous call. For
+// brevity the server is a part of the same program.
 #include <shared_channel/shared_channel.hpp>
 
 #include <chrono>
@@ -17,7 +17,8 @@ using shared_channel::Result;
 using Translator = shared_channel::SharedChannel<std::string>;
 
 std::string translate(const std::string& word) {
-  static const std::unordered_map<std::string, std::string> words = {{"ein", "one"}, {"zwei", "two"}, {"drei", "three"}, {"vier", "four"}};
+  static const std::unordered_map<std::string, std::string> words = {
+      {"ein", "one"}, {"zwei", "two"}, {"drei", "three"}, {"vier", "four"}};
   std::this_thread::sleep_for(20ms);
   const auto found = words.find(word);
   return found == words.end() ? "?" : found->second;

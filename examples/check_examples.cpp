@@ -160,7 +160,9 @@ void check_key_value() {
   expect_equal("erase nothing", answer({"erase", "colour"}), "(none)\n");
 
   std::vector<Process> clients;
-  for (int i = 0; i < 5; ++i) clients.emplace_back(example("key_value_client"), std::vector<std::string>{name, "put", "client." + std::to_string(i), "was here"});
+  for (int i = 0; i < 5; ++i)
+    clients.emplace_back(example("key_value_client"),
+                         std::vector<std::string>{name, "put", "client." + std::to_string(i), "was here"});
   for (Process& client : clients) expect(client.wait() == 0, "one of several clients failed");
   expect_equal("several clients", answer({"list", "client."}), "client.0\nclient.1\nclient.2\nclient.3\nclient.4\n");
   expect(run("key_value_client", {name, "put", "colour"}).code == 1, "put without a value was not refused");
@@ -185,7 +187,8 @@ void check_context() {
   wait_until("the server serves", [] { return text_of("server") == "serving\n"; });
   expect_equal("in time", run("context", {"1000", "30000", name}).output, "168 primes\n");
   expect(run("context", {"1000000000000", "50", name}).code == 1, "a call without end did not end");
-  wait_until("the server stops counting", [] { return text_of("server").find("waits no more\n") != std::string::npos; });
+  wait_until("the server stops counting",
+             [] { return text_of("server").find("waits no more\n") != std::string::npos; });
   expect_equal("afterwards", run("context", {"100", "30000", name}).output, "25 primes\n");
   end(server, name);
 }
@@ -222,7 +225,8 @@ int main(int argc, char** argv) {
     else if (what == "protobuf" && argc == 2)
       check_protobuf();
     else
-      throw std::runtime_error("usage: check_examples hello|calculator|wc|key_value|deferred|context|protobuf, or hello PYTHON SCRIPT");
+      throw std::runtime_error(
+          "usage: check_examples hello|calculator|wc|key_value|deferred|context|protobuf, or hello PYTHON SCRIPT");
     return 0;
   } catch (const std::exception& exception) {
     std::printf("%s: %s\n", what.c_str(), exception.what());

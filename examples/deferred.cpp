@@ -73,8 +73,10 @@ int serve(const std::string& channel) {
   std::puts("serving");
   std::fflush(stdout);
   const auto end = server.serve([&](Number number, Responder<Factors> responder) {
-    if (number < 1'000'000) responder.reply(factors_of(number));
-    else worker.add(number, std::move(responder));
+    if (number < 1'000'000)
+      responder.reply(factors_of(number));
+    else
+      worker.add(number, std::move(responder));
   });
   return end ? 0 : 1;
 }

@@ -3,8 +3,12 @@
 
 #include <cstdio>
 
-struct Numbers { int a, b; };
-struct Sum { int value; };
+struct Numbers {
+  int a, b;
+};
+struct Sum {
+  int value;
+};
 using Adder = shared_channel::SharedChannel<Numbers, Sum>;
 
 int serve() {  // terminal 1: hello serve
@@ -17,8 +21,10 @@ int serve() {  // terminal 1: hello serve
 int ask() {  // terminal 2: hello
   Adder::Client client("adder");
   const auto sum = client.call({2, 3});
-  if (sum) std::printf("2 + 3 = %d\n", sum->value);
-  else std::printf("%s\n", sum.error().message().c_str());
+  if (sum)
+    std::printf("2 + 3 = %d\n", sum->value);
+  else
+    std::printf("%s\n", sum.error().message().c_str());
   return sum ? 0 : 1;
 }
 

@@ -8,14 +8,22 @@
 
 #include <shared_channel/shared_channel.hpp>
 
-struct Get { std::string key; };
-struct Put { std::string key, value; };
-struct Erase { std::string key; };
-struct List { std::string prefix; };
+struct Get {
+  std::string key;
+};
+struct Put {
+  std::string key, value;
+};
+struct Erase {
+  std::string key;
+};
+struct List {
+  std::string prefix;
+};
 using Request = std::variant<Get, Put, Erase, List>;
 
-using Value = std::optional<std::string>;      // Get: the key's value. Put and Erase: the one before.
-using Keys = std::vector<std::string>;         // List
+using Value = std::optional<std::string>;  // Get: the key's value. Put and Erase: the one before.
+using Keys = std::vector<std::string>;     // List
 using Reply = std::variant<Value, Keys>;
 
 using KeyValue = shared_channel::SharedChannel<Request, Reply>;

@@ -28,7 +28,8 @@ class Store {
   }
   Reply operator()(const List& list) const {
     Keys keys;
-    for (auto entry = entries_.lower_bound(list.prefix); entry != entries_.end() && entry->first.starts_with(list.prefix); ++entry) {
+    for (auto entry = entries_.lower_bound(list.prefix);
+         entry != entries_.end() && entry->first.starts_with(list.prefix); ++entry) {
       keys.push_back(entry->first);
     }
     return keys;

@@ -14,7 +14,8 @@ template <std::derived_from<google::protobuf::MessageLite> Message>
 struct shared_channel::Codec<Message> {
   static std::size_t size(const Message& message) { return message.ByteSizeLong(); }
   static void encode(const Message& message, std::span<std::byte> out) {
-    if (!message.SerializeToArray(out.data(), static_cast<int>(out.size()))) throw std::runtime_error("a required field is missing");
+    if (!message.SerializeToArray(out.data(), static_cast<int>(out.size())))
+      throw std::runtime_error("a required field is missing");
   }
   static std::optional<Message> decode(std::span<const std::byte> in) {
     std::optional<Message> message(std::in_place);

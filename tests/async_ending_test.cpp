@@ -35,7 +35,9 @@ namespace {
 class EveryForm {
  public:
   EveryForm(Channel::Client& client, const Ask& ask, nanoseconds timeout)
-      : got(client.call_async(ask, timeout)), waited(client.call_async(ask, timeout)), watched(client.call_async(ask, timeout)) {
+      : got(client.call_async(ask, timeout)),
+        waited(client.call_async(ask, timeout)),
+        watched(client.call_async(ask, timeout)) {
     handle_ = watched.native_handle();
     CHECK_FALSE(error_of(client.call_async(ask, timeout, called.callback())));
     resume(client, ask, timeout);
@@ -68,7 +70,9 @@ class EveryForm {
   int unsafe = 0;  // how many of the calls may have been executed, as they say
 
  private:
-  Task resume(Channel::Client& client, Ask ask, nanoseconds timeout) { resumed.put(co_await client.call_async(ask, timeout)); }
+  Task resume(Channel::Client& client, Ask ask, nanoseconds timeout) {
+    resumed.put(co_await client.call_async(ask, timeout));
+  }
 
   decltype(watched.native_handle()) handle_;
 };
@@ -308,9 +312,12 @@ TEST_CASE("async: a handler is refused its own channel") {
   const auto name = unique_name("async");
   Channel::Client client(name);
   Channel::Server server(name);
-  server.start([&](const Ask& ask) {
-    return Answer{ask.id, static_cast<std::uint64_t>(error_of(client.call_async(echo(1)).get()) == Errc::would_deadlock)};
-  }).value();
+  server
+      .start([&](const Ask& ask) {
+        return Answer{ask.id,
+                      static_cast<std::uint64_t>(error_of(client.call_async(echo(1)).get()) == Errc::would_deadlock)};
+      })
+      .value();
   CHECK(Channel::Client(name).call(echo(1), amply).value().runs == 1);
 }
 

@@ -89,7 +89,8 @@ TEST_CASE("async: many calls are on their way at once and may be asked for in an
   std::vector<Pending> pending;
   for (std::uint64_t id = 0; id < 16; ++id) pending.push_back(channel.client.call_async(nap(0, id), amply));
   channel.gate.open();
-  for (const std::size_t i : {15u, 0u, 7u, 8u, 1u, 14u, 2u, 13u, 3u, 12u, 4u, 11u, 5u, 10u, 6u, 9u}) REQUIRE(pending[i].get().value().id == i);
+  for (const std::size_t i : {15u, 0u, 7u, 8u, 1u, 14u, 2u, 13u, 3u, 12u, 4u, 11u, 5u, 10u, 6u, 9u})
+    REQUIRE(pending[i].get().value().id == i);
 }
 
 TEST_CASE("async: beyond the slots a call waits its turn, and is busy at the deadline") {

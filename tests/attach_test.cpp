@@ -41,12 +41,20 @@ class ForgedServer {
   explicit ForgedServer(const std::string& name, std::uint64_t bytes = geometry.total_bytes)
       : names_(*detail::Names::make(name, Scope::session)),
         lease_(detail::platform::ServerLease::acquire(names_, Access::current_user()).value()),
-        segment_(detail::platform::Mapping::create(names_, names_.segment(generation), bytes, Access::current_user()).value()) {
+        segment_(detail::platform::Mapping::create(names_, names_.segment(generation), bytes, Access::current_user())
+                     .value()) {
     lease_.record().magic = detail::rendezvous_magic;
     lease_.record().version = detail::abi_version;
     lease_.record().generation.store(generation);
-    identity() = Identity{detail::segment_magic, detail::abi_version, slots, geometry.total_bytes, generation, shape,
-                          detail::platform::process_birth(), detail::platform::process_id(), 0};
+    identity() = Identity{detail::segment_magic,
+                          detail::abi_version,
+                          slots,
+                          geometry.total_bytes,
+                          generation,
+                          shape,
+                          detail::platform::process_birth(),
+                          detail::platform::process_id(),
+                          0};
     if (bytes >= sizeof(Header)) header().service.store(detail::service_open);
   }
   ~ForgedServer() { detail::platform::Mapping::remove(names_.segment(generation)); }
@@ -92,8 +100,10 @@ TEST_CASE("attach: another type is refused and both are named") {
   const auto answer = client.call({}, amply);
   REQUIRE(error_of(answer) == Errc::layout_mismatch);
   const std::string large = "128 bytes aligned to " + std::to_string(alignof(Large));  // 4 in 32-bit programs
-  CHECK_THAT(answer.error().message(), Contains("expects a request of " + large + " and a reply of 4 bytes aligned to 4"));
-  CHECK_THAT(answer.error().message(), Contains("server has a request of 4 bytes aligned to 4 and a reply of " + large));
+  CHECK_THAT(answer.error().message(),
+             Contains("expects a request of " + large + " and a reply of 4 bytes aligned to 4"));
+  CHECK_THAT(answer.error().message(),
+             Contains("server has a request of 4 bytes aligned to 4 and a reply of " + large));
   CHECK(answer.error().safe_to_retry());
   CHECK(error_of(client.wait_for_server(amply)) == Errc::layout_mismatch);
 }
@@ -136,7 +146,8 @@ TEST_CASE("attach: another schema of the same layout is refused and both are nam
 TEST_CASE("attach: another protocol version is refused and both are named") {
   const auto error = refusal([](ForgedServer& forged) { forged.identity().version = 99; });
   CHECK(error.code() == Errc::layout_mismatch);
-  CHECK_THAT(error.message(), Contains("version 99") && Contains("this program " + std::to_string(detail::abi_version)));
+  CHECK_THAT(error.message(),
+             Contains("version 99") && Contains("this program " + std::to_string(detail::abi_version)));
 }
 
 TEST_CASE("attach: another version of the rendezvous is refused") {
@@ -174,7 +185,8 @@ TEST_CASE("attach: impossible numbers of slots are refused") {
 }
 
 TEST_CASE("attach: more slots than the segment has room for are refused") {
-  CHECK(refusal([](ForgedServer& forged) { forged.identity().slot_count = max_slots; }).code() == Errc::layout_mismatch);
+  CHECK(refusal([](ForgedServer& forged) { forged.identity().slot_count = max_slots; }).code() ==
+        Errc::layout_mismatch);
   const auto lie = [](ForgedServer& forged) {
     forged.identity().slot_count = max_slots;
     forged.identity().total_bytes = detail::Geometry::of(ForgedServer::shape, max_slots).total_bytes;
@@ -186,7 +198,8 @@ TEST_CASE("attach: more slots than the segment has room for are refused") {
 
 TEST_CASE("attach: a wrong total size is refused") {
   for (const std::uint64_t bytes : {std::uint64_t{0}, std::uint64_t{1}, ~std::uint64_t{0}}) {
-    CHECK(refusal([&](ForgedServer& forged) { forged.identity().total_bytes = bytes; }).code() == Errc::layout_mismatch);
+    CHECK(refusal([&](ForgedServer& forged) { forged.identity().total_bytes = bytes; }).code() ==
+          Errc::layout_mismatch);
   }
 }
 

@@ -93,12 +93,14 @@ TEST_CASE("bad name: blanks and other signs") {
 }
 
 TEST_CASE("bad name: letters beyond ASCII") {
-  for (const char* name : {"gr\xc3\xbc\xc3\x9f", "\xe5\x90\x8d", "caf\xe9", "\xff\xfe", "\xc0\xaf"}) check_refused(name);
+  for (const char* name : {"gr\xc3\xbc\xc3\x9f", "\xe5\x90\x8d", "caf\xe9", "\xff\xfe", "\xc0\xaf"})
+    check_refused(name);
 }
 
 TEST_CASE("bad name: the message shows it and says what is allowed") {
   CHECK(Numbers::Client::create("na/me").error().message() ==
-        "shared channel 'na?me': the name holds a character outside A-Z a-z 0-9 . _ - (shown as ?); sessions are chosen by "
+        "shared channel 'na?me': the name holds a character outside A-Z a-z 0-9 . _ - (shown as ?); sessions are "
+        "chosen by "
         "Scope, not in the name.");
 }
 

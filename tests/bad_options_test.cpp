@@ -55,14 +55,18 @@ constexpr unsigned most = (std::numeric_limits<unsigned>::max)();
 
 }  // namespace
 
-TEST_CASE("bad options: no slots") { CHECK_THAT(refused_slots(0).message(), Contains("slots is 0; it must be from 1 to 4096")); }
+TEST_CASE("bad options: no slots") {
+  CHECK_THAT(refused_slots(0).message(), Contains("slots is 0; it must be from 1 to 4096"));
+}
 
 TEST_CASE("bad options: too many slots") {
   CHECK_THAT(refused_slots(4097).message(), Contains("slots is 4097; it must be from 1 to 4096"));
   (void)refused_slots(most);
 }
 
-TEST_CASE("bad options: no threads") { CHECK_THAT(refused_threads(0).message(), Contains("threads is 0; it must be from 1 to 256")); }
+TEST_CASE("bad options: no threads") {
+  CHECK_THAT(refused_threads(0).message(), Contains("threads is 0; it must be from 1 to 256"));
+}
 
 TEST_CASE("bad options: too many threads") {
   CHECK_THAT(refused_threads(257).message(), Contains("threads is 257; it must be from 1 to 256"));
@@ -123,7 +127,8 @@ TEST_CASE("bad options: access by bits that are no permissions") {
 }
 
 TEST_CASE("bad options: access for a number that is no group") {
-  for (const std::int64_t group : {std::int64_t{-2}, std::int64_t{0xFFFF'FFFF}, std::int64_t{1} << 32, (std::numeric_limits<std::int64_t>::max)()}) {
+  for (const std::int64_t group : {std::int64_t{-2}, std::int64_t{0xFFFF'FFFF}, std::int64_t{1} << 32,
+                                   (std::numeric_limits<std::int64_t>::max)()}) {
     CHECK_THAT(refused_access(Access::mode(0660, group)).message(), Contains("takes a group id"));
   }
 }

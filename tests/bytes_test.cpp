@@ -95,7 +95,8 @@ TEST_CASE("bytes: both sides are offered all the room there is") {
   std::size_t room = 0;
   std::size_t got = 1;
   const auto fill = [&](Out out) { return (room = out.size()); };
-  CHECK_FALSE(error_of(client.call_in_place(fill, [&](In in) { got = in.size(); }, amply)));
+  CHECK_FALSE(error_of(client.call_in_place(
+      fill, [&](In in) { got = in.size(); }, amply)));
   CHECK(room == 1000);
   CHECK(offered == 3000);
   CHECK(got == 0);
@@ -121,7 +122,8 @@ TEST_CASE("bytes: a request that claims more than it was offered is not posted")
 TEST_CASE("bytes: a reply that claims more than it was offered is an error instead") {
   const auto name = unique_name("bytes");
   Raw::Server server(name);
-  CHECK_FALSE(error_of(server.start([](In request, Out reply) { return request.empty() ? reply.size() + 1 : static_cast<std::size_t>(-1); })));
+  CHECK_FALSE(error_of(server.start(
+      [](In request, Out reply) { return request.empty() ? reply.size() + 1 : static_cast<std::size_t>(-1); })));
   Raw::Client client(name);
   bool was_read = false;
   const auto done = client.call_in_place([](Out) { return std::size_t{0}; }, [&](In) { was_read = true; }, amply);
@@ -144,8 +146,12 @@ TEST_CASE("bytes: what throws costs that call alone") {
   Raw::Client client(name);
   CHECK_THAT(ask(client, {}).error().message(), Contains(": empty."));
   const auto fill = [](Out) { return std::size_t{1}; };
-  CHECK_THROWS_WITH((void)client.call_in_place([](Out) -> std::size_t { throw std::runtime_error("fill"); }, [](In) {}, amply), "fill");
-  CHECK_THROWS_WITH((void)client.call_in_place(fill, [](In) { throw std::runtime_error("read"); }, amply), "read");
+  CHECK_THROWS_WITH(
+      (void)client.call_in_place([](Out) -> std::size_t { throw std::runtime_error("fill"); }, [](In) {}, amply),
+      "fill");
+  CHECK_THROWS_WITH((void)client.call_in_place(
+                        fill, [](In) { throw std::runtime_error("read"); }, amply),
+                    "read");
   CHECK((ask(client, some_bytes(50)).value() == some_bytes(50)));
 }
 

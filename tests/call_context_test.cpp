@@ -46,7 +46,9 @@ CallContext context_of_one_call(typename Channel::Server& server) {
   return *seen;
 }
 
-bool between(Clock::time_point low, Clock::time_point value, Clock::time_point high) { return low <= value && value <= high; }
+bool between(Clock::time_point low, Clock::time_point value, Clock::time_point high) {
+  return low <= value && value <= high;
+}
 
 }  // namespace
 
@@ -58,7 +60,8 @@ TEST_CASE("call context: every form of handler may take one") {
   const auto name = unique_name("context");
   {
     Numbers::Server server(name);
-    calls(server, [](const int& value, const CallContext& context) { return value + static_cast<int>(context.slot()); });
+    calls(server,
+          [](const int& value, const CallContext& context) { return value + static_cast<int>(context.slot()); });
     CHECK(slot_of_call(name) == 7);
   }
   {
@@ -68,7 +71,9 @@ TEST_CASE("call context: every form of handler may take one") {
   }
   {
     Numbers::Server server(name);
-    calls(server, [](const int& value, int& reply, const CallContext& context) { reply = value + static_cast<int>(context.slot()); });
+    calls(server, [](const int& value, int& reply, const CallContext& context) {
+      reply = value + static_cast<int>(context.slot());
+    });
     CHECK(slot_of_call(name) == 7);
   }
   {
@@ -85,7 +90,8 @@ TEST_CASE("call context: every form of handler may take one") {
   }
   {
     SharedChannel<std::string>::Server server(name);
-    calls(server, [](const std::string& text, const CallContext& context) { return text + std::to_string(context.slot()); });
+    calls(server,
+          [](const std::string& text, const CallContext& context) { return text + std::to_string(context.slot()); });
     CHECK(SharedChannel<std::string>::Client(name).call("slot ", amply).value() == "slot 0");
   }
   {
@@ -155,7 +161,8 @@ TEST_CASE("call context: what is filled in place counts against the deadline") {
       std::this_thread::sleep_for(300ms);
       value = 1;
     };
-    (void)client.call_in_place(slowly, [](const int&) {}, 10s);
+    (void)client.call_in_place(
+        slowly, [](const int&) {}, 10s);
   });
   const CallContext context = context_of_one_call<Numbers>(server);
   CHECK(between(before + 10s, context.deadline(), before + 10s + 200ms));

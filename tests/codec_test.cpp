@@ -102,7 +102,9 @@ void check_truncations(const T& value) {
 template <class T>
 void check_mutations(const T& value) {
   std::mt19937 random(20);
-  const auto below = [&](std::size_t limit) { return std::uniform_int_distribution<std::size_t>(0, limit - 1)(random); };
+  const auto below = [&](std::size_t limit) {
+    return std::uniform_int_distribution<std::size_t>(0, limit - 1)(random);
+  };
   const Frame good = encoded(value);
   for (int round = 0; round < 5000; ++round) {
     Frame bytes = good;
@@ -114,8 +116,13 @@ void check_mutations(const T& value) {
         case 1:
           if (!bytes.empty()) bytes[below(bytes.size())] = below(2) == 0 ? std::byte{0} : std::byte{0xFF};
           break;
-        case 2: bytes.resize(below(2 * bytes.size() + 8)); break;
-        case 3: bytes.insert(bytes.begin() + static_cast<std::ptrdiff_t>(below(bytes.size() + 1)), static_cast<std::byte>(below(256))); break;
+        case 2:
+          bytes.resize(below(2 * bytes.size() + 8));
+          break;
+        case 3:
+          bytes.insert(bytes.begin() + static_cast<std::ptrdiff_t>(below(bytes.size() + 1)),
+                       static_cast<std::byte>(below(256)));
+          break;
       }
     }
     check_hostile<T>(bytes);
@@ -316,7 +323,9 @@ struct Boundless {};
 template <>
 struct shared_channel::Codec<codec_test::Handle> {
   static std::size_t size(const codec_test::Handle& handle) { return std::strlen(handle.text); }
-  static void encode(const codec_test::Handle& handle, std::span<std::byte> out) { std::memcpy(out.data(), handle.text, out.size()); }
+  static void encode(const codec_test::Handle& handle, std::span<std::byte> out) {
+    std::memcpy(out.data(), handle.text, out.size());
+  }
   static std::optional<codec_test::Handle> decode(std::span<const std::byte> in) {
     return in.size() == 3 ? std::optional(codec_test::Handle{"yes"}) : std::nullopt;
   }
@@ -324,7 +333,9 @@ struct shared_channel::Codec<codec_test::Handle> {
 template <>
 struct shared_channel::Codec<codec_test::Unique> {
   static std::size_t size(const codec_test::Unique&) { return 4; }
-  static void encode(const codec_test::Unique& unique, std::span<std::byte> out) { std::memcpy(out.data(), unique.value.get(), 4); }
+  static void encode(const codec_test::Unique& unique, std::span<std::byte> out) {
+    std::memcpy(out.data(), unique.value.get(), 4);
+  }
   static std::optional<codec_test::Unique> decode(std::span<const std::byte> in) {
     if (in.size() != 4) return std::nullopt;
     codec_test::Unique unique{std::make_unique<std::int32_t>()};
@@ -357,7 +368,8 @@ TEST_CASE("codec: parts that can only be moved") {
   CHECK(*decoded<std::array<Unique, 1>>(encoded(one)).value()[0].value == 3);
   std::vector<std::variant<std::string, Unique>> others;
   others.emplace_back(Unique{std::make_unique<std::int32_t>(4)});
-  CHECK(*std::get<Unique>(decoded<std::vector<std::variant<std::string, Unique>>>(encoded(others)).value()[0]).value == 4);
+  CHECK(*std::get<Unique>(decoded<std::vector<std::variant<std::string, Unique>>>(encoded(others)).value()[0]).value ==
+        4);
 }
 
 TEST_CASE("codec: sizes do not overflow") {

@@ -95,7 +95,8 @@ TEST_CASE("concurrency: each of many processes gets its own answers") {
   Channel::Server server(name);
   CHECK_FALSE(error_of(server.start(answer)));
   std::vector<Process> callers;
-  for (std::uint64_t caller = 0; caller < 6; ++caller) callers.push_back(peer("call", name, "300", std::to_string(caller << 32)));
+  for (std::uint64_t caller = 0; caller < 6; ++caller)
+    callers.push_back(peer("call", name, "300", std::to_string(caller << 32)));
   Channel::Client client(name);
   CHECK(own_answers(client, 2, 300) == 2 * 300);
   for (auto& caller : callers) CHECK(caller.read_line() == "ok");
@@ -106,7 +107,8 @@ TEST_CASE("concurrency: more processes than slots all get their own answers") {
   Channel::Server server(name, with(2, 2));
   CHECK_FALSE(error_of(server.start(answer)));
   std::vector<Process> callers;
-  for (std::uint64_t caller = 0; caller < 6; ++caller) callers.push_back(peer("call", name, "100", std::to_string(caller << 32)));
+  for (std::uint64_t caller = 0; caller < 6; ++caller)
+    callers.push_back(peer("call", name, "100", std::to_string(caller << 32)));
   for (auto& caller : callers) CHECK(caller.read_line() == "ok");
 }
 

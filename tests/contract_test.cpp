@@ -34,9 +34,11 @@ constexpr bool same = std::is_same_v<A, B>;
 static_assert(same<SharedChannel<Ask>, SharedChannel<Ask, Ask>>);
 
 // Server
-static_assert(!std::is_default_constructible_v<Server> && !std::is_copy_constructible_v<Server> && !std::is_copy_assignable_v<Server>);
+static_assert(!std::is_default_constructible_v<Server> && !std::is_copy_constructible_v<Server> &&
+              !std::is_copy_assignable_v<Server>);
 static_assert(std::is_nothrow_move_constructible_v<Server> && std::is_nothrow_move_assignable_v<Server>);
-static_assert(std::is_constructible_v<Server, std::string_view> && std::is_constructible_v<Server, std::string_view, const ServerOptions&>);
+static_assert(std::is_constructible_v<Server, std::string_view> &&
+              std::is_constructible_v<Server, std::string_view, const ServerOptions&>);
 static_assert(!std::is_convertible_v<std::string_view, Server>);
 static_assert(same<decltype(Server::create("name")), Result<Server>>);
 static_assert(same<decltype(Server::create("name", ServerOptions{})), Result<Server>>);
@@ -44,19 +46,22 @@ static_assert(same<decltype(std::declval<Server&>().serve(add)), Result<void>>);
 static_assert(same<decltype(std::declval<Server&>().serve(add, std::stop_token{})), Result<void>>);
 static_assert(same<decltype(std::declval<Server&>().serve_one(add, nanoseconds(1))), Result<bool>>);
 static_assert(same<decltype(std::declval<Server&>().start(add)), Result<void>>);
-static_assert(same<decltype(std::declval<Server&>().stop()), void> && noexcept(std::declval<Server&>().stop()));
+static_assert(same<decltype(std::declval<Server&>().stop()), void>&& noexcept(std::declval<Server&>().stop()));
 
 // Client
-static_assert(!std::is_default_constructible_v<Client> && !std::is_copy_constructible_v<Client> && !std::is_copy_assignable_v<Client>);
+static_assert(!std::is_default_constructible_v<Client> && !std::is_copy_constructible_v<Client> &&
+              !std::is_copy_assignable_v<Client>);
 static_assert(std::is_nothrow_move_constructible_v<Client> && std::is_nothrow_move_assignable_v<Client>);
-static_assert(std::is_constructible_v<Client, std::string_view> && std::is_constructible_v<Client, std::string_view, const ClientOptions&>);
+static_assert(std::is_constructible_v<Client, std::string_view> &&
+              std::is_constructible_v<Client, std::string_view, const ClientOptions&>);
 static_assert(!std::is_convertible_v<std::string_view, Client>);
 static_assert(same<decltype(Client::create("name")), Result<Client>>);
 static_assert(same<decltype(Client::create("name", ClientOptions{})), Result<Client>>);
 static_assert(same<decltype(std::declval<Client&>().call(Ask{})), Result<Sum>>);
 static_assert(same<decltype(&Client::call), Result<Sum> (Client::*)(const Ask&, nanoseconds)>);
 static_assert(same<decltype(std::declval<Client&>().call_in_place(ask_two_and_three, ignore)), Result<void>>);
-static_assert(same<decltype(std::declval<Client&>().call_in_place(ask_two_and_three, ignore, nanoseconds(1))), Result<void>>);
+static_assert(
+    same<decltype(std::declval<Client&>().call_in_place(ask_two_and_three, ignore, nanoseconds(1))), Result<void>>);
 static_assert(same<decltype(&Client::wait_for_server), Result<void> (Client::*)(nanoseconds)>);
 static_assert(same<decltype(&Client::connected), bool (Client::*)() const noexcept>);
 static_assert(default_timeout == std::chrono::milliseconds(250));
@@ -72,7 +77,8 @@ constexpr WaitPolicy sleeping = WaitPolicy::sleep();
 constexpr WaitPolicy spinning = WaitPolicy::spin_only();
 static_assert(sleeping.spin == nanoseconds::zero() && spinning.spin == (nanoseconds::max)());
 static_assert(same<decltype(Access::current_user()), Access> && same<decltype(Access::everyone()), Access>);
-static_assert(same<decltype(Access::sddl("D:P(A;;GA;;;BA)")), Access> && same<decltype(Access::mode(0660, 100)), Access>);
+static_assert(same<decltype(Access::sddl("D:P(A;;GA;;;BA)")), Access> &&
+              same<decltype(Access::mode(0660, 100)), Access>);
 
 // Error
 static_assert(same<decltype(&Error::code), Errc (Error::*)() const noexcept>);
@@ -93,10 +99,10 @@ static_assert(same<decltype(std::declval<Result<Sum>&>().value_or(Sum{})), Sum>)
 static_assert(same<decltype(std::declval<Result<void>&>().value()), void>);
 
 constexpr Errc every_code[] = {
-    Errc::invalid_name,   Errc::invalid_argument, Errc::name_in_use,       Errc::access_denied,  Errc::not_owner,
-    Errc::layout_mismatch, Errc::no_server,       Errc::server_stopped,    Errc::server_died,    Errc::busy,
-    Errc::timed_out,      Errc::handler_failed,   Errc::message_too_large, Errc::would_deadlock, Errc::forked,
-    Errc::corrupt,        Errc::out_of_memory,    Errc::system_error};
+    Errc::invalid_name,    Errc::invalid_argument, Errc::name_in_use,       Errc::access_denied,  Errc::not_owner,
+    Errc::layout_mismatch, Errc::no_server,        Errc::server_stopped,    Errc::server_died,    Errc::busy,
+    Errc::timed_out,       Errc::handler_failed,   Errc::message_too_large, Errc::would_deadlock, Errc::forked,
+    Errc::corrupt,         Errc::out_of_memory,    Errc::system_error};
 
 }  // namespace
 
@@ -114,7 +120,8 @@ TEST_CASE("contract: options have their defaults") {
 }
 
 TEST_CASE("contract: options are aggregates with designated initializers") {
-  const ServerOptions server{.max_calls = 1, .threads = 2, .access = Access::everyone(), .scope = Scope::machine, .wait = WaitPolicy::sleep()};
+  const ServerOptions server{
+      .max_calls = 1, .threads = 2, .access = Access::everyone(), .scope = Scope::machine, .wait = WaitPolicy::sleep()};
   CHECK((server.max_calls == 1 && server.threads == 2 && server.wait == WaitPolicy::sleep()));
   const ClientOptions client{.scope = Scope::machine, .wait = WaitPolicy::spin_only(), .wait_for_server = true};
   CHECK((client.wait_for_server && client.wait == WaitPolicy::spin_only()));
@@ -140,7 +147,10 @@ TEST_CASE("contract: a server and a client as a user writes them") {
   REQUIRE(sum);
   CHECK(sum->value == 5);
   int seen = 0;
-  CHECK(client.call_in_place(ask_two_and_three, [&](const Sum& reply) { seen = reply.value; }, std::chrono::seconds(60)).has_value());
+  CHECK(client
+            .call_in_place(
+                ask_two_and_three, [&](const Sum& reply) { seen = reply.value; }, std::chrono::seconds(60))
+            .has_value());
   CHECK(seen == 5);
   server.stop();
 }

@@ -26,7 +26,8 @@ TEST_CASE("deadline: max never passes") {
 }
 
 TEST_CASE("deadline: huge timeouts do not overflow") {
-  for (const nanoseconds timeout : {(nanoseconds::max)() - 1ns, nanoseconds(50 * 24h), nanoseconds(0xFFFFFFFFll * 1ms)}) {
+  for (const nanoseconds timeout :
+       {(nanoseconds::max)() - 1ns, nanoseconds(50 * 24h), nanoseconds(0xFFFFFFFFll * 1ms)}) {
     Deadline deadline(timeout);
     CHECK_FALSE(deadline.is_never());
     CHECK_FALSE(deadline.passed());

@@ -70,7 +70,9 @@ template <class Channel, class Request>
 class Asking {
  public:
   Asking(std::string name, Request request, std::chrono::nanoseconds timeout = amply)
-      : thread_([this, name = std::move(name), request, timeout] { answer_.emplace(typename Channel::Client(name).call(request, timeout)); }) {}
+      : thread_([this, name = std::move(name), request, timeout] {
+          answer_.emplace(typename Channel::Client(name).call(request, timeout));
+        }) {}
   auto answer() {
     thread_.join();
     return *std::move(answer_);
@@ -243,7 +245,8 @@ TEST_CASE("deferred reply: a responder dropped in an exception that the handler 
     }
   })));
   Numbers::Client client(name);
-  for (int i = 0; i < 3; ++i) CHECK_THAT(client.call(1, amply).error().message(), Contains("dropped the call without an answer"));
+  for (int i = 0; i < 3; ++i)
+    CHECK_THAT(client.call(1, amply).error().message(), Contains("dropped the call without an answer"));
 }
 
 TEST_CASE("deferred reply: a reply that is too long reaches the caller as that") {
@@ -469,8 +472,10 @@ TEST_CASE("deferred reply: a server that leaves while others answer") {
     std::jthread answering([&] { call.responder.reply(2); });
     server.reset();
     const auto answer = asking.answer();
-    if (answer) CHECK(*answer == 2);
-    else CHECK(answer.error().code() == Errc::server_stopped);
+    if (answer)
+      CHECK(*answer == 2);
+    else
+      CHECK(answer.error().code() == Errc::server_stopped);
   }
 }
 

@@ -23,7 +23,8 @@ using Catch::Matchers::EndsWith;
 TEST_CASE("handler failure: the exception's text reaches the caller") {
   const auto name = unique_name("failure");
   SharedChannel<int>::Server server(name);
-  CHECK_FALSE(error_of(server.start([](int value) -> int { throw std::runtime_error("no " + std::to_string(value) + " here"); })));
+  CHECK_FALSE(error_of(
+      server.start([](int value) -> int { throw std::runtime_error("no " + std::to_string(value) + " here"); })));
   SharedChannel<int>::Client client(name);
   const auto answer = client.call(7, amply);
   REQUIRE(error_of(answer) == Errc::handler_failed);
@@ -44,7 +45,8 @@ TEST_CASE("handler failure: what is no std::exception is caught as well") {
 TEST_CASE("handler failure: a long text is cut") {
   const auto name = unique_name("failure");
   SharedChannel<int>::Server server(name);
-  CHECK_FALSE(error_of(server.start([](int length) -> int { throw std::runtime_error(std::string(static_cast<std::size_t>(length), 'x')); })));
+  CHECK_FALSE(error_of(server.start(
+      [](int length) -> int { throw std::runtime_error(std::string(static_cast<std::size_t>(length), 'x')); })));
   SharedChannel<int>::Client client(name);
   const auto count = [&](int length) {
     const auto text = client.call(length, amply).error().message();
@@ -66,8 +68,10 @@ TEST_CASE("handler failure: the next call is answered") {
   SharedChannel<int>::Client client(name);
   for (int value = 0; value < 100; ++value) {
     const auto answer = client.call(value, amply);
-    if (value % 2 != 0) REQUIRE(error_of(answer) == Errc::handler_failed);
-    else REQUIRE(answer.value() == value);
+    if (value % 2 != 0)
+      REQUIRE(error_of(answer) == Errc::handler_failed);
+    else
+      REQUIRE(answer.value() == value);
   }
 }
 
@@ -90,7 +94,8 @@ TEST_CASE("handler failure: read is not called") {
   CHECK_FALSE(error_of(server.start([](int) -> int { throw std::runtime_error("never"); })));
   SharedChannel<int>::Client client(name);
   bool was_read = false;
-  CHECK(error_of(client.call_in_place([](int& value) { value = 1; }, [&](const int&) { was_read = true; }, amply)) == Errc::handler_failed);
+  CHECK(error_of(client.call_in_place([](int& value) { value = 1; }, [&](const int&) { was_read = true; }, amply)) ==
+        Errc::handler_failed);
   CHECK_FALSE(was_read);
 }
 
@@ -120,7 +125,9 @@ TEST_CASE("handler failure: an exception from fill gives the slot back") {
   CHECK_FALSE(error_of(server.start([](int value) { return value; })));
   SharedChannel<int>::Client client(name);
   const auto fill = [](int&) { throw std::runtime_error("fill"); };
-  CHECK_THROWS_WITH((void)client.call_in_place(fill, [](const int&) {}, amply), "fill");
+  CHECK_THROWS_WITH((void)client.call_in_place(
+                        fill, [](const int&) {}, amply),
+                    "fill");
   CHECK(client.call(2, amply).value() == 2);
 }
 

@@ -81,8 +81,4 @@ TEST_CASE("interop: death is seen across the widths", "[peer32]") {
 
 #endif
 
-namespace interop_test {
-
-
-
-}  // namespace interop_test
+namespace interop_test {}  // namespace interop_test

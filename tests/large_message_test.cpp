@@ -71,7 +71,8 @@ TEST_CASE("large message: in and out through one struct") {
   Channel::Client client(name);
   std::uint64_t last = 0;
   const auto fill = [](Film& film) { film.frame[Film::frames - 1] = 41; };
-  CHECK_FALSE(error_of(client.call_in_place(fill, [&](const Film& film) { last = film.frame[Film::frames - 1]; }, amply)));
+  CHECK_FALSE(error_of(client.call_in_place(
+      fill, [&](const Film& film) { last = film.frame[Film::frames - 1]; }, amply)));
   CHECK(last == 42);
 }
 

@@ -9,12 +9,13 @@ using namespace shared_channel::detail;
 
 namespace {
 
-constexpr Shape shape(std::uint32_t request_size, std::uint32_t request_align, std::uint32_t reply_size, std::uint32_t reply_align) {
+constexpr Shape shape(std::uint32_t request_size, std::uint32_t request_align, std::uint32_t reply_size,
+                      std::uint32_t reply_align) {
   return {request_size, request_align, reply_size, reply_align, 0, 0, Framing::fixed, 0};
 }
 
-constexpr bool is(const Geometry& geometry, std::uint64_t request, std::uint64_t reply, std::uint64_t stride, std::uint64_t slots,
-                  std::uint64_t total) {
+constexpr bool is(const Geometry& geometry, std::uint64_t request, std::uint64_t reply, std::uint64_t stride,
+                  std::uint64_t slots, std::uint64_t total) {
   return geometry.request_offset == request && geometry.reply_offset == reply && geometry.slot_stride == stride &&
          geometry.slots_offset == slots && geometry.total_bytes == total;
 }
@@ -125,7 +126,8 @@ TEST_CASE("layout: page-aligned messages lie on pages") {
 }
 
 TEST_CASE("layout: the largest channel does not overflow") {
-  CHECK(is(Geometry::of(shape(1 << 30, 1, 1 << 30, 1), 4096), 512, 1'073'742'336, 2'147'484'160, 640, 8'796'095'120'000));
+  CHECK(
+      is(Geometry::of(shape(1 << 30, 1, 1 << 30, 1), 4096), 512, 1'073'742'336, 2'147'484'160, 640, 8'796'095'120'000));
 }
 
 TEST_CASE("layout: a shape describes itself") {

@@ -35,7 +35,8 @@ void check_round_trips() {
   typename SharedChannel<Message>::Server server(name);
   CHECK_FALSE(error_of(server.start([](const Message& request, Message& reply) {
     if (!is_aligned(request) || !is_aligned(reply)) throw std::runtime_error("misaligned");
-    for (std::size_t i = 0; i < sizeof request.values; ++i) reply.values[i] = static_cast<unsigned char>(request.values[i] + 1);
+    for (std::size_t i = 0; i < sizeof request.values; ++i)
+      reply.values[i] = static_cast<unsigned char>(request.values[i] + 1);
   })));
   typename SharedChannel<Message>::Client client(name);
 
@@ -124,7 +125,8 @@ TEST_CASE("message: a large one without a default constructor") {
   };
   const auto name = unique_name("message");
   SharedChannel<Page>::Server server(name);
-  CHECK_FALSE(error_of(server.start([](const Page& page, Page& reply) { reply.bytes.fill(static_cast<unsigned char>(page.bytes[9] + 1)); })));
+  CHECK_FALSE(error_of(server.start(
+      [](const Page& page, Page& reply) { reply.bytes.fill(static_cast<unsigned char>(page.bytes[9] + 1)); })));
   SharedChannel<Page>::Client client(name);
   const auto reply = client.call(Page(6), amply);
   REQUIRE(reply);

@@ -467,8 +467,10 @@ TEST_CASE("seam client mutex: a waiter returns when the server ends or dies") {
     Process waiter = peer("seam_mutex", served.name, "3");
     CHECK_THROWS(waiter.read_line(200ms));
     const Stopwatch stopwatch;
-    if (by_death) server.kill();
-    else server.write_line("out");
+    if (by_death)
+      server.kill();
+    else
+      server.write_line("out");
     CHECK(waiter.read_line() == "server gone");
     CHECK(stopwatch.elapsed() < promptly);
   }

@@ -68,7 +68,8 @@ TEST_CASE("restart: a request that was not taken goes to the next server within 
     ask = echo(1);
   };
   auto asked = std::async(std::launch::async, [&] {
-    return error_of(client.call_in_place(fill, [&](const Answer& answer) { answered_by = answer.runs; }, amply));
+    return error_of(client.call_in_place(
+        fill, [&](const Answer& answer) { answered_by = answer.runs; }, amply));
   });
   while (filled == 0) std::this_thread::yield();
   server.reset();

@@ -33,7 +33,9 @@ Answer answer(const Ask& ask) { return {ask.id, 0}; }
 // Holds one slot from construction, until let_go() sends its request.
 class Holder {
  public:
-  explicit Holder(const std::string& name) : client_(name), thread_([this] { hold(); }) { holding_.get_future().wait(); }
+  explicit Holder(const std::string& name) : client_(name), thread_([this] { hold(); }) {
+    holding_.get_future().wait();
+  }
   ~Holder() { let_go(); }
 
   std::optional<Errc> let_go() {
@@ -51,7 +53,8 @@ class Holder {
       holding_.set_value();
       go_.get_future().wait();
     };
-    outcome_ = error_of(client_.call_in_place(fill, [](const Answer&) {}, amply));
+    outcome_ = error_of(client_.call_in_place(
+        fill, [](const Answer&) {}, amply));
   }
 
   Channel::Client client_;

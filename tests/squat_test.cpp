@@ -80,8 +80,10 @@ TEST_CASE("squat: an event under the name of the server's mutex") {
 TEST_CASE("squat: a mapping of zeros under the channel's name is taken over") {
   const auto name = unique_name("squat");
   // With an owner by name: Wine keeps none otherwise.
-  auto ours = detail::platform::win32::SecurityAttributes::for_us(detail::Names::make(name, Scope::session).value()).value();
-  const HANDLE mapping = CreateFileMappingW(INVALID_HANDLE_VALUE, ours.get(), PAGE_READWRITE, 0, 4096, object_name(name).c_str());
+  auto ours =
+      detail::platform::win32::SecurityAttributes::for_us(detail::Names::make(name, Scope::session).value()).value();
+  const HANDLE mapping =
+      CreateFileMappingW(INVALID_HANDLE_VALUE, ours.get(), PAGE_READWRITE, 0, 4096, object_name(name).c_str());
   REQUIRE(mapping != nullptr);
   CHECK(error_of(Channel::Client(name).call(echo(1), amply)) == Errc::no_server);
   CHECK_FALSE(error_of(Channel::Server::create(name)));

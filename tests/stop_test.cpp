@@ -32,7 +32,9 @@ std::future<std::optional<Errc>> serve_elsewhere(Channel::Server& server) {
   return std::async(std::launch::async, [&] { return error_of(server.serve(answer)); });
 }
 
-bool is_over(std::future<std::optional<Errc>>& serving) { return serving.wait_for(promptly) == std::future_status::ready; }
+bool is_over(std::future<std::optional<Errc>>& serving) {
+  return serving.wait_for(promptly) == std::future_status::ready;
+}
 
 }  // namespace
 

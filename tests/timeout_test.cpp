@@ -150,7 +150,8 @@ TEST_CASE("timeout: huge ones neither overflow nor end early") {
   sleeping.wait = WaitPolicy::sleep();
   Channel::Client client(name, sleeping);
   std::uint64_t id = 0;
-  for (const nanoseconds timeout : {forever, forever - 1ns, nanoseconds(50 * 24h), nanoseconds(0xFFFFFFFFll * 1ms), nanoseconds(0x80000000ll * 1ms)}) {
+  for (const nanoseconds timeout : {forever, forever - 1ns, nanoseconds(50 * 24h), nanoseconds(0xFFFFFFFFll * 1ms),
+                                    nanoseconds(0x80000000ll * 1ms)}) {
     const auto answer = client.call(nap(20, ++id), timeout);
     REQUIRE(answer);
     REQUIRE(answer->id == id);
@@ -197,7 +198,8 @@ TEST_CASE("timeout: the time that fill takes counts") {
   Channel::Client client(name);
   const Stopwatch watch;
   const auto fill = [](Ask&) { std::this_thread::sleep_for(100ms); };
-  CHECK(error_of(client.call_in_place(fill, [](const Answer&) {}, 100ms)) == Errc::timed_out);
+  CHECK(error_of(client.call_in_place(
+            fill, [](const Answer&) {}, 100ms)) == Errc::timed_out);
   CHECK(watch.elapsed() >= 100ms);
 }
 

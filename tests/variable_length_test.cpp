@@ -53,7 +53,8 @@ TEST_CASE("variable length: a request that is too long is refused before anythin
   const auto answer = client.call(std::string(65537, 'x'), amply);
   REQUIRE(error_of(answer) == Errc::message_too_large);
   CHECK(answer.error().safe_to_retry());
-  CHECK_THAT(answer.error().message(), Contains("the request has 65537 bytes") && Contains("at most 65536") && Contains("max_request_bytes"));
+  CHECK_THAT(answer.error().message(),
+             Contains("the request has 65537 bytes") && Contains("at most 65536") && Contains("max_request_bytes"));
   CHECK(client.call("ab", amply).value() == "ba");
 }
 
@@ -66,12 +67,14 @@ TEST_CASE("variable length: a reply that is too long is an error instead") {
   const auto answer = client.call("repeat 65537", amply);
   REQUIRE(error_of(answer) == Errc::message_too_large);
   CHECK_FALSE(answer.error().safe_to_retry());
-  CHECK_THAT(answer.error().message(), Contains("the reply has 65537 bytes") && Contains("at most 65536") && Contains("max_reply_bytes"));
+  CHECK_THAT(answer.error().message(),
+             Contains("the reply has 65537 bytes") && Contains("at most 65536") && Contains("max_reply_bytes"));
   CHECK(client.call("ab", amply).value() == "ba");
 }
 
 TEST_CASE("variable length: the server's limits hold, small and large") {
-  const auto [request, reply] = GENERATE(table<std::size_t, std::size_t>({{1, 1}, {12, 112}, {112, 113}, {113, 12}, {3'000'000, 5'000'000}}));
+  const auto [request, reply] =
+      GENERATE(table<std::size_t, std::size_t>({{1, 1}, {12, 112}, {112, 113}, {113, 12}, {3'000'000, 5'000'000}}));
   CAPTURE(request, reply);
   const auto name = unique_name("variable");
   Process server = peer("serve_text", name, std::to_string(request), std::to_string(reply));
@@ -130,7 +133,9 @@ struct Named {
   std::vector<Point> points;
 };
 
-bool is_aligned(const void* address, std::size_t alignment) { return reinterpret_cast<std::uintptr_t>(address) % alignment == 0; }
+bool is_aligned(const void* address, std::size_t alignment) {
+  return reinterpret_cast<std::uintptr_t>(address) % alignment == 0;
+}
 
 }  // namespace
 
@@ -165,7 +170,8 @@ TEMPLATE_TEST_CASE("variable length: a direction of fixed size keeps its alignme
     reply.bytes[sizeof reply - 1] = static_cast<std::byte>(text.at(0));
   })));
   typename Channel::Client client(name);
-  for (int call = 0; call < 40; ++call) CHECK(client.call("a", amply).value().bytes[sizeof(TestType) - 1] == std::byte{'a'});
+  for (int call = 0; call < 40; ++call)
+    CHECK(client.call("a", amply).value().bytes[sizeof(TestType) - 1] == std::byte{'a'});
   server.stop();
   CHECK(aligned);
 }
@@ -211,7 +217,9 @@ struct Moody {
 template <>
 struct shared_channel::Codec<variable_length_test::Unique> {
   static std::size_t size(const variable_length_test::Unique&) { return 4; }
-  static void encode(const variable_length_test::Unique& unique, std::span<std::byte> out) { std::memcpy(out.data(), unique.value.get(), 4); }
+  static void encode(const variable_length_test::Unique& unique, std::span<std::byte> out) {
+    std::memcpy(out.data(), unique.value.get(), 4);
+  }
   static std::optional<variable_length_test::Unique> decode(std::span<const std::byte> in) {
     if (in.size() != 4) return std::nullopt;
     variable_length_test::Unique unique{std::make_unique<std::int32_t>()};
@@ -222,8 +230,12 @@ struct shared_channel::Codec<variable_length_test::Unique> {
 template <>
 struct shared_channel::Codec<variable_length_test::NoDefault> {
   static std::size_t size(const variable_length_test::NoDefault& value) { return value.text().size(); }
-  static void encode(const variable_length_test::NoDefault& value, std::span<std::byte> out) { Codec<std::string>::encode(value.text(), out); }
-  static std::optional<variable_length_test::NoDefault> decode(std::span<const std::byte> in) { return variable_length_test::NoDefault(*Codec<std::string>::decode(in)); }
+  static void encode(const variable_length_test::NoDefault& value, std::span<std::byte> out) {
+    Codec<std::string>::encode(value.text(), out);
+  }
+  static std::optional<variable_length_test::NoDefault> decode(std::span<const std::byte> in) {
+    return variable_length_test::NoDefault(*Codec<std::string>::decode(in));
+  }
 };
 template <>
 struct shared_channel::Codec<variable_length_test::Moody> {

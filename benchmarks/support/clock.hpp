@@ -32,7 +32,8 @@ struct Clock {
     Clock clock;
     const double started = seconds_now();
     const std::uint64_t first = ticks();
-    while (seconds_now() - started < 0.05) {}
+    while (seconds_now() - started < 0.05) {
+    }
     clock.ns_per_tick = (seconds_now() - started) * 1e9 / static_cast<double>(ticks() - first);
 
     constexpr unsigned readings = 20000;

@@ -17,7 +17,9 @@ namespace bench {
 // Names and plain numbers only: nothing here needs quotes.
 class CsvWriter {
  public:
-  CsvWriter(const std::string& path, std::string_view heading) : out_(path, std::ios::binary) { out_ << heading << '\n'; }
+  CsvWriter(const std::string& path, std::string_view heading) : out_(path, std::ios::binary) {
+    out_ << heading << '\n';
+  }
 
   template <class... Cells>
   void row(const Cells&... cells) {

@@ -29,7 +29,9 @@ namespace bench {
 Usage own_usage() {
   rusage used{};
   getrusage(RUSAGE_SELF, &used);
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6; };
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+  };
   return {seconds(used.ru_utime) + seconds(used.ru_stime), static_cast<std::uint64_t>(used.ru_nvcsw)};
 }
 
@@ -56,7 +58,8 @@ double mapped_shared_memory() {
   for (std::string line; std::getline(maps, line);) {
     unsigned long begin = 0, end = 0;
     char mode[5] = "";
-    if (std::sscanf(line.c_str(), "%lx-%lx %4s", &begin, &end, mode) == 3 && mode[3] == 's') total += static_cast<double>(end - begin);
+    if (std::sscanf(line.c_str(), "%lx-%lx %4s", &begin, &end, mode) == 3 && mode[3] == 's')
+      total += static_cast<double>(end - begin);
   }
   return total;
 }
@@ -86,7 +89,9 @@ SharedBlock::SharedBlock(std::size_t size) : size_(size) {
   data_ = static_cast<std::byte*>(memory);
 }
 
-SharedBlock::SharedBlock(std::string_view, std::size_t) { throw std::logic_error("a forked child has its parent's memory"); }
+SharedBlock::SharedBlock(std::string_view, std::size_t) {
+  throw std::logic_error("a forked child has its parent's memory");
+}
 
 SharedBlock::~SharedBlock() { munmap(data_, size_); }
 
@@ -115,7 +120,8 @@ struct Process::Native {
   int watch = -1;  // a pidfd: readable once the process has ended
 };
 
-Process::Process(std::string_view role, const SharedBlock& block, unsigned index) : native_(std::make_unique<Native>()) {
+Process::Process(std::string_view role, const SharedBlock& block, unsigned index)
+    : native_(std::make_unique<Native>()) {
   std::cout << std::flush;
   std::fflush(nullptr);
   const pid_t parent = getpid();

@@ -25,11 +25,21 @@ inline bool holds(ConstWords words, std::uint64_t sequence) noexcept {
 // A length that is known when compiled costs a few moves, any other a call.
 inline void copy(void* to, const void* from, std::size_t size) noexcept {
   switch (size) {
-    case 8: std::memcpy(to, from, 8); break;
-    case 48: std::memcpy(to, from, 48); break;
-    case 64: std::memcpy(to, from, 64); break;
-    case 256: std::memcpy(to, from, 256); break;
-    default: std::memcpy(to, from, size); break;
+    case 8:
+      std::memcpy(to, from, 8);
+      break;
+    case 48:
+      std::memcpy(to, from, 48);
+      break;
+    case 64:
+      std::memcpy(to, from, 64);
+      break;
+    case 256:
+      std::memcpy(to, from, 256);
+      break;
+    default:
+      std::memcpy(to, from, size);
+      break;
   }
 }
 

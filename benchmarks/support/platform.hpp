@@ -35,8 +35,8 @@ void pin_to(unsigned cpu);
 // Zeroed memory that a process shares with the processes it starts, and with nobody else.
 class SharedBlock {
  public:
-  explicit SharedBlock(std::size_t size);                      // in the parent
-  SharedBlock(std::string_view inherited, std::size_t size);   // in a child
+  explicit SharedBlock(std::size_t size);                     // in the parent
+  SharedBlock(std::string_view inherited, std::size_t size);  // in a child
   ~SharedBlock();
   SharedBlock(const SharedBlock&) = delete;
   SharedBlock& operator=(const SharedBlock&) = delete;

@@ -39,11 +39,13 @@ const Role server_role("server", [](const SharedBlock& block, unsigned) {
 });
 
 const Role client_role("client", [](const SharedBlock& block, unsigned index) {
-  return take_part(block, false, [&](const System& system, const Session& session) { system.run_client(session, index); });
+  return take_part(block, false,
+                   [&](const System& system, const Session& session) { system.run_client(session, index); });
 });
 
 const Role idle_client_role("idle", [](const SharedBlock& block, unsigned index) {
-  return take_part(block, false, [&](const System& system, const Session& session) { system.idle_client(session, index); });
+  return take_part(block, false,
+                   [&](const System& system, const Session& session) { system.idle_client(session, index); });
 });
 
 template <class Condition>

@@ -35,7 +35,8 @@ class Stage {
   Sample measure(const System& system, const Shape& shape);
 
   // A server and `shape.clients` connected clients that do nothing; `observe` gets the ids, the server's first.
-  std::string idle(const System& system, const Shape& shape, const std::function<void(const std::vector<unsigned long>&)>& observe);
+  std::string idle(const System& system, const Shape& shape,
+                   const std::function<void(const std::vector<unsigned long>&)>& observe);
 
   const Clock& clock() const { return clock_; }
 

@@ -24,9 +24,11 @@ inline std::vector<const System*> selected_systems(const Options& options) {
   return systems;
 }
 
-inline std::vector<std::uint32_t> numbers(const Options& options, const std::string& key, std::vector<std::string> fallback) {
+inline std::vector<std::uint32_t> numbers(const Options& options, const std::string& key,
+                                          std::vector<std::string> fallback) {
   std::vector<std::uint32_t> values;
-  for (const std::string& item : options.list(key, std::move(fallback))) values.push_back(static_cast<std::uint32_t>(std::stoul(item)));
+  for (const std::string& item : options.list(key, std::move(fallback)))
+    values.push_back(static_cast<std::uint32_t>(std::stoul(item)));
   return values;
 }
 

@@ -19,9 +19,12 @@ enum class Placement : std::uint32_t { apart, one_core, unpinned };
 
 constexpr const char* name_of(Placement placement) {
   switch (placement) {
-    case Placement::apart: return "apart";
-    case Placement::one_core: return "one core";
-    default: return "unpinned";
+    case Placement::apart:
+      return "apart";
+    case Placement::one_core:
+      return "one core";
+    default:
+      return "unpinned";
   }
 }
 
@@ -47,11 +50,11 @@ struct ServerResult {
 };
 
 struct ClientResult {
-  Histogram calls;    // ticks of every single call
-  Histogram batches;  // sixty-fourths of a tick per call, from batches with one clock reading each
+  Histogram calls;      // ticks of every single call
+  Histogram batches;    // sixty-fourths of a tick per call, from batches with one clock reading each
   std::uint64_t total;  // calls in both
   double seconds;
-  double attach_ns;   // from nothing to the first answer
+  double attach_ns;  // from nothing to the first answer
   Usage usage;
 };
 

@@ -12,7 +12,8 @@ namespace bench {
 #if defined(__GNUC__)
 __attribute__((format(printf, 1, 2)))
 #endif
-inline std::string format(const char* pattern, ...) {
+inline std::string
+format(const char* pattern, ...) {
   char buffer[512];
   va_list arguments;
   va_start(arguments, pattern);

@@ -73,7 +73,8 @@ void leave(int exit_code) noexcept {
 
 SharedBlock::SharedBlock(std::size_t size) : size_(size) {
   handle_ = "Local\\bench-" + std::to_string(GetCurrentProcessId()) + "-" + std::to_string(GetTickCount64());
-  native_ = CreateFileMappingA(INVALID_HANDLE_VALUE, nullptr, PAGE_READWRITE, 0, static_cast<DWORD>(size), handle_.c_str());
+  native_ =
+      CreateFileMappingA(INVALID_HANDLE_VALUE, nullptr, PAGE_READWRITE, 0, static_cast<DWORD>(size), handle_.c_str());
   if (native_ == nullptr) fail("CreateFileMapping");
   data_ = static_cast<std::byte*>(MapViewOfFile(native_, FILE_MAP_ALL_ACCESS, 0, 0, 0));
   if (data_ == nullptr) fail("MapViewOfFile");
@@ -105,18 +106,21 @@ struct Process::Native {
   DWORD id = 0;
 };
 
-Process::Process(std::string_view role, const SharedBlock& block, unsigned index) : native_(std::make_unique<Native>()) {
+Process::Process(std::string_view role, const SharedBlock& block, unsigned index)
+    : native_(std::make_unique<Native>()) {
   char self[MAX_PATH];
   GetModuleFileNameA(nullptr, self, sizeof self);
   std::ostringstream words;
-  words << '"' << self << "\" --role " << role << " --block " << block.handle() << " --size " << block.size() << " --index " << index;
+  words << '"' << self << "\" --role " << role << " --block " << block.handle() << " --size " << block.size()
+        << " --index " << index;
   std::string command = words.str();
   STARTUPINFOA startup{};
   startup.cb = sizeof startup;
   PROCESS_INFORMATION started{};
   // Wine fails so now and then, for no reason of ours.
   const auto create = [&] {
-    return CreateProcessA(nullptr, command.data(), nullptr, nullptr, TRUE, 0, nullptr, nullptr, &startup, &started) != 0;
+    return CreateProcessA(nullptr, command.data(), nullptr, nullptr, TRUE, 0, nullptr, nullptr, &startup, &started) !=
+           0;
   };
   for (int tries = 1; !create(); ++tries) {
     if (GetLastError() != ERROR_INTERNAL_ERROR || tries == 5) fail("CreateProcess");

@@ -33,7 +33,8 @@ struct BoostMq {
         : words(session.shape().size / 8 + 1),
           requests(ipc::create_only, queue_name(session.channel()).c_str(), 16, words.size() * 8) {
       for (unsigned i = 0; i < session.shape().clients; ++i)
-        replies.push_back(std::make_unique<Queue>(ipc::create_only, queue_name(session.channel(), i).c_str(), 1, words.size() * 8));
+        replies.push_back(
+            std::make_unique<Queue>(ipc::create_only, queue_name(session.channel(), i).c_str(), 1, words.size() * 8));
     }
     void serve() {
       for (;;) {

@@ -30,7 +30,9 @@ struct Futex {
 
   struct Bells : Mailboxes {
     explicit Bells(const Session& session)
-        : Mailboxes(session), requested(session.shared<DoorbellWords>(arena_size - 128).turn), replied(session.shared<DoorbellWords>(arena_size - 64).turn) {}
+        : Mailboxes(session),
+          requested(session.shared<DoorbellWords>(arena_size - 128).turn),
+          replied(session.shared<DoorbellWords>(arena_size - 64).turn) {}
     Word& requested;
     Word& replied;
   };

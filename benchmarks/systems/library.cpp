@@ -56,7 +56,10 @@ template <std::size_t Size>
 class LibraryServer {
  public:
   LibraryServer(const Session& session, Form form, sc::WaitPolicy wait)
-      : form_(form), shape_(session.shape()), clock_(session.control().clock), server_(session.channel(), server_options(session, wait)) {}
+      : form_(form),
+        shape_(session.shape()),
+        clock_(session.control().clock),
+        server_(session.channel(), server_options(session, wait)) {}
 
   void serve() { form_ == Form::in_place ? serve_in_place() : serve_typed(); }
   void stop() noexcept { server_.stop(); }
@@ -70,8 +73,9 @@ class LibraryServer {
   }
 
   void serve_in_place() {
-    require(server_.serve(
-        [](const Message<Size>& request, Message<Size>& reply) { answer_in_place(ConstWords(request.words), Words(reply.words)); }));
+    require(server_.serve([](const Message<Size>& request, Message<Size>& reply) {
+      answer_in_place(ConstWords(request.words), Words(reply.words));
+    }));
   }
 
   Form form_;
@@ -140,7 +144,9 @@ class TextServer {
 class TextClient {
  public:
   TextClient(const Session& session, sc::WaitPolicy wait)
-      : check_(session.shape().check), client_(session.channel(), client_options(wait)), request_(session.shape().size, '\0') {}
+      : check_(session.shape().check),
+        client_(session.channel(), client_options(wait)),
+        request_(session.shape().size, '\0') {}
 
   void round_trip(Messages& messages) {
     std::memcpy(request_.data(), messages.request(), check_ ? messages.size() : sizeof(std::uint64_t));
@@ -158,14 +164,22 @@ class TextClient {
 template <class Use>
 void with_size(std::size_t size, Use&& use) {
   switch (size) {
-    case 8: return use.template operator()<8>();
-    case 48: return use.template operator()<48>();
-    case 64: return use.template operator()<64>();
-    case 256: return use.template operator()<256>();
-    case 4096: return use.template operator()<4096>();
-    case 65536: return use.template operator()<65536>();
-    case largest_message: return use.template operator()<largest_message>();
-    default: throw std::invalid_argument("a size that the library's benchmark is not compiled for");
+    case 8:
+      return use.template operator()<8>();
+    case 48:
+      return use.template operator()<48>();
+    case 64:
+      return use.template operator()<64>();
+    case 256:
+      return use.template operator()<256>();
+    case 4096:
+      return use.template operator()<4096>();
+    case 65536:
+      return use.template operator()<65536>();
+    case largest_message:
+      return use.template operator()<largest_message>();
+    default:
+      throw std::invalid_argument("a size that the library's benchmark is not compiled for");
   }
 }
 
@@ -176,7 +190,9 @@ class Library final : public System {
   std::string_view name() const override { return name_; }
   Kind kind() const override { return Kind::library; }
   bool spins() const override { return wait_ == sc::WaitPolicy::spin_only(); }
-  bool fits(const Shape& shape) const override { return form_ != Form::in_place || (shape.clients == 1 && shape.size >= 4096); }
+  bool fits(const Shape& shape) const override {
+    return form_ != Form::in_place || (shape.clients == 1 && shape.size >= 4096);
+  }
 
   void serve(const Session& session) const override {
     if (form_ == Form::text) {
@@ -209,7 +225,8 @@ class Library final : public System {
   void with_client(const Session& session, Use&& use) const {
     ask_probe(session);
     if (form_ == Form::text) return use([&] { return TextClient(session, wait_); });
-    with_size(session.shape().size, [&]<std::size_t Size>() { use([&] { return LibraryClient<Size>(session, form_, wait_); }); });
+    with_size(session.shape().size,
+              [&]<std::size_t Size>() { use([&] { return LibraryClient<Size>(session, form_, wait_); }); });
   }
 
   std::string_view name_;
@@ -221,10 +238,14 @@ class Library final : public System {
 
 std::vector<const System*> library() {
   static const Library systems[] = {
-      {"call spinning", Form::typed, sc::WaitPolicy::spin_only()},      {"call default", Form::typed, sc::WaitPolicy{}},
-      {"call sleeping", Form::typed, sc::WaitPolicy::sleep()},          {"in place spinning", Form::in_place, sc::WaitPolicy::spin_only()},
-      {"in place default", Form::in_place, sc::WaitPolicy{}},           {"in place sleeping", Form::in_place, sc::WaitPolicy::sleep()},
-      {"text default", Form::text, sc::WaitPolicy{}},                   {"async default", Form::async, sc::WaitPolicy{}},
+      {"call spinning", Form::typed, sc::WaitPolicy::spin_only()},
+      {"call default", Form::typed, sc::WaitPolicy{}},
+      {"call sleeping", Form::typed, sc::WaitPolicy::sleep()},
+      {"in place spinning", Form::in_place, sc::WaitPolicy::spin_only()},
+      {"in place default", Form::in_place, sc::WaitPolicy{}},
+      {"in place sleeping", Form::in_place, sc::WaitPolicy::sleep()},
+      {"text default", Form::text, sc::WaitPolicy{}},
+      {"async default", Form::async, sc::WaitPolicy{}},
   };
   std::vector<const System*> list;
   for (const System& system : systems) list.push_back(&system);

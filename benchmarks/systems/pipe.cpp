@@ -20,7 +20,8 @@ struct Pipe {
 
   struct Server {
     explicit Server(const Session& session) : channel(session.channel()), words(session.shape().size / 8) {
-      for (const char* direction : {".request", ".reply"}) checked(mkfifo(path(channel, direction).c_str(), 0600), "mkfifo");
+      for (const char* direction : {".request", ".reply"})
+        checked(mkfifo(path(channel, direction).c_str(), 0600), "mkfifo");
     }
     void serve() {
       const Descriptor request(checked(open(path(channel, ".request").c_str(), O_RDONLY), "open"));

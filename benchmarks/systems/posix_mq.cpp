@@ -39,7 +39,8 @@ struct PosixMq {
     explicit Server(const Session& session) : words(session.shape().size / 8 + 1) {
       const std::size_t size = words.size() * 8;
       requests = create(queue_name(session.channel()), size, 10);
-      for (unsigned i = 0; i < session.shape().clients; ++i) replies.push_back(create(queue_name(session.channel(), i), size, 1));
+      for (unsigned i = 0; i < session.shape().clients; ++i)
+        replies.push_back(create(queue_name(session.channel(), i), size, 1));
     }
     void serve() {
       for (;;) {

@@ -21,9 +21,9 @@ class System {
   virtual bool spins() const { return false; }  // never lets go of its core
   virtual bool fits(const Shape&) const = 0;
 
-  virtual void serve(const Session&) const = 0;                         // until session.stop opens
-  virtual void run_client(const Session&, unsigned index) const = 0;    // a whole measured sample
-  virtual void idle_client(const Session&, unsigned index) const = 0;   // some calls, then nothing
+  virtual void serve(const Session&) const = 0;                        // until session.stop opens
+  virtual void run_client(const Session&, unsigned index) const = 0;   // a whole measured sample
+  virtual void idle_client(const Session&, unsigned index) const = 0;  // some calls, then nothing
   virtual void clean_up(std::string_view channel) const { (void)channel; }
 };
 

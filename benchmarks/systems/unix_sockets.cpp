@@ -40,7 +40,9 @@ bool receive_message(int socket, void* data, std::size_t size) {
 class SocketServer {
  public:
   SocketServer(const Session& session, int type)
-      : clients_(session.shape().clients), words_(session.shape().size / 8), listener_(checked(socket(AF_UNIX, type, 0), "socket")) {
+      : clients_(session.shape().clients),
+        words_(session.shape().size / 8),
+        listener_(checked(socket(AF_UNIX, type, 0), "socket")) {
     const Address address(session.channel());
     checked(bind(listener_, address.get(), address.size), "bind");
     checked(listen(listener_, SOMAXCONN), "listen");
@@ -61,7 +63,8 @@ class SocketServer {
 
   void serve_one() {
     const Descriptor client(checked(accept(listener_, nullptr, nullptr), "accept"));
-    while (answer(client)) {}
+    while (answer(client)) {
+    }
   }
 
   void serve_many() {

@@ -14,7 +14,9 @@ struct ExecDone {
 
   struct Events : Mailboxes {
     explicit Events(const Session& session)
-        : Mailboxes(session), exec(auto_reset_event(session.channel(), "-exec")), done(auto_reset_event(session.channel(), "-done")) {}
+        : Mailboxes(session),
+          exec(auto_reset_event(session.channel(), "-exec")),
+          done(auto_reset_event(session.channel(), "-done")) {}
     Handle exec;
     Handle done;
   };

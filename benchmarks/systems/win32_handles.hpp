@@ -33,7 +33,9 @@ class Handle {
   HANDLE handle_;
 };
 
-inline std::string object_name(std::string_view channel, const char* part) { return "Local\\" + std::string(channel) + part; }
+inline std::string object_name(std::string_view channel, const char* part) {
+  return "Local\\" + std::string(channel) + part;
+}
 
 // Both sides may come first; either finds the other's event.
 inline Handle auto_reset_event(std::string_view channel, const char* part) {

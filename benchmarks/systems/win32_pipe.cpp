@@ -19,8 +19,8 @@ struct NamedPipe {
     explicit Server(const Session& session) : size(session.shape().size) {
       for (unsigned i = 0; i < session.shape().clients; ++i)
         instances.emplace_back(CreateNamedPipeA(pipe_name(session.channel()).c_str(), PIPE_ACCESS_DUPLEX,
-                                                PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE | PIPE_WAIT, PIPE_UNLIMITED_INSTANCES, size,
-                                                size, 0, nullptr),
+                                                PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE | PIPE_WAIT,
+                                                PIPE_UNLIMITED_INSTANCES, size, size, 0, nullptr),
                                "CreateNamedPipe");
     }
     void serve() {
@@ -30,7 +30,8 @@ struct NamedPipe {
           std::vector<std::uint64_t> words(size / 8);
           if (!ConnectNamedPipe(pipe, nullptr) && GetLastError() != ERROR_PIPE_CONNECTED) return;
           DWORD moved = 0;
-          while (ReadFile(pipe, words.data(), size, &moved, nullptr)) WriteFile(pipe, words.data(), moved, &moved, nullptr);
+          while (ReadFile(pipe, words.data(), size, &moved, nullptr))
+            WriteFile(pipe, words.data(), moved, &moved, nullptr);
         });
       for (std::thread& thread : threads) thread.join();
     }
@@ -42,7 +43,8 @@ struct NamedPipe {
 
   struct Client {
     Client(const Session& session, unsigned)
-        : pipe(CreateFileA(pipe_name(session.channel()).c_str(), GENERIC_READ | GENERIC_WRITE, 0, nullptr, OPEN_EXISTING, 0, nullptr),
+        : pipe(CreateFileA(pipe_name(session.channel()).c_str(), GENERIC_READ | GENERIC_WRITE, 0, nullptr,
+                           OPEN_EXISTING, 0, nullptr),
                "CreateFile") {
       DWORD mode = PIPE_READMODE_MESSAGE;
       SetNamedPipeHandleState(pipe, &mode, nullptr, nullptr);

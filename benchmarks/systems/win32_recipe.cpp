@@ -7,7 +7,8 @@ namespace bench {
 namespace {
 
 struct View {
-  explicit View(HANDLE mapping) : words(static_cast<std::uint64_t*>(MapViewOfFile(mapping, FILE_MAP_ALL_ACCESS, 0, 0, 0))) {
+  explicit View(HANDLE mapping)
+      : words(static_cast<std::uint64_t*>(MapViewOfFile(mapping, FILE_MAP_ALL_ACCESS, 0, 0, 0))) {
     if (words == nullptr) fail("MapViewOfFile");
   }
   View(const View&) = delete;
@@ -54,7 +55,8 @@ struct Recipe {
 
   struct Client {
     Client(const Session& session, unsigned)
-        : mapping(OpenFileMappingA(FILE_MAP_ALL_ACCESS, FALSE, object_name(session.channel(), "-mapping").c_str()), "OpenFileMapping"),
+        : mapping(OpenFileMappingA(FILE_MAP_ALL_ACCESS, FALSE, object_name(session.channel(), "-mapping").c_str()),
+                  "OpenFileMapping"),
           view(mapping),
           exec(auto_reset_event(session.channel(), "-exec")),
           done(auto_reset_event(session.channel(), "-done")),

@@ -64,21 +64,22 @@ class SharedChannel<Request, Reply>::Client {
 
   /// Asks and waits for the answer, at most `timeout` on the steady clock. nanoseconds::max() waits for ever; zero
   /// or less tries once. Large replies live on the heap inside the Result. Not for Bytes.
-  Result<Reply> call(const Request& request, std::chrono::nanoseconds timeout = default_timeout)
-    requires(!detail::BytesMessage<Request>)
-  {
+  Result<Reply> call(const Request& request,
+                     std::chrono::nanoseconds timeout = default_timeout) requires(!detail::BytesMessage<Request>) {
     if (!core_) return moved_from();
     detail::Deadline deadline(timeout);
-    if constexpr (detail::FixedMessage<Request> && sizeof(Request) > detail::copy_limit) deadline.start();  // the copy counts
+    if constexpr (detail::FixedMessage<Request> && sizeof(Request) > detail::copy_limit)
+      deadline.start();  // the copy counts
     return core_->exchange(
         deadline, [&](const detail::Frame& frame) { return detail::write_message(request, frame); },
         [&](const detail::Frame& frame) { return detail::read_reply<Reply>(frame, *core_); });
   }
 
   /// The same without copies, for messages of fixed size: `fill(Request&)` writes the request in shared memory,
-  /// `read(const Reply&)` sees the reply there. A Request of up to 4096 bytes starts value-initialised; a larger one holds
-  /// what an earlier message left. For Bytes: `std::size_t fill(std::span<std::byte>)` returns how many bytes of the span it
-  /// used, and `read(std::span<const std::byte>)` sees the reply; up to 4096 of its bytes are a private copy.
+  /// `read(const Reply&)` sees the reply there. A Request of up to 4096 bytes starts value-initialised; a larger one
+  /// holds what an earlier message left. For Bytes: `std::size_t fill(std::span<std::byte>)` returns how many bytes of
+  /// the span it used, and `read(std::span<const std::byte>)` sees the reply; up to 4096 of its bytes are a private
+  /// copy.
   ///
   /// `fill` runs again if the call moves on to a new server. `read` should trust the values no more than it trusts the
   /// server, and must not keep the reference. While they run they occupy a slot.
@@ -112,7 +113,8 @@ class SharedChannel<Request, Reply>::Client {
       static_assert(detail::FixedMessage<Request> && detail::FixedMessage<Reply>,
                     "SharedChannel: call_in_place is for messages of fixed size, and for Bytes");
       static_assert(std::is_invocable_v<Fill&, Request&>, "SharedChannel: fill must be callable as fill(Request&)");
-      static_assert(std::is_invocable_v<Read&, const Reply&>, "SharedChannel: read must be callable as read(const Reply&)");
+      static_assert(std::is_invocable_v<Read&, const Reply&>,
+                    "SharedChannel: read must be callable as read(const Reply&)");
       return core_->exchange(
           deadline,
           [&](const detail::Frame& frame) {
@@ -128,28 +130,26 @@ class SharedChannel<Request, Reply>::Client {
 
   /// Sends the request and returns; the answer is the PendingCall's to give, see there. A client may have as many calls
   /// on their way as the server has slots; with all of them occupied call_async() waits its turn, at most
-  /// `timeout`, as call() does. The timeout counts from here. An error to send comes back in a PendingCall that is ready. Not for
-  /// Bytes. Thread-safe.
-  PendingCall<Reply> call_async(const Request& request, std::chrono::nanoseconds timeout = default_timeout)
-    requires(!detail::BytesMessage<Request>)
-  {
+  /// `timeout`, as call() does. The timeout counts from here. An error to send comes back in a PendingCall that is
+  /// ready. Not for Bytes. Thread-safe.
+  PendingCall<Reply> call_async(const Request& request, std::chrono::nanoseconds timeout = default_timeout) requires(
+      !detail::BytesMessage<Request>) {
     auto call = begin(request, timeout);
     if (!call) return PendingCall<Reply>(std::move(call).error());
     return PendingCall<Reply>(*std::move(call));
   }
 
-  /// The same, with `done(Result<Reply>)` called exactly once when the call has ended; unless this returns an error: then
-  /// `done` is never called, and Error::safe_to_retry() tells whether a handler can have seen the request.
+  /// The same, with `done(Result<Reply>)` called exactly once when the call has ended; unless this returns an error:
+  /// then `done` is never called, and Error::safe_to_retry() tells whether a handler can have seen the request.
   ///
-  /// It is called on a completion thread of this client's; also by the destructor of the client, which ends the calls that are
-  /// still on their way (timed_out) and returns when the last `done` has. Each thread ends up to sixty calls, one after the
-  /// other: a `done` that takes long delays others. It may call this client and begin new calls, though one that begins more than
-  /// have ended may wait for slots that only its own thread frees. It must not destroy the client: it would wait for itself. Nor
-  /// must it throw, or the Reply's Codec: the program would end.
+  /// It is called on a completion thread of this client's; also by the destructor of the client, which ends the calls
+  /// that are still on their way (timed_out) and returns when the last `done` has. Each thread ends up to sixty calls,
+  /// one after the other: a `done` that takes long delays others. It may call this client and begin new calls, though
+  /// one that begins more than have ended may wait for slots that only its own thread frees. It must not destroy the
+  /// client: it would wait for itself. Nor must it throw, or the Reply's Codec: the program would end.
   template <class F>
-  Result<void> call_async(const Request& request, std::chrono::nanoseconds timeout, F&& done)
-    requires(!detail::BytesMessage<Request>)
-  {
+  Result<void> call_async(const Request& request, std::chrono::nanoseconds timeout,
+                          F&& done) requires(!detail::BytesMessage<Request>) {
     using Callback = detail::Callback<Platform, Reply, std::decay_t<F>>;
     static_assert(std::is_invocable_v<std::decay_t<F>&, Result<Reply>>,
                   "SharedChannel: the function given to call_async must be callable as done(Result<Reply>)");
@@ -160,7 +160,8 @@ class SharedChannel<Request, Reply>::Client {
     AsyncCall& call = **begun;
     call.continue_with(std::move(then));
     if (core_->completer().add(*begun)) return {};
-    return core_->explain(call.finish() ? detail::Failure{Errc::system_error, Execution::possible, 0, 0, 0} : call.failure(), call);
+    return core_->explain(
+        call.finish() ? detail::Failure{Errc::system_error, Execution::possible, 0, 0, 0} : call.failure(), call);
   }
 
   /// Waits until a server is there and attaches to it. Errors: no_server at the deadline, or what attaching says.

@@ -9,14 +9,14 @@
 //     };
 //
 // Built in, and composing with each other: trivially copyable types, std::string, std::vector, std::array,
-// std::pair, std::tuple, std::optional, std::variant, and aggregates of up to 8 members of these (std::array for arrays,
-// no base classes, no references). A type may contain itself through a vector; a value may have parts within parts 200 deep,
-// of which those of one type within each other may take 64 KiB (sizeof).
+// std::pair, std::tuple, std::optional, std::variant, and aggregates of up to 8 members of these (std::array for
+// arrays, no base classes, no references). A type may contain itself through a vector; a value may have parts within
+// parts 200 deep, of which those of one type within each other may take 64 KiB (sizeof).
 //
-// Format. A trivially copyable value is its bytes; it is flat. A string or vector of flat values is their bytes; its length
-// is the frame's. In anything composed, each part that is not flat is preceded by its length (32 bits, the machine's
-// byte order). An optional is one byte, 0 or 1, and the value; a variant its index (32 bits) and the value. Vectors of
-// other things are their parts one after another.
+// Format. A trivially copyable value is its bytes; it is flat. A string or vector of flat values is their bytes; its
+// length is the frame's. In anything composed, each part that is not flat is preceded by its length (32 bits, the
+// machine's byte order). An optional is one byte, 0 or 1, and the value; a variant its index (32 bits) and the value.
+// Vectors of other things are their parts one after another.
 //
 // Optionals and variants are never flat: a decoder must see their tags, because a tag that is out of range would be
 // undefined behaviour in std::visit. Inside a trivially copyable struct nobody can see them, nor its enums and

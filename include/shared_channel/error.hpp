@@ -34,24 +34,42 @@ enum class Errc {
 /// The enumerator's name, e.g. "timed_out".
 constexpr std::string_view to_string(Errc code) noexcept {
   switch (code) {
-    case Errc::invalid_name: return "invalid_name";
-    case Errc::invalid_argument: return "invalid_argument";
-    case Errc::name_in_use: return "name_in_use";
-    case Errc::access_denied: return "access_denied";
-    case Errc::not_owner: return "not_owner";
-    case Errc::layout_mismatch: return "layout_mismatch";
-    case Errc::no_server: return "no_server";
-    case Errc::server_stopped: return "server_stopped";
-    case Errc::server_died: return "server_died";
-    case Errc::busy: return "busy";
-    case Errc::timed_out: return "timed_out";
-    case Errc::handler_failed: return "handler_failed";
-    case Errc::message_too_large: return "message_too_large";
-    case Errc::would_deadlock: return "would_deadlock";
-    case Errc::forked: return "forked";
-    case Errc::corrupt: return "corrupt";
-    case Errc::out_of_memory: return "out_of_memory";
-    case Errc::system_error: return "system_error";
+    case Errc::invalid_name:
+      return "invalid_name";
+    case Errc::invalid_argument:
+      return "invalid_argument";
+    case Errc::name_in_use:
+      return "name_in_use";
+    case Errc::access_denied:
+      return "access_denied";
+    case Errc::not_owner:
+      return "not_owner";
+    case Errc::layout_mismatch:
+      return "layout_mismatch";
+    case Errc::no_server:
+      return "no_server";
+    case Errc::server_stopped:
+      return "server_stopped";
+    case Errc::server_died:
+      return "server_died";
+    case Errc::busy:
+      return "busy";
+    case Errc::timed_out:
+      return "timed_out";
+    case Errc::handler_failed:
+      return "handler_failed";
+    case Errc::message_too_large:
+      return "message_too_large";
+    case Errc::would_deadlock:
+      return "would_deadlock";
+    case Errc::forked:
+      return "forked";
+    case Errc::corrupt:
+      return "corrupt";
+    case Errc::out_of_memory:
+      return "out_of_memory";
+    case Errc::system_error:
+      return "system_error";
   }
   return "unknown";
 }
@@ -69,8 +87,7 @@ class [[nodiscard]] Error {
   /// @param channel the channel's name, as the user gave it
   /// @param cause a clause that says what happened and what to do about it, without a full stop
   /// @param native errno or GetLastError(), 0 if the system was not at fault
-  Error(Errc code, std::string_view channel, std::string cause, int native = 0,
-        Execution execution = Execution::none)
+  Error(Errc code, std::string_view channel, std::string cause, int native = 0, Execution execution = Execution::none)
       : code_(code), native_(native), execution_(execution), channel_(channel), cause_(std::move(cause)) {}
 
   [[nodiscard]] Errc code() const noexcept { return code_; }
@@ -85,8 +102,7 @@ class [[nodiscard]] Error {
   [[nodiscard]] std::string message() const {
     std::string text = "shared channel '" + channel_ + "': " + cause_;
     if (native_ != 0) {
-      text += " (system error " + std::to_string(native_) + ": " +
-              std::system_category().message(native_) + ")";
+      text += " (system error " + std::to_string(native_) + ": " + std::system_category().message(native_) + ")";
     }
     return text + '.';
   }

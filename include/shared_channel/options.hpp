@@ -91,8 +91,8 @@ struct ServerOptions {
   Access access = Access::current_user();
   Scope scope = Scope::session;
   WaitPolicy wait = {};
-  /// Largest message of a channel whose messages vary in length, 1 to max_message_bytes; each slot reserves as much. Only the
-  /// bytes used travel. Without meaning for messages of fixed size.
+  /// Largest message of a channel whose messages vary in length, 1 to max_message_bytes; each slot reserves as much.
+  /// Only the bytes used travel. Without meaning for messages of fixed size.
   std::size_t max_request_bytes = 64 * 1024;
   std::size_t max_reply_bytes = 64 * 1024;
 };

@@ -76,11 +76,11 @@ void leak(detail::RefPtr<T>&& pointer) noexcept {
 
 }  // namespace detail
 
-/// What Client::call_async() returns: the answer, or the Error, that the call will end in by its deadline. Move-only. One
-/// thread at a time may use it; it need not be the one that made the call. May outlive its client.
+/// What Client::call_async() returns: the answer, or the Error, that the call will end in by its deadline. Move-only.
+/// One thread at a time may use it; it need not be the one that made the call. May outlive its client.
 ///
-/// The call occupies one of the server's slots until get(), or until the PendingCall is dropped: then a request that the
-/// server has not taken is withdrawn and never runs, and otherwise the reply is discarded.
+/// The call occupies one of the server's slots until get(), or until the PendingCall is dropped: then a request that
+/// the server has not taken is withdrawn and never runs, and otherwise the reply is discarded.
 ///
 /// Each of ready(), wait() and get() looks for itself: no thread but the caller's is needed for them, and a deadline
 /// takes effect when one of them looks. native_handle() and co_await use a completion thread of the client's.
@@ -111,31 +111,37 @@ class [[nodiscard]] PendingCall {
   [[nodiscard]] bool ready() const noexcept { return !call_ || is_in_child() || call_->ready(); }
 
   /// Waits until ready(), at most `timeout` (zero or less: looks once). True if ready.
-  bool wait(std::chrono::nanoseconds timeout) { return !call_ || is_in_child() || call_->wait(detail::Deadline(timeout)); }
+  bool wait(std::chrono::nanoseconds timeout) {
+    return !call_ || is_in_child() || call_->wait(detail::Deadline(timeout));
+  }
 
-  /// Waits for the end of the call and hands it over, once: asked again it answers invalid_argument. Errors: as those of
-  /// Client::call(). Here nobody sends the request again when its server goes: server_died and server_stopped are
+  /// Waits for the end of the call and hands it over, once: asked again it answers invalid_argument. Errors: as those
+  /// of Client::call(). Here nobody sends the request again when its server goes: server_died and server_stopped are
   /// errors, and safe_to_retry() tells whether a handler can have seen it.
   Result<Reply> get() {
     if (!refusal_) return Result<void>(std::move(refusal_)).error();
-    if (!call_) return Error(Errc::invalid_argument, "", "the answer of this PendingCall was taken already, or it was moved from");
+    if (!call_)
+      return Error(Errc::invalid_argument, "",
+                   "the answer of this PendingCall was taken already, or it was moved from");
     if (is_in_child()) return call_->core()->forked();
     const detail::RefPtr<AsyncCall> call = std::move(call_);
     return detail::take_reply<Reply>(*call);
   }
 
-  /// What a loop of the program's own can wait for: signalled once ready(), and then for good. Linux: an eventfd for poll or
-  /// epoll (readable); Win32: a manual-reset event for MsgWaitForMultipleObjects. Made on first use and owned by the
-  /// PendingCall: to be neither closed nor reset nor read, and gone with it. -1 or nullptr if the system has none to
-  /// give, and in a fork()ed child.
+  /// What a loop of the program's own can wait for: signalled once ready(), and then for good. Linux: an eventfd for
+  /// poll or epoll (readable); Win32: a manual-reset event for MsgWaitForMultipleObjects. Made on first use and owned
+  /// by the PendingCall: to be neither closed nor reset nor read, and gone with it. -1 or nullptr if the system has
+  /// none to give, and in a fork()ed child.
   [[nodiscard]] native_handle_type native_handle() {
     if (call_ && is_in_child()) return Notifier::none;
     if (!notifier_) {
       auto notifier = detail::RefPtr<Notifier>(new Notifier());
       if (!*notifier) return Notifier::none;
       notifier_ = std::move(notifier);
-      if (!call_) notifier_->notify();
-      else if (call_->notify_at_end(notifier_)) static_cast<void>(call_->core()->completer().add(call_));
+      if (!call_)
+        notifier_->notify();
+      else if (call_->notify_at_end(notifier_))
+        static_cast<void>(call_->core()->completer().add(call_));
     }
     return notifier_->native();
   }
@@ -147,7 +153,8 @@ class [[nodiscard]] PendingCall {
   bool await_suspend(Handle coroutine) {
     // From here on the coroutine may go on elsewhere, and this object be gone before add() returns.
     const detail::RefPtr<AsyncCall> call = call_;
-    call->continue_with(detail::UniquePtr<detail::Resumption<Platform, Handle>>(new detail::Resumption<Platform, Handle>(coroutine)));
+    call->continue_with(
+        detail::UniquePtr<detail::Resumption<Platform, Handle>>(new detail::Resumption<Platform, Handle>(coroutine)));
     return call->core()->completer().add(call) || !call->take_continuation();
   }
   Result<Reply> await_resume() { return get(); }

@@ -13,8 +13,10 @@ namespace shared_channel {
 
 /// The right, and the duty, to answer one call: the second argument of a handler `void(const Request&,
 /// Responder<Reply>)`. Move-only; may be moved to another thread and kept while the handler has long returned, unlike a
-/// `const Request&`: take a `Request` to keep that as well. The call's slot stays occupied meanwhile. Answers once: what comes after the first reply() or fail() does nothing. Dropped without
-/// an answer its caller gets handler_failed, with the exception's text if that is what ended the handler. Outliving the caller or the server is safe: the answer goes nowhere.
+/// `const Request&`: take a `Request` to keep that as well. The call's slot stays occupied meanwhile. Answers once:
+/// what comes after the first reply() or fail() does nothing. Dropped without an answer its caller gets handler_failed,
+/// with the exception's text if that is what ended the handler. Outliving the caller or the server is safe: the answer
+/// goes nowhere.
 template <class Reply>
 class Responder {
  public:
@@ -49,7 +51,8 @@ class Responder {
  private:
   template <class>
   friend class detail::ServerCore;
-  Responder(detail::RefPtr<detail::ServerLink> link, const detail::TakenCall& call) : link_(std::move(link)), call_(call) {}
+  Responder(detail::RefPtr<detail::ServerLink> link, const detail::TakenCall& call)
+      : link_(std::move(link)), call_(call) {}
 
   template <class Write>
   void conclude(Write&& write) {

@@ -37,13 +37,15 @@ class [[nodiscard]] Result {
  public:
   using value_type = T;
 
-  Result(T&& value) : has_value_(true), value_(std::move(value)) {}  // NOLINT: implicit on purpose
-  Result(const T& value) : has_value_(true), value_(value) {}         // NOLINT
+  Result(T&& value) : has_value_(true), value_(std::move(value)) {}     // NOLINT: implicit on purpose
+  Result(const T& value) : has_value_(true), value_(value) {}           // NOLINT
   Result(Error error) : has_value_(false), error_(std::move(error)) {}  // NOLINT
   explicit Result(detail::FromBytes bytes) : has_value_(true), value_(bytes) {}
 
   Result(Result&& other) noexcept : has_value_(other.has_value_) { construct(std::move(other)); }
-  Result(const Result& other) requires(std::is_copy_constructible_v<T>) : has_value_(other.has_value_) { construct(other); }
+  Result(const Result& other) requires(std::is_copy_constructible_v<T>) : has_value_(other.has_value_) {
+    construct(other);
+  }
   Result& operator=(Result&& other) noexcept {
     if (this != &other) {
       destroy();
@@ -104,12 +106,16 @@ class [[nodiscard]] Result {
 
   template <class Other>
   void construct(Other&& other) {
-    if (has_value_) ::new (static_cast<void*>(&value_)) Value(std::forward<Other>(other).value_);
-    else ::new (static_cast<void*>(&error_)) Error(std::forward<Other>(other).error_);
+    if (has_value_)
+      ::new (static_cast<void*>(&value_)) Value(std::forward<Other>(other).value_);
+    else
+      ::new (static_cast<void*>(&error_)) Error(std::forward<Other>(other).error_);
   }
   void destroy() noexcept {
-    if (has_value_) value_.~Value();
-    else error_.~Error();
+    if (has_value_)
+      value_.~Value();
+    else
+      error_.~Error();
   }
 
   // Not a std::variant: every user's compiler would make a score of them.

@@ -28,9 +28,10 @@ namespace shared_channel {
 ///   void(T&)                       where request and reply are one type
 ///   std::size_t(std::span<const std::byte>, std::span<std::byte>)   for Bytes: returns the reply's size
 /// and each may take a trailing `const CallContext&` (call_context.hpp); on the thread(s) that serve. It may throw: its
-/// caller alone gets handler_failed with the text, of which the first 252 bytes travel. With ServerOptions::threads above 1 it is called concurrently. Requests of up
-/// to 4096 bytes are copied before it sees them; larger ones it sees where the client wrote them, and a
-/// Reply& of more than 4096 bytes holds what an earlier message left until it is written.
+/// caller alone gets handler_failed with the text, of which the first 252 bytes travel. With ServerOptions::threads
+/// above 1 it is called concurrently. Requests of up to 4096 bytes are copied before it sees them; larger ones it sees
+/// where the client wrote them, and a Reply& of more than 4096 bytes holds what an earlier message left until it is
+/// written.
 ///
 /// Destroying the server stops it, lets running handlers finish and their callers have their answers; other
 /// callers get server_stopped. In a fork()ed child the object is inert: only the parent's serves.
@@ -67,7 +68,8 @@ class SharedChannel<Request, Reply>::Server {
   ~Server() { close(); }
 
   /// Answers calls on the calling thread (and threads - 1 others) until stop(). Returns at once if stopped already.
-  /// Errors: invalid_argument (an empty handler, or already serving), forked, system_error or out_of_memory (no thread to be had).
+  /// Errors: invalid_argument (an empty handler, or already serving), forked, system_error or out_of_memory (no thread
+  /// to be had).
   template <class Handler>
   Result<void> serve(Handler&& handler) {
     if (!core_) return moved_from();

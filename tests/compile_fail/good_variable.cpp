@@ -14,7 +14,8 @@ struct Named {
 };
 using Request = std::variant<Named, int>;
 
-void use(SharedChannel<Request, Named>::Server& server, SharedChannel<Bytes>::Server& raw, const std::stop_token& token) {
+void use(SharedChannel<Request, Named>::Server& server, SharedChannel<Bytes>::Server& raw,
+         const std::stop_token& token) {
   const CallContext* seen = nullptr;
   (void)server.start([](const Request&) { return Named{}; });
   (void)server.start([](Request, const CallContext&) { return Named{}; });

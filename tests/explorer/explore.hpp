@@ -89,8 +89,10 @@ class Explorer {
       machine.violation = nullptr;
       if (!happens(kind, thread, frame.choice)) continue;
       if (kind <= look_around) frame.has_step = true;
-      if (kind == step && frame.choice + 1 < machine.alternatives) ++frame.choice;
-      else ++frame.next, frame.choice = 0;
+      if (kind == step && frame.choice + 1 < machine.alternatives)
+        ++frame.choice;
+      else
+        ++frame.next, frame.choice = 0;
       return true;
     }
     return false;
@@ -102,16 +104,24 @@ class Explorer {
     const bool is_client = number < plan.clients;
     const bool sleeps = thread.asleep_on != 0;
     switch (kind) {
-      case step: return thread.stage != finished && !sleeps;
-      case flush: return thread.stores > 0;
-      case told_of_death: return is_client && sleeps && state.beacon_out;
+      case step:
+        return thread.stage != finished && !sleeps;
+      case flush:
+        return thread.stores > 0;
+      case told_of_death:
+        return is_client && sleeps && state.beacon_out;
       case look_around:  // Call::repair_interval: nobody rings for the slots of the dead
         return is_client && thread.asleep_on == slot_freed_signal + 1 && state.deaths > 0 && may_find_slot(state);
-      case dies: return thread.stage != finished && (is_client ? state.deaths < plan.deaths : state.beacon_out != 0);
-      case server_dies: return number == 0 && plan.server_may_die && !state.beacon_out;
-      case expires: return is_client && !thread.expired && state.expiries < plan.expiries && (sleeps || thread.stage == c_lock);
-      case wakes_up: return sleeps && state.spurious < plan.spurious;
-      case kinds: break;
+      case dies:
+        return thread.stage != finished && (is_client ? state.deaths < plan.deaths : state.beacon_out != 0);
+      case server_dies:
+        return number == 0 && plan.server_may_die && !state.beacon_out;
+      case expires:
+        return is_client && !thread.expired && state.expiries < plan.expiries && (sleeps || thread.stage == c_lock);
+      case wakes_up:
+        return sleeps && state.spurious < plan.spurious;
+      case kinds:
+        break;
     }
     return false;
   }
@@ -121,16 +131,25 @@ class Explorer {
     State& state = machine.state;
     Thread& thread = state.thread[static_cast<std::size_t>(number)];
     switch (kind) {
-      case step: return make_step(number, choice);
-      case flush: machine.flush_one(thread); break;
-      case told_of_death: machine.wake(thread, server_gone); break;
-      case look_around: machine.wake(thread, looked_around); break;
+      case step:
+        return make_step(number, choice);
+      case flush:
+        machine.flush_one(thread);
+        break;
+      case told_of_death:
+        machine.wake(thread, server_gone);
+        break;
+      case look_around:
+        machine.wake(thread, looked_around);
+        break;
       case dies:
         if (number < plan.clients) ++state.deaths;
         machine.flush(thread);
         thread = Thread{};
         break;
-      case server_dies: state.beacon_out = 1; break;  // workers run on until the kernel reaches them
+      case server_dies:
+        state.beacon_out = 1;
+        break;  // workers run on until the kernel reaches them
       case expires:
         thread.expired = 1;
         ++state.expiries;
@@ -140,7 +159,8 @@ class Explorer {
         ++state.spurious;
         machine.wake(thread, go_on);
         break;
-      case kinds: break;
+      case kinds:
+        break;
     }
     return true;
   }
@@ -151,8 +171,10 @@ class Explorer {
       const auto cells = static_cast<std::size_t>(slot_cells + slot_width * i);
       const Value owner = state.memory[cells];
       if (owner != 0 && !state.thread[static_cast<std::size_t>(owner - 1)].is_alive) return true;
-      const detail::State request(state.memory[cells + 1]), reply(state.memory[cells + 2]), taken(state.memory[cells + 3]);
-      if (owner == 0 && (reply.concludes(request.sequence()) || !taken.is(Phase::taken, request.sequence()))) return true;
+      const detail::State request(state.memory[cells + 1]), reply(state.memory[cells + 2]),
+          taken(state.memory[cells + 3]);
+      if (owner == 0 && (reply.concludes(request.sequence()) || !taken.is(Phase::taken, request.sequence())))
+        return true;
     }
     return false;
   }
@@ -190,9 +212,12 @@ class Explorer {
     for (int i = 0; i < thread_count(); ++i) {
       const Thread& thread = state.thread[static_cast<std::size_t>(i)];
       if (!thread.is_alive || thread.stage == finished) continue;
-      if (i < plan.clients) findings_.violation = "a client waits for ever";
-      else if (thread.asleep_on == 0 && i != responder() && !state.beacon_out) findings_.violation = "a worker is stuck";
-      else if (state.memory[stopping] != 0 && i != responder() && !state.beacon_out) findings_.violation = "a worker sleeps through stop()";
+      if (i < plan.clients)
+        findings_.violation = "a client waits for ever";
+      else if (thread.asleep_on == 0 && i != responder() && !state.beacon_out)
+        findings_.violation = "a worker is stuck";
+      else if (state.memory[stopping] != 0 && i != responder() && !state.beacon_out)
+        findings_.violation = "a worker sleeps through stop()";
     }
     if (state.beacon_out || !findings_.violation.empty()) return;  // slots end with their generation
     machine.state = state;
@@ -201,7 +226,8 @@ class Explorer {
       constexpr std::uint32_t somebody_new = max_threads + 1;
       const std::uint32_t owner = slots[i].owner.load(std::memory_order_relaxed);
       const bool orphaned = owner != 0 && !state.thread[owner - 1].is_alive;
-      const detail::Claim outcome = orphaned ? detail::recover(slots[i], owner, somebody_new) : detail::claim(slots[i], somebody_new);
+      const detail::Claim outcome =
+          orphaned ? detail::recover(slots[i], owner, somebody_new) : detail::claim(slots[i], somebody_new);
       if (outcome != detail::Claim::claimed) findings_.violation = "a slot is lost";
     }
     machine.alone = false;
@@ -210,18 +236,26 @@ class Explorer {
   /// The history that led to the violation, as the words saw it.
   void tell(const std::vector<Frame>& path) {
     static const char* const stages[] = {
-        "finished", "begin", "claim", "recover", "no_slot", "lock", "announce", "head_waits", "hold", "leave_line", "fill",
-        "post", "look", "sleep", "give_up", "read", "release", "begin", "high_water", "examine", "not_found", "sleep",
-        "unannounce", "handle", "conclude", "refuse", "refuse.examine", "refuse.conclude", "refuse.end", "stop", "defer.begin", "defer.conclude", "defer.look"};
-    static const char* const names[kinds] = {"", "stores", "is told of the server's death", "looks around", "dies", "the server dies",
-                                             "expires", "wakes for no reason"};
+        "finished",   "begin",      "claim",       "recover",        "no_slot",    "lock",           "announce",
+        "head_waits", "hold",       "leave_line",  "fill",           "post",       "look",           "sleep",
+        "give_up",    "read",       "release",     "begin",          "high_water", "examine",        "not_found",
+        "sleep",      "unannounce", "handle",      "conclude",       "refuse",     "refuse.examine", "refuse.conclude",
+        "refuse.end", "stop",       "defer.begin", "defer.conclude", "defer.look"};
+    static const char* const names[kinds] = {"",
+                                             "stores",
+                                             "is told of the server's death",
+                                             "looks around",
+                                             "dies",
+                                             "the server dies",
+                                             "expires",
+                                             "wakes for no reason"};
     for (const Frame& frame : path) {
       const int made = frame.choice > 0 ? frame.next : frame.next - 1;
       if (made < 0 || made >= kinds * max_threads) continue;
       const int number = made % max_threads;
       const int kind = made / max_threads;
-      std::string line = (number < plan.clients ? "client " : "server ") + std::to_string(number) + " " + names[kind] + " at " +
-                         stages[frame.state.thread[static_cast<std::size_t>(number)].stage] + " [";
+      std::string line = (number < plan.clients ? "client " : "server ") + std::to_string(number) + " " + names[kind] +
+                         " at " + stages[frame.state.thread[static_cast<std::size_t>(number)].stage] + " [";
       for (const Value value : frame.state.memory) line += std::to_string(value) + " ";
       line.back() = ']';
       findings_.history.push_back(line);

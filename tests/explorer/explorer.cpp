@@ -14,8 +14,9 @@ constexpr std::size_t everything = std::numeric_limits<std::size_t>::max();
 Findings explore(const char* what, const Plan& wanted, std::size_t limit) {
   const Findings findings = Explorer(wanted).run(limit);
   std::printf("%-34s %-10s %-6s %9zu states %10zu transitions %6zu ends, longest history %3zu%s\n", what,
-              wanted.memory == Memory::sequential ? "sequential" : "buffered", wanted.kernel == Kernel::futex ? "futex" : "event",
-              findings.states, findings.transitions, findings.ends, findings.deepest, findings.is_complete ? "" : " (limited)");
+              wanted.memory == Memory::sequential ? "sequential" : "buffered",
+              wanted.kernel == Kernel::futex ? "futex" : "event", findings.states, findings.transitions, findings.ends,
+              findings.deepest, findings.is_complete ? "" : " (limited)");
   return findings;
 }
 
@@ -50,7 +51,8 @@ constexpr const char* executed_after_all = "a call was executed although its cal
 
 TEST_CASE("explorer: one client, deadlines and needless wake-ups") {
   all_is_well("1 client, 2 calls", {.clients = 1, .calls = 2, .expiries = 2, .spurious = 1});
-  all_is_well("1 client, 2 calls", {.clients = 1, .calls = 2, .expiries = 2, .spurious = 1, .memory = buffered, .kernel = event});
+  all_is_well("1 client, 2 calls",
+              {.clients = 1, .calls = 2, .expiries = 2, .spurious = 1, .memory = buffered, .kernel = event});
 }
 
 TEST_CASE("explorer: two clients and one slot") {
@@ -76,7 +78,8 @@ TEST_CASE("explorer: the server stops") {
 
 TEST_CASE("explorer: two workers") {
   all_is_well("1 client, 2 workers, a deadline", {.clients = 1, .workers = 2, .expiries = 1});
-  all_is_well("1 client, 2 workers, a deadline", {.clients = 1, .workers = 2, .expiries = 1, .memory = buffered, .kernel = event});
+  all_is_well("1 client, 2 workers, a deadline",
+              {.clients = 1, .workers = 2, .expiries = 1, .memory = buffered, .kernel = event});
   all_is_well("2 clients, 2 slots, 2 workers", {.clients = 2, .slots = 2, .workers = 2, .kernel = event}, 1'000'000);
 }
 
@@ -85,9 +88,7 @@ TEST_CASE("explorer: deferred answers") {
   all_is_well("2 clients, a responder", {.clients = 2, .defers = true, .looks_first = false});
 }
 
-TEST_CASE("explorer: three clients", "[.soak]") {
-  all_is_well("3 clients", {.clients = 3});
-}
+TEST_CASE("explorer: three clients", "[.soak]") { all_is_well("3 clients", {.clients = 3}); }
 
 TEST_CASE("explorer: further calls", "[.soak]") {
   all_is_well("2 clients, 2 calls", {.clients = 2, .calls = 2});
@@ -96,22 +97,26 @@ TEST_CASE("explorer: further calls", "[.soak]") {
 }
 
 TEST_CASE("explorer: further faults", "[.soak]") {
-  all_is_well("2 clients, a death, a deadline", {.clients = 2, .deaths = 1, .expiries = 1, .memory = buffered, .kernel = event});
+  all_is_well("2 clients, a death, a deadline",
+              {.clients = 2, .deaths = 1, .expiries = 1, .memory = buffered, .kernel = event});
   all_is_well("2 clients, server dies, a deadline", {.clients = 2, .server_may_die = true, .expiries = 1});
   all_is_well("2 clients, server dies", {.clients = 2, .server_may_die = true, .memory = buffered, .kernel = event});
 }
 
 TEST_CASE("explorer: further workers", "[.soak]") {
-  all_is_well("1 client, 2 calls, 2 workers", {.clients = 1, .calls = 2, .workers = 2, .expiries = 1, .looks_first = false});
+  all_is_well("1 client, 2 calls, 2 workers",
+              {.clients = 1, .calls = 2, .workers = 2, .expiries = 1, .looks_first = false});
   all_is_well("2 clients, stop", {.clients = 2, .has_stopper = true}, 10'000'000);
 }
 
 TEST_CASE("explorer: weaker orderings are caught") {
   is_caught("P1 post", {.clients = 1, .memory = buffered}, Break::post_is_release, waits);
   is_caught("S1 worker's announcement", {.clients = 1, .memory = buffered}, Break::sleeper_is_release, waits);
-  is_caught("A1 caller's announcement", {.clients = 1, .memory = buffered, .kernel = event}, Break::waiter_is_release, waits);
+  is_caught("A1 caller's announcement", {.clients = 1, .memory = buffered, .kernel = event}, Break::waiter_is_release,
+            waits);
   is_caught("F1 reply", {.clients = 1, .memory = buffered}, Break::reply_is_release, waits);
-  is_caught("W1 withdrawal", {.clients = 1, .expiries = 1, .memory = buffered}, Break::withdrawal_is_release, executed_after_all);
+  is_caught("W1 withdrawal", {.clients = 1, .expiries = 1, .memory = buffered}, Break::withdrawal_is_release,
+            executed_after_all);
   is_caught("T1 taken", {.clients = 1, .expiries = 1, .memory = buffered}, Break::taken_is_release, told_wrongly);
   is_caught("S1 of the head of the line", {.clients = 2, .memory = buffered}, Break::slot_wait_is_release, waits);
   is_caught("giving a slot back", {.clients = 2, .memory = buffered}, Break::owner_is_release, waits);
@@ -135,6 +140,7 @@ TEST_CASE("explorer: mistakes that were made are caught") {
   is_caught("ticket after announcement", {.clients = 2, .expiries = 1}, Break::late_ticket, waits);
   is_caught("stop before close", {.clients = 2, .has_stopper = true}, Break::stops_before_it_closes, waits);
   is_caught("a look before the lock", {.clients = 2, .has_stopper = true}, Break::stale_look, told_wrongly);
-  is_caught("two looks at the high-water mark", {.clients = 2, .calls = 2, .slots = 2, .deaths = 1}, Break::second_high_water, waits);
+  is_caught("two looks at the high-water mark", {.clients = 2, .calls = 2, .slots = 2, .deaths = 1},
+            Break::second_high_water, waits);
   is_caught("a silent responder", {.clients = 1, .calls = 2, .defers = true}, Break::silent_responder, waits);
 }

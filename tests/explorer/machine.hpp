@@ -1,8 +1,8 @@
 // A machine small enough to visit every state it can reach: a few threads, the words they share, and the system calls
 // they make. The library's own protocol.hpp and doorbell.hpp run on it, because they take their types as parameters.
 //
-// Each access to a word is one step. Nothing of a thread lives on a stack between two steps, so a state is plain bytes that
-// can be copied, compared and hashed: a thread is at a *stage* with a few local numbers, and remembers the answers
+// Each access to a word is one step. Nothing of a thread lives on a stack between two steps, so a state is plain bytes
+// that can be copied, compared and hashed: a thread is at a *stage* with a few local numbers, and remembers the answers
 // that its accesses got since the stage began. To take a step the stage runs again from its beginning, is given
 // these answers, makes one access more, and is left (by longjmp) where it asks for the next.
 //
@@ -135,7 +135,8 @@ struct Machine {
     const BufferedStore store = thread.store[0];
     Value& word = state.memory[store.cell];
     word = static_cast<Value>(store.is_sum ? word + store.value : store.value);
-    for (int i = 1; i < thread.stores; ++i) thread.store[static_cast<std::size_t>(i - 1)] = thread.store[static_cast<std::size_t>(i)];
+    for (int i = 1; i < thread.stores; ++i)
+      thread.store[static_cast<std::size_t>(i - 1)] = thread.store[static_cast<std::size_t>(i)];
     thread.store[static_cast<std::size_t>(--thread.stores)] = {};
   }
   void flush(Thread& thread) {
@@ -253,13 +254,18 @@ class Word {
     if (!done) expected = before;
     return done;
   }
-  std::uint32_t fetch_add(std::uint32_t value, std::memory_order order) { return add(static_cast<Value>(value), order); }
-  std::uint32_t fetch_sub(std::uint32_t value, std::memory_order order) { return add(static_cast<Value>(0 - value), order); }
+  std::uint32_t fetch_add(std::uint32_t value, std::memory_order order) {
+    return add(static_cast<Value>(value), order);
+  }
+  std::uint32_t fetch_sub(std::uint32_t value, std::memory_order order) {
+    return add(static_cast<Value>(0 - value), order);
+  }
 
  private:
   Value add(Value value, std::memory_order) {
     return machine.step([&] {
-      const bool full = !machine.is_weakened(cell_, value);  // a read-modify-write of x86 empties the buffer, whatever its order
+      const bool full =
+          !machine.is_weakened(cell_, value);  // a read-modify-write of x86 empties the buffer, whatever its order
       if (full && !machine.alone) machine.flush(machine.self());
       const Value before = machine.read(cell_);
       machine.write(cell_, value, true, full);

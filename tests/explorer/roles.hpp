@@ -1,5 +1,6 @@
 // Clients, workers and a stopper on the machine. What protocol.hpp and doorbell.hpp decide is called here; what
-// surrounds it in call.hpp, desks.hpp and server_core.hpp (which need clocks, kernels and mappings) is told again, in stages.
+// surrounds it in call.hpp, desks.hpp and server_core.hpp (which need clocks, kernels and mappings) is told again, in
+// stages.
 #pragma once
 
 #include <shared_channel/detail/protocol/doorbell.hpp>
@@ -19,30 +20,30 @@ using detail::Phase;
 /// What may be wrong with the protocol on purpose. The explorer must find each out.
 enum class Break {
   nothing,
-  post_is_release,        // P1
-  waiter_is_release,      // A1
-  reply_is_release,       // F1
-  withdrawal_is_release,  // W1
-  taken_is_release,       // T1
-  sleeper_is_release,     // S1 of a worker
-  slot_wait_is_release,        // S1 of the head of the line
-  owner_is_release,       // R1 of the turn: giving a slot back
-  any_reply,              // the caller takes whatever concludes any call
-  no_second_look,         // the worker does not look again after it marked the call as taken (T2)
-  no_settling,            // a withdrawn slot is used although a worker is in it
-  steals_from_the_living, // whoever is slow counts as dead
-  settles_blindly,        // the slot is left settled though its call was given up
-  keeps_last,             // the post does not take back that the slot is settled
-  no_desk_lock,           // two workers, one slot
-  no_conclusion,          // the server forgets which call it executed last
-  no_ring,                // the request is posted, nobody is woken
-  no_slot_freed_told,         // a worker lets go of a slot and tells nobody
-  same_sequence,          // every call of a slot has the same number
-  late_ticket,            // the head of the line takes its ticket after its announcement
-  stops_before_it_closes, // workers see the stop before callers do
-  stale_look,             // a worker takes what it saw before it locked the desk
-  second_high_water,      // a worker asks once how many slots to look at, and once more where to begin
-  silent_responder,       // a responder leaves the desk and looks for nothing
+  post_is_release,         // P1
+  waiter_is_release,       // A1
+  reply_is_release,        // F1
+  withdrawal_is_release,   // W1
+  taken_is_release,        // T1
+  sleeper_is_release,      // S1 of a worker
+  slot_wait_is_release,    // S1 of the head of the line
+  owner_is_release,        // R1 of the turn: giving a slot back
+  any_reply,               // the caller takes whatever concludes any call
+  no_second_look,          // the worker does not look again after it marked the call as taken (T2)
+  no_settling,             // a withdrawn slot is used although a worker is in it
+  steals_from_the_living,  // whoever is slow counts as dead
+  settles_blindly,         // the slot is left settled though its call was given up
+  keeps_last,              // the post does not take back that the slot is settled
+  no_desk_lock,            // two workers, one slot
+  no_conclusion,           // the server forgets which call it executed last
+  no_ring,                 // the request is posted, nobody is woken
+  no_slot_freed_told,      // a worker lets go of a slot and tells nobody
+  same_sequence,           // every call of a slot has the same number
+  late_ticket,             // the head of the line takes its ticket after its announcement
+  stops_before_it_closes,  // workers see the stop before callers do
+  stale_look,              // a worker takes what it saw before it locked the desk
+  second_high_water,       // a worker asks once how many slots to look at, and once more where to begin
+  silent_responder,        // a responder leaves the desk and looks for nothing
 };
 
 struct Plan {
@@ -53,9 +54,9 @@ struct Plan {
   bool has_stopper = false;
   bool defers = false;  // handlers leave their calls to a responder's thread
   bool server_may_die = false;
-  int deaths = 0;    // of clients, in one history
-  int expiries = 0;  // deadlines that pass, in one history
-  int spurious = 0;  // wake-ups for no reason
+  int deaths = 0;           // of clients, in one history
+  int expiries = 0;         // deadlines that pass, in one history
+  int spurious = 0;         // wake-ups for no reason
   bool looks_first = true;  // workers look once before they announce that they sleep
   Memory memory = Memory::sequential;
   Kernel kernel = Kernel::futex;
@@ -75,8 +76,14 @@ inline bool is(Break what) { return plan.broken == what; }
 inline constexpr int max_slots = 2;
 inline constexpr int slot_width = 6;
 enum Cell : Value {
-  exec_sequence, exec_sleepers, slot_wait_announced, slot_freed_sequence, service, stopping, high_water,
-  slot_cells,                          // owner, request, reply, taken, bytes, last of slot 0, then of slot 1
+  exec_sequence,
+  exec_sleepers,
+  slot_wait_announced,
+  slot_freed_sequence,
+  service,
+  stopping,
+  high_water,
+  slot_cells,  // owner, request, reply, taken, bytes, last of slot 0, then of slot 1
   desk_cells = slot_cells + slot_width * max_slots,  // busy, concluded
   end_of_cells = desk_cells + 2 * max_slots
 };
@@ -84,8 +91,12 @@ static_assert(end_of_cells <= max_cells);
 
 struct Slot {
   explicit Slot(int index)
-      : owner(slot_cells + slot_width * index), request(slot_cells + slot_width * index + 1), reply(slot_cells + slot_width * index + 2),
-        taken(slot_cells + slot_width * index + 3), bytes(slot_cells + slot_width * index + 4), last(slot_cells + slot_width * index + 5) {}
+      : owner(slot_cells + slot_width * index),
+        request(slot_cells + slot_width * index + 1),
+        reply(slot_cells + slot_width * index + 2),
+        taken(slot_cells + slot_width * index + 3),
+        bytes(slot_cells + slot_width * index + 4),
+        last(slot_cells + slot_width * index + 5) {}
   Word owner, request, reply, taken;
   Word bytes;  // the message: request and reply lie in the same place, as inline ones do
   Word last;
@@ -126,20 +137,27 @@ inline bool is_private(Value cell) {
 inline bool is_weakened(Value cell, Value value) {
   const Phase phase = detail::State(value).phase();
   switch (plan.broken) {
-    case Break::sleeper_is_release: return cell == exec_sleepers && value == 1;
-    case Break::slot_wait_is_release: return cell == slot_wait_announced && value == 1;
-    default: break;
+    case Break::sleeper_is_release:
+      return cell == exec_sleepers && value == 1;
+    case Break::slot_wait_is_release:
+      return cell == slot_wait_announced && value == 1;
+    default:
+      break;
   }
   if (cell < slot_cells || cell >= desk_cells) return false;
   switch ((cell - slot_cells) % slot_width) {
-    case 0: return is(Break::owner_is_release) && value == 0;
+    case 0:
+      return is(Break::owner_is_release) && value == 0;
     case 1:
       return (is(Break::post_is_release) && phase == Phase::posted && !detail::State(value).has_waiter()) ||
              (is(Break::waiter_is_release) && detail::State(value).has_waiter()) ||
              (is(Break::withdrawal_is_release) && phase == Phase::withdrawn);
-    case 2: return is(Break::reply_is_release);
-    case 3: return is(Break::taken_is_release) && phase == Phase::taken;
-    default: return false;
+    case 2:
+      return is(Break::reply_is_release);
+    case 3:
+      return is(Break::taken_is_release) && phase == Phase::taken;
+    default:
+      return false;
   }
 }
 
@@ -151,7 +169,8 @@ inline void executes(Value id) {
   const auto at = static_cast<std::size_t>(id - 1);
   if (id > reply_of) return machine.fail("a handler saw a reply as its request");
   if (machine.state.executed[at]++ != 0) machine.fail("a call was executed twice");
-  if (machine.state.disowned[at] != 0) machine.fail("a call was executed although its caller was told that it never is");
+  if (machine.state.disowned[at] != 0)
+    machine.fail("a call was executed although its caller was told that it never is");
 }
 inline void disowns(Value id) {
   const auto at = static_cast<std::size_t>(id - 1);
@@ -160,19 +179,46 @@ inline void disowns(Value id) {
 }
 inline void answered(Value id, Value bytes) {
   if (bytes != id + reply_of) machine.fail("a caller got an answer that is not its own");
-  if (machine.state.executed[static_cast<std::size_t>(id - 1)] != 1) machine.fail("a caller got an answer of a call that was not executed once");
+  if (machine.state.executed[static_cast<std::size_t>(id - 1)] != 1)
+    machine.fail("a caller got an answer of a call that was not executed once");
 }
 
 // ---- stages ----
 
 enum Stage : Value {
   finished,
-  c_begin, c_claim, c_recover, c_no_slot, c_lock, c_announce, c_head_waits, c_hold, c_leave_line, c_fill, c_post, c_look,
-  c_sleep, c_give_up, c_read, c_release,
-  w_begin, w_high_water, w_examine, w_not_found, w_sleep, w_unannounce, w_handle, w_conclude,
-  r_begin, r_examine, r_conclude, r_end,
+  c_begin,
+  c_claim,
+  c_recover,
+  c_no_slot,
+  c_lock,
+  c_announce,
+  c_head_waits,
+  c_hold,
+  c_leave_line,
+  c_fill,
+  c_post,
+  c_look,
+  c_sleep,
+  c_give_up,
+  c_read,
+  c_release,
+  w_begin,
+  w_high_water,
+  w_examine,
+  w_not_found,
+  w_sleep,
+  w_unannounce,
+  w_handle,
+  w_conclude,
+  r_begin,
+  r_examine,
+  r_conclude,
+  r_end,
   s_begin,
-  d_begin, d_conclude, d_look
+  d_begin,
+  d_conclude,
+  d_look
 };
 
 enum ClientLocal { call_number, index, tried, sequence, in_line, gave_back, has_slot, ticket, failed, concluded };
@@ -182,19 +228,21 @@ enum WorkerLocal { w_index, w_looked, w_count, w_sequence, w_announced, w_ticket
 using Locals = std::array<Value, locals_room>;
 
 inline Value me_of(int thread) { return static_cast<Value>(thread + 1); }
-inline Value id_of(int thread, const Locals& local) { return static_cast<Value>(1 + thread * plan.calls + local[call_number]); }
+inline Value id_of(int thread, const Locals& local) {
+  return static_cast<Value>(1 + thread * plan.calls + local[call_number]);
+}
 
 inline bool passed() {
   return machine.step([&]() -> Value {
-           Thread& me = machine.self();
-           if (me.expired) return 1;
-           if (machine.state.expiries >= plan.expiries) return 0;
-           machine.alternatives = 2;
-           if (machine.choice == 0) return 0;
-           me.expired = 1;
-           ++machine.state.expiries;
-           return 1;
-         }) != 0;
+    Thread& me = machine.self();
+    if (me.expired) return 1;
+    if (machine.state.expiries >= plan.expiries) return 0;
+    machine.alternatives = 2;
+    if (machine.choice == 0) return 0;
+    me.expired = 1;
+    ++machine.state.expiries;
+    return 1;
+  }) != 0;
 }
 inline bool server_ended() {
   if (!plan.server_may_die) return false;
@@ -248,14 +296,16 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
   switch (stage) {
     case c_begin:
       if (local[call_number] == plan.calls) return finished;
-      local[tried] = local[in_line] = local[gave_back] = local[has_slot] = local[failed] = local[ticket] = local[sequence] = local[concluded] = 0;
+      local[tried] = local[in_line] = local[gave_back] = local[has_slot] = local[failed] = local[ticket] =
+          local[sequence] = local[concluded] = 0;
       return c_claim;
     case c_claim:
       if (got(claim(slot, me_of(thread)))) return c_hold;
       return next_slot(local, c_claim, looks_for_the_dead() ? c_recover : no_slot());
     case c_recover: {
       const std::uint32_t owner = slot.owner.load(std::memory_order_relaxed);
-      if (owner != 0 && owner != me_of(thread) && is_gone(owner) && got(detail::recover(slot, owner, me_of(thread)))) return c_hold;
+      if (owner != 0 && owner != me_of(thread) && is_gone(owner) && got(detail::recover(slot, owner, me_of(thread))))
+        return c_hold;
       return next_slot(local, c_recover, no_slot());
     }
     case c_no_slot:
@@ -297,7 +347,8 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
     case c_hold: {
       local[has_slot] = 1;
       std::uint32_t high = high_water_word.load(std::memory_order_relaxed);
-      while (high <= local[index] && !high_water_word.compare_exchange_strong(high, local[index] + 1u, std::memory_order_seq_cst)) {
+      while (high <= local[index] &&
+             !high_water_word.compare_exchange_strong(high, local[index] + 1u, std::memory_order_seq_cst)) {
       }
       local[tried] = local[gave_back] = local[ticket] = 0;
       return local[in_line] ? c_leave_line : c_fill;
@@ -331,14 +382,18 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
       const detail::State reply = detail::announce_waiter(slot, local[sequence]);
       if (concludes(reply, local[sequence])) return c_read;
       const Value answer = machine.wait(static_cast<Value>(done_signals + local[index]),
-                                        static_cast<Value>(slot_cells + slot_width * local[index] + 2), static_cast<Value>(reply.word()));
+                                        static_cast<Value>(slot_cells + slot_width * local[index] + 2),
+                                        static_cast<Value>(reply.word()));
       return answer == server_gone ? c_give_up : c_sleep;
     }
     case c_give_up:
       switch (detail::withdraw(slot, local[sequence])) {
-        case detail::Withdrawal::answered: return c_read;
-        case detail::Withdrawal::withdrawn: return ends(true);
-        case detail::Withdrawal::abandoned: return ends(false);
+        case detail::Withdrawal::answered:
+          return c_read;
+        case detail::Withdrawal::withdrawn:
+          return ends(true);
+        case detail::Withdrawal::abandoned:
+          return ends(false);
       }
       return finished;
     case c_read: {
@@ -357,7 +412,8 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
       }
       ++local[call_number];
       return c_begin;
-    default: return finished;
+    default:
+      return finished;
   }
 }
 
@@ -369,7 +425,9 @@ inline bool examine(int at, Locals& local) {
     const auto waits = [&](detail::State request) {
       return is(Break::no_conclusion) ? request.phase() == Phase::posted : detail::is_waiting(lock, request);
     };
-    const auto looks_damaged = [&] { return detail::looks_executing(slot, seen) || detail::has_lost_reply(slot, lock, seen); };
+    const auto looks_damaged = [&] {
+      return detail::looks_executing(slot, seen) || detail::has_lost_reply(slot, lock, seen);
+    };
     const bool is_suspect = looks_damaged();
     if (!is_suspect && !waits(seen)) return false;
     if (!is(Break::no_desk_lock) && !lock.try_lock()) return false;
@@ -378,14 +436,16 @@ inline bool examine(int at, Locals& local) {
     detail::Take outcome{};
     if (is(Break::no_second_look) || is(Break::no_conclusion)) {
       outcome = waits(request) ? detail::Take::taken : detail::Take::nothing;
-      if (outcome == detail::Take::taken) slot.taken.store(detail::State(call, Phase::taken).word(), std::memory_order_seq_cst);
+      if (outcome == detail::Take::taken)
+        slot.taken.store(detail::State(call, Phase::taken).word(), std::memory_order_seq_cst);
     } else {
       outcome = detail::take(slot, lock, request);
     }
     local[w_sequence] = static_cast<Value>(call);
     if (outcome == detail::Take::taken) return true;
     if (outcome == detail::Take::let_go && !is(Break::no_slot_freed_told)) tell_slot_freed();
-    if (is_suspect && !is(Break::no_desk_lock) && looks_damaged()) machine.fail("a slot looks damaged though all peers are correct");
+    if (is_suspect && !is(Break::no_desk_lock) && looks_damaged())
+      machine.fail("a slot looks damaged though all peers are correct");
     lock.unlock();
     return false;
   });
@@ -395,8 +455,11 @@ inline void conclude(Locals& local, Phase answer) {
   const int at = local[w_index];
   with_desk(at, [&](auto& lock) {
     switch (detail::finish(slots[at], lock, local[w_sequence], answer)) {
-      case detail::Finish::nothing: break;
-      case detail::Finish::wake: machine.ring(static_cast<Value>(done_signals + at)); break;
+      case detail::Finish::nothing:
+        break;
+      case detail::Finish::wake:
+        machine.ring(static_cast<Value>(done_signals + at));
+        break;
       case detail::Finish::tell_slot_freed:
         if (!is(Break::no_slot_freed_told)) tell_slot_freed();
         break;
@@ -406,7 +469,8 @@ inline void conclude(Locals& local, Phase answer) {
   local[w_sequence] = 0;
 }
 
-/// Where a worker's announcement lives between stages. Its bell is the same for all, and its ticket is kept in the locals.
+/// Where a worker's announcement lives between stages. Its bell is the same for all, and its ticket is kept in the
+/// locals.
 inline detail::Sleeper<DoorbellWords>* sleeper() {
   alignas(detail::Sleeper<DoorbellWords>) static std::byte storage[sizeof(detail::Sleeper<DoorbellWords>)];
   return reinterpret_cast<detail::Sleeper<DoorbellWords>*>(storage);
@@ -437,7 +501,8 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
       return ++local[w_looked] < local[w_count] ? w_examine : w_not_found;
     case w_not_found:
       if (local[w_announced]) return w_sleep;
-      ::new (static_cast<void*>(sleeper())) detail::Sleeper<DoorbellWords>(exec_bell, static_cast<std::uint32_t>(plan.workers));
+      ::new (static_cast<void*>(sleeper()))
+          detail::Sleeper<DoorbellWords>(exec_bell, static_cast<std::uint32_t>(plan.workers));
       local[w_ticket] = static_cast<Value>(sleeper()->ticket());
       local[w_announced] = 1;
       return w_high_water;
@@ -454,7 +519,9 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
         bool posted = false;
         const std::uint32_t high = high_water_word.load(std::memory_order_acquire);
         for (int at = 0; at < static_cast<int>(high) && !posted; ++at) {
-          posted = with_desk(at, [&](auto& lock) { return !lock.is_locked() && detail::is_waiting(lock, detail::load_request(slots[at])); });
+          posted = with_desk(at, [&](auto& lock) {
+            return !lock.is_locked() && detail::is_waiting(lock, detail::load_request(slots[at]));
+          });
         }
         if (posted) ring_exec();
       }
@@ -497,10 +564,15 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
     case d_conclude:
       conclude(local, Phase::done);
       if (is(Break::silent_responder)) return d_begin;
-      machine.step([&]() -> Value { machine.flush(machine.self()); return 0; });  // its fence
+      machine.step([&]() -> Value {
+        machine.flush(machine.self());
+        return 0;
+      });  // its fence
       return plan.has_stopper && stopping_word.load(std::memory_order_seq_cst) != 0 ? r_begin : d_look;
     case d_look:
-      if (with_desk(local[w_index], [&](auto& lock) { return detail::is_waiting(lock, detail::load_request(slots[local[w_index]])); })) ring_exec();
+      if (with_desk(local[w_index],
+                    [&](auto& lock) { return detail::is_waiting(lock, detail::load_request(slots[local[w_index]])); }))
+        ring_exec();
       local[w_index] = 0;
       return d_begin;
 
@@ -516,13 +588,13 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
     case r_end:
       ring_exec();
       return thread == responder() ? d_begin : finished;
-    default: return finished;
+    default:
+      return finished;
   }
 }
 
 inline Stage run_stage(int thread, Stage stage, Locals& local) {
   return stage < w_begin ? run_client(thread, stage, local) : run_worker(thread, stage, local);
 }
-
 
 }  // namespace explorer

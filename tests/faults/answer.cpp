@@ -41,7 +41,8 @@ TEST_CASE("answer: given in the server's last moment it is an answer") {
   int missed = 0;
   for (std::uint64_t round = 0; round < repetitions; ++round) {
     const Records executions(name + ".executions");
-    Process server = fault_peer("victim_server", name, executions.path, std::to_string(round), "server_replied", "kill", "1", "nowhere");
+    Process server = fault_peer("victim_server", name, executions.path, std::to_string(round), "server_replied", "kill",
+                                "1", "nowhere");
     const auto answer = Jobs::Client(name, options).call({round + 2, 1000, 0}, 3s);
     const bool was_killed = server.wait().killed;
     if (!was_killed && ++missed < 20) {  // on a busy machine it may end before we come

@@ -36,7 +36,8 @@ Done answer(const Job& job) {
   return {job.id, check_of(job.id)};
 }
 
-/// For as long: calls that sleep and are answered, and calls that run into their deadlines. True if every one ended as it should.
+/// For as long: calls that sleep and are answered, and calls that run into their deadlines. True if every one ended as
+/// it should.
 bool all_is_well(const std::string& name, std::chrono::nanoseconds how_long) {
   ClientOptions asleep;
   asleep.wait = WaitPolicy::sleep();
@@ -91,7 +92,8 @@ namespace {
 
 void signal_storm(int flags) {
   Serving serving("signals");
-  struct sigaction action {}, before {};
+  struct sigaction action {
+  }, before{};
   action.sa_handler = [](int) {};
   action.sa_flags = flags;
   ::sigaction(SIGALRM, &action, &before);
@@ -165,7 +167,8 @@ TEST_CASE("disturbance: OpenProcess is refused") {
   const Stopwatch watch;
   server.kill();
   CHECK(caller.read_line() == "server_died");
-  std::printf("without OpenProcess: the server's death was told after %.2f ms\n", 1e-6 * static_cast<double>(watch.elapsed().count()));
+  std::printf("without OpenProcess: the server's death was told after %.2f ms\n",
+              1e-6 * static_cast<double>(watch.elapsed().count()));
   CHECK(watch.elapsed() < promptly);
 }
 #endif

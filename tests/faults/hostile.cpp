@@ -35,9 +35,10 @@ namespace {
 class Meanwhile {
  public:
   template <class Work>
-  explicit Meanwhile(Work work) : thread_([this, work]() mutable {
-    while (!over_) work();
-  }) {}
+  explicit Meanwhile(Work work)
+      : thread_([this, work]() mutable {
+          while (!over_) work();
+        }) {}
   ~Meanwhile() {
     over_ = true;
     thread_.join();
@@ -51,9 +52,12 @@ class Meanwhile {
 /// Values that look like states more often than chance would have it.
 std::uint32_t nonsense(std::mt19937& numbers) {
   switch (numbers() % 3) {
-    case 0: return static_cast<std::uint32_t>(numbers());
-    case 1: return static_cast<std::uint32_t>(numbers() % 0x400);
-    default: return 0;
+    case 0:
+      return static_cast<std::uint32_t>(numbers());
+    case 1:
+      return static_cast<std::uint32_t>(numbers() % 0x400);
+    default:
+      return 0;
   }
 }
 
@@ -115,8 +119,10 @@ TEST_CASE("hostile: random states in the slots, and a server that goes on") {
     const Stopwatch watch;
     const auto answer = Jobs::Client(channel).call({static_cast<std::uint64_t>(round) + 2, 0, 0}, amply);
     INFO("round " << round << (answer ? "" : answer.error().message()));
-    if (answer) CHECK(answer->check == check_of(static_cast<std::uint64_t>(round) + 2));
-    else CHECK(error_of(answer) == Errc::corrupt);
+    if (answer)
+      CHECK(answer->check == check_of(static_cast<std::uint64_t>(round) + 2));
+    else
+      CHECK(error_of(answer) == Errc::corrupt);
     CHECK(watch.elapsed() < 2s);
     CHECK(Jobs::Client(channel).call({1, 0, 0}, amply));
   }

@@ -26,7 +26,6 @@ struct Done {
 };
 using Jobs = shared_channel::SharedChannel<Job, Done>;
 
-
 /// The same in messages of any length.
 struct Letter {
   std::uint64_t id;
@@ -40,18 +39,24 @@ struct Receipt {
 using Letters = shared_channel::SharedChannel<Letter, Receipt>;
 
 constexpr std::uint64_t check_of(std::uint64_t id) { return id * 0x9E37'79B9'7F4A'7C15 + 1; }
-inline std::string text_of(std::uint64_t id) { return std::string(static_cast<std::size_t>(id % 300), static_cast<char>('a' + id % 26)); }
+inline std::string text_of(std::uint64_t id) {
+  return std::string(static_cast<std::size_t>(id % 300), static_cast<char>('a' + id % 26));
+}
 
 inline Done answer_to(const Job& job) { return {job.id, check_of(job.id)}; }
 inline Receipt answer_to(const Letter& letter) { return {letter.id, letter.text}; }
 
 inline bool is_answer(const Done& done, std::uint64_t id) { return done.id == id && done.check == check_of(id); }
-inline bool is_answer(const Receipt& receipt, std::uint64_t id) { return receipt.id == id && receipt.text == text_of(id); }
+inline bool is_answer(const Receipt& receipt, std::uint64_t id) {
+  return receipt.id == id && receipt.text == text_of(id);
+}
 
 template <class Request>
 Request request_of(std::uint64_t id, std::uint32_t nap_in_microseconds) {
-  if constexpr (std::is_same_v<Request, Letter>) return {id, nap_in_microseconds, text_of(id)};
-  else return {id, nap_in_microseconds, 0};
+  if constexpr (std::is_same_v<Request, Letter>)
+    return {id, nap_in_microseconds, text_of(id)};
+  else
+    return {id, nap_in_microseconds, 0};
 }
 
 /// How a call ended, from its caller's view.
@@ -69,13 +74,14 @@ struct Record {
   alignas(8) std::int64_t overrun_in_microseconds;
 };
 
-/// Values that the processes of a test append to a directory one by one: what was appended stays when the process dies. Each has
-/// a file of its own, because Win32 lets those of two processes overwrite each other at a common file's end.
+/// Values that the processes of a test append to a directory one by one: what was appended stays when the process dies.
+/// Each has a file of its own, because Win32 lets those of two processes overwrite each other at a common file's end.
 template <class T>
 class Journal {
  public:
   explicit Journal(const std::string& directory)
-      : file_(std::fopen((directory + "/" + std::to_string(shared_channel::detail::platform::process_id())).c_str(), "ab")) {
+      : file_(std::fopen((directory + "/" + std::to_string(shared_channel::detail::platform::process_id())).c_str(),
+                         "ab")) {
     if (file_ == nullptr) throw std::runtime_error("cannot append to a file in " + directory);
     std::setvbuf(file_, nullptr, _IONBF, 0);
   }

@@ -58,7 +58,8 @@ struct Verdict {
   }
 
   Verdict& operator+=(const Verdict& other) {
-    calls += other.calls, answered += other.answered, wrong += other.wrong, safe += other.safe, possible += other.possible;
+    calls += other.calls, answered += other.answered, wrong += other.wrong, safe += other.safe,
+        possible += other.possible;
     timed_out += other.timed_out, executed_twice += other.executed_twice, told_wrongly += other.told_wrongly;
     never_ran += other.never_ran, ended_twice += other.ended_twice, lost += other.lost;
     late.insert(late.end(), other.late.begin(), other.late.end());
@@ -67,7 +68,8 @@ struct Verdict {
   }
 
   [[nodiscard]] bool holds() const {
-    return answered > 0 && wrong == 0 && executed_twice == 0 && told_wrongly == 0 && never_ran == 0 && ended_twice == 0 && lost == 0;
+    return answered > 0 && wrong == 0 && executed_twice == 0 && told_wrongly == 0 && never_ran == 0 &&
+           ended_twice == 0 && lost == 0;
   }
 
   [[nodiscard]] double late_by(double quantile) const {
@@ -76,10 +78,13 @@ struct Verdict {
   }
 
   void print(const std::string& what) const {
-    std::printf("%s: %zu calls: %zu answered, %zu safe to retry, %zu perhaps executed; %zu wrong, %zu executed twice, %zu told wrongly, "
-                "%zu answered unexecuted, %zu ended twice, %zu lost; past the deadline by %.2f ms (median), %.2f ms (99 %%), %.2f ms (longest)\n",
-                what.c_str(), calls, answered, safe, possible, wrong, executed_twice, told_wrongly, never_ran, ended_twice, lost,
-                late_by(0.5), late_by(0.99), late_by(1));
+    std::printf(
+        "%s: %zu calls: %zu answered, %zu safe to retry, %zu perhaps executed; %zu wrong, %zu executed twice, %zu told "
+        "wrongly, "
+        "%zu answered unexecuted, %zu ended twice, %zu lost; past the deadline by %.2f ms (median), %.2f ms (99 %%), "
+        "%.2f ms (longest)\n",
+        what.c_str(), calls, answered, safe, possible, wrong, executed_twice, told_wrongly, never_ran, ended_twice,
+        lost, late_by(0.5), late_by(0.99), late_by(1));
     std::fflush(stdout);
   }
 
@@ -90,9 +95,7 @@ struct Verdict {
  private:
   /// A caller's ids follow each other, and so do its calls: a hole is a call that never ended.
   struct Span {
-    void add(std::uint64_t id) {
-      first = (std::min)(first, id), last = (std::max)(last, id), ++count;
-    }
+    void add(std::uint64_t id) { first = (std::min)(first, id), last = (std::max)(last, id), ++count; }
     [[nodiscard]] std::size_t gaps() const { return static_cast<std::size_t>(last - first + 1 - count); }
     std::uint64_t first = ~std::uint64_t{0}, last = 0, count = 0;
   };

@@ -49,7 +49,11 @@ bool belongs_to(const std::string& role, const std::string& point) {
 class Trial {
  public:
   Trial(std::string role, std::string fault)
-      : role_(std::move(role)), fault_(std::move(fault)), channel_(unique_name("fault")), calls_(channel_ + ".calls"), executions_(channel_ + ".executions") {}
+      : role_(std::move(role)),
+        fault_(std::move(fault)),
+        channel_(unique_name("fault")),
+        calls_(channel_ + ".calls"),
+        executions_(channel_ + ".executions") {}
 
   void run() {
     const Footprint before(channel_);
@@ -108,15 +112,19 @@ class Trial {
     hits_ += reached;
   }
 
-  /// Points that a client comes to only if nobody else does first, or if the server is replaced, which others should not feel.
-  static bool wants_quiet(const std::string& point) { return point == "client_found_dead_owner" || point == "client_disconnects"; }
+  /// Points that a client comes to only if nobody else does first, or if the server is replaced, which others should
+  /// not feel.
+  static bool wants_quiet(const std::string& point) {
+    return point == "client_found_dead_owner" || point == "client_disconnects";
+  }
 
   /// The fault, once. Whether the victim came to the point.
   bool suffer_once(const std::string& point, const std::string& fault, int nth) {
     const char* slow = point == "server_lets_go" ? "server_marked_taken" : "nowhere";
-    Process victim = fault_peer(role_ == "client" ? "victim_client" : "victim_server",
-                                channel_, role_ == "client" ? calls_.path : executions_.path,
-                                role_ == "client" ? next_ids() : std::to_string(++series_), point, fault, std::to_string(nth), slow);
+    Process victim =
+        fault_peer(role_ == "client" ? "victim_client" : "victim_server", channel_,
+                   role_ == "client" ? calls_.path : executions_.path,
+                   role_ == "client" ? next_ids() : std::to_string(++series_), point, fault, std::to_string(nth), slow);
     if (point == "client_disconnects") {
       std::this_thread::sleep_for(20ms * (1 + misses_));  // until it is connected
       stop_serving();
@@ -150,8 +158,8 @@ class Trial {
 
   void judge() {
     const Verdict verdict(Journal<Record>::read(calls_.path), Journal<std::uint64_t>::read(executions_.path));
-    verdict.print(role_ + " " + fault_ + ", " + std::to_string(points_) + " points x " + std::to_string(repetitions()) + " runs, " +
-                  std::to_string(hits_) + " hits");
+    verdict.print(role_ + " " + fault_ + ", " + std::to_string(points_) + " points x " + std::to_string(repetitions()) +
+                  " runs, " + std::to_string(hits_) + " hits");
     CHECK(verdict.holds());
     CHECK(verdict.late_by(1) < 1000);  // of scheduling; what it is on an idle machine stands in docs/faults.md
   }

@@ -25,9 +25,7 @@ class LiveSegment {
   [[nodiscard]] detail::Word& word(std::size_t index) const {
     return reinterpret_cast<detail::Word*>(mapping_.data())[index];
   }
-  [[nodiscard]] detail::Header& header() const {
-    return *reinterpret_cast<detail::Header*>(mapping_.data());
-  }
+  [[nodiscard]] detail::Header& header() const { return *reinterpret_cast<detail::Header*>(mapping_.data()); }
   [[nodiscard]] detail::SlotArray slot_array() const {
     return detail::SlotArray(mapping_.data(), header().identity.shape, header().identity.slot_count);
   }

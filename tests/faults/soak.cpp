@@ -1,5 +1,6 @@
-// Everything at once, for minutes: clients and servers killed, paused and replaced, sleepers woken without need, deadlines missed,
-// while calls of every kind go on in messages of fixed and of any length. Its figures stand in docs/faults.md.
+// Everything at once, for minutes: clients and servers killed, paused and replaced, sleepers woken without need,
+// deadlines missed, while calls of every kind go on in messages of fixed and of any length. Its figures stand in
+// docs/faults.md.
 #include "support/catch.hpp"
 
 #include <shared_channel/shared_channel.hpp>
@@ -36,14 +37,19 @@ std::chrono::seconds duration() {
 struct Injected {
   int servers_killed = 0, servers_stopped = 0, servers_paused = 0, clients_killed = 0, clients_paused = 0, wakes = 0;
 
-  [[nodiscard]] int all() const { return servers_killed + servers_stopped + servers_paused + clients_killed + clients_paused; }
+  [[nodiscard]] int all() const {
+    return servers_killed + servers_stopped + servers_paused + clients_killed + clients_paused;
+  }
   void print() const {
-    std::printf("%d faults injected: %d servers killed, %d stopped and %d paused; %d clients killed and %d paused; and %d needless wake-ups of everyone\n",
-                all(), servers_killed, servers_stopped, servers_paused, clients_killed, clients_paused, wakes);
+    std::printf(
+        "%d faults injected: %d servers killed, %d stopped and %d paused; %d clients killed and %d paused; and %d "
+        "needless wake-ups of everyone\n",
+        all(), servers_killed, servers_stopped, servers_paused, clients_killed, clients_paused, wakes);
   }
 };
 
-/// A channel whose peers suffer one fault after the other. Two callers are never touched: they are the measure of lateness.
+/// A channel whose peers suffer one fault after the other. Two callers are never touched: they are the measure of
+/// lateness.
 class Arena {
  public:
   Arena(const std::string& what, const std::string& kind) : storm_(what, kind), server_(storm_.server(slots)) {

@@ -34,7 +34,8 @@ class Storm {
   test_support::Process victim() { return caller_into(victims_); }
 
   test_support::Process server(int slots = 1) {
-    auto made = fault_peer((kind_ + "server").c_str(), channel, executions_.path, std::to_string(++servers_), std::to_string(slots));
+    auto made = fault_peer((kind_ + "server").c_str(), channel, executions_.path, std::to_string(++servers_),
+                           std::to_string(slots));
     REQUIRE(made.read_line() == "ready");
     return made;
   }
@@ -50,8 +51,10 @@ class Storm {
   }
 
   void check_slot_is_free() const {
-    if (kind_.empty()) CHECK(Jobs::Client(channel).call({unrecorded, 0, 0}, test_support::amply));
-    else CHECK(Letters::Client(channel).call({unrecorded, 0, ""}, test_support::amply));
+    if (kind_.empty())
+      CHECK(Jobs::Client(channel).call({unrecorded, 0, 0}, test_support::amply));
+    else
+      CHECK(Letters::Client(channel).call({unrecorded, 0, ""}, test_support::amply));
   }
 
   /// What all callers were told; how late it was, of those that nobody hindered.

@@ -48,14 +48,22 @@ void check(std::span<const std::byte> bytes) {
 
 void decode(std::uint8_t kind, std::span<const std::byte> bytes) {
   switch (kind % 8) {
-    case 0: return check<Everything>(bytes);
-    case 1: return check<Tree>(bytes);
-    case 2: return check<std::variant<Everything, Tree, std::int32_t>>(bytes);
-    case 3: return check<std::vector<std::vector<std::optional<std::string>>>>(bytes);
-    case 4: return check<std::vector<bool>>(bytes);
-    case 5: return check<std::variant<std::uint8_t, std::uint16_t>>(bytes);
-    case 6: return check<std::array<std::vector<std::uint32_t>, 3>>(bytes);
-    default: return check<std::string>(bytes);
+    case 0:
+      return check<Everything>(bytes);
+    case 1:
+      return check<Tree>(bytes);
+    case 2:
+      return check<std::variant<Everything, Tree, std::int32_t>>(bytes);
+    case 3:
+      return check<std::vector<std::vector<std::optional<std::string>>>>(bytes);
+    case 4:
+      return check<std::vector<bool>>(bytes);
+    case 5:
+      return check<std::variant<std::uint8_t, std::uint16_t>>(bytes);
+    case 6:
+      return check<std::array<std::vector<std::uint32_t>, 3>>(bytes);
+    default:
+      return check<std::string>(bytes);
   }
 }
 

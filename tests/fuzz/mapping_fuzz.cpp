@@ -1,8 +1,10 @@
-// A hostile peer: any bytes over a whole live segment, at any moment of a call, under a server's step, a client's call and
-// its reading of the answer, a new client's checks, and the end of them all. Each ends in a value or an error, in time.
+// A hostile peer: any bytes over a whole live segment, at any moment of a call, under a server's step, a client's call
+// and its reading of the answer, a new client's checks, and the end of them all. Each ends in a value or an error, in
+// time.
 //
-// The input is laid over the segment by exclusive or: what it does not reach, and what it has a zero for, stays as a correct
-// peer would have it. So every byte can take every value, and damage is also found behind the checks that garbage fails.
+// The input is laid over the segment by exclusive or: what it does not reach, and what it has a zero for, stays as a
+// correct peer would have it. So every byte can take every value, and damage is also found behind the checks that
+// garbage fails.
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -109,7 +111,8 @@ class Scene {
   static void ask(Client& client, const Request& request) {
     static_cast<void>(client.call(request, timeout));
     if constexpr (std::is_same_v<Reply, Point> && std::is_same_v<Request, Line>) {
-      static_cast<void>(client.call_in_place([&](Request& place) { place = request; }, [](const Reply& place) { looked_at = place.x; }, timeout));
+      static_cast<void>(client.call_in_place([&](Request& place) { place = request; },
+                                             [](const Reply& place) { looked_at = place.x; }, timeout));
     }
   }
 
@@ -127,10 +130,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size < 2) return 0;
   const Assault assault{{data + 2, size - 2}, data[1], 1 + data[0] / 128u};
   switch (data[0] % 4) {
-    case 0: Scene<Line, Point>(assault).play({}, {5, 6}); break;
-    case 1: Scene<Text, Text>(assault).play(text, text); break;
-    case 2: Scene<Point, Text>(assault).play({7, 8}, text); break;
-    default: Scene<std::string, Line>(assault).play("short", {}); break;
+    case 0:
+      Scene<Line, Point>(assault).play({}, {5, 6});
+      break;
+    case 1:
+      Scene<Text, Text>(assault).play(text, text);
+      break;
+    case 2:
+      Scene<Point, Text>(assault).play({7, 8}, text);
+      break;
+    default:
+      Scene<std::string, Line>(assault).play("short", {});
+      break;
   }
   return 0;
 }

@@ -18,7 +18,8 @@ inline bool round_trip(const char* name) {
   if (!client) return false;
   const auto answer = client->call({41}, std::chrono::seconds(10));
   auto pending = client->call_async({42}, std::chrono::seconds(10));
-  const bool sent = client->call_async({43}, std::chrono::seconds(10), [](shared_channel::Result<Answer>) {}).has_value();
+  const bool sent =
+      client->call_async({43}, std::chrono::seconds(10), [](shared_channel::Result<Answer>) {}).has_value();
   const auto later = pending.get();
   return answer && answer->value == 42 && sent && later && later->value == 43;
 }

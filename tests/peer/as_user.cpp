@@ -17,7 +17,8 @@ using namespace shared_channel;
 static void become(const peer::Arguments& arguments) {
   const auto user = static_cast<uid_t>(std::stoul(arguments.at(0)));
   const auto group = static_cast<gid_t>(std::stoul(arguments.at(1)));
-  if (::setgroups(0, nullptr) != 0 || ::setgid(group) != 0 || ::setuid(user) != 0) throw std::runtime_error("cannot change user");
+  if (::setgroups(0, nullptr) != 0 || ::setgid(group) != 0 || ::setuid(user) != 0)
+    throw std::runtime_error("cannot change user");
 }
 
 // serve_as USER GROUP NAME: says "ready" and echoes until it hears no more, or says what went wrong.

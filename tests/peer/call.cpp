@@ -21,18 +21,18 @@ static ClientOptions patient() {
 
 // call NAME COUNT FIRST: COUNT calls with ids from FIRST; says "ok", or what went wrong with the first that failed.
 const peer::Role calling{"call", [](const peer::Arguments& arguments) {
-                        Channel::Client client(arguments.at(0), patient());
-                        const auto first = std::stoull(arguments.at(2));
-                        for (auto id = first; id < first + std::stoull(arguments.at(1)); ++id) {
-                          const auto answer = client.call(echo(id), std::chrono::seconds(60));
-                          if (!answer || answer->id != id) {
-                            peer::say(answer ? "another call's answer" : answer.error().message());
-                            return 1;
-                          }
-                        }
-                        peer::say("ok");
-                        return 0;
-                      }};
+                           Channel::Client client(arguments.at(0), patient());
+                           const auto first = std::stoull(arguments.at(2));
+                           for (auto id = first; id < first + std::stoull(arguments.at(1)); ++id) {
+                             const auto answer = client.call(echo(id), std::chrono::seconds(60));
+                             if (!answer || answer->id != id) {
+                               peer::say(answer ? "another call's answer" : answer.error().message());
+                               return 1;
+                             }
+                           }
+                           peer::say("ok");
+                           return 0;
+                         }};
 
 // hang NAME: says "asking" once attached, asks for an answer that never comes, and says how that ended.
 const peer::Role hang_there{"hang", [](const peer::Arguments& arguments) {
@@ -52,7 +52,8 @@ const peer::Role hold{"hold", [](const peer::Arguments& arguments) {
                           peer::say("holding");
                           peer::hear();
                         };
-                        const auto done = client.call_in_place(fill, [](const Answer&) {}, std::chrono::seconds(60));
+                        const auto done = client.call_in_place(
+                            fill, [](const Answer&) {}, std::chrono::seconds(60));
                         peer::say(done ? "ok" : outcome(done.error()));
                         return 0;
                       }};
@@ -72,7 +73,8 @@ const peer::Role attach{"attach", [](const peer::Arguments& arguments) {
                               for (std::size_t i = 0; i < Block::count; ++i) block.words[i] = i;
                             };
                             const auto read = [&](const Block& block) {
-                              for (std::size_t i = 0; i < Block::count; ++i) doubled = doubled && block.words[i] == 2 * i;
+                              for (std::size_t i = 0; i < Block::count; ++i)
+                                doubled = doubled && block.words[i] == 2 * i;
                             };
                             const auto done = client.call_in_place(fill, read, std::chrono::seconds(60));
                             doubled ? say_outcome(done) : peer::say("wrong words");

@@ -13,9 +13,7 @@ namespace peer {
 using Arguments = std::vector<std::string>;  // those after the role's name
 
 struct Role {
-  Role(const char* its_name, int (*its_run)(const Arguments&)) : name(its_name), run(its_run) {
-    all().push_back(this);
-  }
+  Role(const char* its_name, int (*its_run)(const Arguments&)) : name(its_name), run(its_run) { all().push_back(this); }
   static std::vector<const Role*>& all() {
     static std::vector<const Role*> roles;
     return roles;

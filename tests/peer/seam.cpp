@@ -28,7 +28,8 @@ const peer::Role seam_server_lease{"seam_server_lease", [](const peer::Arguments
 // seam_client_lease NAME NUMBER: "held", or what went wrong.
 const peer::Role seam_client_lease{"seam_client_lease", [](const peer::Arguments& arguments) {
                                      const Segment segment = Segment::open(arguments.at(0));
-                                     const auto lease = segment.take_lease(static_cast<std::uint32_t>(std::stoul(arguments.at(1))));
+                                     const auto lease =
+                                         segment.take_lease(static_cast<std::uint32_t>(std::stoul(arguments.at(1))));
                                      peer::say(lease ? "held" : to_string(lease.error().code()));
                                      peer::hear();
                                      return 0;
@@ -61,21 +62,22 @@ const peer::Role seam_signal{"seam_signal", [](const peer::Arguments& arguments)
 
 // seam_mutex NAME NUMBER: takes the turn with a lease of that number; says how.
 const peer::Role seam_mutex{"seam_mutex", [](const peer::Arguments& arguments) {
-                             const Segment segment = Segment::open(arguments.at(0));
-                             const auto number = static_cast<std::uint32_t>(std::stoul(arguments.at(1)));
-                             const auto lease = segment.take_lease(number).value();
-                             const auto watch = segment.watch().value();
-                             auto mutex = segment.open_client_mutex().value();
-                             Deadline deadline(std::chrono::seconds(60));
-                             const auto outcome = mutex.lock(number, lease, deadline, watch);
-                             const bool has_it = outcome == platform::Lock::locked || outcome == platform::Lock::abandoned;
-                             peer::say(outcome == platform::Lock::locked      ? "locked"
-                                       : outcome == platform::Lock::abandoned ? "abandoned"
-                                       : outcome == platform::Lock::timed_out ? "timed out"
-                                                                              : "server gone");
-                             peer::hear();
-                             if (has_it) mutex.unlock();
-                             peer::say("unlocked");
-                             peer::hear();
-                             return 0;
-                           }};
+                              const Segment segment = Segment::open(arguments.at(0));
+                              const auto number = static_cast<std::uint32_t>(std::stoul(arguments.at(1)));
+                              const auto lease = segment.take_lease(number).value();
+                              const auto watch = segment.watch().value();
+                              auto mutex = segment.open_client_mutex().value();
+                              Deadline deadline(std::chrono::seconds(60));
+                              const auto outcome = mutex.lock(number, lease, deadline, watch);
+                              const bool has_it =
+                                  outcome == platform::Lock::locked || outcome == platform::Lock::abandoned;
+                              peer::say(outcome == platform::Lock::locked      ? "locked"
+                                        : outcome == platform::Lock::abandoned ? "abandoned"
+                                        : outcome == platform::Lock::timed_out ? "timed out"
+                                                                               : "server gone");
+                              peer::hear();
+                              if (has_it) mutex.unlock();
+                              peer::say("unlocked");
+                              peer::hear();
+                              return 0;
+                            }};

@@ -18,13 +18,18 @@ static std::atomic<std::uint64_t> runs{0};
 static Answer answer(const Ask& ask) {
   const Answer reply{ask.id, ++runs};
   switch (ask.what) {
-    case Ask::What::echo: break;
-    case Ask::What::nap: std::this_thread::sleep_for(std::chrono::milliseconds(ask.milliseconds)); break;
+    case Ask::What::echo:
+      break;
+    case Ask::What::nap:
+      std::this_thread::sleep_for(std::chrono::milliseconds(ask.milliseconds));
+      break;
     case Ask::What::hang:
       peer::say("taken");
       for (;;) std::this_thread::sleep_for(std::chrono::seconds(1));
-    case Ask::What::fail: throw std::runtime_error("as asked");
-    case Ask::What::leave: std::_Exit(0);
+    case Ask::What::fail:
+      throw std::runtime_error("as asked");
+    case Ask::What::leave:
+      std::_Exit(0);
   }
   return reply;
 }

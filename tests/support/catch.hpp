@@ -10,9 +10,9 @@
 #include <cstdio>
 
 // ctest counts a test that says so as skipped.
-#define SKIP_TEST(reason)                          \
-  do {                                             \
-    std::printf("test skipped: %s\n", (reason));   \
-    SUCCEED();                                     \
-    return;                                        \
+#define SKIP_TEST(reason)                        \
+  do {                                           \
+    std::printf("test skipped: %s\n", (reason)); \
+    SUCCEED();                                   \
+    return;                                      \
   } while (false)

@@ -14,7 +14,8 @@ using Listener = Catch::EventListenerBase;
 using Listener = Catch::TestEventListenerBase;
 #endif
 
-// Below ctest's own limit, so that it is the watchdog that speaks. Tests that are to run for minutes have that limit alone.
+// Below ctest's own limit, so that it is the watchdog that speaks. Tests that are to run for minutes have that limit
+// alone.
 constexpr std::chrono::seconds test_limit{100};
 
 struct WatchEachTest : Listener {

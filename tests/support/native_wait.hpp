@@ -31,7 +31,8 @@ inline bool ends_event_loop(int handle, std::chrono::milliseconds time) {
   const int loop = ::epoll_create1(EPOLL_CLOEXEC);
   epoll_event event{};
   event.events = EPOLLIN;
-  const bool ended = ::epoll_ctl(loop, EPOLL_CTL_ADD, handle, &event) == 0 && ::epoll_wait(loop, &event, 1, static_cast<int>(time.count())) == 1;
+  const bool ended = ::epoll_ctl(loop, EPOLL_CTL_ADD, handle, &event) == 0 &&
+                     ::epoll_wait(loop, &event, 1, static_cast<int>(time.count())) == 1;
   ::close(loop);
   return ended;
 }

@@ -65,7 +65,7 @@ std::set<pid_t> living;
 
 struct Process::Native {
   pid_t pid = -1;
-  Descriptor input;   // a socket, so that writing to a dead child is an error and not a signal
+  Descriptor input;  // a socket, so that writing to a dead child is an error and not a signal
   Descriptor output;
   Descriptor exited;  // pidfd
   bool reaped = false;

@@ -55,9 +55,12 @@ DWORD milliseconds_until(Clock::time_point deadline) {
 
 bool signalled_until(HANDLE handle, Clock::time_point deadline) {
   switch (WaitForSingleObject(handle, milliseconds_until(deadline))) {
-    case WAIT_OBJECT_0: return true;
-    case WAIT_TIMEOUT: return false;
-    default: fail("WaitForSingleObject");
+    case WAIT_OBJECT_0:
+      return true;
+    case WAIT_TIMEOUT:
+      return false;
+    default:
+      fail("WaitForSingleObject");
   }
 }
 
@@ -76,11 +79,11 @@ std::wstring in_quotes(std::string_view argument) {
 // A pipe whose parent's end can be waited for with a deadline, which anonymous pipes cannot.
 std::pair<Handle, Handle> make_pipe(bool child_writes) {
   static std::atomic<unsigned> serial{0};
-  const std::wstring name = L"\\\\.\\pipe\\shared_channel_test." + std::to_wstring(GetCurrentProcessId()) + L"." +
-                            std::to_wstring(serial++);
+  const std::wstring name =
+      L"\\\\.\\pipe\\shared_channel_test." + std::to_wstring(GetCurrentProcessId()) + L"." + std::to_wstring(serial++);
   const DWORD direction = child_writes ? PIPE_ACCESS_INBOUND : PIPE_ACCESS_OUTBOUND;
-  Handle ours(CreateNamedPipeW(name.c_str(), direction | FILE_FLAG_OVERLAPPED, PIPE_TYPE_BYTE, 1, 65536, 65536, 0,
-                               nullptr));
+  Handle ours(
+      CreateNamedPipeW(name.c_str(), direction | FILE_FLAG_OVERLAPPED, PIPE_TYPE_BYTE, 1, 65536, 65536, 0, nullptr));
   if (!ours) fail("CreateNamedPipe");
   SECURITY_ATTRIBUTES inheritable{sizeof inheritable, nullptr, TRUE};
   Handle childs(CreateFileW(name.c_str(), child_writes ? GENERIC_WRITE : GENERIC_READ, 0, &inheritable, OPEN_EXISTING,

@@ -18,7 +18,8 @@ class Segment {
 
   static Segment create(const std::string& name) {
     const Names names = names_of(name);
-    return Segment(names, platform::Mapping::create(names, names.segment(generation), sizeof(Header), access()).value());
+    return Segment(names,
+                   platform::Mapping::create(names, names.segment(generation), sizeof(Header), access()).value());
   }
   static Segment open(const std::string& name) {
     const Names names = names_of(name);
@@ -49,7 +50,9 @@ class Segment {
   }
 
   // A client's part.
-  auto take_lease(std::uint32_t number) const { return platform::ClientLease::take(names_, generation, mapping_, number); }
+  auto take_lease(std::uint32_t number) const {
+    return platform::ClientLease::take(names_, generation, mapping_, number);
+  }
   auto watch() const { return platform::Watch::open(names_, generation, header()); }
   auto open_signal() const { return platform::Signal::open(names_, generation, "exec", header().exec.sequence); }
   auto open_client_mutex() const { return platform::ClientMutex::open(names_, generation, header().client_mutex); }

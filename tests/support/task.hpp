@@ -5,7 +5,8 @@
 
 namespace test_support {
 
-// A coroutine that starts at once and cleans up after itself. Who destroys it while it is suspended does so by its handle.
+// A coroutine that starts at once and cleans up after itself. Who destroys it while it is suspended does so by its
+// handle.
 struct Task {
   struct promise_type {
     Task get_return_object() { return {std::coroutine_handle<promise_type>::from_promise(*this)}; }

@@ -5,8 +5,8 @@
 // The fault that this process suffers, at the n-th time that it comes to one test point.
 namespace test_points {
 
-/// `fault` is kill, stop (by the test, which is told "here") or delay. `slow` is another point, at which the process lingers
-/// each time, to make a rare history likely.
+/// `fault` is kill, stop (by the test, which is told "here") or delay. `slow` is another point, at which the process
+/// lingers each time, to make a rare history likely.
 void arm(const std::string& point, const std::string& fault, int nth, const std::string& slow);
 bool was_hit();
 

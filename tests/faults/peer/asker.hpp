@@ -46,12 +46,17 @@ class Asker {
     const std::chrono::microseconds timeout(is_hasty ? 500 : 100'000);
     const auto request = request_of<Request>(id, is_hasty || id % 16 == 2 ? 1000 : 0);
     const auto began = Clock::now();
-    const auto judge = [&](const shared_channel::Result<Reply>& result) { record(id, Clock::now() - began - timeout, result); };
+    const auto judge = [&](const shared_channel::Result<Reply>& result) {
+      record(id, Clock::now() - began - timeout, result);
+    };
     switch (id % 3) {
-      case 0: return judge(client_->call(request, timeout));
+      case 0:
+        return judge(client_->call(request, timeout));
       case 1:
-        if constexpr (has_in_place) return judge(call_in_place(request, timeout));
-        else return judge(client_->call_async(request, timeout).get());
+        if constexpr (has_in_place)
+          return judge(call_in_place(request, timeout));
+        else
+          return judge(client_->call_async(request, timeout).get());
       default: {
         if (id % 2 == 0) return judge(client_->call_async(request, timeout).get());
         std::promise<void> over;
@@ -68,8 +73,8 @@ class Asker {
  private:
   shared_channel::Result<Reply> call_in_place(const Request& request, std::chrono::nanoseconds timeout) {
     Reply reply{};
-    const auto ended =
-        client_->call_in_place([&](Request& place) { place = request; }, [&](const Reply& place) { reply = place; }, timeout);
+    const auto ended = client_->call_in_place([&](Request& place) { place = request; },
+                                              [&](const Reply& place) { reply = place; }, timeout);
     if (!ended) return ended.error();
     return reply;
   }
@@ -97,7 +102,7 @@ class Handler {
   explicit Handler(const std::string& journal) : journal_(journal) {}
 
   template <class Request>
-    requires requires(const Request& request) { answer_to(request); }
+  requires requires(const Request& request) { answer_to(request); }
   auto operator()(const Request& request) {
     {
       const std::lock_guard lock(mutex_);

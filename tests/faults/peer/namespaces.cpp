@@ -65,7 +65,9 @@ void among_reused_ids(const std::string& name) {
   reap(served);
   std::ofstream("/proc/sys/kernel/ns_last_pid") << served - 1;
   const pid_t other = fork_to([] {
-    std::thread([] { for (;;) ::pause(); }).detach();  // its id was that of the thread which stood for the server's life
+    std::thread([] {
+      for (;;) ::pause();
+    }).detach();  // its id was that of the thread which stood for the server's life
     for (;;) ::pause();
   });
   peer::say(other == served ? "ids reused" : "other ids");
@@ -95,18 +97,19 @@ const peer::Role reused_ids{"among_reused_ids", [](const peer::Arguments& argume
                             }};
 
 // in_little_room NAME: says how servers fare that need more than the 64 KiB of its own /dev/shm, or find it full.
-const peer::Role little_room{"in_little_room", [](const peer::Arguments& arguments) {
-                               const std::string& name = arguments.at(0);
-                               must(::unshare(CLONE_NEWNS), "unshare");
-                               must(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "mount");
-                               must(::mount("none", "/dev/shm", "tmpfs", 0, "size=64k"), "mount");
-                               peer::say("too large: " + try_to_serve(name));
-                               std::ofstream("/dev/shm/ballast") << std::string(64 << 10, 'x');
-                               peer::say("no room at all: " + try_to_serve(name));
-                               std::filesystem::remove("/dev/shm/ballast");
-                               const auto server = small_server(name);
-                               peer::say("small enough: " + std::string(Jobs::Client(name).call({2, 0, 0}, 60s) ? "called" : "not called"));
-                               return 0;
-                             }};
+const peer::Role little_room{
+    "in_little_room", [](const peer::Arguments& arguments) {
+      const std::string& name = arguments.at(0);
+      must(::unshare(CLONE_NEWNS), "unshare");
+      must(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "mount");
+      must(::mount("none", "/dev/shm", "tmpfs", 0, "size=64k"), "mount");
+      peer::say("too large: " + try_to_serve(name));
+      std::ofstream("/dev/shm/ballast") << std::string(64 << 10, 'x');
+      peer::say("no room at all: " + try_to_serve(name));
+      std::filesystem::remove("/dev/shm/ballast");
+      const auto server = small_server(name);
+      peer::say("small enough: " + std::string(Jobs::Client(name).call({2, 0, 0}, 60s) ? "called" : "not called"));
+      return 0;
+    }};
 
 #endif

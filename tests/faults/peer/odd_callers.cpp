@@ -35,7 +35,8 @@ int wait_in(const std::string& name) {
 #ifdef __linux__
 // caller_without_waitv NAME ERROR: as where a sandbox answers futex_waitv with ENOSYS or EPERM.
 const peer::Role caller_without_waitv{"caller_without_waitv", [](const peer::Arguments& arguments) {
-                                        const auto error = static_cast<unsigned>(arguments.at(1) == "EPERM" ? EPERM : ENOSYS);
+                                        const auto error =
+                                            static_cast<unsigned>(arguments.at(1) == "EPERM" ? EPERM : ENOSYS);
                                         constexpr unsigned futex_waitv = 449;
                                         sock_filter filter[] = {
                                             BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),

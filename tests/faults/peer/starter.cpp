@@ -9,7 +9,8 @@
 using namespace faults;
 using namespace shared_channel;
 
-// starter: hears names, makes a server of each as soon as it can, and says "won" or what was in the way; hears "drop" to end it.
+// starter: hears names, makes a server of each as soon as it can, and says "won" or what was in the way; hears "drop"
+// to end it.
 const peer::Role starter{"starter", [](const peer::Arguments&) {
                            std::optional<Result<Jobs::Server>> server;
                            while (const auto line = peer::hear()) {

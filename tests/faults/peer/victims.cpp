@@ -33,12 +33,14 @@ void say_whether_hit() { peer::say(test_points::was_hit() ? "hit" : "missed"); }
 
 }  // namespace
 
-// victim_client NAME JOURNAL FIRST POINT FAULT NTH SLOW: calls until the fault has happened or it is late, and says "hit" or "missed".
+// victim_client NAME JOURNAL FIRST POINT FAULT NTH SLOW: calls until the fault has happened or it is late, and says
+// "hit" or "missed".
 const peer::Role victim_client{"victim_client", [](const peer::Arguments& arguments) {
                                  arm(arguments, 3);
                                  const auto until = Clock::now() + 400ms;
                                  {
-                                   Asker<Job, Done> asker(arguments.at(0), std::stoull(arguments.at(2)), arguments.at(1));
+                                   Asker<Job, Done> asker(arguments.at(0), std::stoull(arguments.at(2)),
+                                                          arguments.at(1));
                                    while (!test_points::was_hit() && Clock::now() < until) {
                                      for (int i = 0; i < 12; ++i) asker.call();
                                      asker.open();
@@ -49,13 +51,15 @@ const peer::Role victim_client{"victim_client", [](const peer::Arguments& argume
                                  return 0;
                                }};
 
-// victim_server NAME JOURNAL NUMBER POINT FAULT NTH SLOW: serves one generation after another until the fault has happened or it is late.
+// victim_server NAME JOURNAL NUMBER POINT FAULT NTH SLOW: serves one generation after another until the fault has
+// happened or it is late.
 const peer::Role victim_server{"victim_server", [](const peer::Arguments& arguments) {
                                  arm(arguments, 3);
                                  const auto until = Clock::now() + 600ms;
                                  Handler handler(arguments.at(1));
                                  while (!test_points::was_hit() && Clock::now() < until) {
-                                   auto server = Jobs::Server::create(arguments.at(0), options_of(std::stoull(arguments.at(2))));
+                                   auto server =
+                                       Jobs::Server::create(arguments.at(0), options_of(std::stoull(arguments.at(2))));
                                    if (!server) continue;  // the one before is not yet gone
                                    server->start(std::ref(handler)).value();
                                    std::this_thread::sleep_for(10ms);
@@ -107,6 +111,7 @@ int serve(const peer::Arguments& arguments) {
 const peer::Role caller{"caller", call_on<Job, Done>};
 const peer::Role letter_caller{"letter_caller", call_on<Letter, Receipt>};
 
-// server NAME JOURNAL NUMBER [SLOTS]: says "ready" and serves until it hears a line. letter_server: messages of any length.
+// server NAME JOURNAL NUMBER [SLOTS]: says "ready" and serves until it hears a line. letter_server: messages of any
+// length.
 const peer::Role server{"server", serve<Job, Done>};
 const peer::Role letter_server{"letter_server", serve<Letter, Receipt>};

@@ -34,7 +34,9 @@ class Deadline {
     return at_;
   }
 
-  [[nodiscard]] bool passed() noexcept { return !is_never() && (timeout_ <= nanoseconds::zero() || Clock::now() >= at()); }
+  [[nodiscard]] bool passed() noexcept {
+    return !is_never() && (timeout_ <= nanoseconds::zero() || Clock::now() >= at());
+  }
 
   /// What is left, never negative.
   nanoseconds remaining() noexcept {

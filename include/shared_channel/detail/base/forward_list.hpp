@@ -1,5 +1,5 @@
-// A singly linked list whose elements stay where they are. <forward_list> offers the same and more; including it, and having it
-// instantiated for what we keep in lists, took a program's compiler as long as all of protocol.hpp.
+// A singly linked list whose elements stay where they are. <forward_list> offers the same and more; including it, and
+// having it instantiated for what we keep in lists, took a program's compiler as long as all of protocol.hpp.
 #pragma once
 
 #include <utility>

@@ -1,5 +1,5 @@
-// Which handlers run on the calling thread. Both ends ask: the server for a handler's duty to answer, the client to refuse
-// a call that might wait for itself.
+// Which handlers run on the calling thread. Both ends ask: the server for a handler's duty to answer, the client to
+// refuse a call that might wait for itself.
 #pragma once
 
 #include <cstdint>

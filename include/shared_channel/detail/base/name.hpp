@@ -28,14 +28,15 @@ class Names {
   static Result<Names> make(std::string_view channel, Scope scope) {
     if (channel.empty()) return invalid(channel, "the name is empty; give it 1 to 150 characters of A-Z a-z 0-9 . _ -");
     if (channel.size() > max_name_length) {
-      return invalid(channel.substr(0, max_name_length),
-                     "the name has " + std::to_string(channel.size()) + " bytes (its beginning is shown); at most " +
-                         std::to_string(max_name_length) + " are allowed");
+      return invalid(channel.substr(0, max_name_length), "the name has " + std::to_string(channel.size()) +
+                                                             " bytes (its beginning is shown); at most " +
+                                                             std::to_string(max_name_length) + " are allowed");
     }
     for (const char c : channel) {
       if (!is_portable(c)) {
-        return invalid(printable(channel), "the name holds a character outside A-Z a-z 0-9 . _ - (shown as ?); "
-                                           "sessions are chosen by Scope, not in the name");
+        return invalid(printable(channel),
+                       "the name holds a character outside A-Z a-z 0-9 . _ - (shown as ?); "
+                       "sessions are chosen by Scope, not in the name");
       }
     }
     if (channel == "." || channel == "..") return invalid(channel, "the name must not be '.' or '..'");
@@ -52,8 +53,7 @@ class Names {
   }
 
   /// An Error about this channel.
-  [[nodiscard]] Error error(Errc code, std::string cause, int native = 0,
-                            Execution execution = Execution::none) const {
+  [[nodiscard]] Error error(Errc code, std::string cause, int native = 0, Execution execution = Execution::none) const {
     return Error(code, channel_, std::move(cause), native, execution);
   }
 

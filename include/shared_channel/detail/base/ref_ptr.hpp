@@ -24,7 +24,8 @@ class RefCounted {
   std::atomic<std::uint32_t> holders_{0};
 };
 
-/// Owns an object together with the other RefPtr pointers that lead to it. Distinct ones may be used from distinct threads.
+/// Owns an object together with the other RefPtr pointers that lead to it. Distinct ones may be used from distinct
+/// threads.
 template <class T>
 class RefPtr {
  public:
@@ -39,7 +40,8 @@ class RefPtr {
   }
   ~RefPtr() {
     // Whoever deletes it has seen all that the other holders did.
-    if (object_ != nullptr && object_->RefCounted::holders_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete object_;
+    if (object_ != nullptr && object_->RefCounted::holders_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      delete object_;
   }
 
   [[nodiscard]] T* get() const noexcept { return object_; }

@@ -61,7 +61,7 @@ class OnHeap {
   static T* copied(FromBytes from) {
     void* raw;
     if constexpr (alignof(T) > __STDCPP_DEFAULT_NEW_ALIGNMENT__) {
-      raw = ::operator new(sizeof(T), std::align_val_t{alignof(T)});
+      raw = ::operator new (sizeof(T), std::align_val_t{alignof(T)});
     } else {
       raw = ::operator new(sizeof(T));
     }

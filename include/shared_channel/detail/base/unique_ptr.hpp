@@ -1,5 +1,5 @@
-// Owns an object on the heap, as std::unique_ptr does. Instantiating that one for our types would cost each program that
-// uses the library 0.07 s (compile time; docs/performance.md).
+// Owns an object on the heap, as std::unique_ptr does. Instantiating that one for our types would cost each program
+// that uses the library 0.07 s (compile time; docs/performance.md).
 #pragma once
 
 #include <cstddef>
@@ -15,8 +15,8 @@ class UniquePtr {
   UniquePtr() = default;
   explicit UniquePtr(T* object) noexcept : object_(object) {}
   template <class Derived>
-    requires(std::is_convertible_v<Derived*, T*>)
-  UniquePtr(UniquePtr<Derived>&& other) noexcept : object_(other.release()) {}
+  requires(std::is_convertible_v<Derived*, T*>) UniquePtr(UniquePtr<Derived>&& other)
+  noexcept : object_(other.release()) {}
   UniquePtr(UniquePtr&& other) noexcept : object_(other.release()) {}
   UniquePtr& operator=(UniquePtr&& other) noexcept {
     UniquePtr old(std::exchange(object_, other.release()));

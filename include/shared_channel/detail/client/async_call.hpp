@@ -2,8 +2,8 @@
 //
 // It begins with its caller alone. Whoever then asks for the answer waits for it as a plain call does, on the asking
 // thread. Once something is to happen by itself when the call ends (a callback, a coroutine, a native handle), a
-// watcher gets it as well (completer.hpp), and from then on the watcher alone sleeps on the reply word: the server wakes one
-// sleeper per answer. The caller, if it waits nevertheless, waits for the watcher's word.
+// watcher gets it as well (completer.hpp), and from then on the watcher alone sleeps on the reply word: the server
+// wakes one sleeper per answer. The caller, if it waits nevertheless, waits for the watcher's word.
 //
 // Either of them may end the call, under the mutex: in its answer, or by giving it up. The slot goes back when the
 // answer was read, but never while a watcher may sleep on its reply word: the next call of that slot could sleep there
@@ -27,8 +27,8 @@ namespace shared_channel::detail {
 template <class Platform>
 class ClientCore;
 
-/// Calls a watcher away from its sleep. One sleeper, any number of ringers, one process; doorbell.hpp has the argument: R1
-/// is `news_`, and S3 looks at it.
+/// Calls a watcher away from its sleep. One sleeper, any number of ringers, one process; doorbell.hpp has the argument:
+/// R1 is `news_`, and S3 looks at it.
 template <class Platform>
 class WatcherBell {
   using WaitSet = typename Platform::WaitSet;
@@ -52,7 +52,7 @@ class WatcherBell {
   /// sleep on, or nothing if there is no need to.
   template <class Look>
   platform::Wake sleep(Look&& look, Deadline& deadline, const Watch* server) {
-    const Sleeper sleeper(bell_, 1);  // S1, S2
+    const Sleeper sleeper(bell_, 1);                   // S1, S2
     if (has_news()) return platform::Wake::signalled;  // S3
     const std::optional<Entries> entries = look();
     if (!entries) return platform::Wake::signalled;
@@ -254,7 +254,9 @@ class AsyncCall : public RefCounted {
 
   /// For the caller; under the mutex, like all that follows.
   bool ended_by_now() noexcept {
-    if (!ended_ && decide(Clock::now(), call_.is_answered() ? platform::Peer::alive : call_.server()) && bell_ != nullptr) bell_->ring();
+    if (!ended_ && decide(Clock::now(), call_.is_answered() ? platform::Peer::alive : call_.server()) &&
+        bell_ != nullptr)
+      bell_->ring();
     return ended_;
   }
 
@@ -298,7 +300,7 @@ class AsyncCall : public RefCounted {
   bool ended_ = false;
   bool orphan_ = false;
   bool announced_ = false;
-  bool is_answered_ = false;  // once ended
+  bool is_answered_ = false;     // once ended
   WatcherBell* bell_ = nullptr;  // of the watcher that may sleep on the reply word
   std::thread::id watcher_;
   RefPtr<Notifier> notifier_;

@@ -79,8 +79,8 @@ class Call {
       connection_.exec().ring();
     }
     SHARED_CHANNEL_TEST_POINT(client_rang);
-    // Pairs with the server's stop(): either it sees our request and refuses it, or we see that it stopped. What a worker
-    // has taken by then it answers: it may be our own handler that stopped the server.
+    // Pairs with the server's stop(): either it sees our request and refuses it, or we see that it stopped. What a
+    // worker has taken by then it answers: it may be our own handler that stopped the server.
     const bool is_stopped = connection_.header().service.load(std::memory_order_seq_cst) != service_open;
     if (is_stopped && !load_taken(slot()).is(Phase::taken, sequence_)) return give_up(Errc::server_stopped);
     return true;
@@ -133,9 +133,11 @@ class Call {
     }
   }
 
-  /// For who sleeps on many calls at once: announces it, and answers with the word to sleep on, unless that concludes the
-  /// call. One announcement lasts as long as the call.
-  [[nodiscard]] State announce(bool again) noexcept { return again ? load_reply(slot()) : announce_waiter(slot(), sequence_); }
+  /// For who sleeps on many calls at once: announces it, and answers with the word to sleep on, unless that concludes
+  /// the call. One announcement lasts as long as the call.
+  [[nodiscard]] State announce(bool again) noexcept {
+    return again ? load_reply(slot()) : announce_waiter(slot(), sequence_);
+  }
   [[nodiscard]] bool is_concluded_by(State reply) const noexcept { return reply.concludes(sequence_); }
   [[nodiscard]] Result<Signal*> done() { return connection_.done(index_); }
 
@@ -145,9 +147,12 @@ class Call {
   /// The end of a server as an error, `otherwise` if it lives.
   static Errc end_or(Errc otherwise, platform::Peer server) noexcept {
     switch (server) {
-      case platform::Peer::alive: return otherwise;
-      case platform::Peer::stopped: return Errc::server_stopped;
-      case platform::Peer::died: break;
+      case platform::Peer::alive:
+        return otherwise;
+      case platform::Peer::stopped:
+        return Errc::server_stopped;
+      case platform::Peer::died:
+        break;
     }
     return Errc::server_died;
   }
@@ -157,18 +162,20 @@ class Call {
     const State request = load_request(slot());
     const bool damaged = !request.is(Phase::posted, sequence_);  // nobody but us writes this word
     switch (withdraw(slot(), sequence_)) {
-      case Withdrawal::answered: return verdict();
+      case Withdrawal::answered:
+        return verdict();
       case Withdrawal::withdrawn:
         // Nobody took it in all that time. If the bell was damaged, no call ever would be taken again.
         if (reason == Errc::timed_out) ring(connection_.header().exec, connection_.exec());
         return fails(reason, damaged ? Execution::possible : Execution::none, native);
-      case Withdrawal::abandoned: break;
+      case Withdrawal::abandoned:
+        break;
     }
     return fails(damaged ? Errc::corrupt : reason, Execution::possible, native);
   }
 
-  /// The same for want of a Done signal to sleep on. One that is not found went with the server, whose end the system may
-  /// not have announced yet.
+  /// The same for want of a Done signal to sleep on. One that is not found went with the server, whose end the system
+  /// may not have announced yet.
   bool give_up_sleepless(const Error& why) noexcept {
     if (why.code() == Errc::no_server) return give_up(server_end_or(Errc::server_died));
     return give_up(Errc::system_error, why.native());
@@ -178,13 +185,18 @@ class Call {
   bool verdict() noexcept {
     is_concluded_ = true;
     switch (load_reply(slot()).phase()) {
-      case Phase::done: return true;
-      case Phase::failed: return fails(Errc::handler_failed, Execution::possible);
-      case Phase::refused: return fails(Errc::server_stopped);
-      case Phase::malformed: return fails(Errc::corrupt);
+      case Phase::done:
+        return true;
+      case Phase::failed:
+        return fails(Errc::handler_failed, Execution::possible);
+      case Phase::refused:
+        return fails(Errc::server_stopped);
+      case Phase::malformed:
+        return fails(Errc::corrupt);
       case Phase::oversized:
         return fails(Errc::message_too_large, Execution::possible, 0, reply().length(), reply().capacity());
-      default: return fails(Errc::corrupt, Execution::possible);
+      default:
+        return fails(Errc::corrupt, Execution::possible);
     }
   }
 
@@ -241,7 +253,9 @@ class Call {
     return outcome == Claim::claimed;
   }
 
-  [[nodiscard]] bool others_come_first() const noexcept { return slot_freed().starving.load(std::memory_order_relaxed) != 0; }
+  [[nodiscard]] bool others_come_first() const noexcept {
+    return slot_freed().starving.load(std::memory_order_relaxed) != 0;
+  }
 
   bool try_claim() noexcept {
     const SlotArray& slot_array = connection_.slot_array();
@@ -278,10 +292,14 @@ class Call {
   bool claim_with_mutex(Deadline& deadline) {
     ClientMutex& line = connection_.client_mutex();
     switch (line.lock(connection_.me(), connection_.lease(), deadline, connection_.server())) {
-      case platform::Lock::timed_out: return fails(Errc::busy);
-      case platform::Lock::server_gone: return fails(server_end_or(Errc::server_died));
-      case platform::Lock::locked: break;
-      case platform::Lock::abandoned: break;  // what it protects is made anew by every head
+      case platform::Lock::timed_out:
+        return fails(Errc::busy);
+      case platform::Lock::server_gone:
+        return fails(server_end_or(Errc::server_died));
+      case platform::Lock::locked:
+        break;
+      case platform::Lock::abandoned:
+        break;  // what it protects is made anew by every head
     }
     SHARED_CHANNEL_TEST_POINT(client_has_mutex);
     const bool has_claimed = claim_as_head(deadline);
@@ -334,7 +352,8 @@ class Call {
   }
 
   void tell_slot_freed() noexcept {
-    if (must_tell_slot_freed(slot_freed())) [[unlikely]] connection_.slot_freed().ring();
+    if (must_tell_slot_freed(slot_freed())) [[unlikely]]
+      connection_.slot_freed().ring();
   }
 
   Connection& connection_;

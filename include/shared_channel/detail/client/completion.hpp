@@ -77,7 +77,8 @@ class Watcher {
       const bool closing = closing_.load(std::memory_order_seq_cst);  // first: nothing arrives after it was set
       take_arrived();
       if (closing) return end_all();
-      // What is known of one server must not reach a call that comes while its calls' callbacks run: it may be of the next.
+      // What is known of one server must not reach a call that comes while its calls' callbacks run: it may be of the
+      // next.
       if (!let_ended_go(std::exchange(server, platform::Peer::alive))) server = calls().empty() ? idle() : wait();
     }
   }
@@ -129,7 +130,9 @@ class Watcher {
       }
       return bell_.has_news();
     };
-    if (spin_.poll(look, [&any] { return any.call().is_server_gone(); }, first)) return platform::Peer::alive;
+    if (spin_.poll(
+            look, [&any] { return any.call().is_server_gone(); }, first))
+      return platform::Peer::alive;
     if (spin_.never_sleeps()) return any.call().server();
     Deadline slice = first.within(Call::backstop);
     const auto outcome = bell_.sleep([this] { return announce(); }, slice, &any.pin()->server());
@@ -161,7 +164,7 @@ class Watcher {
   WatcherBell bell_;
   AdaptiveSpin spin_;  // of its own: the plain calls' one must not learn from ours
   std::atomic<bool> closing_{false};
-  std::atomic<std::size_t> load_{0};  // calls that arrived and were not yet let go
+  std::atomic<std::size_t> load_{0};        // calls that arrived and were not yet let go
   const Connection* connection_ = nullptr;  // theirs; meaningless while there are none
   std::mutex mutex_;
   std::array<RefPtr<AsyncCall>, WaitSet::capacity> arrived_;
@@ -181,8 +184,8 @@ class Completer {
  public:
   explicit Completer(WaitPolicy policy) noexcept : policy_(policy) {}
 
-  /// Has the call end by itself, if nobody watches it yet. False: it has ended, because the client has, or because there was no
-  /// thread to be had.
+  /// Has the call end by itself, if nobody watches it yet. False: it has ended, because the client has, or because
+  /// there was no thread to be had.
   bool add(const RefPtr<AsyncCall>& call) {
     const std::lock_guard lock(mutex_);
     if (call->is_watched()) return true;

@@ -81,8 +81,8 @@ class Connection {
 
  private:
   Connection(const Names& names, Mapping segment, const SlotArray& slot_array, std::uint64_t generation,
-             std::uint32_t me, ClientLease lease, Watch server, Signal exec,
-             Signal slot_freed, ClientMutex client_mutex, WaitPolicy policy)
+             std::uint32_t me, ClientLease lease, Watch server, Signal exec, Signal slot_freed,
+             ClientMutex client_mutex, WaitPolicy policy)
       : names_(names),
         segment_(std::move(segment)),
         slots_(slot_array),
@@ -96,8 +96,8 @@ class Connection {
         done_(UniquePtr<std::atomic<Signal*>[]>(slot_array.count())),
         spin_(policy) {}
 
-  static Result<UniquePtr<Connection>> attach_to(std::uint64_t generation, const Names& names,
-                                                       const Shape& shape, WaitPolicy policy) {
+  static Result<UniquePtr<Connection>> attach_to(std::uint64_t generation, const Names& names, const Shape& shape,
+                                                 WaitPolicy policy) {
     auto segment = Mapping::open(names, names.segment(generation));
     if (!segment) return std::move(segment).error();
     SHARED_CHANNEL_TEST_POINT(client_mapped);
@@ -121,8 +121,8 @@ class Connection {
     auto client_mutex = ClientMutex::open(names, generation, header.client_mutex);
     if (!client_mutex) return std::move(client_mutex).error();
     return UniquePtr<Connection>(new Connection(names, *std::move(segment), *slot_array, generation, me,
-                                                      *std::move(lease), *std::move(server), *std::move(exec),
-                                                      *std::move(slot_freed), *std::move(client_mutex), policy));
+                                                *std::move(lease), *std::move(server), *std::move(exec),
+                                                *std::move(slot_freed), *std::move(client_mutex), policy));
   }
 
   /// Compares the segment's identity, read once, with what this program was compiled for.
@@ -134,7 +134,8 @@ class Connection {
     }
     Identity identity;
     std::memcpy(&identity, segment.data(), sizeof identity);
-    if (identity.magic != segment_magic) return mismatch("the segment is not a channel's, or of a machine with another byte order");
+    if (identity.magic != segment_magic)
+      return mismatch("the segment is not a channel's, or of a machine with another byte order");
     if (identity.version != abi_version) {
       return mismatch("the server speaks protocol version " + std::to_string(identity.version) + ", this program " +
                       std::to_string(abi_version));
@@ -163,8 +164,8 @@ class Connection {
   }
 
   /// Takes the next lease number that is free. The counter is only a hint: the kernel decides.
-  static Result<ClientLease> take_lease(const Names& names, std::uint64_t generation,
-                                                  const Mapping& segment, Header& header, std::uint32_t& me) {
+  static Result<ClientLease> take_lease(const Names& names, std::uint64_t generation, const Mapping& segment,
+                                        Header& header, std::uint32_t& me) {
     constexpr int tries = 1000;
     for (int i = 0; i < tries; ++i) {
       me = (header.next_client.fetch_add(1, std::memory_order_relaxed) + 1) & ClientLease::last;

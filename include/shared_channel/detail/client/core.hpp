@@ -38,9 +38,9 @@ class ClientCore : public RefCounted {
     return RefPtr<ClientCore>(new ClientCore(*std::move(names), shape, options));
   }
 
-  /// One call: `fill` writes the request into its frame and answers `fits`, or how many bytes would not; `read` turns the
-  /// reply's frame into the answer, a Result. If the server goes before it took the request and another is there, the same
-  /// call goes on with that one, and `fill` runs again.
+  /// One call: `fill` writes the request into its frame and answers `fits`, or how many bytes would not; `read` turns
+  /// the reply's frame into the answer, a Result. If the server goes before it took the request and another is there,
+  /// the same call goes on with that one, and `fill` runs again.
   template <class Fill, class Read>
   auto exchange(Deadline deadline, Fill&& fill, Read&& read) -> decltype(read(std::declval<const Frame&>())) {
     if (mark_.in_child()) return forked();
@@ -65,8 +65,8 @@ class ClientCore : public RefCounted {
     }
   }
 
-  /// The first half of a call: sends the request, with the same retries, and returns with the answer outstanding. The call
-  /// keeps `self`, which is this core. From then on nobody sends it again, so a dead server is noticed before.
+  /// The first half of a call: sends the request, with the same retries, and returns with the answer outstanding. The
+  /// call keeps `self`, which is this core. From then on nobody sends it again, so a dead server is noticed before.
   template <class Fill>
   Result<RefPtr<AsyncCall>> begin(const RefPtr<ClientCore>& self, Deadline deadline, Fill&& fill) {
     if (mark_.in_child()) return forked();
@@ -99,11 +99,13 @@ class ClientCore : public RefCounted {
   /// The error of an asynchronous call that ended so.
   Error explain(const Failure& failure, AsyncCall& call) const {
     if (!call.is_orphan()) return explain(failure, call.call());
-    return names_.error(failure.code,
-                        failure.execution == Execution::none
-                            ? "the client was destroyed before the server took the request; it was withdrawn and never runs"
-                            : "the client was destroyed before the answer came; the handler may still be running and its answer will be dropped",
-                        0, failure.execution);
+    return names_.error(
+        failure.code,
+        failure.execution == Execution::none
+            ? "the client was destroyed before the server took the request; it was withdrawn and never runs"
+            : "the client was destroyed before the answer came; the handler may still be running and its answer will "
+              "be dropped",
+        0, failure.execution);
   }
 
   Error forked() const {
@@ -124,7 +126,8 @@ class ClientCore : public RefCounted {
 
   /// The error of a reply whose bytes make no sense.
   [[nodiscard]] Error undecodable() const {
-    return names_.error(Errc::corrupt, "the reply could not be decoded; do both programs use the same types and codecs?", 0,
+    return names_.error(Errc::corrupt,
+                        "the reply could not be decoded; do both programs use the same types and codecs?", 0,
                         Execution::possible);
   }
 
@@ -163,8 +166,10 @@ class ClientCore : public RefCounted {
   /// One thread connects at a time. The others wait for it, but not beyond their deadlines.
   class ConnectingThread {
    public:
-    ConnectingThread(ClientCore& core, Deadline& deadline) noexcept : core_(core), has_turn_(core.connecting_.try_lock()) {
-      for (; !has_turn_ && !deadline.passed(); has_turn_ = core.connecting_.try_lock()) rest_until(deadline, glance_interval);
+    ConnectingThread(ClientCore& core, Deadline& deadline) noexcept
+        : core_(core), has_turn_(core.connecting_.try_lock()) {
+      for (; !has_turn_ && !deadline.passed(); has_turn_ = core.connecting_.try_lock())
+        rest_until(deadline, glance_interval);
     }
     ~ConnectingThread() {
       if (has_turn_) core_.connecting_.unlock();
@@ -211,8 +216,9 @@ class ClientCore : public RefCounted {
   }
 
   Error would_deadlock() const {
-    return names_.error(Errc::would_deadlock, "a handler of this channel calls it, which might wait for itself; "
-                                              "call another channel, or share the code instead");
+    return names_.error(Errc::would_deadlock,
+                        "a handler of this channel calls it, which might wait for itself; "
+                        "call another channel, or share the code instead");
   }
 
   Error explain(const Failure& failure, const Call& call) const {
@@ -222,24 +228,31 @@ class ClientCore : public RefCounted {
   static std::string sentence(const Failure& failure, const Call& call) {
     const bool never_ran = failure.execution == Execution::none;
     switch (failure.code) {
-      case Errc::busy: return "every slot stayed occupied until the deadline; raise ServerOptions::max_calls or the timeout";
+      case Errc::busy:
+        return "every slot stayed occupied until the deadline; raise ServerOptions::max_calls or the timeout";
       case Errc::timed_out:
         return never_ran ? "the server did not take the request before the deadline; it was withdrawn and never runs"
-                         : "no answer came before the deadline; the handler may still be running and its answer will be dropped";
+                         : "no answer came before the deadline; the handler may still be running and its answer will "
+                           "be dropped";
       case Errc::server_stopped:
-        return never_ran ? "the server stopped before it took the request" : "the server stopped; the request may have been executed";
+        return never_ran ? "the server stopped before it took the request"
+                         : "the server stopped; the request may have been executed";
       case Errc::server_died:
         return never_ran ? "the server's process ended before it took the request"
                          : "the server's process ended; the request may have been executed";
-      case Errc::handler_failed: return "the server's handler failed: " + call.text();
+      case Errc::handler_failed:
+        return "the server's handler failed: " + call.text();
       case Errc::message_too_large:
         return std::string(never_ran ? "the request has " : "the reply has ") + std::to_string(failure.size) +
-               (failure.size < 0xFFFF'FFFF ? " bytes" : " bytes or more") + " and the channel carries at most " + std::to_string(failure.limit) + "; raise ServerOptions::" +
-               (never_ran ? "max_request_bytes" : "max_reply_bytes");
+               (failure.size < 0xFFFF'FFFF ? " bytes" : " bytes or more") + " and the channel carries at most " +
+               std::to_string(failure.limit) +
+               "; raise ServerOptions::" + (never_ran ? "max_request_bytes" : "max_reply_bytes");
       case Errc::corrupt:
-        if (never_ran) return "the server could not decode the request; do both programs use the same types and codecs?";
+        if (never_ran)
+          return "the server could not decode the request; do both programs use the same types and codecs?";
         return "the slot holds a state that no correct peer writes; the request may have been executed";
-      default: return "the operating system refused to let the call wait";
+      default:
+        return "the operating system refused to let the call wait";
     }
   }
 

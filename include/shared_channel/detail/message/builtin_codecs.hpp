@@ -21,7 +21,6 @@
 
 namespace shared_channel::detail {
 
-
 template <class T>
 struct FlatCodec : FlatCodecTag {
   static std::size_t size(const T&) { return sizeof(T); }
@@ -46,22 +45,25 @@ struct ContiguousCodec {
       if (!in.empty()) std::memcpy(static_cast<void*>(value.data()), in.data(), in.size());
     } else {
       value.reserve(in.size() / sizeof(Element));
-      for (std::size_t at = 0; at < in.size(); at += sizeof(Element)) value.push_back(flat_from<Element>(in.data() + at));
+      for (std::size_t at = 0; at < in.size(); at += sizeof(Element))
+        value.push_back(flat_from<Element>(in.data() + at));
     }
     return value;
   }
 };
 
-/// std::vector, recognised by its manners (and by its two parameters, below): its header would cost every program that has no
-/// use for it.
+/// std::vector, recognised by its manners (and by its two parameters, below): its header would cost every program that
+/// has no use for it.
 template <class T>
-concept VectorLike = !std::is_trivially_copyable_v<T> && !std::is_aggregate_v<T> &&
-                     !requires { typename T::traits_type; } &&  // a string, which GCC takes for a template of two parameters
-                     requires(T values, const T& seen, typename T::value_type value, typename T::allocator_type) {
-                       values.reserve(seen.size());
-                       values.push_back(std::move(value));
-                       seen.begin() == seen.end();
-                     };
+concept VectorLike = !std::is_trivially_copyable_v<T> && !std::is_aggregate_v<T> && !requires {
+  typename T::traits_type;
+}
+&&  // a string, which GCC takes for a template of two parameters
+    requires(T values, const T& seen, typename T::value_type value, typename T::allocator_type) {
+  values.reserve(seen.size());
+  values.push_back(std::move(value));
+  seen.begin() == seen.end();
+};
 
 /// std::vector of anything else (and of bool, which has no contiguous elements).
 template <class Container>
@@ -228,7 +230,8 @@ struct VariantCodec {
   template <std::size_t... I>
   static void read(Reader& reader, std::size_t index, std::optional<Variant>& value, std::index_sequence<I...>) {
     const auto alternative = [&]<std::size_t N>(std::integral_constant<std::size_t, N>) {
-      if (auto part = reader.part<std::variant_alternative_t<N, Variant>>()) value.emplace(std::in_place_index<N>, *std::move(part));
+      if (auto part = reader.part<std::variant_alternative_t<N, Variant>>())
+        value.emplace(std::in_place_index<N>, *std::move(part));
     };
     ((index == I ? alternative(std::integral_constant<std::size_t, I>{}) : void()), ...);
   }
@@ -241,30 +244,35 @@ template <Plain T>
 struct BuiltinCodec<T> : FlatCodec<T> {};
 template <class C, class Traits, class A>
 struct BuiltinCodec<std::basic_string<C, Traits, A>> : ContiguousCodec<std::basic_string<C, Traits, A>> {};
-// The template, not any class with a vector's manners: one that is derived from a vector may have more members than elements.
+// The template, not any class with a vector's manners: one that is derived from a vector may have more members than
+// elements.
 template <template <class, class> class V, class T, class A>
-  requires VectorLike<V<T, A>>
-struct BuiltinCodec<V<T, A>> : SequenceCodec<V<T, A>> {};
+requires VectorLike<V<T, A>>
+struct BuiltinCodec<V<T, A>> : SequenceCodec<V<T, A>> {
+};
 template <template <class, class> class V, class T, class A>
-  requires VectorLike<V<T, A>> && Flat<T> && (!std::same_as<T, bool>) && requires(const V<T, A>& values) {
-    { values.data() } -> std::same_as<const T*>;
-  }
+requires VectorLike<V<T, A>> && Flat<T> &&(!std::same_as<T, bool>)&&requires(const V<T, A>& values) {
+  { values.data() } -> std::same_as<const T*>;
+}
 struct BuiltinCodec<V<T, A>> : ContiguousCodec<V<T, A>> {};
 template <class T, std::size_t N>
-  requires(!Plain<std::array<T, N>>)
-struct BuiltinCodec<std::array<T, N>> : ArrayCodec<T, N> {};
+requires(!Plain<std::array<T, N>>) struct BuiltinCodec<std::array<T, N>> : ArrayCodec<T, N> {
+};
 template <class A, class B>
-  requires(!Plain<std::pair<A, B>>)
-struct BuiltinCodec<std::pair<A, B>> : PartsCodec<std::pair<A, B>, TupleShape<std::pair<A, B>>> {};
+requires(!Plain<std::pair<A, B>>) struct BuiltinCodec<std::pair<A, B>>
+    : PartsCodec<std::pair<A, B>, TupleShape<std::pair<A, B>>> {
+};
 template <class... T>
-  requires(!Plain<std::tuple<T...>>)
-struct BuiltinCodec<std::tuple<T...>> : PartsCodec<std::tuple<T...>, TupleShape<std::tuple<T...>>> {};
+requires(!Plain<std::tuple<T...>>) struct BuiltinCodec<std::tuple<T...>>
+    : PartsCodec<std::tuple<T...>, TupleShape<std::tuple<T...>>> {
+};
 template <class T>
 struct BuiltinCodec<std::optional<T>> : OptionalCodec<T> {};
 template <class... T>
 struct BuiltinCodec<std::variant<T...>> : VariantCodec<T...> {};
 template <class T>
-  requires(!std::is_trivially_copyable_v<T> && is_small_aggregate<T>)
-struct BuiltinCodec<T> : PartsCodec<T, AggregateShape<T>> {};
+requires(!std::is_trivially_copyable_v<T> && is_small_aggregate<T>) struct BuiltinCodec<T>
+    : PartsCodec<T, AggregateShape<T>> {
+};
 
 }  // namespace shared_channel::detail

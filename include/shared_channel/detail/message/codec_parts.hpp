@@ -1,4 +1,5 @@
-// What codecs are made of: which types are their bytes, and how parts are written one after another and read without trust.
+// What codecs are made of: which types are their bytes, and how parts are written one after another and read without
+// trust.
 #pragma once
 
 #include <array>
@@ -66,7 +67,8 @@ concept Encodable = requires(const T& value, std::span<std::byte> out, std::span
 template <class T>
 constexpr bool check_part() {
   static_assert(Flat<T> || Encodable<T>,
-                "SharedChannel: every part of a message must be trivially copyable and no pointer or view, or have a shared_channel::Codec");
+                "SharedChannel: every part of a message must be trivially copyable and no pointer or view, or have a "
+                "shared_channel::Codec");
   return true;
 }
 
@@ -74,10 +76,12 @@ using Length = std::uint32_t;
 static_assert(max_message_bytes <= (std::numeric_limits<Length>::max)(), "no part of a message outgrows its length");
 
 /// The sum of sizes; the largest number there is if it is larger.
-constexpr std::size_t add_sizes(std::size_t a, std::size_t b) noexcept { return a + b < a ? static_cast<std::size_t>(-1) : a + b; }
+constexpr std::size_t add_sizes(std::size_t a, std::size_t b) noexcept {
+  return a + b < a ? static_cast<std::size_t>(-1) : a + b;
+}
 
-/// A span that the compiler checks only where it is used: what kind of iterator a pointer is takes it longer to find out
-/// than the rest of slots.hpp.
+/// A span that the compiler checks only where it is used: what kind of iterator a pointer is takes it longer to find
+/// out than the rest of slots.hpp.
 template <class Byte>
 std::span<Byte> span_of(Byte* data, std::size_t size) noexcept {
   return {data, size};
@@ -112,8 +116,10 @@ class Writer {
 template <class T>
 std::size_t part_size(const T& value) {
   static_assert(check_part<T>());
-  if constexpr (Flat<T>) return sizeof value;
-  else return add_sizes(sizeof(Length), Codec<T>::size(value));
+  if constexpr (Flat<T>)
+    return sizeof value;
+  else
+    return add_sizes(sizeof(Length), Codec<T>::size(value));
 }
 
 /// A flat value from its bytes; it need not be default-constructible.
@@ -127,8 +133,10 @@ T flat_from(const std::byte* bytes) {
 /// Whether bytes can be a value of the flat type T, as far as that can be seen.
 template <class T>
 bool is_value(const std::byte* bytes) noexcept {
-  if constexpr (std::same_as<T, bool>) return *bytes <= std::byte{1};
-  else return true;
+  if constexpr (std::same_as<T, bool>)
+    return *bytes <= std::byte{1};
+  else
+    return true;
 }
 
 /// How deep a value may be: parts within parts, and how many bytes of one type within itself.
@@ -141,8 +149,9 @@ inline unsigned& parts_depth() noexcept {
   return depth;
 }
 
-/// The same, and how often in a part of type T. A type that contains itself would let a hostile frame, nested to its very end,
-/// exhaust the stack; the sooner the larger its values are, of which each level holds a few, however few bytes travelled.
+/// The same, and how often in a part of type T. A type that contains itself would let a hostile frame, nested to its
+/// very end, exhaust the stack; the sooner the larger its values are, of which each level holds a few, however few
+/// bytes travelled.
 template <class T>
 class Nesting {
  public:

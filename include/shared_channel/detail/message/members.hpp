@@ -9,8 +9,8 @@
 
 namespace shared_channel::detail {
 
-/// Converts to anything: stands for one member in braces, so that counting how many fit counts the members. Never called;
-/// defined only because Clang 14 misses the definition where the member's type is local to a file.
+/// Converts to anything: stands for one member in braces, so that counting how many fit counts the members. Never
+/// called; defined only because Clang 14 misses the definition where the member's type is local to a file.
 struct AnyMember {
   template <class Member>
   operator Member() const {
@@ -21,10 +21,7 @@ struct AnyMember {
 template <class T>
 struct AnyBase {
   template <class Base>
-    requires(std::is_base_of_v<Base, T> && !std::is_same_v<Base, T>)
-  operator Base() const {
-    std::terminate();
-  }
+  requires(std::is_base_of_v<Base, T> && !std::is_same_v<Base, T>) operator Base() const { std::terminate(); }
 };
 
 inline constexpr std::size_t most_members = 8;
@@ -48,7 +45,8 @@ consteval bool takes(std::index_sequence<Before...>, std::index_sequence<Braced.
 }
 template <class T, std::size_t before, std::size_t braced, std::size_t after>
 consteval bool takes() {
-  return takes<T>(std::make_index_sequence<before>{}, std::make_index_sequence<braced>{}, std::make_index_sequence<after>{});
+  return takes<T>(std::make_index_sequence<before>{}, std::make_index_sequence<braced>{},
+                  std::make_index_sequence<after>{});
 }
 
 /// Whether a member is an array T[n], whose elements count as members above: n values in braces then use up n of them.
@@ -59,7 +57,8 @@ consteval bool has_array() {
     return false;
   } else if constexpr (at + elements > count) {
     return has_array<T, at + 1, 2>();
-  } else if constexpr (takes<T, at, elements, count - at - elements>() && !takes<T, at, elements, count - at - elements + 1>()) {
+  } else if constexpr (takes<T, at, elements, count - at - elements>() &&
+                       !takes<T, at, elements, count - at - elements + 1>()) {
     return true;
   } else {
     return has_array<T, at, elements + 1>();
@@ -107,16 +106,19 @@ struct TypesOf {
 template <class T>
 using MemberTypes = decltype(visit_members(std::declval<const T&>(), TypesOf{}));
 
-/// Members of a base class have no place in a structured binding, arrays cannot be returned by a decoder, references (which
-/// cannot be assigned) would dangle.
+/// Members of a base class have no place in a structured binding, arrays cannot be returned by a decoder, references
+/// (which cannot be assigned) would dangle.
 template <class T>
 consteval bool has_few_members() {
   if constexpr (!std::is_aggregate_v<T> || std::is_array_v<T> || !std::is_move_assignable_v<T>) {
     return false;
-  } else if constexpr (requires { T{AnyBase<T>{}}; } || count_members<T>() == 0 || count_members<T>() > most_members || has_array<T>()) {
+  } else if constexpr (requires { T{AnyBase<T>{}}; } || count_members<T>() == 0 || count_members<T>() > most_members ||
+                       has_array<T>()) {
     return false;
   } else {
-    return []<class... Member>(std::type_identity<std::tuple<Member...>>) { return (!std::is_array_v<Member> && ...); }(MemberTypes<T>{});
+    return []<class... Member>(std::type_identity<std::tuple<Member...>>) {
+      return (!std::is_array_v<Member> && ...);
+    }(MemberTypes<T>{});
   }
 }
 

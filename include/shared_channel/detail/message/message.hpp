@@ -43,20 +43,23 @@ concept CodedMessage = !BytesMessage<T> && !FixedMessage<T> && Encodable<T>;
 template <class T>
 constexpr bool check_message() {
   static_assert(!std::is_reference_v<T>, "SharedChannel: a message type must not be a reference; use the type itself");
-  static_assert(!std::is_const_v<T> && !std::is_volatile_v<T>, "SharedChannel: a message type must not be const or volatile");
+  static_assert(!std::is_const_v<T> && !std::is_volatile_v<T>,
+                "SharedChannel: a message type must not be const or volatile");
   static_assert(!std::is_void_v<T> && !std::is_function_v<T> && !std::is_array_v<T>,
                 "SharedChannel: a message type must be an object type that can be returned; put arrays into a struct");
   static_assert(!std::is_null_pointer_v<T> && !is_view<T>,
                 "SharedChannel: a message type must not be a pointer or a view; it would point into the other process");
   if constexpr (!BytesMessage<T>) {
-    static_assert(FixedMessage<T> || CodedMessage<T>,
-                  "SharedChannel: a message type must be trivially copyable, because its bytes are copied between processes, "
-                  "or have a shared_channel::Codec");
+    static_assert(
+        FixedMessage<T> || CodedMessage<T>,
+        "SharedChannel: a message type must be trivially copyable, because its bytes are copied between processes, "
+        "or have a shared_channel::Codec");
   }
   if constexpr (FixedMessage<T>) {
     static_assert(sizeof(T) != 0, "SharedChannel: a message type must have at least one byte");
     static_assert(sizeof(T) <= largest_message, "SharedChannel: a message type must not exceed 1 GiB");
-    static_assert(alignof(T) <= largest_alignment, "SharedChannel: a message type must not be aligned to more than a page (4096)");
+    static_assert(alignof(T) <= largest_alignment,
+                  "SharedChannel: a message type must not be aligned to more than a page (4096)");
   }
   return true;
 }
@@ -65,7 +68,9 @@ constexpr bool check_message() {
 /// equal size and alignment are not mistaken for each other.
 template <class T>
 constexpr std::uint64_t schema_of() {
-  if constexpr (requires { { T::schema_id } -> std::convertible_to<std::uint64_t>; }) {
+  if constexpr (requires {
+                  { T::schema_id } -> std::convertible_to<std::uint64_t>;
+                }) {
     return T::schema_id;
   } else {
     return 0;
@@ -74,13 +79,17 @@ constexpr std::uint64_t schema_of() {
 
 template <class T>
 constexpr std::uint32_t size_of(std::uint32_t most) {
-  if constexpr (FixedMessage<T>) return sizeof(T);
-  else return most;
+  if constexpr (FixedMessage<T>)
+    return sizeof(T);
+  else
+    return most;
 }
 template <class T>
 constexpr std::uint32_t align_of() {
-  if constexpr (FixedMessage<T>) return alignof(T);
-  else return inline_alignment;
+  if constexpr (FixedMessage<T>)
+    return alignof(T);
+  else
+    return inline_alignment;
 }
 
 /// The shape of a channel's slots. The maxima count for messages of variable length; a client leaves them 0 and takes
@@ -90,8 +99,14 @@ constexpr Shape shape_of(std::uint32_t most_request_bytes = 0, std::uint32_t mos
   static_assert(check_message<Request>() && check_message<Reply>());
   static_assert(BytesMessage<Request> == BytesMessage<Reply>, "SharedChannel: Bytes goes both ways or neither");
   const std::uint32_t variable = (FixedMessage<Request> ? 0u : 1u) | (FixedMessage<Reply> ? 0u : 2u);
-  return Shape{size_of<Request>(most_request_bytes), align_of<Request>(), size_of<Reply>(most_reply_bytes), align_of<Reply>(),
-               schema_of<Request>(), schema_of<Reply>(), static_cast<Framing>(variable), 0};
+  return Shape{size_of<Request>(most_request_bytes),
+               align_of<Request>(),
+               size_of<Reply>(most_reply_bytes),
+               align_of<Reply>(),
+               schema_of<Request>(),
+               schema_of<Reply>(),
+               static_cast<Framing>(variable),
+               0};
 }
 
 // ---- bytes and objects ------------------------------------------------------------------------------
@@ -117,7 +132,8 @@ T& fresh_object_at(std::byte* bytes) noexcept {
   }
 }
 
-/// Writes a message, and answers `fits`; or with its size, if that is more than the frame can carry: then nothing was written.
+/// Writes a message, and answers `fits`; or with its size, if that is more than the frame can carry: then nothing was
+/// written.
 template <class T>
 [[nodiscard]] std::size_t write_message(const T& message, const Frame& frame) {
   if constexpr (FixedMessage<T>) {
@@ -130,10 +146,11 @@ template <class T>
   return fits;
 }
 
-/// What `use` answers about the bytes of a variable message, which are a private copy if they are few or `private_copy` asks
-/// for it. An answer that is empty, or false, if the frame claims an impossible length.
+/// What `use` answers about the bytes of a variable message, which are a private copy if they are few or `private_copy`
+/// asks for it. An answer that is empty, or false, if the frame claims an impossible length.
 template <class Use>
-auto with_bytes(const Frame& frame, bool private_copy, Use&& use) -> std::invoke_result_t<Use&, std::span<const std::byte>> {
+auto with_bytes(const Frame& frame, bool private_copy, Use&& use)
+    -> std::invoke_result_t<Use&, std::span<const std::byte>> {
   const std::size_t bytes = frame.length();  // once: it is not trusted
   const std::byte* const view = frame.view(bytes);
   if (view == nullptr) return {};
@@ -147,11 +164,12 @@ auto with_bytes(const Frame& frame, bool private_copy, Use&& use) -> std::invoke
   return use(span_of(reinterpret_cast<const std::byte*>(copy.data()), bytes));
 }
 
-/// The value of a coded message; nothing if its bytes are malformed. A decoder may look at a byte twice, so it never sees
-/// the shared ones.
+/// The value of a coded message; nothing if its bytes are malformed. A decoder may look at a byte twice, so it never
+/// sees the shared ones.
 template <CodedMessage T>
 std::optional<T> decode_message(const Frame& frame) {
-  return with_bytes(frame, true, [](std::span<const std::byte> bytes) { return std::optional<T>(Codec<T>::decode(bytes)); });
+  return with_bytes(frame, true,
+                    [](std::span<const std::byte> bytes) { return std::optional<T>(Codec<T>::decode(bytes)); });
 }
 
 }  // namespace shared_channel::detail

@@ -27,10 +27,12 @@
 //                With a Watch it also returns, with Wake::server_gone, when the server ends or dies.
 //   ClientMutex     Mutual exclusion of the callers that wait for a slot. Taken from a holder that is gone it answers
 //                `abandoned`: held, but what it protects may be half-done.
-//   WaitSet      Sleeps on up to `capacity` Signals of one server at once, as Signal::wait does on one, and on a word of its own
-//                that changes before each ring(). A ring() ends the wait under way, or else the next one with an older ticket.
-//                wait() belongs to one thread; ring() to all.
-//   Notifier     A kernel object that a user's own loop can wait for. Not set when made; notify() sets it for good. False if the
+//   WaitSet      Sleeps on up to `capacity` Signals of one server at once, as Signal::wait does on one, and on a word
+//   of its own
+//                that changes before each ring(). A ring() ends the wait under way, or else the next one with an older
+//                ticket. wait() belongs to one thread; ring() to all.
+//   Notifier     A kernel object that a user's own loop can wait for. Not set when made; notify() sets it for good.
+//   False if the
 //                system had none to give.
 //   ForkMark     Tells whether the process is a fork()ed child of the one that made the mark.
 //

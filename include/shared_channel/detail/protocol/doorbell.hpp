@@ -37,16 +37,17 @@
 
 namespace shared_channel::detail {
 
-/// A worker's announcement, from S1 until it goes out of scope. There are `most` workers at most: a higher count has been
-/// damaged, or lowered below zero after damage. From then on it is too high, which costs needless rings and no sleep.
+/// A worker's announcement, from S1 until it goes out of scope. There are `most` workers at most: a higher count has
+/// been damaged, or lowered below zero after damage. From then on it is too high, which costs needless rings and no
+/// sleep.
 template <class DoorbellWords>
 class Sleeper {
  public:
   Sleeper(DoorbellWords& bell, std::uint32_t most) noexcept : bell_(bell) {
     const bool damaged = bell_.sleepers.fetch_add(1, std::memory_order_seq_cst) >= most;  // S1
     if (damaged) bell_.sleepers.store(most, std::memory_order_seq_cst);
-    std::atomic_thread_fence(std::memory_order_seq_cst);                  // before S3
-    ticket_ = bell_.sequence.load(std::memory_order_seq_cst);             // S2
+    std::atomic_thread_fence(std::memory_order_seq_cst);       // before S3
+    ticket_ = bell_.sequence.load(std::memory_order_seq_cst);  // S2
     SHARED_CHANNEL_TEST_POINT(server_announced_sleep);
   }
   ~Sleeper() { bell_.sleepers.fetch_sub(1, std::memory_order_relaxed); }
@@ -81,7 +82,7 @@ template <class SlotFreed>
 std::uint32_t announce_slot_wait(SlotFreed& slot_freed) noexcept {
   const std::uint32_t ticket = slot_freed.sequence.load(std::memory_order_seq_cst);  // S2
   slot_freed.announced.store(1, std::memory_order_seq_cst);                          // S1
-  std::atomic_thread_fence(std::memory_order_seq_cst);                         // before S3
+  std::atomic_thread_fence(std::memory_order_seq_cst);                               // before S3
   SHARED_CHANNEL_TEST_POINT(client_announced_slot_wait);
   return ticket;
 }
@@ -89,10 +90,10 @@ std::uint32_t announce_slot_wait(SlotFreed& slot_freed) noexcept {
 /// R2 and R3 for whoever freed a slot: true if the caller must now wake the head of the line.
 template <class SlotFreed>
 bool must_tell_slot_freed(SlotFreed& slot_freed) noexcept {
-  if (slot_freed.announced.load(std::memory_order_seq_cst) == 0) return false;          // R2
+  if (slot_freed.announced.load(std::memory_order_seq_cst) == 0) return false;         // R2
   if (slot_freed.announced.exchange(0, std::memory_order_seq_cst) == 0) return false;  // another ringer was faster
   SHARED_CHANNEL_TEST_POINT(telling_slot_freed);
-  slot_freed.sequence.fetch_add(1, std::memory_order_seq_cst);                         // R3
+  slot_freed.sequence.fetch_add(1, std::memory_order_seq_cst);  // R3
   return true;
 }
 

@@ -13,8 +13,8 @@ namespace shared_channel::detail {
 /// What the writer of a message answers that found room for it; else it answers how many bytes it would take.
 inline constexpr std::size_t fits = 0;
 
-/// One direction's message in one slot. A message of fixed size lies at fixed(). One of variable length lies inline if it
-/// has at most inline_capacity bytes, whatever the capacity is: so that a short one travels beside its words.
+/// One direction's message in one slot. A message of fixed size lies at fixed(). One of variable length lies inline if
+/// it has at most inline_capacity bytes, whatever the capacity is: so that a short one travels beside its words.
 class Frame {
  public:
   Frame(Slot& slot, std::byte* area, std::size_t capacity) noexcept : slot_(&slot), area_(area), capacity_(capacity) {}
@@ -28,8 +28,8 @@ class Frame {
     return at(bytes);
   }
 
-  /// For a writer that does not know beforehand how much of capacity() it will use: once it has written at fixed(), a message
-  /// that turned out short moves to where short ones are looked for.
+  /// For a writer that does not know beforehand how much of capacity() it will use: once it has written at fixed(), a
+  /// message that turned out short moves to where short ones are looked for.
   void commit(std::size_t bytes) const noexcept {
     if (at(bytes) != area_) std::memcpy(at(bytes), area_, bytes);
     set_length(bytes);
@@ -42,7 +42,9 @@ class Frame {
   }
 
   /// The message that the peer wrote, of `bytes` as length() told once; null if it cannot have so many.
-  [[nodiscard]] const std::byte* view(std::size_t bytes) const noexcept { return bytes <= capacity_ ? at(bytes) : nullptr; }
+  [[nodiscard]] const std::byte* view(std::size_t bytes) const noexcept {
+    return bytes <= capacity_ ? at(bytes) : nullptr;
+  }
 
   [[nodiscard]] std::size_t length() const noexcept { return slot_->length.load(std::memory_order_relaxed); }
   void set_length(std::size_t bytes) const noexcept {
@@ -70,8 +72,12 @@ class SlotArray {
   [[nodiscard]] Slot& operator[](std::uint32_t index) const noexcept {
     return *reinterpret_cast<Slot*>(first_ + index * stride_);
   }
-  [[nodiscard]] Frame request(Slot& slot) const noexcept { return Frame(slot, bytes(slot) + request_offset_, request_capacity_); }
-  [[nodiscard]] Frame reply(Slot& slot) const noexcept { return Frame(slot, bytes(slot) + reply_offset_, reply_capacity_); }
+  [[nodiscard]] Frame request(Slot& slot) const noexcept {
+    return Frame(slot, bytes(slot) + request_offset_, request_capacity_);
+  }
+  [[nodiscard]] Frame reply(Slot& slot) const noexcept {
+    return Frame(slot, bytes(slot) + reply_offset_, reply_capacity_);
+  }
 
  private:
   SlotArray(std::byte* segment, const Shape& shape, const Geometry& geometry, std::uint32_t count) noexcept

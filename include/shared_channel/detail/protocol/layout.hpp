@@ -19,9 +19,9 @@
 //            | Slot 1 …                                                   |
 //            +------------------------------------------------------------+
 //
-// A message of at most 112 bytes (and alignment 16) lies inline, beside the words that announce it, so that a call of up
-// to 48 bytes moves one cache line each way, and one of up to 112 two. `owner` and `taken` are not there: each write to
-// them in the middle of a call would move the line once more. Hot words of different writers are 128 bytes apart,
+// A message of at most 112 bytes (and alignment 16) lies inline, beside the words that announce it, so that a call of
+// up to 48 bytes moves one cache line each way, and one of up to 112 two. `owner` and `taken` are not there: each write
+// to them in the middle of a call would move the line once more. Hot words of different writers are 128 bytes apart,
 // because processors fetch lines in pairs.
 //
 // Version policy: abi_version goes up with any change to an offset, a size, a word's meaning or a
@@ -144,11 +144,11 @@ static_assert(sizeof(Header) == 640);
 
 /// One call in flight. Its life is told in protocol.hpp.
 struct alignas(separation) Slot {
-  Word owner;          // the client that holds the slot, 0 if none
-  Word process;        // its process id, as it says; for the handler's information
-  LongWord deadline;   // of the call, in ns of the steady clock; 0: not yet known, see timeout
-  LongWord timeout;    // of the call in ns, from when it is posted
-  Word last;           // done(s): after call s the slot was given back settled; idle: ask the other words
+  Word owner;         // the client that holds the slot, 0 if none
+  Word process;       // its process id, as it says; for the handler's information
+  LongWord deadline;  // of the call, in ns of the steady clock; 0: not yet known, see timeout
+  LongWord timeout;   // of the call in ns, from when it is posted
+  Word last;          // done(s): after call s the slot was given back settled; idle: ask the other words
   std::byte reserved0[100];
   Word taken;  // which call a worker executes, or executed last
   char text[text_capacity];
@@ -209,14 +209,18 @@ struct Geometry {
 
 /// "request of 8 bytes aligned to 4, reply of …", for layout_mismatch.
 inline std::string describe(const Shape& shape) {
-  const auto message = [](const char* what, bool variable, std::uint32_t size, std::uint32_t align, std::uint64_t schema) {
-    std::string text = std::string(what) + (variable ? " of variable length" : " of " + std::to_string(size) + " bytes") +
-                       " aligned to " + std::to_string(align);
+  const auto message = [](const char* what, bool variable, std::uint32_t size, std::uint32_t align,
+                          std::uint64_t schema) {
+    std::string text = std::string(what) +
+                       (variable ? " of variable length" : " of " + std::to_string(size) + " bytes") + " aligned to " +
+                       std::to_string(align);
     if (schema != 0) text += " with schema " + std::to_string(schema);
     return text;
   };
-  return message("a request", has_variable_request(shape.framing), shape.request_size, shape.request_align, shape.request_schema) +
-         " and " + message("a reply", has_variable_reply(shape.framing), shape.reply_size, shape.reply_align, shape.reply_schema);
+  return message("a request", has_variable_request(shape.framing), shape.request_size, shape.request_align,
+                 shape.request_schema) +
+         " and " +
+         message("a reply", has_variable_reply(shape.framing), shape.reply_size, shape.reply_align, shape.reply_schema);
 }
 
 }  // namespace shared_channel::detail

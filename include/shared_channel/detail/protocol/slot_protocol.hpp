@@ -4,7 +4,8 @@
 // A slot has five words. Each has one writer at any moment, and that is most of the argument.
 //
 //   owner     0 = free, else the lease number of the client that holds the slot.
-//   last      done(s): the slot is settled (see below) after call s, and the next one may be s + 1. Else idle. Written by
+//   last      done(s): the slot is settled (see below) after call s, and the next one may be s + 1. Else idle. Written
+//   by
 //             the owner only.
 //   request   sequence and phase, written by the owner only: idle, posted(s), withdrawn(s),
 //             plus the waiter bit: "I sleep; wake me".
@@ -35,26 +36,26 @@
 // T1 in their one total order, so W1 precedes T2, and the worker sees the withdrawal and lets go. (If both see each
 // other, the caller is told "may have executed" though it did not: the honest side to err on.)
 //
-// Why an abandoned slot is not reused under its worker (laws 1, 2). Whoever becomes owner first *settles* the slot: with
-// request = withdrawn(s) it is usable only if taken is not taken(s), or the reply is concluded(s). While a worker
+// Why an abandoned slot is not reused under its worker (laws 1, 2). Whoever becomes owner first *settles* the slot:
+// with request = withdrawn(s) it is usable only if taken is not taken(s), or the reply is concluded(s). While a worker
 // executes s, taken(s) stands and the reply is older, so everyone keeps off until F1. A worker that settling did not
 // see (T1 comes after it) finds at T2 a word other than posted(s), and touches nothing but `taken`. Hence a worker
 // writes reply and bytes only between a T2 that saw posted(s) and F1, and in that time no client can post, because no
-// client can settle. So the reply words of one slot are written in the order of its calls, and a caller accepts only its
-// own sequence number.
+// client can settle. So the reply words of one slot are written in the order of its calls, and a caller accepts only
+// its own sequence number.
 //
-// Why `last` may stand for all that. It is done(s) only after an owner saw call s concluded, or settled the slot itself, and
-// before the next post; and only who takes a free slot relies on it, after (7): of a dead owner's slot nothing is believed.
-// It saves the looks at `request` and `reply`, which lie on the line that the server polls: the caller's first touch of
-// that line is then its writing.
+// Why `last` may stand for all that. It is done(s) only after an owner saw call s concluded, or settled the slot
+// itself, and before the next post; and only who takes a free slot relies on it, after (7): of a dead owner's slot
+// nothing is believed. It saves the looks at `request` and `reply`, which lie on the line that the server polls: the
+// caller's first touch of that line is then its writing.
 //
 // Why no worker of a live server is needed to free a slot: freeing is the owner's store, settling the next owner's
 // look. The server never writes `owner`, the client never writes `reply` or `taken`.
 //
 // Why death is repaired without robbing the living (law 5). `recover` needs the kernel's word that the owner's whole
 // process is gone, so that no instruction of it can still write. One compare-and-swap makes a live client the
-// owner, whose own death would be repaired alike; from there it is an ordinary withdrawal and settling. A dead server needs no
-// repair: its generation ends with it. Straggling threads of a dying server obey T2 like any other.
+// owner, whose own death would be repaired alike; from there it is an ordinary withdrawal and settling. A dead server
+// needs no repair: its generation ends with it. Straggling threads of a dying server obey T2 like any other.
 //
 // Why the sleeper is woken. To sleep, the caller sets the waiter bit (A1) and looks at the reply again (A2); the worker
 // publishes the reply (F1) and looks at the bit (F2). Sequentially consistent, so one of them sees the other;
@@ -112,10 +113,14 @@ class State {
     return (word_ & ~waiter_bit) == State(sequence, phase).word_;
   }
   /// Whether this reply word answers call `sequence`.
-  [[nodiscard]] constexpr bool concludes(std::uint32_t sequence) const noexcept { return sequence_of(word_) == sequence; }
+  [[nodiscard]] constexpr bool concludes(std::uint32_t sequence) const noexcept {
+    return sequence_of(word_) == sequence;
+  }
 
   /// The sequence number of the slot's next call, wrapped to the bits it has.
-  static constexpr std::uint32_t after(std::uint32_t sequence) noexcept { return sequence_of((sequence + 1) << sequence_shift); }
+  static constexpr std::uint32_t after(std::uint32_t sequence) noexcept {
+    return sequence_of((sequence + 1) << sequence_shift);
+  }
 
   friend constexpr bool operator==(State, State) = default;
 
@@ -156,7 +161,7 @@ Withdrawal withdraw(Slot& slot, std::uint32_t sequence) noexcept {
   SHARED_CHANNEL_TEST_POINT(client_gives_up);
   slot.request.store(State(sequence, Phase::withdrawn).word(), std::memory_order_seq_cst);  // W1
   SHARED_CHANNEL_TEST_POINT(client_withdrew);
-  if (!load_taken(slot).is(Phase::taken, sequence)) return Withdrawal::withdrawn;            // W2
+  if (!load_taken(slot).is(Phase::taken, sequence)) return Withdrawal::withdrawn;              // W2
   return load_reply(slot).concludes(sequence) ? Withdrawal::answered : Withdrawal::abandoned;  // W3
 }
 
@@ -289,15 +294,15 @@ enum class Take {
   let_go,   ///< It was withdrawn in that very moment; its caller may have left a slot that became free only now.
 };
 
-/// Takes the call that `request` asks for, at a desk that the worker has locked before it loaded that: with an older one T1
-/// could take back the mark of a later call, which another worker has executed meanwhile.
+/// Takes the call that `request` asks for, at a desk that the worker has locked before it loaded that: with an older
+/// one T1 could take back the mark of a later call, which another worker has executed meanwhile.
 template <class Slot, class SlotLock>
 Take take(Slot& slot, const SlotLock& lock, State request) noexcept {
   if (!is_waiting(lock, request)) return Take::nothing;
   const std::uint32_t sequence = request.sequence();
   slot.taken.store(State(sequence, Phase::taken).word(), std::memory_order_seq_cst);  // T1
   SHARED_CHANNEL_TEST_POINT(server_marked_taken);
-  if (load_request(slot).is(Phase::posted, sequence)) return Take::taken;             // T2, (2)
+  if (load_request(slot).is(Phase::posted, sequence)) return Take::taken;  // T2, (2)
   SHARED_CHANNEL_TEST_POINT(server_lets_go);
   let_go(slot, sequence);
   return Take::let_go;
@@ -305,9 +310,9 @@ Take take(Slot& slot, const SlotLock& lock, State request) noexcept {
 
 /// What a worker owes after it finished a call.
 enum class Finish {
-  nothing,       ///< The caller sees the answer by itself.
-  wake,          ///< The caller sleeps: ring its Done signal.
-  tell_slot_freed,     ///< The caller had left: the slot has become free, and callers may wait for one.
+  nothing,          ///< The caller sees the answer by itself.
+  wake,             ///< The caller sleeps: ring its Done signal.
+  tell_slot_freed,  ///< The caller had left: the slot has become free, and callers may wait for one.
 };
 
 /// Ends the call with `answer` (done, failed, …), the reply's bytes being written.
@@ -317,7 +322,7 @@ Finish finish(Slot& slot, SlotLock& lock, std::uint32_t sequence, Phase answer) 
   SHARED_CHANNEL_TEST_POINT(server_concludes);
   slot.reply.store(State(sequence, answer).word(), std::memory_order_seq_cst);  // F1, (3)
   SHARED_CHANNEL_TEST_POINT(server_replied);
-  const State request = load_request(slot);                                     // F2
+  const State request = load_request(slot);  // F2
   if (request.phase() == Phase::withdrawn) return Finish::tell_slot_freed;
   return request.has_waiter() ? Finish::wake : Finish::nothing;
 }
@@ -330,11 +335,12 @@ bool looks_executing(const Slot& slot, State request) noexcept {
          !load_reply(slot).concludes(request.sequence());
 }
 
-/// Whether the slot asks for the very call that was concluded last, although the reply that concluded it is gone. With the
-/// desk locked, that is damage as well: no worker would ever take that call, and its caller would wait for nothing.
+/// Whether the slot asks for the very call that was concluded last, although the reply that concluded it is gone. With
+/// the desk locked, that is damage as well: no worker would ever take that call, and its caller would wait for nothing.
 template <class Slot, class SlotLock>
 bool has_lost_reply(const Slot& slot, const SlotLock& lock, State request) noexcept {
-  return request.is(Phase::posted, lock.concluded.load(std::memory_order_relaxed)) && !load_reply(slot).concludes(request.sequence());
+  return request.is(Phase::posted, lock.concluded.load(std::memory_order_relaxed)) &&
+         !load_reply(slot).concludes(request.sequence());
 }
 
 }  // namespace shared_channel::detail

@@ -1,4 +1,5 @@
-// The server's side of a channel: waits for requests, has them handled, ends in good order. Knows bytes, not message types.
+// The server's side of a channel: waits for requests, has them handled, ends in good order. Knows bytes, not message
+// types.
 #pragma once
 
 #include <atomic>
@@ -33,7 +34,8 @@ class ServerCore final : private AnswerSink {
  public:
   /// `shape_for` makes the channel's Shape from options that have been checked.
   template <class ShapeFor>
-  static Result<UniquePtr<ServerCore>> create(std::string_view name, const ServerOptions& options, ShapeFor&& shape_for) {
+  static Result<UniquePtr<ServerCore>> create(std::string_view name, const ServerOptions& options,
+                                              ShapeFor&& shape_for) {
     auto names = Names::make(name, options.scope);
     if (!names) return std::move(names).error();
     auto generation = Generation::make(*names, options, shape_for);
@@ -61,8 +63,9 @@ class ServerCore final : private AnswerSink {
     if (auto begun = begin_serving(); !begun) return begun;
     Result<void> started;
     {
-      // Ends before we say that we serve no more: from then on the server may be destroyed. A callback that runs is waited
-      // for by ourselves: where libstdc++ has no futexes, the wake-up of a stop_callback's destructor can get lost.
+      // Ends before we say that we serve no more: from then on the server may be destroyed. A callback that runs is
+      // waited for by ourselves: where libstdc++ has no futexes, the wake-up of a stop_callback's destructor can get
+      // lost.
       std::atomic<bool> is_asked{false}, is_told{false};
       const std::stop_callback stop_when_asked(token, [this, &is_asked, &is_told] {
         is_asked.store(true, std::memory_order_seq_cst);
@@ -70,10 +73,13 @@ class ServerCore final : private AnswerSink {
         is_told.store(true, std::memory_order_seq_cst);
       });
       started = start_workers(answer, options_.threads - 1);
-      if (started) work(answer);
-      else stop();
+      if (started)
+        work(answer);
+      else
+        stop();
       join();
-      while (is_asked.load(std::memory_order_seq_cst) && !is_told.load(std::memory_order_seq_cst)) Platform::rest(std::chrono::milliseconds(1));
+      while (is_asked.load(std::memory_order_seq_cst) && !is_told.load(std::memory_order_seq_cst))
+        Platform::rest(std::chrono::milliseconds(1));
     }
     serving_.store(false, std::memory_order_release);
     return started;
@@ -109,8 +115,8 @@ class ServerCore final : private AnswerSink {
   /// Only atomics and wake-ups: safe in a signal handler.
   void stop() noexcept {
     if (mark_.in_child()) return;  // the parent's threads serve on
-    // Pairs with the client's post: it sees that we stopped, or we see its request. Before the workers are told: whoever
-    // still posts in a slot that one of them has refused already must see it.
+    // Pairs with the client's post: it sees that we stopped, or we see its request. Before the workers are told:
+    // whoever still posts in a slot that one of them has refused already must see it.
     header().service.store(service_stopped, std::memory_order_seq_cst);
     stopping_.store(true, std::memory_order_seq_cst);
     std::atomic_thread_fence(std::memory_order_seq_cst);
@@ -136,9 +142,11 @@ class ServerCore final : private AnswerSink {
 
   // ---- threads ----
   Result<void> begin_serving() {
-    if (mark_.in_child()) return names_.error(Errc::forked, "this server was made before fork(); make a new one in the child");
+    if (mark_.in_child())
+      return names_.error(Errc::forked, "this server was made before fork(); make a new one in the child");
     if (serving_.exchange(true, std::memory_order_acq_rel)) {
-      return names_.error(Errc::invalid_argument, "this server is already serving; ServerOptions::threads sets how many handlers run at once");
+      return names_.error(Errc::invalid_argument,
+                          "this server is already serving; ServerOptions::threads sets how many handlers run at once");
     }
     return {};
   }
@@ -151,7 +159,8 @@ class ServerCore final : private AnswerSink {
       for (unsigned i = 0; i < count; ++i) workers_.emplace([this, &answer] { work(answer); });
 #if defined(__cpp_exceptions)
     } catch (const std::system_error& error) {
-      return names_.error(Errc::system_error, "a server thread could not start; use fewer threads", error.code().value());
+      return names_.error(Errc::system_error, "a server thread could not start; use fewer threads",
+                          error.code().value());
     } catch (const std::bad_alloc&) {  // the destructor waits until serving ends, which an exception would leave open
       return names_.error(Errc::out_of_memory, "there is no memory for a server thread; use fewer threads");
     }
@@ -234,9 +243,10 @@ class ServerCore final : private AnswerSink {
 
   template <class Answer>
   void handle(TakenCall call, Answer& answer) {
-    // Two rings that meet before a sleeper sleeps can merge into one (Win32 events do): whoever got the one passes it on.
-    if (options_.threads > 1 && header().exec.sleepers.load(std::memory_order_relaxed) != 0 && slots_side_.has_posted() &&
-        must_ring(header().exec)) {
+    // Two rings that meet before a sleeper sleeps can merge into one (Win32 events do): whoever got the one passes it
+    // on.
+    if (options_.threads > 1 && header().exec.sleepers.load(std::memory_order_relaxed) != 0 &&
+        slots_side_.has_posted() && must_ring(header().exec)) {
       exec().ring();
     }
     Outcome outcome = deferred;
@@ -269,8 +279,8 @@ class ServerCore final : private AnswerSink {
     const auto timeout = static_cast<std::int64_t>(slot.timeout.load(std::memory_order_relaxed));
     // A deadline not yet stated belongs to a call that was posted this instant.
     // No client states a negative one, and who subtracts the clock from it must not overflow.
-    const Clock::time_point deadline = stated == 0 ? Deadline(nanoseconds(timeout)).at()
-                                                   : Clock::time_point(nanoseconds(stated > 0 ? stated : 0));
+    const Clock::time_point deadline =
+        stated == 0 ? Deadline(nanoseconds(timeout)).at() : Clock::time_point(nanoseconds(stated > 0 ? stated : 0));
     return CallContext(link_, call, deadline, slot.process.load(std::memory_order_relaxed));
   }
 
@@ -282,17 +292,22 @@ class ServerCore final : private AnswerSink {
   void conclude(TakenCall call, Phase outcome) noexcept override {
     slots_side_.leave(call, outcome);
     // A worker looks at every slot again before it sleeps or ends; a responder's thread does not. While it was at the
-    // desk, a worker may have turned away from the slot's next call. Either that worker came after us, or we see its call.
+    // desk, a worker may have turned away from the slot's next call. Either that worker came after us, or we see its
+    // call.
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    if (stopping()) slots_side_.refuse_all();
-    else if (slots_side_.is_posted(call.index) && must_ring(header().exec)) exec().ring();
+    if (stopping())
+      slots_side_.refuse_all();
+    else if (slots_side_.is_posted(call.index) && must_ring(header().exec))
+      exec().ring();
   }
 
   static constexpr std::string_view dropped = "the handler dropped the call without an answer";
 
   void drop(TakenCall call) noexcept override {
     // If the handler is throwing, handle() will know the text.
-    if (std::uncaught_exceptions() > 0 && HandlerScope::leave_unanswered(generation_->number(), call.index, call.sequence)) return;
+    if (std::uncaught_exceptions() > 0 &&
+        HandlerScope::leave_unanswered(generation_->number(), call.index, call.sequence))
+      return;
     conclude(call, fail(call, dropped));
   }
 

@@ -1,5 +1,5 @@
-// What a server makes for its clients: fresh objects in each generation (law 4), published as the last step, and withdrawn
-// as the first.
+// What a server makes for its clients: fresh objects in each generation (law 4), published as the last step, and
+// withdrawn as the first.
 #pragma once
 
 #include <atomic>
@@ -60,15 +60,18 @@ class Generation {
 
   static Result<void> check(const Names& names, const ServerOptions& options) {
     const auto range = [&](const char* what, unsigned value, unsigned most) {
-      return names.error(Errc::invalid_argument, std::string("ServerOptions::") + what + " is " + std::to_string(value) +
-                                                     "; it must be from 1 to " + std::to_string(most));
+      return names.error(Errc::invalid_argument, std::string("ServerOptions::") + what + " is " +
+                                                     std::to_string(value) + "; it must be from 1 to " +
+                                                     std::to_string(most));
     };
-    if (options.max_calls == 0 || options.max_calls > max_slots) return range("max_calls", options.max_calls, max_slots);
+    if (options.max_calls == 0 || options.max_calls > max_slots)
+      return range("max_calls", options.max_calls, max_slots);
     if (options.threads == 0 || options.threads > max_threads) return range("threads", options.threads, max_threads);
     for (const std::size_t bytes : {options.max_request_bytes, options.max_reply_bytes}) {
       if (bytes == 0 || bytes > max_message_bytes) {
-        return names.error(Errc::invalid_argument, "ServerOptions::max_request_bytes and max_reply_bytes must be from 1 to " +
-                                                       std::to_string(max_message_bytes));
+        return names.error(Errc::invalid_argument,
+                           "ServerOptions::max_request_bytes and max_reply_bytes must be from 1 to " +
+                               std::to_string(max_message_bytes));
       }
     }
     if (options.wait.spin < nanoseconds::zero()) {

@@ -39,12 +39,14 @@ decltype(auto) call_with(Handler& handler, const Call& call, Args&&... args) {
 template <class Handler, class... Args>
 struct AnswerOf : std::invoke_result<Handler&, Args...> {};
 template <class Handler, class... Args>
-  requires std::invocable<Handler&, Args..., const CallContext&>
-struct AnswerOf<Handler, Args...> : std::invoke_result<Handler&, Args..., const CallContext&> {};
+requires std::invocable<Handler&, Args..., const CallContext&>
+struct AnswerOf<Handler, Args...> : std::invoke_result<Handler&, Args..., const CallContext&> {
+};
 
 template <class Handler, class Answer, class... Args>
-concept Returns = Accepts<Handler, Args...> && (std::is_void_v<Answer> ? std::is_void_v<typename AnswerOf<Handler, Args...>::type>
-                                                                       : std::is_convertible_v<typename AnswerOf<Handler, Args...>::type, Answer>);
+concept Returns = Accepts<Handler, Args...> &&
+    (std::is_void_v<Answer> ? std::is_void_v<typename AnswerOf<Handler, Args...>::type>
+                            : std::is_convertible_v<typename AnswerOf<Handler, Args...>::type, Answer>);
 
 /// A request as a handler gets it: a decoded one is the handler's to keep or to move.
 template <class Request>
@@ -52,13 +54,15 @@ using Given = std::conditional_t<CodedMessage<Request>, Request&&, const Request
 
 /// `std::size_t(std::span<const std::byte>, std::span<std::byte>)`, for Bytes.
 template <class Handler, class Request, class Reply>
-concept BytesHandler = BytesMessage<Request> && Returns<Handler, std::size_t, std::span<const std::byte>, std::span<std::byte>>;
+concept BytesHandler =
+    BytesMessage<Request> && Returns<Handler, std::size_t, std::span<const std::byte>, std::span<std::byte>>;
 
 /// `void(const Request&, Reply&)`: writes the reply, if of fixed size, where the client will read it; else into a
 /// default-constructed one.
 template <class Handler, class Request, class Reply>
-concept InPlaceHandler = !BytesMessage<Request> && (FixedMessage<Reply> || std::default_initializable<Reply>) &&
-                         Returns<Handler, void, Given<Request>, Reply&>;
+concept InPlaceHandler =
+    !BytesMessage<Request> &&
+    (FixedMessage<Reply> || std::default_initializable<Reply>)&&Returns<Handler, void, Given<Request>, Reply&>;
 
 /// `void(const Request&, Responder<Reply>)` or `void(Request, Responder<Reply>)`: answers later.
 template <class Handler, class Request, class Reply>
@@ -66,7 +70,8 @@ concept DeferringHandler = !BytesMessage<Request> && Returns<Handler, void, Requ
 
 /// `void(T&)`: one struct both ways. A `void(const T&)` is not meant: it could not answer.
 template <class Handler, class Request, class Reply>
-concept InOutHandler = !BytesMessage<Request> && std::same_as<Request, Reply> && !Accepts<Handler, Request> && Returns<Handler, void, Request&>;
+concept InOutHandler = !BytesMessage<Request> && std::same_as<Request, Reply> && !Accepts<Handler, Request> &&
+                       Returns<Handler, void, Request&>;
 
 /// `Reply(const Request&)` or `Reply(Request)`.
 template <class Handler, class Request, class Reply>
@@ -75,16 +80,18 @@ concept ReturningHandler = !BytesMessage<Request> && Returns<Handler, Reply, Giv
 /// What serve(), serve_one() and start() accept.
 template <class Handler, class Request, class Reply>
 concept HandlerFor = BytesHandler<Handler, Request, Reply> || InPlaceHandler<Handler, Request, Reply> ||
-                     DeferringHandler<Handler, Request, Reply> || InOutHandler<Handler, Request, Reply> ||
-                     ReturningHandler<Handler, Request, Reply>;
+    DeferringHandler<Handler, Request, Reply> || InOutHandler<Handler, Request, Reply> ||
+    ReturningHandler<Handler, Request, Reply>;
 
 template <class Handler, class Request, class Reply>
 constexpr bool check_handler() {
-  static_assert(HandlerFor<Handler, Request, Reply>,
-                "SharedChannel: a handler must be callable as Reply(const Request&), Reply(Request), "
-                "void(const Request&, Reply&) (Reply being default-constructible), void(const Request&, Responder<Reply>) or, "
-                "where request and reply are one type, void(T&); for Bytes as std::size_t(std::span<const std::byte>, std::span<std::byte>); "
-                "each may take a trailing const CallContext&");
+  static_assert(
+      HandlerFor<Handler, Request, Reply>,
+      "SharedChannel: a handler must be callable as Reply(const Request&), Reply(Request), "
+      "void(const Request&, Reply&) (Reply being default-constructible), void(const Request&, Responder<Reply>) or, "
+      "where request and reply are one type, void(T&); for Bytes as std::size_t(std::span<const std::byte>, "
+      "std::span<std::byte>); "
+      "each may take a trailing const CallContext&");
   return true;
 }
 
@@ -165,8 +172,9 @@ Outcome invoke_bytes(Handler& handler, const Call& call) {
   return outcome;
 }
 
-/// Calls `handler` for a taken call: anything that offers request() and reply() frames, context() and responder<Reply>().
-/// Inline request and reply may be the same bytes: inline messages are copied or decoded before the reply is written.
+/// Calls `handler` for a taken call: anything that offers request() and reply() frames, context() and
+/// responder<Reply>(). Inline request and reply may be the same bytes: inline messages are copied or decoded before the
+/// reply is written.
 template <class Request, class Reply, class Handler, class Call>
 Outcome invoke(Handler& handler, const Call& call) {
   static_assert(inline_capacity <= copy_limit);
@@ -176,7 +184,8 @@ Outcome invoke(Handler& handler, const Call& call) {
     constexpr bool defers = !InPlaceHandler<Handler, Request, Reply> && DeferringHandler<Handler, Request, Reply>;
     return with_request<Request, defers>(call.request(), [&](Request& request) -> Outcome {
       if constexpr (InPlaceHandler<Handler, Request, Reply>) {
-        return send_filled<Reply>(call.reply(), [&](Reply& reply) { call_with(handler, call, static_cast<Given<Request>>(request), reply); });
+        return send_filled<Reply>(
+            call.reply(), [&](Reply& reply) { call_with(handler, call, static_cast<Given<Request>>(request), reply); });
       } else if constexpr (defers) {
         call_with(handler, call, std::move(request), call.template responder<Reply>());
         return deferred;
@@ -190,7 +199,9 @@ Outcome invoke(Handler& handler, const Call& call) {
           return send<Reply>(request, call.reply());
         }
       } else {
-        return send_made<Reply>(call.reply(), [&]() -> decltype(auto) { return call_with(handler, call, static_cast<Given<Request>>(request)); });
+        return send_made<Reply>(call.reply(), [&]() -> decltype(auto) {
+          return call_with(handler, call, static_cast<Given<Request>>(request));
+        });
       }
     });
   }

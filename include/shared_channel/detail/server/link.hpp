@@ -43,7 +43,8 @@ class AnswerSink {
   ~AnswerSink() = default;
 };
 
-/// Leads to the server as long as it lives. Visitors do not keep each other out: one may spend long on encoding its reply.
+/// Leads to the server as long as it lives. Visitors do not keep each other out: one may spend long on encoding its
+/// reply.
 class ServerLink : public RefCounted {
  public:
   explicit ServerLink(AnswerSink& server) noexcept : server_(&server) {}
@@ -68,7 +69,9 @@ class ServerLink : public RefCounted {
  private:
   class Visit {
    public:
-    explicit Visit(std::atomic<std::uint32_t>& visitors) noexcept : visitors_(visitors) { visitors_.fetch_add(1, std::memory_order_seq_cst); }
+    explicit Visit(std::atomic<std::uint32_t>& visitors) noexcept : visitors_(visitors) {
+      visitors_.fetch_add(1, std::memory_order_seq_cst);
+    }
     ~Visit() { visitors_.fetch_sub(1, std::memory_order_release); }
     Visit(const Visit&) = delete;
     Visit& operator=(const Visit&) = delete;

@@ -1,5 +1,5 @@
-// The server's side of the slots, at a desk for each: takes the calls that wait there and ends those it took. Never waits.
-// protocol.hpp has the argument.
+// The server's side of the slots, at a desk for each: takes the calls that wait there and ends those it took. Never
+// waits. protocol.hpp has the argument.
 #pragma once
 
 #include <atomic>
@@ -23,7 +23,8 @@ class ServerSlots {
   using Generation = detail::Generation<Platform>;
 
  public:
-  explicit ServerSlots(Generation& generation) : generation_(generation), locks_(UniquePtr<SlotLock[]>(generation.slot_array().count())) {}
+  explicit ServerSlots(Generation& generation)
+      : generation_(generation), locks_(UniquePtr<SlotLock[]>(generation.slot_array().count())) {}
 
   /// A call that waits in any slot that was ever used.
   TakenCall take_any() noexcept {
@@ -96,8 +97,8 @@ class ServerSlots {
     return stated < slot_array().count() ? stated : slot_array().count();
   }
 
-  /// One look at `count` of the `used` slots, from where the last look ended: all callers are served in turn. `used` was loaded
-  /// once: if it grew between the count and the look, a slot could be left out that S3 has to see.
+  /// One look at `count` of the `used` slots, from where the last look ended: all callers are served in turn. `used`
+  /// was loaded once: if it grew between the count and the look, a slot could be left out that S3 has to see.
   TakenCall scan(std::uint32_t used, std::uint32_t count) noexcept {
     std::uint32_t index = cursor_.load(std::memory_order_relaxed);
     for (std::uint32_t looked = 0; looked < count; ++looked) {
@@ -123,7 +124,8 @@ class ServerSlots {
     SHARED_CHANNEL_TEST_POINT(server_locked_slot);
     const State request = load_request(slot);
     const Take outcome = take(slot, lock, request);
-    if (outcome == Take::taken) [[likely]] return {&slot, index, request.sequence()};
+    if (outcome == Take::taken) [[likely]]
+      return {&slot, index, request.sequence()};
     if (outcome == Take::let_go) tell_slot_freed();
     lock.unlock();
     return {};
@@ -145,9 +147,14 @@ class ServerSlots {
 
   void conclude(TakenCall call, Phase outcome) noexcept {
     switch (finish(*call.slot, locks_[call.index], call.sequence, outcome)) {
-      case Finish::nothing: break;
-      case Finish::wake: generation_.done(call.index).ring(); break;
-      case Finish::tell_slot_freed: tell_slot_freed(); break;
+      case Finish::nothing:
+        break;
+      case Finish::wake:
+        generation_.done(call.index).ring();
+        break;
+      case Finish::tell_slot_freed:
+        tell_slot_freed();
+        break;
     }
   }
 

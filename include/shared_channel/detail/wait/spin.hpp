@@ -65,17 +65,19 @@ bool spin_yielding(Ready&& ready, nanoseconds budget, Deadline& deadline) noexce
   return false;
 }
 
-/// Learns when to look first. A look takes the line away from the peer that is about to write there, who then has to fetch it back:
-/// a first look that comes too early costs more than one that comes late. So it comes after as long as it took lately: a bit
-/// earlier after each answer that was there, clearly later after each that came soon after the look. RefCounted
-/// in turns of an empty loop, which need no clock; how long one takes does not matter. Threads may share one.
+/// Learns when to look first. A look takes the line away from the peer that is about to write there, who then has to
+/// fetch it back: a first look that comes too early costs more than one that comes late. So it comes after as long as
+/// it took lately: a bit earlier after each answer that was there, clearly later after each that came soon after the
+/// look. RefCounted in turns of an empty loop, which need no clock; how long one takes does not matter. Threads may
+/// share one.
 class FirstLook {
  public:
   /// Waits, looks once, and learns from success. After failure comes arrived_late() or did_not_arrive().
   template <class Ready>
   bool succeeds(Ready&& ready) noexcept {
     const std::uint32_t iterations = iterations_.load(std::memory_order_relaxed);
-    for (std::uint32_t iteration = 0; iteration < iterations; ++iteration) std::atomic_signal_fence(std::memory_order_seq_cst);
+    for (std::uint32_t iteration = 0; iteration < iterations; ++iteration)
+      std::atomic_signal_fence(std::memory_order_seq_cst);
     if (!ready()) return false;
     if (iterations > 0) iterations_.store(iterations - 1, std::memory_order_relaxed);
     return true;
@@ -99,15 +101,14 @@ class FirstLook {
   std::atomic<std::uint32_t> iterations_{0};
 };
 
-/// Learns whether spinning pays. Where the peer takes longer than the spin, or needs the very core that we spin on, spinning
-/// does not see the answer: after a few such misses only a brief spin is left, or none where there is but one core, and the
-/// whole one is tried more rarely until a try succeeds; not ever more rarely, for where wake-ups are dear, threads that
-/// all sleep would keep each other asleep. docs/performance.md has the figures. Threads may share one; a lost update only
-/// delays the lesson.
+/// Learns whether spinning pays. Where the peer takes longer than the spin, or needs the very core that we spin on,
+/// spinning does not see the answer: after a few such misses only a brief spin is left, or none where there is but one
+/// core, and the whole one is tried more rarely until a try succeeds; not ever more rarely, for where wake-ups are
+/// dear, threads that all sleep would keep each other asleep. docs/performance.md has the figures. Threads may share
+/// one; a lost update only delays the lesson.
 class AdaptiveSpin {
  public:
-  explicit AdaptiveSpin(WaitPolicy policy) noexcept
-      : policy_(policy), has_cores_(platform::usable_cores() > 1) {}
+  explicit AdaptiveSpin(WaitPolicy policy) noexcept : policy_(policy), has_cores_(platform::usable_cores() > 1) {}
 
   /// Whether the policy allows to sleep at all.
   [[nodiscard]] bool never_sleeps() const noexcept { return policy_.spin == (nanoseconds::max)(); }
@@ -121,7 +122,8 @@ class AdaptiveSpin {
   /// Polls as long as policy, experience and deadline allow. True if ready.
   template <class Ready>
   bool poll(Ready&& ready, Deadline& deadline) noexcept {
-    return poll(ready, [] { return false; }, deadline);
+    return poll(
+        ready, [] { return false; }, deadline);
   }
 
   /// The same, and ends early if the peer is `gone`, which is asked now and then: a policy may spin for longer than
@@ -157,7 +159,7 @@ class AdaptiveSpin {
   /// How often a thread that does not sleep looks at the deadline and for its peer's death, which is a system
   /// call on Win32.
   static constexpr nanoseconds look_around = std::chrono::milliseconds(1);
-  static constexpr std::uint32_t patience = 3;  // misses in a row before spinning is skipped
+  static constexpr std::uint32_t patience = 3;           // misses in a row before spinning is skipped
   static constexpr std::uint32_t rarest = patience + 3;  // then a try every 2, 4, 8 waits
 
   void forget_misses() noexcept {
@@ -190,8 +192,7 @@ class AdaptiveSpin {
 /// where nobody wants it. Belongs to one thread.
 class Courtesy {
  public:
-  explicit Courtesy(WaitPolicy policy) noexcept
-      : interval_(policy.spin == (nanoseconds::max)() ? never : shortest) {}
+  explicit Courtesy(WaitPolicy policy) noexcept : interval_(policy.spin == (nanoseconds::max)() ? never : shortest) {}
 
   void after_call() noexcept {
     if (interval_ == never || ++calls_ < interval_) return;

@@ -125,10 +125,13 @@ class Beacon {
 inline bool ServerLease::is_served(const Names& names) {
   const Descriptor rendezvous = linux_shm::open_object(names.rendezvous(), O_RDONLY);
   RecordBytes record{};
-  if (!rendezvous || ::pread(rendezvous.get(), &record, sizeof record, 0) != static_cast<ssize_t>(sizeof record)) return false;
+  if (!rendezvous || ::pread(rendezvous.get(), &record, sizeof record, 0) != static_cast<ssize_t>(sizeof record))
+    return false;
   const Descriptor segment = linux_shm::open_object(names.segment(record.generation), O_RDONLY);
   std::uint32_t alive = 0;
-  if (!segment || ::pread(segment.get(), &alive, sizeof alive, offsetof(Header, alive)) != static_cast<ssize_t>(sizeof alive)) return false;
+  if (!segment ||
+      ::pread(segment.get(), &alive, sizeof alive, offsetof(Header, alive)) != static_cast<ssize_t>(sizeof alive))
+    return false;
   return (alive & FUTEX_TID_MASK) != 0 && (alive & FUTEX_OWNER_DIED) == 0;
 }
 

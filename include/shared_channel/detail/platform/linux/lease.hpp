@@ -16,7 +16,8 @@ class ClientLease {
   /// Numbers run from 1; they must fit the file offset of a 32-bit process.
   static constexpr std::uint32_t last = 0x7FFF'FFFF;
 
-  static Result<ClientLease> take(const Names& names, std::uint64_t generation, const Mapping& segment, std::uint32_t number) {
+  static Result<ClientLease> take(const Names& names, std::uint64_t generation, const Mapping& segment,
+                                  std::uint32_t number) {
     const int error = linux_shm::lock(segment.descriptor(), number);
     if (error == EAGAIN) return names.error(Errc::busy, "the lease is held");
     if (error != 0) return linux_shm::refused(names, "fcntl", names.segment(generation), error);
@@ -24,7 +25,9 @@ class ClientLease {
   }
 
   /// A view of the others' leases, for somebody who takes none.
-  static ClientLease observer(const Names&, std::uint64_t, const Mapping& segment) { return ClientLease(segment.descriptor()); }
+  static ClientLease observer(const Names&, std::uint64_t, const Mapping& segment) {
+    return ClientLease(segment.descriptor());
+  }
 
   /// Whether client `number`, another than the caller, is still there.
   [[nodiscard]] bool is_held(std::uint32_t number) const noexcept {

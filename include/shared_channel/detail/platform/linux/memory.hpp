@@ -29,16 +29,20 @@ inline Error refused(const Names& names, const char* call, const std::string& ob
   switch (error) {
     case EACCES:
     case EPERM:
-      return names.error(Errc::access_denied, where + " was refused; the server's Access decides who may use the channel", error);
+      return names.error(Errc::access_denied,
+                         where + " was refused; the server's Access decides who may use the channel", error);
     case ENOSPC:
     case ENOMEM:
     case EDQUOT:
-      return names.error(Errc::out_of_memory, where + " found no room; free shared memory, or use fewer slots or smaller messages", error);
+      return names.error(Errc::out_of_memory,
+                         where + " found no room; free shared memory, or use fewer slots or smaller messages", error);
     case ELOOP:
     case ENXIO:
     case EISDIR:
     case ENOTDIR:
-      return names.error(Errc::not_owner, where + " met something that is not a channel's shared memory; remove it or choose another name", error);
+      return names.error(
+          Errc::not_owner,
+          where + " met something that is not a channel's shared memory; remove it or choose another name", error);
     default:
       return names.error(Errc::system_error, where + " failed", error);
   }
@@ -57,12 +61,15 @@ inline Result<void> check_access(const Names& names, const Access& access) {
     return names.error(Errc::invalid_argument, "Access::sddl is for Win32; use Access::mode on Linux");
   }
   if (access.kind() == Access::Kind::mode && ((access.mode() & ~0777u) != 0 || (access.mode() & 0600u) != 0600u)) {
-    return names.error(Errc::invalid_argument, "Access::mode takes permission bits up to 0777 that include the owner's 0600");
+    return names.error(Errc::invalid_argument,
+                       "Access::mode takes permission bits up to 0777 that include the owner's 0600");
   }
-  // The system's type is narrower than ours, and its highest value means "keep": what does not fit would be another group.
+  // The system's type is narrower than ours, and its highest value means "keep": what does not fit would be another
+  // group.
   const auto gid = static_cast<gid_t>(access.group());
   if (access.group() != Access::keep_group && (gid != access.group() || gid == static_cast<gid_t>(-1))) {
-    return names.error(Errc::invalid_argument, "Access::mode takes a group id or Access::keep_group, not " + std::to_string(access.group()));
+    return names.error(Errc::invalid_argument,
+                       "Access::mode takes a group id or Access::keep_group, not " + std::to_string(access.group()));
   }
   return {};
 }
@@ -91,8 +98,10 @@ inline int reserve(int descriptor, std::size_t bytes) noexcept {
   for (std::size_t at = 0; at < bytes;) {
     const std::size_t length = bytes - at < piece ? bytes - at : piece;
     const int error = ::posix_fallocate(descriptor, static_cast<off_t>(at), static_cast<off_t>(length));
-    if (error == 0) at += length;
-    else if (error != EINTR) return error;
+    if (error == 0)
+      at += length;
+    else if (error != EINTR)
+      return error;
   }
   return 0;
 }
@@ -123,7 +132,8 @@ inline bool is_locked(int descriptor, std::uint32_t number) noexcept {
 /// Shared memory under a name; the descriptor stays open to carry the leases.
 class Mapping {
  public:
-  static Result<Mapping> create(const Names& names, const std::string& object, std::uint64_t bytes, const Access& access) {
+  static Result<Mapping> create(const Names& names, const std::string& object, std::uint64_t bytes,
+                                const Access& access) {
     if (bytes > static_cast<std::uint64_t>((std::numeric_limits<std::ptrdiff_t>::max)())) {
       return names.error(Errc::out_of_memory, "the slots need " + std::to_string(bytes) +
                                                   " bytes, more than this process can address; use fewer slots");
@@ -177,11 +187,13 @@ class Mapping {
       return linux_shm::refused(names, "posix_fallocate", object, error);
     }
     SHARED_CHANNEL_TEST_POINT(server_reserved_memory);
-    if (auto applied = linux_shm::apply_access(names, descriptor.get(), object, access); !applied) return applied.error();
+    if (auto applied = linux_shm::apply_access(names, descriptor.get(), object, access); !applied)
+      return applied.error();
     return map(names, object, std::move(descriptor), bytes);
   }
 
-  static Result<Mapping> map(const Names& names, const std::string& object, Descriptor&& descriptor, std::size_t bytes) {
+  static Result<Mapping> map(const Names& names, const std::string& object, Descriptor&& descriptor,
+                             std::size_t bytes) {
     const auto& held = ForkGuard::instance().hold([&](ForkGuard::Held& mapping) {
       mapping.data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor.get(), 0);
       mapping.size = bytes;
@@ -277,7 +289,8 @@ class ServerLease {
       if (!S_ISREG(status.st_mode) || status.st_uid != ::geteuid()) return squatted(names, object);
       if (const int error = linux_shm::lock(descriptor.get(), lease_number); error != 0) {
         if (error != EAGAIN) return linux_shm::refused(names, "fcntl", object, error);
-        return names.error(Errc::name_in_use, "a server is already running under this name; stop it first or choose another name");
+        return names.error(Errc::name_in_use,
+                           "a server is already running under this name; stop it first or choose another name");
       }
       SHARED_CHANNEL_TEST_POINT(server_lease_taken);
       // The lock may be on a file that its last owner has just unlinked: then the name is another file's.
@@ -293,12 +306,14 @@ class ServerLease {
   }
 
   static Error squatted(const Names& names, const std::string& object) {
-    return names.error(Errc::not_owner, "/dev/shm/" + object + " belongs to another user or is no channel; choose another name");
+    return names.error(Errc::not_owner,
+                       "/dev/shm/" + object + " belongs to another user or is no channel; choose another name");
   }
 
   static Error refused_existing(const Names& names, const std::string& object, int error) {
     struct stat status {};
-    const bool foreign = error == EACCES && ::lstat(("/dev/shm/" + object).c_str(), &status) == 0 && status.st_uid != ::geteuid();
+    const bool foreign =
+        error == EACCES && ::lstat(("/dev/shm/" + object).c_str(), &status) == 0 && status.st_uid != ::geteuid();
     const bool is_directory = error == EINVAL;  // glibc's shm_open says so instead of EISDIR
     return foreign || is_directory ? squatted(names, object) : linux_shm::refused(names, "shm_open", object, error);
   }

@@ -52,13 +52,15 @@ inline unsigned usable_cores() noexcept {
 
 /// Waits without a reason to be woken: for retries whose moment nobody announces.
 inline void rest(nanoseconds time) noexcept {
-  const timespec duration{static_cast<time_t>(time.count() / 1'000'000'000), static_cast<long>(time.count() % 1'000'000'000)};
+  const timespec duration{static_cast<time_t>(time.count() / 1'000'000'000),
+                          static_cast<long>(time.count() % 1'000'000'000)};
   ::nanosleep(&duration, nullptr);
 }
 
-/// What a fork()ed child must not keep: descriptors whose locks stand for the parent's life, and the mappings that hold on
-/// to the same open file descriptions. An inherited lock would outlive the parent and make it look alive. In place of
-/// a mapping the child gets zeros of its own: whatever it still does there, in a handler that forked say, harms nobody.
+/// What a fork()ed child must not keep: descriptors whose locks stand for the parent's life, and the mappings that hold
+/// on to the same open file descriptions. An inherited lock would outlive the parent and make it look alive. In place
+/// of a mapping the child gets zeros of its own: whatever it still does there, in a handler that forked say, harms
+/// nobody.
 class ForkGuard {
  public:
   static ForkGuard& instance() {
@@ -98,7 +100,8 @@ class ForkGuard {
 
  private:
   ForkGuard() {
-    ::pthread_atfork([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); }, [] { instance().in_child(); });
+    ::pthread_atfork([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); },
+                     [] { instance().in_child(); });
   }
   ~ForkGuard() = default;
 
@@ -107,7 +110,8 @@ class ForkGuard {
     for (Held& held : held_) {
       if (held.descriptor >= 0) ::close(std::exchange(held.descriptor, -1));
       if (held.data == MAP_FAILED || std::exchange(held.is_inherited, true)) continue;
-      ::mmap(held.data, held.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+      ::mmap(held.data, held.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1,
+             0);
     }
     epoch_.fetch_add(1, std::memory_order_relaxed);
     mutex_.unlock();

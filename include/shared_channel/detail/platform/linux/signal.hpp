@@ -49,11 +49,14 @@ inline int wait(Word& word, std::uint32_t seen, Deadline& deadline) noexcept {
     until = time_of(deadline.at());
     timeout = &until;
   }
-  const long answer = ::syscall(futex_call, address(word), FUTEX_WAIT_BITSET, seen, timeout, nullptr, FUTEX_BITSET_MATCH_ANY);
+  const long answer =
+      ::syscall(futex_call, address(word), FUTEX_WAIT_BITSET, seen, timeout, nullptr, FUTEX_BITSET_MATCH_ANY);
   return answer == 0 ? 0 : errno;
 }
 
-inline void wake(Word& word, int count) noexcept { ::syscall(futex_call, address(word), FUTEX_WAKE, count, nullptr, nullptr, 0); }
+inline void wake(Word& word, int count) noexcept {
+  ::syscall(futex_call, address(word), FUTEX_WAKE, count, nullptr, nullptr, 0);
+}
 
 /// One entry of futex_waitv(2), since Linux 5.16.
 struct Waiter {
@@ -66,7 +69,8 @@ inline constexpr long waitv_call = 449;         // the same number on every arch
 inline constexpr std::uint32_t size_u32 = 0x2;  // FUTEX2_SIZE_U32, shared
 
 /// Sleeps while both words are as seen. 0, or errno; ENOSYS, EPERM or EINVAL where the call is missing or forbidden.
-inline int wait_for_either(Word& first, std::uint32_t first_seen, Word& second, std::uint32_t second_seen, Deadline& deadline) noexcept {
+inline int wait_for_either(Word& first, std::uint32_t first_seen, Word& second, std::uint32_t second_seen,
+                           Deadline& deadline) noexcept {
   Waiter waiters[2] = {{first_seen, reinterpret_cast<std::uintptr_t>(address(first)), size_u32, 0},
                        {second_seen, reinterpret_cast<std::uintptr_t>(address(second)), size_u32, 0}};
   Time until{};
@@ -108,7 +112,9 @@ class Watch {
 /// The word itself is the futex; there is nothing to make or to open.
 class Signal {
  public:
-  static Result<Signal> create(const Names&, std::uint64_t, std::string_view, Word& word, const Access&) { return Signal(word); }
+  static Result<Signal> create(const Names&, std::uint64_t, std::string_view, Word& word, const Access&) {
+    return Signal(word);
+  }
   static Result<Signal> open(const Names&, std::uint64_t, std::string_view, Word& word) { return Signal(word); }
 
   /// Wakes one thread. Safe in a signal handler.
@@ -156,7 +162,9 @@ class Signal {
 /// Losing a wake-up to a waiter that died with it costs one slice, not the deadline.
 class ClientMutex {
  public:
-  static Result<ClientMutex> create(const Names&, std::uint64_t, Word& word, const Access&) { return ClientMutex(word); }
+  static Result<ClientMutex> create(const Names&, std::uint64_t, Word& word, const Access&) {
+    return ClientMutex(word);
+  }
   static Result<ClientMutex> open(const Names&, std::uint64_t, Word& word) { return ClientMutex(word); }
 
   /// `me` is the caller's lease number, `leases` the view that tells which others still hold theirs.
@@ -175,7 +183,8 @@ class ClientMutex {
       }
       if (server.look() != Peer::alive) return Lock::server_gone;
       if (deadline.passed()) return Lock::timed_out;
-      if ((seen & contended) == 0 && !word_->compare_exchange_strong(seen, seen | contended, std::memory_order_relaxed)) continue;
+      if ((seen & contended) == 0 && !word_->compare_exchange_strong(seen, seen | contended, std::memory_order_relaxed))
+        continue;
       Deadline slice = deadline.within(std::chrono::milliseconds(10));
       linux_futex::wait(*word_, owner | contended, slice);
       seen = word_->load(std::memory_order_relaxed);

@@ -1,11 +1,11 @@
 // Sleeping on many calls at once, and telling a loop that is not ours.
 //
 // One futex_waitv(2) over the waiter's own word, the server's beacon and the calls' reply words. Nothing is lost on the
-// way to sleep: for each word the kernel compares what it holds with what the caller saw, under the lock that a wake-up of
-// that word takes, before it sleeps on any of them. Whoever changed a word before that makes the call return at
-// once (EAGAIN); whoever changes it later finds the sleeper and wakes it. So doorbell.hpp's S4 holds
-// for ring() (its ticket is the word's value), and protocol.hpp's A2 for each reply. A wake-up of one word may swallow that of
-// another: whoever comes back from wait() looks at all of them again.
+// way to sleep: for each word the kernel compares what it holds with what the caller saw, under the lock that a wake-up
+// of that word takes, before it sleeps on any of them. Whoever changed a word before that makes the call return at once
+// (EAGAIN); whoever changes it later finds the sleeper and wakes it. So doorbell.hpp's S4 holds for ring() (its ticket
+// is the word's value), and protocol.hpp's A2 for each reply. A wake-up of one word may swallow that of another:
+// whoever comes back from wait() looks at all of them again.
 #pragma once
 
 #include <sys/eventfd.h>
@@ -51,7 +51,8 @@ class WaitSet {
 
   void ring() noexcept { linux_futex::wake(own_, 1); }
 
-  /// Sleeps while the own word is `ticket` and all the others are as seen, until `deadline`, and as long as `server` is there.
+  /// Sleeps while the own word is `ticket` and all the others are as seen, until `deadline`, and as long as `server` is
+  /// there.
   Wake wait(std::uint32_t ticket, Entries entries, Deadline& deadline, const Watch* server) noexcept {
     static std::atomic<bool> has_waitv{true};
     int outcome = 0;

@@ -27,7 +27,7 @@ class Beacon {
  public:
   /// Lights the header's `alive` word; it goes out with this object or with the process.
   static Result<UniquePtr<Beacon>> light(const Names& names, std::uint64_t generation, Header& header,
-                                               const Access& access) {
+                                         const Access& access) {
     const win32::ObjectName ended_name(names, names.part(generation, "ended"));
     auto ended = win32::create_event(names, ended_name, win32::Reset::never, access);
     if (!ended) return std::move(ended).error();
@@ -74,8 +74,10 @@ class Watch {
 
     Watch watch(header.alive, std::move(ended));
     switch (watch.open_process(header.identity.server_process, header.identity.server_birth)) {
-      case Found::server: break;
-      case Found::nobody: return gone(names);
+      case Found::server:
+        break;
+      case Found::nobody:
+        return gone(names);
       case Found::unknown: {
         const win32::ObjectName alive_name(names, names.part(generation, "alive"));
         watch.server_ = Handle(::OpenMutexW(SYNCHRONIZE, FALSE, alive_name.c_str()));

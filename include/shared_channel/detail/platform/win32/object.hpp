@@ -154,10 +154,14 @@ class SecurityAttributes {
   /// and mutexes alike.
   static Result<SecurityAttributes> make(const Names& names, const Access& access) {
     switch (access.kind()) {
-      case Access::Kind::current_user: return grant(names, {});
-      case Access::Kind::everyone: return grant(names, L"(A;;GRGWGX;;;WD)");
-      case Access::Kind::sddl: return given(names, access.sddl());
-      case Access::Kind::mode: break;
+      case Access::Kind::current_user:
+        return grant(names, {});
+      case Access::Kind::everyone:
+        return grant(names, L"(A;;GRGWGX;;;WD)");
+      case Access::Kind::sddl:
+        return given(names, access.sddl());
+      case Access::Kind::mode:
+        break;
     }
     return names.error(Errc::invalid_argument, "Access::mode is for Linux; use Access::sddl on Win32");
   }

@@ -48,10 +48,13 @@ class Signal {
   Wake wait(std::uint32_t seen, Deadline& deadline, const Watch& server) noexcept {
     if (!is_still(seen)) return Wake::signalled;
     switch (server.wait(event_.get(), deadline)) {
-      case Watch::Outcome::timed_out: return Wake::timed_out;
-      case Watch::Outcome::server_gone: return Wake::server_gone;
+      case Watch::Outcome::timed_out:
+        return Wake::timed_out;
+      case Watch::Outcome::server_gone:
+        return Wake::server_gone;
       case Watch::Outcome::taken:
-      case Watch::Outcome::abandoned: break;  // events are not abandoned
+      case Watch::Outcome::abandoned:
+        break;  // events are not abandoned
     }
     return Wake::signalled;
   }
@@ -88,10 +91,14 @@ class ClientMutex {
   /// unlock() must follow in the same thread. A dead owner needs no lease to be recognised.
   Lock lock(std::uint32_t, const ClientLease&, Deadline& deadline, const Watch& server) noexcept {
     switch (server.wait(mutex_.get(), deadline)) {
-      case Watch::Outcome::abandoned: return Lock::abandoned;
-      case Watch::Outcome::timed_out: return Lock::timed_out;
-      case Watch::Outcome::server_gone: return Lock::server_gone;
-      case Watch::Outcome::taken: break;
+      case Watch::Outcome::abandoned:
+        return Lock::abandoned;
+      case Watch::Outcome::timed_out:
+        return Lock::timed_out;
+      case Watch::Outcome::server_gone:
+        return Lock::server_gone;
+      case Watch::Outcome::taken:
+        break;
     }
     return Lock::locked;
   }

@@ -1,10 +1,10 @@
 // Sleeping on many calls at once, and telling a loop that is not ours.
 //
-// One WaitForMultipleObjects over the waiter's own event, the calls' Done events and the server's end. All of the events
-// reset themselves when a wait takes them and otherwise stay set, so nothing is lost on the way to sleep: whoever rings
-// between the caller's last look and the wait leaves an event behind that ends the wait at once. That is doorbell.hpp's S4 for
-// ring(), and protocol.hpp's A2 for each reply. One wait takes one event: whoever comes back from wait() looks at all
-// of the words again, and finds those events that it left set as one needless wake-up later.
+// One WaitForMultipleObjects over the waiter's own event, the calls' Done events and the server's end. All of the
+// events reset themselves when a wait takes them and otherwise stay set, so nothing is lost on the way to sleep:
+// whoever rings between the caller's last look and the wait leaves an event behind that ends the wait at once. That is
+// doorbell.hpp's S4 for ring(), and protocol.hpp's A2 for each reply. One wait takes one event: whoever comes back from
+// wait() looks at all of the words again, and finds those events that it left set as one needless wake-up later.
 #pragma once
 
 #include <array>
@@ -64,7 +64,8 @@ class WaitSet {
     const DWORD outcome = ::WaitForMultipleObjects(count, handles.data(), FALSE, win32::milliseconds_left(deadline));
     if (outcome == WAIT_TIMEOUT) return Wake::timed_out;
     if (outcome == WAIT_FAILED) rest(std::chrono::milliseconds(1));
-    if (server != nullptr && (outcome == WAIT_OBJECT_0 + ended || server->is_server(outcome, gone))) return Wake::server_gone;
+    if (server != nullptr && (outcome == WAIT_OBJECT_0 + ended || server->is_server(outcome, gone)))
+      return Wake::server_gone;
     return Wake::signalled;
   }
 
