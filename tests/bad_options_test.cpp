@@ -56,11 +56,11 @@ constexpr unsigned most = (std::numeric_limits<unsigned>::max)();
 }  // namespace
 
 TEST_CASE("bad options: no slots") {
-  CHECK_THAT(refused_slots(0).message(), Contains("slots is 0; it must be from 1 to 4096"));
+  CHECK_THAT(refused_slots(0).message(), Contains("max_calls is 0; it must be from 1 to 4096"));
 }
 
 TEST_CASE("bad options: too many slots") {
-  CHECK_THAT(refused_slots(4097).message(), Contains("slots is 4097; it must be from 1 to 4096"));
+  CHECK_THAT(refused_slots(4097).message(), Contains("max_calls is 4097; it must be from 1 to 4096"));
   (void)refused_slots(most);
 }
 
