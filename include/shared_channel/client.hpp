@@ -187,7 +187,7 @@ class SharedChannel<Request, Reply>::Client {
   void close() noexcept {
     if (!core_) return;
     // In a fork()ed child the leases and threads are the parent's: let go without touching them.
-    if (core_->is_in_child()) return detail::leak(std::move(core_));
+    if (core_->is_in_child()) return core_.forget();
     core_->completer().close();
     core_ = nullptr;
   }

@@ -67,13 +67,6 @@ class Resumption final : public Continuation<Platform> {
   Handle coroutine_;
 };
 
-/// Lets go of what a fork()ed child may neither use nor end.
-template <class T>
-void leak(detail::RefPtr<T>&& pointer) noexcept {
-  alignas(detail::RefPtr<T>) std::byte room[sizeof(detail::RefPtr<T>)];
-  ::new (static_cast<void*>(room)) detail::RefPtr<T>(std::move(pointer));
-}
-
 }  // namespace detail
 
 /// What Client::call_async() returns: the answer, or the Error, that the call will end in by its deadline. Move-only.
@@ -170,7 +163,7 @@ class [[nodiscard]] PendingCall {
 
   void drop() noexcept {
     if (!call_) return;
-    if (is_in_child()) return detail::leak(std::move(call_));
+    if (is_in_child()) return call_.forget();
     call_->cancel();
     call_ = nullptr;
   }

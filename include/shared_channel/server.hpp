@@ -131,7 +131,7 @@ class SharedChannel<Request, Reply>::Server {
   };
 
   template <class Handler>
-  struct KeptAnswer final : Answer<Handler>, detail::Anything {
+  struct KeptAnswer final : Answer<Handler>, detail::KeptHandler {
     explicit KeptAnswer(Handler&& given) : Answer<Handler>{std::move(given)} {}
     explicit KeptAnswer(const Handler& given) : Answer<Handler>{given} {}
   };
@@ -147,7 +147,7 @@ class SharedChannel<Request, Reply>::Server {
   void close() noexcept {
     // In a fork()ed child threads and locks are the parent's: let go without touching them.
     if (!core_) return;
-    if (core_->is_in_child()) return static_cast<void>(core_.release());
+    if (core_->is_in_child()) return core_.forget();
     core_->end();
     core_.reset();
   }

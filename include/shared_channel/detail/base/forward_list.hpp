@@ -1,5 +1,4 @@
-// A singly linked list whose elements stay where they are. <forward_list> offers the same and more; including it, and
-// having it instantiated for what we keep in lists, took a program's compiler as long as all of protocol.hpp.
+// A singly linked list whose elements stay where they are: what we need of std::forward_list (compile time).
 #pragma once
 
 #include <utility>
@@ -7,7 +6,7 @@
 namespace shared_channel::detail {
 
 template <class T>
-class List {
+class ForwardList {
   struct Node {
     template <class... Arguments>
     explicit Node(Node* after, Arguments&&... arguments) : value(std::forward<Arguments>(arguments)...), next(after) {}
@@ -30,10 +29,10 @@ class List {
     Node* node_;
   };
 
-  List() = default;
-  List(const List&) = delete;
-  List& operator=(const List&) = delete;
-  ~List() {
+  ForwardList() = default;
+  ForwardList(const ForwardList&) = delete;
+  ForwardList& operator=(const ForwardList&) = delete;
+  ~ForwardList() {
     while (first_ != nullptr) erase(first_->value);
   }
 

@@ -1,4 +1,5 @@
-// Owns an object together with others, as std::shared_ptr does, with the count inside the object (compile time).
+// Owns an object together with others, as std::shared_ptr does, with the count inside the object (compile time:
+// docs/performance.md).
 #pragma once
 
 #include <atomic>
@@ -39,7 +40,7 @@ class RefPtr {
     return *this;
   }
   ~RefPtr() {
-    // Whoever deletes it has seen all that the other holders did.
+    // acq_rel: the last holder, which deletes the object, sees all that the others did to it.
     if (object_ != nullptr && object_->RefCounted::holders_.fetch_sub(1, std::memory_order_acq_rel) == 1)
       delete object_;
   }
@@ -48,6 +49,9 @@ class RefPtr {
   T& operator*() const noexcept { return *object_; }
   T* operator->() const noexcept { return object_; }
   explicit operator bool() const noexcept { return object_ != nullptr; }
+
+  /// Leaves its share of the object to nobody, for the child of a fork() that may not destroy it.
+  void forget() noexcept { object_ = nullptr; }
 
  private:
   static void count(T* object) noexcept {

@@ -1,5 +1,4 @@
-// Owns an object on the heap, as std::unique_ptr does. Instantiating that one for our types would cost each program
-// that uses the library 0.07 s (compile time; docs/performance.md).
+// Owns an object on the heap, as std::unique_ptr does (compile time: docs/performance.md).
 #pragma once
 
 #include <cstddef>
@@ -31,6 +30,8 @@ class UniquePtr {
 
   [[nodiscard]] T* release() noexcept { return std::exchange(object_, nullptr); }
   void reset() noexcept { *this = UniquePtr(); }
+  /// Leaves the object to nobody, for the child of a fork() that may not destroy it.
+  void forget() noexcept { object_ = nullptr; }
 
  private:
   T* object_ = nullptr;
@@ -54,11 +55,6 @@ class UniquePtr<T[]> {
 
  private:
   T* objects_ = nullptr;
-};
-
-/// The base of what is owned by whoever does not know its type.
-struct Anything {
-  virtual ~Anything() = default;
 };
 
 }  // namespace shared_channel::detail

@@ -222,7 +222,7 @@ class Completer {
   const WaitPolicy policy_;
   std::mutex mutex_;
   bool closed_ = false;
-  List<Watcher> watchers_;  // grows until closed, then stays
+  ForwardList<Watcher> watchers_;  // grows until closed, then stays
 };
 
 }  // namespace shared_channel::detail

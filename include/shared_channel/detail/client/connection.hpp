@@ -188,7 +188,7 @@ class Connection {
   Signal slot_freed_;
   ClientMutex client_mutex_;
   std::mutex opening_;
-  List<Signal> opened_;
+  ForwardList<Signal> opened_;
   UniquePtr<std::atomic<Signal*>[]> done_;
   AdaptiveSpin spin_;
   std::atomic<std::uint32_t> hint_{0};

@@ -108,7 +108,7 @@ class CurrentConnection {
   }
 
   std::mutex mutex_;
-  List<Cell> cells_;
+  ForwardList<Cell> cells_;
   std::atomic<Cell*> current_{nullptr};
 };
 

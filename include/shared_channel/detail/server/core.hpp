@@ -25,6 +25,11 @@
 
 namespace shared_channel::detail {
 
+/// A handler that the server owns without knowing its type.
+struct KeptHandler {
+  virtual ~KeptHandler() = default;
+};
+
 template <class Platform>
 class ServerCore final : private AnswerSink {
   using Generation = detail::Generation<Platform>;
@@ -324,8 +329,8 @@ class ServerCore final : private AnswerSink {
   std::atomic<bool> stopping_{false};
   std::atomic<bool> serving_{false};
   bool in_background_ = false;
-  UniquePtr<Anything> background_;  // the handler of start()
-  List<std::thread> workers_;
+  UniquePtr<KeptHandler> background_;  // of start()
+  ForwardList<std::thread> workers_;
 };
 
 }  // namespace shared_channel::detail

@@ -118,7 +118,7 @@ class ForkGuard {
   }
 
   std::mutex mutex_;
-  List<Held> held_;
+  ForwardList<Held> held_;
   static inline std::atomic<std::uint32_t> epoch_{0};  // static, since every call asks for it
 };
 
