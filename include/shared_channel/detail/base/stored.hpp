@@ -1,4 +1,4 @@
-// How a Result keeps its value: where it stands if it is small, else on the heap.
+// How a Result keeps its value: in place if it is small, else on the heap.
 #pragma once
 
 #include <cstddef>
@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <shared_channel/detail/base/address_of.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
 
 namespace shared_channel::detail {
@@ -16,7 +17,7 @@ struct FromBytes {
   const std::byte* bytes;
 };
 
-/// A value held where it stands.
+/// A value held in place.
 template <class T>
 class InPlace {
  public:
@@ -24,11 +25,13 @@ class InPlace {
   explicit InPlace(const T& value) : value_(value) {}
   explicit InPlace(FromBytes from) : InPlace(from, std::is_trivially_default_constructible<T>{}) {}
 
-  T* get() noexcept { return &value_; }
-  const T* get() const noexcept { return &value_; }
+  T* get() noexcept { return address_of(value_); }
+  const T* get() const noexcept { return address_of(value_); }
 
  private:
-  InPlace(FromBytes from, std::true_type) { std::memcpy(static_cast<void*>(&value_), from.bytes, sizeof(T)); }
+  InPlace(FromBytes from, std::true_type) {
+    std::memcpy(static_cast<void*>(address_of(value_)), from.bytes, sizeof(T));
+  }
   InPlace(FromBytes from, std::false_type) : value_(copied(from)) {}
 
   static T copied(FromBytes from) {

@@ -14,7 +14,9 @@
 #include <type_traits>
 #include <utility>
 #include <variant>
+#include <vector>
 
+#include <shared_channel/detail/base/address_of.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/message/codec_parts.hpp>
 #include <shared_channel/detail/message/members.hpp>
@@ -24,7 +26,9 @@ namespace shared_channel::detail {
 template <class T>
 struct FlatCodec : FlatCodecTag {
   static std::size_t size(const T&) { return sizeof(T); }
-  static void encode(const T& value, std::span<std::byte> out) { std::memcpy(out.data(), &value, sizeof(T)); }
+  static void encode(const T& value, std::span<std::byte> out) {
+    std::memcpy(out.data(), address_of(value), sizeof(T));
+  }
   static std::optional<T> decode(std::span<const std::byte> in) {
     if (in.size() != sizeof(T) || !is_value<T>(in.data())) return std::nullopt;
     return flat_from<T>(in.data());
@@ -52,19 +56,6 @@ struct ContiguousCodec {
   }
 };
 
-/// std::vector, recognised by its manners (and by its two parameters, below): its header would cost every program that
-/// has no use for it.
-template <class T>
-concept VectorLike = !std::is_trivially_copyable_v<T> && !std::is_aggregate_v<T> && !requires {
-  typename T::traits_type;
-}
-&&  // a string, which GCC takes for a template of two parameters
-    requires(T values, const T& seen, typename T::value_type value, typename T::allocator_type) {
-  values.reserve(seen.size());
-  values.push_back(std::move(value));
-  seen.begin() == seen.end();
-};
-
 /// std::vector of anything else (and of bool, which has no contiguous elements).
 template <class Container>
 struct SequenceCodec {
@@ -89,7 +80,7 @@ struct SequenceCodec {
   }
 };
 
-/// Anything with a fixed list of parts: Parts names their types, `tie(value, f)` calls f with all of them, and
+/// A type with a fixed list of parts: Parts names their types, `tie(value, f)` calls f with all of them, and
 /// `make(parts…)` puts a value together.
 template <class T, class Shape>
 struct PartsCodec {
@@ -244,17 +235,12 @@ template <Plain T>
 struct BuiltinCodec<T> : FlatCodec<T> {};
 template <class C, class Traits, class A>
 struct BuiltinCodec<std::basic_string<C, Traits, A>> : ContiguousCodec<std::basic_string<C, Traits, A>> {};
-// The template, not any class with a vector's manners: one that is derived from a vector may have more members than
-// elements.
-template <template <class, class> class V, class T, class A>
-requires VectorLike<V<T, A>>
-struct BuiltinCodec<V<T, A>> : SequenceCodec<V<T, A>> {
+template <class T, class A>
+struct BuiltinCodec<std::vector<T, A>> : SequenceCodec<std::vector<T, A>> {};
+template <class T, class A>
+requires(Flat<T> && !std::same_as<T, bool>) struct BuiltinCodec<std::vector<T, A>>
+    : ContiguousCodec<std::vector<T, A>> {
 };
-template <template <class, class> class V, class T, class A>
-requires VectorLike<V<T, A>> && Flat<T> &&(!std::same_as<T, bool>)&&requires(const V<T, A>& values) {
-  { values.data() } -> std::same_as<const T*>;
-}
-struct BuiltinCodec<V<T, A>> : ContiguousCodec<V<T, A>> {};
 template <class T, std::size_t N>
 requires(!Plain<std::array<T, N>>) struct BuiltinCodec<std::array<T, N>> : ArrayCodec<T, N> {
 };

@@ -16,6 +16,7 @@
 #include <utility>
 #include <variant>
 
+#include <shared_channel/detail/base/address_of.hpp>
 #include <shared_channel/options.hpp>
 
 namespace shared_channel {
@@ -80,8 +81,7 @@ constexpr std::size_t add_sizes(std::size_t a, std::size_t b) noexcept {
   return a + b < a ? static_cast<std::size_t>(-1) : a + b;
 }
 
-/// A span that the compiler checks only where it is used: what kind of iterator a pointer is takes it longer to find
-/// out than the rest of slots.hpp.
+/// std::span(data, size), made in a template so that only users of codecs pay for its checks (compile time).
 template <class Byte>
 std::span<Byte> span_of(Byte* data, std::size_t size) noexcept {
   return {data, size};
@@ -99,7 +99,7 @@ class Writer {
   template <class T>
   void part(const T& value) {
     if constexpr (Flat<T>) {
-      raw(&value, sizeof value);
+      raw(address_of(value), sizeof value);
     } else {
       const std::size_t bytes = Codec<T>::size(value);
       const auto length = static_cast<Length>(bytes);
@@ -130,7 +130,7 @@ T flat_from(const std::byte* bytes) {
   return std::move(*std::launder(reinterpret_cast<T*>(copy)));
 }
 
-/// Whether bytes can be a value of the flat type T, as far as that can be seen.
+/// False if the bytes can be seen not to be a value of the flat type T.
 template <class T>
 bool is_value(const std::byte* bytes) noexcept {
   if constexpr (std::same_as<T, bool>)

@@ -15,6 +15,7 @@
 
 #include <shared_channel/channel.hpp>
 #include <shared_channel/codec.hpp>
+#include <shared_channel/detail/base/address_of.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
 #include <shared_channel/result.hpp>
@@ -137,7 +138,7 @@ T& fresh_object_at(std::byte* bytes) noexcept {
 template <class T>
 [[nodiscard]] std::size_t write_message(const T& message, const Frame& frame) {
   if constexpr (FixedMessage<T>) {
-    std::memcpy(static_cast<void*>(frame.fixed()), &message, sizeof(T));
+    std::memcpy(static_cast<void*>(frame.fixed()), address_of(message), sizeof(T));
   } else {
     const std::size_t bytes = Codec<T>::size(message);
     if (bytes > frame.capacity()) return bytes;

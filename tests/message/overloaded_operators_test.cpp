@@ -1,0 +1,86 @@
+// Messages whose types give operators a meaning of their own.
+#include "support/catch.hpp"
+
+#include <shared_channel/shared_channel.hpp>
+
+#include <array>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "support/errors.hpp"
+#include "support/names.hpp"
+#include "support/time.hpp"
+
+namespace overloaded_operators_test {
+
+using namespace shared_channel;
+using namespace test_support;
+
+namespace {
+
+// Its unary & is no address and its comma no sequence.
+struct Odd {
+  int value;
+  int* operator&() const { return nullptr; }
+  template <class T>
+  friend int operator,(const Odd& odd, const T&) {
+    return odd.value;
+  }
+};
+
+struct LargeOdd {
+  Odd first;
+  std::array<std::byte, 100'000> rest;
+  int* operator&() const { return nullptr; }
+};
+
+struct Mixed {
+  std::string text;
+  Odd odd;
+  std::vector<Odd> odds;
+};
+
+}  // namespace
+
+TEST_CASE("message: of a type with a unary & of its own") {
+  const auto name = unique_name("odd");
+  SharedChannel<Odd>::Server server(name);
+  REQUIRE(error_of(server.start([](const Odd& odd) { return Odd{odd.value + 1}; })) == std::nullopt);
+  SharedChannel<Odd>::Client client(name);
+  CHECK(client.call({41}, amply).value().value == 42);
+  CHECK(client.call_async({42}, amply).get().value().value == 43);
+}
+
+TEST_CASE("message: a large one with a unary & of its own") {
+  const auto name = unique_name("odd");
+  SharedChannel<LargeOdd>::Server server(name);
+  REQUIRE(error_of(server.start([](const LargeOdd& odd, LargeOdd& reply) {
+            reply.first.value = odd.first.value + 1;
+            reply.rest = odd.rest;
+          })) == std::nullopt);
+  SharedChannel<LargeOdd>::Client client(name);
+  LargeOdd request{{41}, {}};
+  request.rest.fill(std::byte{7});
+  const auto reply = client.call(request, amply);
+  REQUIRE(reply.has_value());
+  CHECK(reply->first.value == 42);
+  CHECK(reply->rest.back() == std::byte{7});
+}
+
+TEST_CASE("message: parts with a unary & of their own") {
+  const auto name = unique_name("odd");
+  SharedChannel<Mixed>::Server server(name);
+  REQUIRE(error_of(server.start([](const Mixed& mixed) {
+            return Mixed{mixed.text + "!", {mixed.odd.value + 1}, {{1}, {2}, {mixed.odds.at(0).value}}};
+          })) == std::nullopt);
+  SharedChannel<Mixed>::Client client(name);
+  const auto reply = client.call({"so", {41}, {{9}}}, amply);
+  REQUIRE(reply.has_value());
+  CHECK(reply->text == "so!");
+  CHECK(reply->odd.value == 42);
+  REQUIRE(reply->odds.size() == 3);
+  CHECK(reply->odds[2].value == 9);
+}
+
+}  // namespace overloaded_operators_test
