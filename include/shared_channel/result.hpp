@@ -118,7 +118,7 @@ class [[nodiscard]] Result {
       error_.~Error();
   }
 
-  // Not a std::variant: every user's compiler would make a score of them.
+  // A union of our own, not a std::variant (compile time: docs/performance.md).
   bool has_value_;
   union {
     Value value_;

@@ -1,7 +1,7 @@
 // One absolute point on the steady clock per call, from which every wait computes what is left.
 #pragma once
 
-// All that we need of <chrono>: what libstdc++ includes for waiting until a point in time (compile time).
+// libstdc++'s <mutex> brings the part of <chrono> that we need (compile time).
 #include <mutex>
 #if !defined(__GLIBCXX__)
 #include <chrono>
@@ -12,11 +12,11 @@ namespace shared_channel::detail {
 using Clock = std::chrono::steady_clock;
 using std::chrono::nanoseconds;
 
-/// When to give up. Made from a timeout: zero or less has passed already, nanoseconds::max() never
-/// passes, and no timeout overflows.
+/// When to give up. Made from a timeout: one of zero or less has passed already, one of nanoseconds::max() never
+/// passes, and none overflows.
 ///
 /// The clock is read at the first question, not at construction: reading it costs a fifth of a short
-/// call, and `Client::call` first asks once its request is on its way.
+/// call, and `Client::call` first asks once its request is posted.
 /// Not thread-safe: a Deadline belongs to the call that made it.
 class Deadline {
  public:
@@ -41,7 +41,7 @@ class Deadline {
   /// What is left, never negative.
   nanoseconds remaining() noexcept {
     if (is_never()) return (nanoseconds::max)();
-    const auto end = at();  // before our own look at the clock: it may be the first question
+    const auto end = at();  // first: it may have to start the clock
     const auto left = end - Clock::now();
     return left > nanoseconds::zero() ? left : nanoseconds::zero();
   }

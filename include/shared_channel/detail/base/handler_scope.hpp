@@ -1,5 +1,5 @@
-// Which handlers run on the calling thread. Both ends ask: the server for a handler's duty to answer, the client to
-// refuse a call that might wait for itself.
+// The handlers that run on the calling thread. The server asks whether one of them still has to answer, the client
+// whether a call would wait for itself.
 #pragma once
 
 #include <cstdint>
