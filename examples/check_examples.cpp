@@ -16,6 +16,7 @@
 #include "wc.hpp"
 
 using namespace std::chrono_literals;
+using support::channel;
 using support::example;
 using support::Process;
 using support::text_of;
@@ -49,8 +50,6 @@ Run run(const std::string& program, const std::vector<std::string>& arguments, c
   const int code = process.wait();
   return {code, text_of("output")};
 }
-
-std::string channel(const char* stem) { return std::string(stem) + '.' + std::to_string(support::this_process()); }
 
 void check_hello(const std::vector<std::string>& other_client) {
   Process server(example("hello"), {"serve"});

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -28,6 +29,12 @@ inline void write_file(const std::filesystem::path& path, const std::string& con
   std::ofstream file(path, std::ios::binary);
   file << contents;
   if (!file.flush()) throw std::runtime_error("cannot write " + path.string());
+}
+
+/// A channel's name that no other run has; tests/run adds a mark by which it finds what was left behind.
+inline std::string channel(const char* stem) {
+  const char* const run = std::getenv("SHARED_CHANNEL_TEST_RUN");
+  return std::string(stem) + '.' + (run != nullptr ? run : "") + std::to_string(this_process());
 }
 
 /// A program of the examples.
