@@ -14,6 +14,7 @@
 #include "support/messages.hpp"
 #include "support/names.hpp"
 #include "support/process.hpp"
+#include "support/time.hpp"
 
 namespace replaced_faults {
 
