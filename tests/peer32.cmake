@@ -1,7 +1,8 @@
-# A 32-bit peer beside the 64-bit tests, where the compiler can make one; without it tests tagged [peer32] are left out.
+# A 32-bit peer beside the 64-bit tests, where the compiler can make one; without it SHARED_CHANNEL_TEST_SPEC leaves out the
+# tests tagged [peer32].
 include(CheckCXXSourceCompiles)
 
-set(specification "~[peer32]")
+set(SHARED_CHANNEL_TEST_SPEC "~[peer32]")
 if(UNIX AND CMAKE_SIZEOF_VOID_P EQUAL 8 AND NOT SHARED_CHANNEL_SANITIZE)
   set(CMAKE_REQUIRED_FLAGS -m32)
   check_cxx_source_compiles("#include <string>\nint main() { return sizeof(void*) == 4 ? 0 : 1; }" SHARED_CHANNEL_M32_WORKS)
@@ -9,7 +10,7 @@ if(UNIX AND CMAKE_SIZEOF_VOID_P EQUAL 8 AND NOT SHARED_CHANNEL_SANITIZE)
 endif()
 
 if(SHARED_CHANNEL_M32_WORKS)
-  set(specification "")
+  set(SHARED_CHANNEL_TEST_SPEC "")
   add_executable(shared_channel_peer32 ${peer_sources} support/process_linux.cpp)
   compile_together(shared_channel_peer32)
   set_source_files_properties(support/process_linux.cpp PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
