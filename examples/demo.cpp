@@ -108,7 +108,7 @@ class Server {
 struct Outcome {
   unsigned long long calls = 0;
   unsigned long long sent_again = 0;
-  unsigned long long perhaps_twice = 0;
+  unsigned long long possibly_twice = 0;
   double seconds = 0;
   bool correct = false;
 };
@@ -131,8 +131,8 @@ class Client {
     outcome.seconds = seconds_;
     const int code = process_.wait();
     const std::string errors = support::text_of(errors_);
-    const bool has_stats = std::sscanf(errors.c_str(), "stats calls=%llu sent_again=%llu perhaps_counted_twice=%llu",
-                                       &outcome.calls, &outcome.sent_again, &outcome.perhaps_twice) == 3;
+    const bool has_stats = std::sscanf(errors.c_str(), "stats calls=%llu sent_again=%llu possibly_processed_twice=%llu",
+                                       &outcome.calls, &outcome.sent_again, &outcome.possibly_twice) == 3;
     outcome.correct = code == 0 && has_stats && support::contents_of(output_) == expected;
     if (code != 0 || !has_stats) std::printf("wc_client ended with %d and said: %s\n", code, errors.c_str());
     return outcome;
@@ -181,8 +181,10 @@ std::vector<Outcome> run_round(Server& server, const std::string& channel, const
 
 int run(const fs::path& repository) {
   const auto start = Clock::now();
+  std::puts("a large file is made first");
+  std::fflush(stdout);
   const support::Scratch scratch;
-  const std::string channel = "wc_demo." + std::to_string(support::this_process());
+  const std::string channel = support::channel("wc_demo");
 
   make_large_file("large.txt");
   std::vector<std::string> files = copy_sources(repository);
@@ -198,7 +200,7 @@ int run(const fs::path& repository) {
   if (files.size() < all)
     std::printf("           (%zu left out: releases of wc count their words differently)\n", all - files.size());
   std::printf("  compare  with %s\n\n", reference.name().c_str());
-  std::printf("  client     calls  sent again  perhaps counted twice  seconds  output\n");
+  std::printf("  client     calls  sent again  possibly processed twice  seconds  output\n");
   std::fflush(stdout);
 
   Server server(channel);
@@ -208,8 +210,8 @@ int run(const fs::path& repository) {
     files.insert(files.end(), std::size_t{1} << (round - 1), "large.txt");
     const std::string expected = reference.count(files);
     for (const Outcome& outcome : run_round(server, channel, files, expected)) {
-      std::printf("  %6d  %8llu  %10llu  %21llu  %7.2f  %s\n", ++clients, outcome.calls, outcome.sent_again,
-                  outcome.perhaps_twice, outcome.seconds, outcome.correct ? "as expected" : "WRONG");
+      std::printf("  %6d  %8llu  %10llu  %24llu  %7.2f  %s\n", ++clients, outcome.calls, outcome.sent_again,
+                  outcome.possibly_twice, outcome.seconds, outcome.correct ? "as expected" : "WRONG");
       sum.calls += outcome.calls;
       sum.sent_again += outcome.sent_again;
       wrong += !outcome.correct;

@@ -2,7 +2,7 @@
 // again meanwhile.
 // usage: wc_client [--channel NAME] [--stats] [FILE...]
 //   "-", or no FILE: the standard input
-//   --stats: at the end a line on the standard error: stats calls=N sent_again=N perhaps_counted_twice=N
+//   --stats: at the end a line on the standard error: stats calls=N sent_again=N possibly_processed_twice=N
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -47,7 +47,7 @@ struct Totals {
 struct Stats {
   std::uint64_t calls = 0;
   std::uint64_t sent = 0;
-  std::uint64_t perhaps_counted_twice = 0;
+  std::uint64_t possibly_processed_twice = 0;
 };
 
 /// A file, or the standard input.
@@ -125,7 +125,7 @@ class Counter {
       const Error& error = called.error();
       const bool server_went = error.code() == Errc::server_died || error.code() == Errc::server_stopped;
       if (!server_went || error.safe_to_retry()) throw ChannelException(error);
-      ++stats_.perhaps_counted_twice;
+      ++stats_.possibly_processed_twice;
     }
   }
 
@@ -214,8 +214,8 @@ int main(int argc, char** argv) {
     if (wants_stats) {
       const auto number = [](std::uint64_t value) { return static_cast<unsigned long long>(value); };
       const Stats& stats = counter.stats();
-      std::fprintf(stderr, "stats calls=%llu sent_again=%llu perhaps_counted_twice=%llu\n", number(stats.calls),
-                   number(stats.sent - stats.calls), number(stats.perhaps_counted_twice));
+      std::fprintf(stderr, "stats calls=%llu sent_again=%llu possibly_processed_twice=%llu\n", number(stats.calls),
+                   number(stats.sent - stats.calls), number(stats.possibly_processed_twice));
     }
     return all_read ? 0 : 1;
   } catch (const ChannelException& exception) {
