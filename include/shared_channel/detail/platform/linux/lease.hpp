@@ -29,15 +29,18 @@ class ClientLease {
     return ClientLease(segment.descriptor());
   }
 
-  /// Whether client `number`, another than the caller, is still there.
+  /// Whether client `number`, another than the caller, is still there. Unsure counts as held: the living are not
+  /// robbed. A file that has come under our descriptor's number knows of no lease: the program that closed our
+  /// descriptor finds nobody dead.
   [[nodiscard]] bool is_held(std::uint32_t number) const noexcept {
-    return number <= last && linux_shm::is_locked(segment_, number);
+    return number <= last && (linux_shm::is_locked(segment_, number) || !file_.is_still(segment_));
   }
 
  private:
-  explicit ClientLease(int segment) : segment_(segment) {}
+  explicit ClientLease(int segment) : segment_(segment), file_(FileIdentity::of(segment)) {}
 
-  int segment_;  // the mapping's, which holds the lock and releases it when it closes
+  int segment_;  // the mapping's, which holds the lock and releases it when it goes
+  FileIdentity file_;
 };
 
 }  // namespace shared_channel::detail::platform

@@ -17,6 +17,7 @@
 
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/test_point.hpp>
+#include <shared_channel/detail/platform/linux/fork_guard.hpp>
 #include <shared_channel/detail/platform/linux/process.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
 

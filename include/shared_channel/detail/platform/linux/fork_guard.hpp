@@ -1,0 +1,177 @@
+// What a process must keep for itself: descriptors and mappings that no fork()ed child may have, and that are ours only
+// as long as nobody else closes them.
+#pragma once
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <utility>
+
+#include <shared_channel/detail/base/forward_list.hpp>
+
+namespace shared_channel::detail::platform {
+
+/// Which file a descriptor stood for when it was opened. A program may close descriptors that are not its own, and open
+/// others under their numbers.
+class FileIdentity {
+ public:
+  FileIdentity() = default;
+  /// Keeps errno.
+  static FileIdentity of(int descriptor) noexcept {
+    const int error = errno;
+    FileIdentity identity;
+    struct stat status {};
+    if (descriptor >= 0 && ::fstat(descriptor, &status) == 0) {
+      identity.device_ = status.st_dev;
+      identity.file_ = status.st_ino;
+      identity.is_known_ = true;
+    }
+    errno = error;
+    return identity;
+  }
+
+  /// Where the system does not tell, nothing is known, and nothing is the same.
+  [[nodiscard]] bool is_known() const noexcept { return is_known_; }
+  [[nodiscard]] bool is_still(int descriptor) const noexcept {
+    const FileIdentity now = of(descriptor);
+    return is_known_ && now.is_known_ && now.device_ == device_ && now.file_ == file_;
+  }
+
+ private:
+  dev_t device_ = 0;
+  ino_t file_ = 0;
+  bool is_known_ = false;
+};
+
+/// What a fork()ed child must not keep: descriptors whose locks stand for the parent's life, and the mappings that hold
+/// on to the same open file descriptions. An inherited lock would outlive the parent and make it look alive. In place
+/// of a mapping the child gets zeros of its own: whatever it still does there, in a handler that forked say, harms
+/// nobody.
+class ForkGuard {
+ public:
+  static ForkGuard& instance() {
+    static ForkGuard& guard = *new ForkGuard;  // never destroyed: static channels may outlive every static
+    return guard;
+  }
+
+  /// A descriptor or a mapping that no child may keep.
+  struct Held {
+    int descriptor = -1;
+    FileIdentity file;
+    void* data = MAP_FAILED;
+    std::size_t size = 0;
+    bool is_inherited = false;  // its place taken already
+
+    /// Not if the program has closed it, or has another file under its number.
+    [[nodiscard]] bool is_ours() const noexcept {
+      return descriptor >= 0 && (!file.is_known() || file.is_still(descriptor));
+    }
+  };
+
+  /// What `take` puts into a Held, until it is released. No fork() comes between the taking and our knowing of it.
+  template <class Take>
+  const Held& hold(Take&& take) {
+    const std::lock_guard lock(mutex_);
+    Held& held = held_.emplace();
+    take(held);
+    if (held.descriptor >= 0) {
+      held.descriptor = above_standard(held.descriptor);
+      held.file = FileIdentity::of(held.descriptor);
+    }
+    return held;
+  }
+
+  /// Keeps errno: of an open that failed it is asked for after its Held may have gone.
+  void release(const Held& held) noexcept {
+    const int error = errno;
+    const std::lock_guard lock(mutex_);
+    if (held.is_ours()) ::close(held.descriptor);
+    if (held.data != MAP_FAILED) ::munmap(held.data, held.size);
+    held_.erase(held);
+    errno = error;
+  }
+
+  /// Counts the forks between the first process and this one.
+  [[nodiscard]] static std::uint32_t epoch() noexcept { return epoch_.load(std::memory_order_relaxed); }
+
+ private:
+  /// A program that was started without its standard descriptors takes the lowest numbers for its own output.
+  static int above_standard(int descriptor) noexcept {
+    constexpr int first = 3;
+    if (descriptor >= first) return descriptor;
+    const int higher = ::fcntl(descriptor, F_DUPFD_CLOEXEC, first);
+    const int error = errno;
+    ::close(descriptor);
+    errno = error;
+    return higher;
+  }
+
+  ForkGuard() {
+    ::pthread_atfork([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); },
+                     [] { instance().in_child(); });
+  }
+  ~ForkGuard() = default;
+
+  /// Allocates and frees nothing: a thread that did so in the parent at that moment does not exist here.
+  void in_child() noexcept {
+    for (Held& held : held_) {
+      if (held.is_ours()) ::close(held.descriptor);
+      held.descriptor = -1;
+      if (held.data == MAP_FAILED || std::exchange(held.is_inherited, true)) continue;
+      ::mmap(held.data, held.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1,
+             0);
+    }
+    epoch_.fetch_add(1, std::memory_order_relaxed);
+    mutex_.unlock();
+  }
+
+  std::mutex mutex_;
+  ForwardList<Held> held_;
+  static inline std::atomic<std::uint32_t> epoch_{0};  // static, since every call asks for it
+};
+
+/// Remembers the process that it was made in.
+class ForkMark {
+ public:
+  [[nodiscard]] bool in_child() const noexcept { return ForkGuard::epoch() != epoch_; }
+
+ private:
+  std::uint32_t epoch_ = ForkGuard::instance().epoch();  // the instance, so that it counts from here on
+};
+
+/// A descriptor that the ForkGuard closes in children. -1: none.
+class Descriptor {
+ public:
+  Descriptor() = default;
+  /// `open` answers with one, or with -1 and errno.
+  template <std::invocable Open>
+  explicit Descriptor(Open&& open)
+      : held_(&ForkGuard::instance().hold([&](ForkGuard::Held& held) { held.descriptor = open(); })) {}
+  Descriptor(Descriptor&& other) noexcept : held_(std::exchange(other.held_, nullptr)) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(held_, other.held_);
+    return *this;
+  }
+  ~Descriptor() {
+    if (held_ != nullptr) ForkGuard::instance().release(*held_);
+  }
+
+  [[nodiscard]] int get() const noexcept { return held_ != nullptr ? held_->descriptor : -1; }
+  /// Whether it is still the file that was opened.
+  [[nodiscard]] bool is_ours() const noexcept { return held_ != nullptr && held_->is_ours(); }
+  explicit operator bool() const noexcept { return get() >= 0; }
+
+ private:
+  const ForkGuard::Held* held_ = nullptr;
+};
+
+}  // namespace shared_channel::detail::platform
