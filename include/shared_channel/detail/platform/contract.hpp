@@ -1,43 +1,61 @@
-// The seam: all that SharedChannel asks of an operating system, and the only place that asks which one
-// it is. Both systems fill it with the same names, in the same five files:
+// The seam: all that SharedChannel asks of an operating system. platform.hpp is the only place that asks which one it
+// is. Both systems fill the seam with the same names:
 //
 //   platform/<system>/memory.hpp    Mapping, ServerLease: named shared memory, and who serves a name
 //   platform/<system>/lease.hpp     ClientLease: is a client's process still there?
 //   platform/<system>/beacon.hpp    Beacon, Watch: is the server still there?
 //   platform/<system>/signal.hpp    Signal, ClientMutex: sleeping and waking between processes
 //   platform/<system>/wait_set.hpp  WaitSet, Notifier: sleeping on many signals; telling a loop that is not ours
+//   platform/<system>/process.hpp   process_id, process_birth, clock_id, random_number, usable_cores, rest
 //
-// The contract, in words. "Gone" always means: the kernel says that the process has ended. Slowness, a
-// debugger or SIGSTOP never make a process gone.
+// ForkMark and user_of stand where a system has what they are made of (linux/fork_guard.hpp and process.hpp,
+// win32/process.hpp and object.hpp); linux/futex.hpp and win32/object.hpp are what the files above are built on.
 //
-//   Mapping      Named shared memory of a fixed size, zero-filled when new. create() fails if the object
-//                exists; open() answers no_server if it does not. remove() ends the name where names
-//                outlive their users; who has mapped the object keeps it.
-//   ServerLease  One holder per channel name, on the whole machine (or session), until it is destroyed or
-//                its process is gone. acquire() answers name_in_use while another holds it. Holds the Rendezvous
-//                record, which a successor finds as it was left if anybody still has it open.
-//                current_generation() is the client's view: the record's generation, or no_server.
-//   ClientLease  A number, held until destruction or until the *whole* process is gone: once is_held() says
-//                false, no instruction of the holder can still run. take() answers busy if the number is held.
-//                A holder asks is_held() only about others.
-//   Beacon       Lit by the server for one generation; goes out by itself when its process is gone.
-//   Watch        A client's view of the beacon: look() tells alive, stopped (in good order) or died.
-//   Signal       Wakes a thread that sleeps on a word in shared memory. wait(seen, …) sleeps while the word is `seen`
-//                and may return early for no reason; a ring() after the word changed is never lost.
-//                With a Watch it also returns, with Wake::server_gone, when the server ends or dies.
-//   ClientMutex     Mutual exclusion of the callers that wait for a slot. Taken from a holder that is gone it answers
-//                `abandoned`: held, but what it protects may be half-done.
-//   WaitSet      Sleeps on up to `capacity` Signals of one server at once, as Signal::wait does on one, and on a word
-//   of its own
-//                that changes before each ring(). A ring() ends the wait under way, or else the next one with an older
-//                ticket. wait() belongs to one thread; ring() to all.
-//   Notifier     A kernel object that a user's own loop can wait for. Not set when made; notify() sets it for good.
-//   False if the
-//                system had none to give.
-//   ForkMark     Tells whether the process is a fork()ed child of the one that made the mark.
+// The contract, in words. "Gone" always means: the kernel says that the process has ended. Slowness, a debugger or
+// SIGSTOP never make a process gone.
 //
-// Every function that can fail returns a Result whose Error names the channel and keeps the native code.
+//   Mapping       Named shared memory of a fixed size, zero-filled when new. create() fails if the object exists;
+//                 open() answers no_server if it does not. remove() ends the name where names outlive their users; a
+//                 process that has mapped the object keeps it.
+//   ServerLease   One holder per channel name, on the whole machine (or session), until it is destroyed or its process
+//                 is gone. acquire() answers name_in_use while another holds it. Holds the Rendezvous record, which a
+//                 successor finds as it was left if anybody still has it open. current_generation() is the client's
+//                 view: the record's generation, or no_server.
+//   ClientLease   A number, held until destruction or until the *whole* process is gone: once is_held() says false, no
+//                 instruction of the holder can still run. take() answers busy if the number is held. A holder asks
+//                 is_held() only about others. Unsure counts as held.
+//   Beacon        Lit by the server for one generation; goes out by itself when its process is gone.
+//   Watch         A client's view of the beacon: look() tells alive, stopped (gracefully) or died.
+//   Signal        Wakes a thread that sleeps on a word in shared memory. wait(seen, …) sleeps while the word is `seen`
+//                 and may return early for no reason; a ring() after the word changed is never lost. With a Watch it
+//                 also returns, with Wake::server_gone, when the server ends or dies.
+//   ClientMutex   What callers beyond the slots queue on. Taken from a holder that is gone it answers `abandoned`:
+//                 held, but what it protects may be half-done.
+//   WaitSet       Sleeps on up to `capacity` Signals of one server at once, as Signal::wait does on one, and on a word
+//                 of its own that changes before each ring(). A ring() ends the wait under way, or else the next one
+//                 with an older ticket. wait() belongs to one thread; ring() to all.
+//   Notifier      A kernel object that a user's own loop can wait for. Not set when made; notify() sets it for good.
+//                 False if the system had none to give.
+//   ForkMark      Tells whether the process is a fork()ed child of the one that made the mark.
+//
+//   process_id, process_birth   Name a process for messages, and for systems that watch the process itself.
+//   clock_id       Which steady clock the process reads: two processes may compare times only if it is the same.
+//   random_number  Unlikely to repeat on this machine, whatever the system refuses.
+//   usable_cores   Cores that the caller may run on.
+//   rest           Passes some time without a reason to be woken; may be short, and does not fail.
+//   user_of        The user that a process runs as, in the system's own words; empty if it does not tell.
+//
+// Every wait ends at its deadline, also where the system refuses the call that it is made of, and also while a peer
+// changes the words all the time. No wait can be cancelled (pthread_cancel). Every function that can fail returns a
+// Result whose Error names the channel and keeps the native code.
 #pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include <shared_channel/detail/base/name.hpp>
+#include <shared_channel/detail/protocol/layout.hpp>
 
 namespace shared_channel::detail::platform {
 
@@ -49,5 +67,52 @@ enum class Wake { signalled, timed_out, server_gone };
 
 /// How an attempt to take the ClientMutex ended.
 enum class Lock { locked, abandoned, timed_out, server_gone };
+
+/// One of the signals that a WaitSet sleeps on, and what the caller has seen in its word.
+template <class Signal>
+struct WaitEntry {
+  Signal* signal;
+  std::uint32_t seen;
+};
+
+/// Not a std::span: its iterators cost every file that includes this more than all the rest of it.
+template <class Signal>
+struct WaitEntries {
+  const WaitEntry<Signal>* first = nullptr;
+  std::size_t count = 0;
+  [[nodiscard]] const WaitEntry<Signal>* begin() const noexcept { return first; }
+  [[nodiscard]] const WaitEntry<Signal>* end() const noexcept { return first + count; }
+};
+
+// What both systems say in the same words.
+
+inline Error just_gone(const Names& names) { return names.error(Errc::no_server, "the server has just gone"); }
+
+inline Error not_running(const Names& names) {
+  return names.error(Errc::no_server, "no server is running; start it, or set ClientOptions::wait_for_server");
+}
+
+inline Error already_running(const Names& names) {
+  return names.error(Errc::name_in_use,
+                     "a server is already running under this name; stop it first or choose another name");
+}
+
+inline Error other_version(const Names& names, std::uint32_t version) {
+  return names.error(Errc::layout_mismatch, "the server speaks protocol version " + std::to_string(version) +
+                                                ", this program " + std::to_string(abi_version));
+}
+
+inline Error too_large(const Names& names, std::uint64_t bytes) {
+  return names.error(Errc::out_of_memory, "the slots need " + std::to_string(bytes) +
+                                              " bytes, more than this process can address; use fewer slots");
+}
+
+/// The generation that a rendezvous record names, as a client reads it.
+inline Result<std::uint64_t> generation_of(const Names& names, std::uint64_t magic, std::uint32_t version,
+                                           std::uint64_t generation) {
+  if (magic != rendezvous_magic || generation == 0) return not_running(names);
+  if (version != abi_version) return other_version(names, version);
+  return generation;
+}
 
 }  // namespace shared_channel::detail::platform

@@ -4,24 +4,33 @@
 // However the process ends (kill, exit, exec, abort), the kernel walks that list before it tears
 // the address space down, sets FUTEX_OWNER_DIED in the word and wakes one sleeper, which wakes the rest.
 // A forked child does not inherit it, a zombie does not keep it. Only our own thread's list is
-// replaced: the user's threads keep the one that libc needs for its robust mutexes.
+// replaced: the user's threads keep the one that libc needs for its robust mutexes. The list itself lies in a shared
+// page: private memory may be gone before the kernel walks it, taken by the out-of-memory killer's reaper or by
+// process_mrelease(2), and then nobody would mark the word.
 // (Source: futex(2), get_robust_list(2), and Documentation/locking/robust-futex-ABI.rst.)
 #pragma once
 
 #include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
 #include <climits>
+#include <cstddef>
 #include <cstdint>
+#include <new>
+#include <string>
 
 #include <shared_channel/detail/base/unique_ptr.hpp>
+#include <shared_channel/detail/platform/contract.hpp>
 #include <shared_channel/detail/platform/linux/memory.hpp>
-#include <shared_channel/detail/platform/linux/signal.hpp>
+#include <shared_channel/detail/platform/linux/fork_guard.hpp>
+#include <shared_channel/detail/platform/linux/futex.hpp>
+#include <shared_channel/detail/platform/linux/process.hpp>
 
 namespace shared_channel::detail::platform {
 
@@ -31,7 +40,10 @@ class Beacon {
   static Result<UniquePtr<Beacon>> light(const Names& names, std::uint64_t, Header& header, const Access&) {
     UniquePtr<Beacon> beacon(new Beacon(header.alive));
     if (const int error = beacon->start(); error != 0) {
-      return names.error(Errc::system_error, "the thread that marks the server as alive could not start", error);
+      return names.error(
+          error == ENOMEM ? Errc::out_of_memory : Errc::system_error,
+          std::string("the thread that marks the server as alive could not start: ") + beacon->call_ + " failed",
+          error);
     }
     return beacon;
   }
@@ -39,10 +51,13 @@ class Beacon {
   Beacon(const Beacon&) = delete;
   Beacon& operator=(const Beacon&) = delete;
   ~Beacon() {
-    if (!running_) return;
-    command_.store(leave, std::memory_order_release);
-    linux_futex::wake(command_, 1);
-    ::pthread_join(thread_, nullptr);
+    if (running_) {
+      command_.store(leave, std::memory_order_release);
+      linux_futex::wake(command_, 1);
+      const NoCancellation whole;
+      ::pthread_join(thread_, nullptr);
+    }
+    ForkGuard::instance().release(page_);
   }
 
  private:
@@ -51,9 +66,24 @@ class Beacon {
   static constexpr std::uint32_t leave = 2;
   static constexpr std::uint32_t failed = 3;
 
-  explicit Beacon(Word& alive) : alive_(alive) {}
+  /// What the kernel walks when the thread ends, in memory that nothing takes from it before.
+  struct RobustList {
+    robust_list node;
+    robust_list_head head;
+  };
 
-  int start() noexcept {
+  explicit Beacon(Word& alive)
+      : alive_(alive), page_(ForkGuard::instance().hold([](ForkGuard::Held& page) {
+          page.size = sizeof(RobustList);
+          page.data = ::mmap(nullptr, page.size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        })) {}
+
+  int start() {
+    if (page_.data == MAP_FAILED) {
+      call_ = "mmap";
+      return errno;
+    }
+    list_ = ::new (page_.data) RobustList{};
     // The user's signal handlers must not run on a thread that they cannot know of.
     sigset_t all, before;
     ::sigfillset(&all);
@@ -81,18 +111,19 @@ class Beacon {
   void keep() noexcept {
     robust_list_head* previous = nullptr;
     std::size_t previous_size = 0;
-    ::syscall(SYS_get_robust_list, 0, &previous, &previous_size);
+    if (::syscall(SYS_get_robust_list, 0, &previous, &previous_size) != 0) return fail("get_robust_list", errno);
 
-    robust_list node{};
-    robust_list_head head{};
+    robust_list& node = list_->node;
+    robust_list_head& head = list_->head;
     head.list.next = &node;
     node.next = &head.list;
     head.futex_offset = static_cast<long>(reinterpret_cast<char*>(&alive_) - reinterpret_cast<char*>(&node));
-    if (::syscall(SYS_set_robust_list, &head, sizeof head) != 0) {
-      failure_ = errno;
-      tell(failed);
-      return;
-    }
+    if (::syscall(SYS_set_robust_list, &head, sizeof head) != 0) return fail("set_robust_list", errno);
+    // An emulator may say yes and do nothing. No client would ever learn of this process's death.
+    robust_list_head* kept = nullptr;
+    std::size_t kept_size = 0;
+    if (::syscall(SYS_get_robust_list, 0, &kept, &kept_size) != 0 || kept != &head)
+      return fail("set_robust_list had no effect;", ENOSYS);
     SHARED_CHANNEL_TEST_POINT(server_beacon_listed);
     // The list first, the word second: a death in between finds a word that is not ours and leaves it.
     std::atomic_signal_fence(std::memory_order_seq_cst);
@@ -110,16 +141,58 @@ class Beacon {
     ::syscall(SYS_set_robust_list, previous, previous_size);
   }
 
+  void fail(const char* call, int error) noexcept {
+    call_ = call;
+    failure_ = error;
+    tell(failed);
+  }
+
   void tell(std::uint32_t status) noexcept {
     command_.store(status, std::memory_order_release);
     linux_futex::wake(command_, 1);
   }
 
   Word& alive_;
+  const ForkGuard::Held& page_;
+  RobustList* list_ = nullptr;
   Word command_{starting};
   pthread_t thread_{};
+  const char* call_ = "pthread_create";  // that failed, if one did
   int failure_ = 0;
   bool running_ = false;
+};
+
+/// A client's view of the server's beacon; the word holds what the keeper thread wrote there.
+class Watch {
+ public:
+  static Result<Watch> open(const Names& names, std::uint64_t, Header& header) {
+    const std::uint32_t lit = header.alive.load(std::memory_order_acquire);
+    if ((lit & FUTEX_TID_MASK) == 0 || (lit & FUTEX_OWNER_DIED) != 0 || (lit & FUTEX_WAITERS) == 0) {
+      return just_gone(names);
+    }
+    return Watch(header.alive, lit);
+  }
+
+  [[nodiscard]] Peer look() const noexcept {
+    const std::uint32_t now = alive_->load(std::memory_order_acquire);
+    return now == lit_ ? Peer::alive : now == 0 ? Peer::stopped : Peer::died;
+  }
+
+  /// The word as a wait watches it.
+  [[nodiscard]] linux_futex::Watched watched() const noexcept { return {alive_, lit_}; }
+
+  /// What a wait that watched it ended with. The kernel wakes one of the sleepers on the beacon: it wakes the others.
+  [[nodiscard]] Wake outcome(Wake outcome) const noexcept {
+    if (look() == Peer::alive) return outcome;
+    linux_futex::wake(*alive_, INT_MAX);
+    return Wake::server_gone;
+  }
+
+ private:
+  Watch(Word& alive, std::uint32_t lit) : alive_(&alive), lit_(lit) {}
+
+  Word* alive_;
+  std::uint32_t lit_;
 };
 
 inline bool ServerLease::is_served(const Names& names) {

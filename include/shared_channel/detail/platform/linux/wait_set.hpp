@@ -2,23 +2,23 @@
 //
 // One futex_waitv(2) over the waiter's own word, the server's beacon and the calls' reply words. Nothing is lost on the
 // way to sleep: for each word the kernel compares what it holds with what the caller saw, under the lock that a wake-up
-// of that word takes, before it sleeps on any of them. Whoever changed a word before that makes the call return at once
-// (EAGAIN); whoever changes it later finds the sleeper and wakes it. So doorbell.hpp's S4 holds for ring() (its ticket
-// is the word's value), and protocol.hpp's A2 for each reply. A wake-up of one word may swallow that of another:
-// whoever comes back from wait() looks at all of them again.
+// of that word takes, before it sleeps on any of them. A change before that makes the call return at once (EAGAIN); a
+// later one finds the sleeper and wakes it. So doorbell.hpp's S4 holds for ring() (its ticket is the word's value), and
+// slot_protocol.hpp's A2 for each reply. A wake-up of one word may swallow that of another: after a wait() all of them
+// are looked at again.
 #pragma once
 
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <array>
-#include <atomic>
 #include <cerrno>
-#include <climits>
 #include <cstddef>
 #include <cstdint>
 
 #include <shared_channel/detail/base/ref_ptr.hpp>
+#include <shared_channel/detail/platform/contract.hpp>
+#include <shared_channel/detail/platform/linux/fork_guard.hpp>
+#include <shared_channel/detail/platform/linux/futex.hpp>
 #include <shared_channel/detail/platform/linux/process.hpp>
 #include <shared_channel/detail/platform/linux/signal.hpp>
 
@@ -28,18 +28,10 @@ class WaitSet {
  public:
   /// Signals in one wait; the kernel takes 128 words.
   static constexpr std::size_t capacity = 60;
+  static_assert(capacity + 2 <= linux_futex::most_words);
 
-  struct Entry {
-    Signal* signal;
-    std::uint32_t seen;
-  };
-  /// Not a std::span: its iterators cost every file that includes this more than all the rest of it.
-  struct Entries {
-    const Entry* first = nullptr;
-    std::size_t count = 0;
-    [[nodiscard]] const Entry* begin() const noexcept { return first; }
-    [[nodiscard]] const Entry* end() const noexcept { return first + count; }
-  };
+  using Entry = WaitEntry<Signal>;
+  using Entries = WaitEntries<Signal>;
 
   /// `own` is the word that changes before each ring().
   explicit WaitSet(Word& own) noexcept : own_(own) {}
@@ -54,60 +46,17 @@ class WaitSet {
   /// Sleeps while the own word is `ticket` and all the others are as seen, until `deadline`, and as long as `server` is
   /// there.
   Wake wait(std::uint32_t ticket, Entries entries, Deadline& deadline, const Watch* server) noexcept {
-    static std::atomic<bool> has_waitv{true};
-    int outcome = 0;
-    if (server == nullptr && entries.count == 0) {
-      outcome = linux_futex::wait(own_, ticket, deadline);
-    } else {
-      bool in_slices = !has_waitv.load(std::memory_order_relaxed);
-      if (!in_slices) {
-        outcome = wait_for_any(ticket, entries, deadline, server);
-        in_slices = outcome == ENOSYS || outcome == EPERM || outcome == EINVAL;
-        if (in_slices) has_waitv.store(false, std::memory_order_relaxed);
-      }
-      if (in_slices) outcome = wait_in_slices(ticket, entries, deadline, server);
-    }
-    if (server != nullptr && server->look() != Peer::alive) {
-      // The kernel woke one of the sleepers on the beacon: it wakes the others.
-      linux_futex::wake(*server->alive_, INT_MAX);
-      return Wake::server_gone;
-    }
-    return outcome == ETIMEDOUT ? Wake::timed_out : Wake::signalled;
+    linux_futex::Watched words[capacity + 2];
+    std::size_t count = 0;
+    words[count++] = {&own_, ticket};
+    if (server != nullptr) words[count++] = server->watched();
+    for (const Entry& entry : entries) words[count++] = entry.signal->watched(entry.seen);
+    const Wake outcome = count == 1 ? linux_futex::wait(own_, ticket, deadline)
+                                    : linux_futex::wait_any(words, count, deadline, std::chrono::milliseconds(1));
+    return server != nullptr ? server->outcome(outcome) : outcome;
   }
 
  private:
-  static linux_futex::Waiter on(Word& word, std::uint32_t seen) noexcept {
-    return {seen, reinterpret_cast<std::uintptr_t>(linux_futex::address(word)), linux_futex::size_u32, 0};
-  }
-
-  int wait_for_any(std::uint32_t ticket, Entries entries, Deadline& deadline, const Watch* server) noexcept {
-    std::array<linux_futex::Waiter, capacity + 2> waiters;
-    unsigned count = 0;
-    waiters[count++] = on(own_, ticket);
-    if (server != nullptr) waiters[count++] = on(*server->alive_, server->lit_);
-    for (const Entry& entry : entries) waiters[count++] = on(*entry.signal->word_, entry.seen);
-    linux_futex::Time until{};
-    if (!deadline.is_never()) until = linux_futex::time_of(deadline.at());
-    linux_futex::Time* const timeout = deadline.is_never() ? nullptr : &until;
-    return ::syscall(linux_futex::waitv_call, waiters.data(), count, 0, timeout, CLOCK_MONOTONIC) >= 0 ? 0 : errno;
-  }
-
-  /// For kernels and sandboxes without futex_waitv: sleeps on the own word and looks at the others every millisecond.
-  int wait_in_slices(std::uint32_t ticket, Entries entries, Deadline& deadline, const Watch* server) noexcept {
-    const auto is_changed = [&] {
-      for (const Entry& entry : entries) {
-        if (entry.signal->word_->load(std::memory_order_seq_cst) != entry.seen) return true;
-      }
-      return server != nullptr && server->look() != Peer::alive;
-    };
-    while (!is_changed()) {
-      Deadline slice = deadline.within(std::chrono::milliseconds(1));
-      const int outcome = linux_futex::wait(own_, ticket, slice);
-      if (outcome != ETIMEDOUT || deadline.passed()) return outcome;
-    }
-    return 0;
-  }
-
   Word& own_;
 };
 
@@ -123,6 +72,8 @@ class Notifier : public RefCounted {
   [[nodiscard]] Native native() const noexcept { return event_.get(); }
 
   void notify() noexcept {
+    if (!event_.is_ours()) return;
+    const NoCancellation whole;
     const std::uint64_t once = 1;
     while (::write(event_.get(), &once, sizeof once) < 0 && errno == EINTR) {
     }
