@@ -7,7 +7,6 @@
 
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/base/ref_ptr.hpp>
-#include <shared_channel/detail/platform/platform.hpp>
 #include <shared_channel/detail/server/link.hpp>
 
 namespace shared_channel {
@@ -39,7 +38,7 @@ class CallContext {
     return !wanted;
   }
 
-  [[nodiscard]] Caller caller() const { return {process_, detail::platform::user_of(process_)}; }
+  [[nodiscard]] Caller caller() const { return {process_, link_->user_of(process_)}; }
 
   /// Which of the server's slots the call occupies: below ServerOptions::max_calls.
   [[nodiscard]] unsigned slot() const noexcept { return call_.index; }

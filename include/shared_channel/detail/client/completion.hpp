@@ -30,7 +30,7 @@ class Watcher {
   using Entries = typename WaitSet::Entries;
 
  public:
-  explicit Watcher(WaitPolicy policy) noexcept : spin_(policy) {}
+  explicit Watcher(WaitPolicy policy) noexcept : spin_(policy, Platform::usable_cores()) {}
 
   /// 0, or why there is no thread.
   int start() {

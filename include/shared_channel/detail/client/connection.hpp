@@ -94,7 +94,7 @@ class Connection {
         slot_freed_(std::move(slot_freed)),
         client_mutex_(std::move(client_mutex)),
         done_(UniquePtr<std::atomic<Signal*>[]>(slot_array.count())),
-        spin_(policy) {}
+        spin_(policy, Platform::usable_cores()) {}
 
   static Result<UniquePtr<Connection>> attach_to(std::uint64_t generation, const Names& names, const Shape& shape,
                                                  WaitPolicy policy) {

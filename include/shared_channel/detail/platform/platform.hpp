@@ -1,4 +1,4 @@
-// Selects the operating system: the only place that asks which one it is. contract.hpp says what each provides.
+// Selects the operating system. contract.hpp says what each one provides.
 #pragma once
 
 #if defined(_WIN32)
@@ -20,11 +20,13 @@
 #endif
 
 #include <cstdint>
+#include <string>
 
 namespace shared_channel::detail {
 
-/// The seam as one type, the Platform of the class templates above it. They are templates so that a program pays for
-/// what it uses of them: a compiler reads the bodies of the others, and that is all.
+/// The seam as one type, the Platform of the class templates above it, which reach the system through it alone. They
+/// are templates so that a program pays for what it uses of them, and so that a test can put a platform of its own
+/// below them.
 struct NativePlatform {
   using Mapping = platform::Mapping;
   using ServerLease = platform::ServerLease;
@@ -39,6 +41,9 @@ struct NativePlatform {
   static std::uint32_t process_id() noexcept { return platform::process_id(); }
   static std::uint64_t process_birth() noexcept { return platform::process_birth(); }
   static std::uint64_t random_number() noexcept { return platform::random_number(); }
+  static std::uint64_t clock_id() noexcept { return platform::clock_id(); }
+  static unsigned usable_cores() noexcept { return platform::usable_cores(); }
+  static std::string user_of(std::uint32_t process) { return platform::user_of(process); }
   static void rest(nanoseconds time) noexcept { platform::rest(time); }
 };
 

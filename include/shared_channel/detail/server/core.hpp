@@ -59,7 +59,7 @@ class ServerCore final : private AnswerSink {
     if (in_background_) join();
     // A serve() in another thread leaves by itself after stop() and joins its workers; its last call is answered first.
     while (serving_.load(std::memory_order_acquire)) Platform::rest(std::chrono::milliseconds(1));
-    link_->cut();
+    link_->cut([] { Platform::rest(std::chrono::milliseconds(1)); });
   }
 
   /// Serves on the calling thread and options.threads - 1 more until stop(), or until `token` is asked to stop.
@@ -132,14 +132,17 @@ class ServerCore final : private AnswerSink {
   }
 
   [[nodiscard]] const Names& names() const noexcept { return names_; }
-  [[nodiscard]] bool is_in_child() const noexcept { return mark_.in_child(); }
+  [[nodiscard]] bool is_in_child() const noexcept override { return mark_.in_child(); }
 
   /// Slots found in a state that no correct peer leaves, and reset.
   [[nodiscard]] std::uint64_t damaged_slots() const noexcept { return slots_side_.damaged(); }
 
  private:
   ServerCore(Names names, const ServerOptions& options, UniquePtr<Generation> generation)
-      : names_(std::move(names)), options_(options), generation_(std::move(generation)), spin_(options.wait) {}
+      : names_(std::move(names)),
+        options_(options),
+        generation_(std::move(generation)),
+        spin_(options.wait, Platform::usable_cores()) {}
 
   [[nodiscard]] Header& header() const noexcept { return generation_->header(); }
   [[nodiscard]] const SlotArray& slot_array() const noexcept { return generation_->slot_array(); }
@@ -322,7 +325,7 @@ class ServerCore final : private AnswerSink {
   ServerOptions options_;
   ForkMark mark_;
   UniquePtr<Generation> generation_;
-  RefPtr<ServerLink> link_{new ServerLink(*this)};
+  RefPtr<ServerLink> link_{new ServerLink(*this, Platform::user_of)};
   ServerSlots<Platform> slots_side_{*generation_};
   AdaptiveSpin spin_;
 

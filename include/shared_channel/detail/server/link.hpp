@@ -4,11 +4,11 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <utility>
 
 #include <shared_channel/detail/base/ref_ptr.hpp>
-#include <shared_channel/detail/platform/platform.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/slot_protocol.hpp>
 
@@ -38,6 +38,8 @@ class AnswerSink {
   virtual void drop(TakenCall call) noexcept = 0;
   /// Whether the caller still waits for the answer.
   [[nodiscard]] virtual bool is_wanted(TakenCall call) const noexcept = 0;
+  /// Whether this is a fork()ed child's copy of the server.
+  [[nodiscard]] virtual bool is_in_child() const noexcept = 0;
 
  protected:
   ~AnswerSink() = default;
@@ -47,24 +49,30 @@ class AnswerSink {
 /// reply.
 class ServerLink : public RefCounted {
  public:
-  explicit ServerLink(AnswerSink& server) noexcept : server_(&server) {}
+  using UserOf = std::string (*)(std::uint32_t process);
+
+  /// `ask` is the platform's: it answers also when the server has gone.
+  ServerLink(AnswerSink& server, UserOf ask) noexcept : user_of_(ask), server_(&server) {}
 
   /// Calls `use` with the server, which waits with its end until that returns. False: there is none any more, or it is
   /// the parent's, of which a fork()ed child has copies of responders.
   template <class Use>
   bool with_server(Use&& use) {
-    if (mark_.in_child()) return false;
     const Visit visit(visitors_);  // first, so that either cut() sees us or we see that it came
     AnswerSink* const server = server_.load(std::memory_order_seq_cst);
-    if (server == nullptr) return false;
+    if (server == nullptr || server->is_in_child()) return false;
     use(*server);
     return true;
   }
 
-  void cut() noexcept {
+  /// `rest` passes a little time while a visitor is there.
+  template <class Rest>
+  void cut(Rest&& rest) noexcept {
     server_.store(nullptr, std::memory_order_seq_cst);
-    while (visitors_.load(std::memory_order_seq_cst) != 0) platform::rest(std::chrono::milliseconds(1));
+    while (visitors_.load(std::memory_order_seq_cst) != 0) rest();
   }
+
+  [[nodiscard]] std::string user_of(std::uint32_t process) const { return user_of_(process); }
 
  private:
   class Visit {
@@ -80,7 +88,7 @@ class ServerLink : public RefCounted {
     std::atomic<std::uint32_t>& visitors_;
   };
 
-  platform::ForkMark mark_;
+  UserOf user_of_;
   std::atomic<std::uint32_t> visitors_{0};
   std::atomic<AnswerSink*> server_;
 };

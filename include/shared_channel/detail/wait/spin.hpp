@@ -12,7 +12,6 @@
 #include <thread>
 
 #include <shared_channel/detail/base/deadline.hpp>
-#include <shared_channel/detail/platform/platform.hpp>
 #include <shared_channel/options.hpp>
 
 namespace shared_channel::detail {
@@ -108,7 +107,8 @@ class FirstLook {
 /// one; a lost update only delays the lesson.
 class AdaptiveSpin {
  public:
-  explicit AdaptiveSpin(WaitPolicy policy) noexcept : policy_(policy), has_cores_(platform::usable_cores() > 1) {}
+  /// `cores`: how many the caller may run on.
+  AdaptiveSpin(WaitPolicy policy, unsigned cores) noexcept : policy_(policy), has_cores_(cores > 1) {}
 
   /// Whether the policy allows to sleep at all.
   [[nodiscard]] bool never_sleeps() const noexcept { return policy_.spin == (nanoseconds::max)(); }

@@ -92,6 +92,9 @@ inline std::uint64_t random_number() noexcept {
 
 inline std::uint64_t process_birth() noexcept { return win32::birth_of(::GetCurrentProcess()); }
 
+/// All processes read one clock.
+inline std::uint64_t clock_id() noexcept { return 0; }
+
 /// Cores that the process may run on. A process spread over several processor groups gets an empty mask
 /// (documented at GetProcessAffinityMask): it has more than one.
 inline unsigned usable_cores() noexcept {
