@@ -84,48 +84,53 @@ class SharedChannel<Request, Reply>::Client {
   /// `fill` runs again if the call moves on to a new server. `read` should trust the values no more than it trusts the
   /// server, and must not keep the reference. While they run they occupy a slot.
   template <class Fill, class Read>
-  Result<void> call_in_place(Fill&& fill, Read&& read, std::chrono::nanoseconds timeout = default_timeout) {
+  Result<void> call_in_place(Fill&& fill, Read&& read, std::chrono::nanoseconds timeout = default_timeout) requires(
+      !detail::BytesMessage<Request>) {
+    static_assert(detail::FixedMessage<Request> && detail::FixedMessage<Reply>,
+                  "SharedChannel: call_in_place is for messages of fixed size, and for Bytes");
+    static_assert(std::is_invocable_v<Fill&, Request&>, "SharedChannel: fill must be callable as fill(Request&)");
+    static_assert(std::is_invocable_v<Read&, const Reply&>,
+                  "SharedChannel: read must be callable as read(const Reply&)");
     if (!core_) return moved_from();
     detail::Deadline deadline(timeout);
     deadline.start();  // what `fill` takes counts
-    if constexpr (detail::BytesMessage<Request>) {
-      static_assert(std::is_invocable_r_v<std::size_t, Fill&, std::span<std::byte>>,
-                    "SharedChannel: fill must be callable as std::size_t fill(std::span<std::byte>)");
-      static_assert(std::is_invocable_v<Read&, std::span<const std::byte>>,
-                    "SharedChannel: read must be callable as read(std::span<const std::byte>)");
-      return core_->exchange(
-          deadline,
-          [&](const detail::Frame& frame) {
-            const std::size_t bytes = fill(detail::span_of(frame.fixed(), frame.capacity()));
-            if (bytes > frame.capacity()) return bytes;
-            frame.commit(bytes);
-            return detail::fits;
-          },
-          [&](const detail::Frame& frame) -> Result<void> {
-            const bool is_possible = detail::with_bytes(frame, false, [&](std::span<const std::byte> bytes) {
-              read(bytes);
-              return true;
-            });
-            if (!is_possible) return core_->undecodable();
-            return {};
+    return core_->exchange(
+        deadline,
+        [&](const detail::Frame& frame) {
+          fill(detail::fresh_object_at<Request>(frame.fixed()));
+          return detail::fits;
+        },
+        [&](const detail::Frame& frame) -> Result<void> {
+          read(detail::object_at<Reply>(static_cast<const std::byte*>(frame.fixed())));
+          return {};
+        });
+  }
+  template <class Fill, class Read>
+  Result<void> call_in_place(Fill&& fill, Read&& read, std::chrono::nanoseconds timeout = default_timeout) requires(
+      detail::BytesMessage<Request>) {
+    static_assert(std::is_invocable_r_v<std::size_t, Fill&, std::span<std::byte>>,
+                  "SharedChannel: fill must be callable as std::size_t fill(std::span<std::byte>)");
+    static_assert(std::is_invocable_v<Read&, std::span<const std::byte>>,
+                  "SharedChannel: read must be callable as read(std::span<const std::byte>)");
+    if (!core_) return moved_from();
+    detail::Deadline deadline(timeout);
+    deadline.start();  // what `fill` takes counts
+    return core_->exchange(
+        deadline,
+        [&](const detail::Frame& frame) {
+          const std::size_t bytes = fill(detail::span_of(frame.fixed(), frame.capacity()));
+          if (bytes > frame.capacity()) return bytes;
+          frame.commit(bytes);
+          return detail::fits;
+        },
+        [&](const detail::Frame& frame) -> Result<void> {
+          const bool is_possible = detail::with_bytes(frame, false, [&](std::span<const std::byte> bytes) {
+            read(bytes);
+            return true;
           });
-    } else {
-      static_assert(detail::FixedMessage<Request> && detail::FixedMessage<Reply>,
-                    "SharedChannel: call_in_place is for messages of fixed size, and for Bytes");
-      static_assert(std::is_invocable_v<Fill&, Request&>, "SharedChannel: fill must be callable as fill(Request&)");
-      static_assert(std::is_invocable_v<Read&, const Reply&>,
-                    "SharedChannel: read must be callable as read(const Reply&)");
-      return core_->exchange(
-          deadline,
-          [&](const detail::Frame& frame) {
-            fill(detail::fresh_object_at<Request>(frame.fixed()));
-            return detail::fits;
-          },
-          [&](const detail::Frame& frame) -> Result<void> {
-            read(detail::object_at<Reply>(static_cast<const std::byte*>(frame.fixed())));
-            return {};
-          });
-    }
+          if (!is_possible) return core_->undecodable();
+          return {};
+        });
   }
 
   /// Sends the request and returns; the answer is the PendingCall's to give, see there. A client may have as many calls
@@ -157,11 +162,8 @@ class SharedChannel<Request, Reply>::Client {
     auto then = detail::UniquePtr<Callback>(new Callback(std::forward<F>(done)));
     auto begun = begin(request, timeout);
     if (!begun) return std::move(begun).error();
-    AsyncCall& call = **begun;
-    call.continue_with(std::move(then));
-    if (core_->completer().add(*begun)) return {};
-    return core_->explain(
-        call.finish() ? detail::Failure{Errc::system_error, Execution::possible, 0, 0, 0} : call.failure(), call);
+    (*begun)->continue_with(std::move(then));
+    return core_->watch_or_explain(*begun);
   }
 
   /// Waits until a server is there and attaches to it. Errors: no_server at the deadline, or what attaching says.

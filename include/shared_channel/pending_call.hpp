@@ -1,73 +1,16 @@
 // The answer to a call that its caller did not wait for.
 #pragma once
 
-#include <concepts>
-#include <cstddef>
-#include <new>
-#include <optional>
 #include <utility>
 
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
+#include <shared_channel/detail/client/completion.hpp>
 #include <shared_channel/detail/client/core.hpp>
-#include <shared_channel/detail/message/message.hpp>
 #include <shared_channel/result.hpp>
 
 namespace shared_channel {
-
-namespace detail {
-
-/// The reply in a frame, as a value.
-template <class Reply, class Core>
-Result<Reply> read_reply(const Frame& frame, const Core& core) {
-  if constexpr (std::same_as<Reply, bool>) {
-    const std::byte byte = *frame.fixed();
-    if (!is_value<bool>(&byte)) return core.undecodable();
-    return Result<Reply>(FromBytes{&byte});
-  } else if constexpr (FixedMessage<Reply>) {
-    return Result<Reply>(FromBytes{frame.fixed()});
-  } else {
-    if (std::optional<Reply> reply = decode_message<Reply>(frame)) return *std::move(reply);
-    return core.undecodable();
-  }
-}
-
-/// Waits for the call's end and gives the slot back.
-template <class Reply, class Platform>
-Result<Reply> take_reply(AsyncCall<Platform>& call) {
-  const auto take = [&]() -> Result<Reply> {
-    if (call.finish()) return read_reply<Reply>(call.call().reply(), *call.core());
-    return call.core()->explain(call.failure(), call);
-  };
-  Result<Reply> result = take();
-  call.leave();
-  return result;
-}
-
-/// Calls the user's function. The slot is free by then: the function may need it.
-template <class Platform, class Reply, class F>
-class Callback final : public Continuation<Platform> {
- public:
-  explicit Callback(F&& done) : done_(std::move(done)) {}
-  explicit Callback(const F& done) : done_(done) {}
-  void run(AsyncCall<Platform>& call) noexcept override { done_(take_reply<Reply>(call)); }
-
- private:
-  F done_;
-};
-
-template <class Platform, class Handle>
-class Resumption final : public Continuation<Platform> {
- public:
-  explicit Resumption(Handle coroutine) noexcept : coroutine_(coroutine) {}
-  void run(AsyncCall<Platform>&) noexcept override { coroutine_.resume(); }
-
- private:
-  Handle coroutine_;
-};
-
-}  // namespace detail
 
 /// What Client::call_async() returns: the answer, or the Error, that the call will end in by its deadline. Move-only.
 /// One thread at a time may use it; it need not be the one that made the call. May outlive its client.

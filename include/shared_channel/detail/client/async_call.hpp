@@ -1,16 +1,15 @@
-// A call that is on its way while its caller does something else.
+// A call that is in flight while its caller does something else.
 //
-// It begins with its caller alone. Whoever then asks for the answer waits for it as a plain call does, on the asking
-// thread. Once something is to happen by itself when the call ends (a callback, a coroutine, a native handle), a
-// watcher gets it as well (completer.hpp), and from then on the watcher alone sleeps on the reply word: the server
-// wakes one sleeper per answer. The caller, if it waits nevertheless, waits for the watcher's word.
+// It begins with its caller alone, and a caller that asks for the reply waits for it as a plain call does, on the
+// asking thread. Once something is to happen by itself when the call ends (a callback, a coroutine, a native handle), a
+// watcher gets it as well (completion.hpp). From then on only the watcher sleeps on the reply word, because the server
+// wakes one sleeper per reply; a caller that waits nevertheless waits for the watcher's word.
 //
-// Either of them may end the call, under the mutex: in its answer, or by giving it up. The slot goes back when the
-// answer was read, but never while a watcher may sleep on its reply word: the next call of that slot could sleep there
-// too. So a call that its caller ended stays with the watcher until that comes round, called by its bell.
+// Either side may end the call, under the mutex: in its reply, or by giving it up. The slot must not be reused while a
+// watcher can still sleep on its reply word, so a call ended by its caller stays with the watcher until the watcher
+// next wakes, called by its bell.
 #pragma once
 
-#include <atomic>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -20,61 +19,17 @@
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/client/call.hpp>
 #include <shared_channel/detail/client/current_connection.hpp>
-#include <shared_channel/detail/protocol/doorbell.hpp>
 
 namespace shared_channel::detail {
 
 template <class Platform>
 class ClientCore;
 
-/// Calls a watcher away from its sleep. One sleeper, any number of ringers, one process; doorbell.hpp has the argument:
-/// R1 is `news_`, and S3 looks at it.
 template <class Platform>
-class WatcherBell {
-  using WaitSet = typename Platform::WaitSet;
-  using Entries = typename WaitSet::Entries;
-  using Watch = typename Platform::Watch;
-
- public:
-  [[nodiscard]] int failure() const noexcept { return set_.failure(); }
-
-  /// After whatever there is to find has been published.
-  void ring() noexcept {
-    news_.store(true, std::memory_order_seq_cst);  // R1
-    if (must_ring(bell_)) set_.ring();
-  }
-
-  [[nodiscard]] bool has_news() const noexcept { return news_.load(std::memory_order_seq_cst); }
-  /// Before looking for them.
-  void take_news() noexcept { news_.exchange(false, std::memory_order_seq_cst); }
-
-  /// Sleeps until a ring, or until what `look` says: it runs after the announcement, and answers with the entries to
-  /// sleep on, or nothing if there is no need to.
-  template <class Look>
-  platform::Wake sleep(Look&& look, Deadline& deadline, const Watch* server) {
-    const Sleeper sleeper(bell_, 1);                   // S1, S2
-    if (has_news()) return platform::Wake::signalled;  // S3
-    const std::optional<Entries> entries = look();
-    if (!entries) return platform::Wake::signalled;
-    return set_.wait(sleeper.ticket(), *entries, deadline, server);  // S4
-  }
-
- private:
-  DoorbellWords bell_{};
-  std::atomic<bool> news_{false};
-  WaitSet set_{bell_.sequence};
-};
+class WatcherBell;  // completion.hpp, like the next
 
 template <class Platform>
-class AsyncCall;
-
-/// What happens by itself when a call has ended. Runs on the watcher's thread, at most once.
-template <class Platform>
-class Continuation {
- public:
-  virtual ~Continuation() = default;
-  virtual void run(AsyncCall<Platform>& call) noexcept = 0;
-};
+class Continuation;
 
 template <class Platform>
 class AsyncCall : public RefCounted {
@@ -111,7 +66,9 @@ class AsyncCall : public RefCounted {
   bool wait(Deadline until) {
     if (ready()) return true;
     if (mine_to_wait()) {
-      call_.wait(until.at() < deadline_.at() ? until : deadline_);
+      Deadline& first = until.at() < deadline_.at() ? until : deadline_;
+      const auto waited = call_.wait(first, [] {});
+      if (!waited) end_sleepless(waited.error());
       return ready();
     }
     WatcherBell& ended = caller_bell();
@@ -130,19 +87,21 @@ class AsyncCall : public RefCounted {
     if (!mine_to_wait()) {
       wait(Deadline::never());
     } else if (!has_ended()) {
-      end(call_.await(deadline_));
+      const bool is_answered = call_.await(deadline_);
+      const std::lock_guard lock(mutex_);
+      if (end_ == End::none) end_by_caller(is_answered);
     }
     const std::lock_guard lock(mutex_);
-    return is_answered_;
+    return end_ == End::answered;
   }
 
-  /// Of a call that has ended.
+  /// Of a call that has ended otherwise.
   [[nodiscard]] const Failure& failure() const noexcept { return call_.failure(); }
 
   /// Whether the call ended because its client did.
   [[nodiscard]] bool is_orphan() noexcept {
     const std::lock_guard lock(mutex_);
-    return orphan_;
+    return end_ == End::orphaned;
   }
 
   /// Nobody wants the reply's bytes any more.
@@ -151,17 +110,17 @@ class AsyncCall : public RefCounted {
     if (bell_ == nullptr) call_.leave();
   }
 
-  /// The caller wants no answer: the request is withdrawn, or its reply discarded. What was to happen does not.
+  /// The caller wants no reply: the request is withdrawn, or its reply discarded. What was to happen does not.
   void cancel() noexcept {
     const UniquePtr<Continuation> unwanted = take_continuation();
     const std::lock_guard lock(mutex_);
-    if (!ended_) end_by_caller(call_.give_up(Errc::timed_out));
+    if (end_ == End::none) end_by_caller(call_.give_up(Errc::timed_out));
   }
 
   /// Ends a call that nobody watches with an error of this program's own.
   void fail(Errc reason, int native) noexcept {
     const std::lock_guard lock(mutex_);
-    if (!ended_) end_by_caller(call_.give_up(reason, native));
+    if (end_ == End::none) end_by_caller(call_.give_up(reason, native));
   }
 
   /// Has `notifier` notified at the end. True: a watcher is now needed.
@@ -169,7 +128,7 @@ class AsyncCall : public RefCounted {
     const std::lock_guard lock(mutex_);
     notifier_ = std::move(notifier);
     if (ended_by_now()) notifier_->notify();
-    return !ended_ && bell_ == nullptr;
+    return end_ == End::none && bell_ == nullptr;
   }
 
   /// Has `continuation` run by the watcher at the end. A watcher is now needed, even if the end has come.
@@ -178,7 +137,7 @@ class AsyncCall : public RefCounted {
     continuation_ = std::move(continuation);
   }
 
-  /// Who takes it runs it, or sees to it that nobody does.
+  /// The taker runs it, or drops it so that it never runs.
   UniquePtr<Continuation> take_continuation() noexcept {
     const std::lock_guard lock(mutex_);
     return std::move(continuation_);
@@ -200,15 +159,16 @@ class AsyncCall : public RefCounted {
   /// Whether the call has ended, in whatever way. If so the watcher lets it go and calls resume().
   bool end_if_due(Clock::time_point now, platform::Peer server) noexcept {
     const std::lock_guard lock(mutex_);
-    if (!ended_) decide(now, server);
-    if (ended_) bell_ = nullptr;
-    return ended_;
+    if (end_ == End::none) decide(now, server);
+    if (end_ == End::none) return false;
+    bell_ = nullptr;
+    return true;
   }
 
   /// Announces that the watcher sleeps. Nothing: it need not, the call has ended.
   std::optional<Entry> announce() noexcept {
     const std::lock_guard lock(mutex_);
-    if (ended_) return std::nullopt;
+    if (end_ != End::none) return std::nullopt;
     const State seen = call_.announce(announced_);
     announced_ = true;
     if (call_.is_concluded_by(seen)) return std::nullopt;
@@ -222,9 +182,9 @@ class AsyncCall : public RefCounted {
   void orphan() noexcept {
     const std::lock_guard lock(mutex_);
     bell_ = nullptr;
-    if (ended_) return;
+    if (end_ != End::none) return;
     end_locked(call_.give_up(Errc::timed_out));
-    orphan_ = !is_answered_ && failure().code == Errc::timed_out;
+    if (end_ == End::failed && failure().code == Errc::timed_out) end_ = End::orphaned;
   }
 
   void resume() noexcept {
@@ -233,10 +193,12 @@ class AsyncCall : public RefCounted {
   }
 
  private:
+  enum class End : unsigned char { none, answered, failed, orphaned };  // orphaned: its client ended first
+
   /// A caller that waits for the watcher's word looks for itself this often.
   static constexpr nanoseconds glance_interval = std::chrono::milliseconds(10);
 
-  /// Whether nobody but the calling thread can be asleep on the reply word.
+  /// True if only the calling thread may sleep on the reply word.
   [[nodiscard]] bool mine_to_wait() noexcept {
     const std::lock_guard lock(mutex_);
     return bell_ == nullptr || watcher_ == std::this_thread::get_id();
@@ -249,15 +211,21 @@ class AsyncCall : public RefCounted {
 
   [[nodiscard]] bool has_ended() noexcept {
     const std::lock_guard lock(mutex_);
-    return ended_;
+    return end_ != End::none;
+  }
+
+  /// Ends a call that the system does not let wait.
+  void end_sleepless(const Error& why) noexcept {
+    const std::lock_guard lock(mutex_);
+    if (end_ == End::none) end_by_caller(call_.give_up_sleepless(why));
   }
 
   /// For the caller; under the mutex, like all that follows.
   bool ended_by_now() noexcept {
-    if (!ended_ && decide(Clock::now(), call_.is_answered() ? platform::Peer::alive : call_.server()) &&
+    if (end_ == End::none && decide(Clock::now(), call_.is_answered() ? platform::Peer::alive : call_.server()) &&
         bell_ != nullptr)
       bell_->ring();
-    return ended_;
+    return end_ != End::none;
   }
 
   void end_by_caller(bool is_answered) noexcept {
@@ -273,21 +241,15 @@ class AsyncCall : public RefCounted {
     } else if (now >= deadline_.at()) {
       end_locked(call_.give_up(Errc::timed_out));
     }
-    return ended_;
+    return end_ != End::none;
   }
 
   void end_locked(bool is_answered) noexcept {
-    ended_ = true;
-    is_answered_ = is_answered;
+    end_ = is_answered ? End::answered : End::failed;
     if (!is_answered && (failure().code == Errc::server_died || failure().code == Errc::server_stopped)) pin_.retire();
     SHARED_CHANNEL_TEST_POINT(client_call_ended);
     if (caller_bell_) caller_bell_->ring();
     if (notifier_) notifier_->notify();
-  }
-
-  void end(bool is_answered) noexcept {
-    const std::lock_guard lock(mutex_);
-    if (!ended_) end_by_caller(is_answered);
   }
 
   const RefPtr<ClientCore> core_;  // first, so that it goes last
@@ -297,10 +259,8 @@ class AsyncCall : public RefCounted {
 
   std::mutex mutex_;
   std::optional<WatcherBell> caller_bell_;  // where the caller waits for the watcher's word, once it has had to
-  bool ended_ = false;
-  bool orphan_ = false;
+  End end_ = End::none;
   bool announced_ = false;
-  bool is_answered_ = false;     // once ended
   WatcherBell* bell_ = nullptr;  // of the watcher that may sleep on the reply word
   std::thread::id watcher_;
   RefPtr<Notifier> notifier_;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/client/connection.hpp>
@@ -92,16 +93,14 @@ class Call {
     return is_concluded_;
   }
 
-  /// Waits for the answer: spinning as long as that pays, then asleep.
+  /// Waits for the reply: spinning as long as that pays, then asleep.
   [[nodiscard]] bool await(Deadline& deadline) {
-    AdaptiveSpin& spin = connection_.spin();
-    while (!spin.poll([this] { return is_answered(); }, [this] { return is_server_gone(); }, deadline)) {
-      if (deadline.passed()) return give_up_late();
-      if (!spin.never_sleeps()) return await_asleep(deadline);
-      if (is_server_gone()) return give_up(server_end_or(Errc::server_died));
-      tell_deadline(deadline);
-    }
-    return verdict();
+    const auto waited = wait(deadline, [&] { tell_deadline(deadline); });
+    if (is_answered()) return verdict();
+    if (!waited) return give_up_sleepless(waited.error());
+    // At the deadline too: a caller whose timeouts are too short to sleep in would else never learn that the server is
+    // gone, nor find the next one.
+    return give_up(server_end_or(deadline.passed() ? Errc::timed_out : Errc::server_died));
   }
 
   /// Why the last step did not succeed.
@@ -113,28 +112,27 @@ class Call {
     holds_ = false;
   }
 
-  // ---- the parts of await(), for calls that something else than await() may end: see async_call.hpp ----
+  // ---- the parts of await(), for asynchronous calls: something else than await() may end those ----
 
-  /// Whether the answer is there; verdict() then tells which.
+  /// Whether the reply is there; verdict() then tells which.
   [[nodiscard]] bool is_answered() const noexcept { return load_reply(slot()).concludes(sequence_); }
 
-  /// Waits as await() does, but ends nothing: until the answer is there, the server is gone, or `until` has passed.
-  void wait(Deadline& until) {
+  /// Waits as await() does, but ends nothing: until the reply is there, the server is gone, or `until` has passed. The
+  /// error: there is no Done signal to sleep on. `before_sleep` runs before anything slower than a short spin.
+  template <class BeforeSleep>
+  Result<void> wait(Deadline& until, BeforeSleep&& before_sleep) {
     AdaptiveSpin& spin = connection_.spin();
     while (!spin.poll([this] { return is_answered(); }, [this] { return is_server_gone(); }, until)) {
-      if (until.passed() || is_server_gone()) return;
-      if (spin.never_sleeps()) continue;
-      auto done = connection_.done(index_);
-      if (!done) return Platform::rest(std::chrono::milliseconds(1));
-      const State reply = announce_waiter(slot(), sequence_);
-      if (reply.concludes(sequence_)) return;
-      Deadline slice = until.within(backstop);
-      (*done)->wait(reply.word(), slice, connection_.server());
+      if (until.passed()) break;
+      before_sleep();
+      if (!spin.never_sleeps()) return sleep(until);
+      if (is_server_gone()) break;
     }
+    return {};
   }
 
-  /// For who sleeps on many calls at once: announces it, and answers with the word to sleep on, unless that concludes
-  /// the call. One announcement lasts as long as the call.
+  /// For a sleeper on many calls at once: announces it, and returns the word to sleep on, unless that concludes the
+  /// call. One announcement lasts as long as the call.
   [[nodiscard]] State announce(bool again) noexcept {
     return again ? load_reply(slot()) : announce_waiter(slot(), sequence_);
   }
@@ -200,8 +198,8 @@ class Call {
     }
   }
 
-  /// A sleeper looks around this often even if nobody wakes it. It never needs to, unless the one process that the
-  /// kernel woke to pass on the news of the server's death was killed in that very instant.
+  /// A sleeper looks around this often even if nobody wakes it. Needed only if the process that the kernel woke to
+  /// relay the server's death was itself killed just then.
   static constexpr nanoseconds backstop = std::chrono::seconds(1);
 
  private:
@@ -324,22 +322,15 @@ class Call {
     }
   }
 
-  /// At the deadline. A caller whose timeouts are too short to sleep in would else never learn that the server is gone,
-  /// nor find the next one.
-  bool give_up_late() noexcept { return give_up(server_end_or(Errc::timed_out)); }
-
-  bool await_asleep(Deadline& deadline) {
-    tell_deadline(deadline);
+  /// The part of wait() that sleeps.
+  Result<void> sleep(Deadline& until) {
     auto done = connection_.done(index_);
-    if (!done) return give_up_sleepless(done.error());
+    if (!done) return std::move(done).error();
     for (;;) {
       const State reply = announce_waiter(slot(), sequence_);
-      if (reply.concludes(sequence_)) return verdict();
-      if (deadline.passed()) return give_up_late();
-      Deadline slice = deadline.within(backstop);
-      if ((*done)->wait(reply.word(), slice, connection_.server()) == platform::Wake::server_gone) {
-        return give_up(server_end_or(Errc::server_died));
-      }
+      if (reply.concludes(sequence_) || until.passed()) return {};
+      Deadline slice = until.within(backstop);
+      if ((*done)->wait(reply.word(), slice, connection_.server()) == platform::Wake::server_gone) return {};
       SHARED_CHANNEL_TEST_POINT(client_woke);
     }
   }

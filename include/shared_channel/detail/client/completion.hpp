@@ -15,8 +15,91 @@
 #include <shared_channel/detail/base/forward_list.hpp>
 #include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/client/async_call.hpp>
+#include <shared_channel/detail/message/message.hpp>
+#include <shared_channel/detail/protocol/doorbell.hpp>
+#include <shared_channel/result.hpp>
 
 namespace shared_channel::detail {
+
+/// Calls a watcher away from its sleep. One sleeper, any number of ringers, one process; doorbell.hpp has the argument:
+/// R1 is `news_`, and S3 looks at it.
+template <class Platform>
+class WatcherBell {
+  using WaitSet = typename Platform::WaitSet;
+  using Entries = typename WaitSet::Entries;
+  using Watch = typename Platform::Watch;
+
+ public:
+  [[nodiscard]] int failure() const noexcept { return set_.failure(); }
+
+  /// After whatever there is to find has been published.
+  void ring() noexcept {
+    news_.store(true, std::memory_order_seq_cst);  // R1
+    if (must_ring(bell_)) set_.ring();
+  }
+
+  [[nodiscard]] bool has_news() const noexcept { return news_.load(std::memory_order_seq_cst); }
+  /// Before looking for them.
+  void take_news() noexcept { news_.exchange(false, std::memory_order_seq_cst); }
+
+  /// Sleeps until a ring, or until what `look` says: it runs after the announcement, and answers with the entries to
+  /// sleep on, or nothing if there is no need to.
+  template <class Look>
+  platform::Wake sleep(Look&& look, Deadline& deadline, const Watch* server) {
+    const Sleeper sleeper(bell_, 1);                   // S1, S2
+    if (has_news()) return platform::Wake::signalled;  // S3
+    const std::optional<Entries> entries = look();
+    if (!entries) return platform::Wake::signalled;
+    return set_.wait(sleeper.ticket(), *entries, deadline, server);  // S4
+  }
+
+ private:
+  DoorbellWords bell_{};
+  std::atomic<bool> news_{false};
+  WaitSet set_{bell_.sequence};
+};
+
+/// What happens by itself when a call has ended. Runs on the watcher's thread, at most once.
+template <class Platform>
+class Continuation {
+ public:
+  virtual ~Continuation() = default;
+  virtual void run(AsyncCall<Platform>& call) noexcept = 0;
+};
+
+/// Waits for the call's end and gives the slot back.
+template <class Reply, class Platform>
+Result<Reply> take_reply(AsyncCall<Platform>& call) {
+  const auto take = [&]() -> Result<Reply> {
+    if (call.finish()) return read_reply<Reply>(call.call().reply(), *call.core());
+    return call.core()->explain(call.failure(), call);
+  };
+  Result<Reply> result = take();
+  call.leave();
+  return result;
+}
+
+/// Calls the user's function. The slot is free by then: the function may need it.
+template <class Platform, class Reply, class F>
+class Callback final : public Continuation<Platform> {
+ public:
+  explicit Callback(F&& done) : done_(std::move(done)) {}
+  explicit Callback(const F& done) : done_(done) {}
+  void run(AsyncCall<Platform>& call) noexcept override { done_(take_reply<Reply>(call)); }
+
+ private:
+  F done_;
+};
+
+template <class Platform, class Handle>
+class Resumption final : public Continuation<Platform> {
+ public:
+  explicit Resumption(Handle coroutine) noexcept : coroutine_(coroutine) {}
+  void run(AsyncCall<Platform>&) noexcept override { coroutine_.resume(); }
+
+ private:
+  Handle coroutine_;
+};
 
 /// One thread and the calls, all of one connection, whose ends it waits for.
 template <class Platform>
@@ -77,8 +160,7 @@ class Watcher {
       const bool closing = closing_.load(std::memory_order_seq_cst);  // first: nothing arrives after it was set
       take_arrived();
       if (closing) return end_all();
-      // What is known of one server must not reach a call that comes while its calls' callbacks run: it may be of the
-      // next.
+      // Do not carry `server` into the next round: callbacks may add calls to its successor.
       if (!let_ended_go(std::exchange(server, platform::Peer::alive))) server = calls().empty() ? idle() : wait();
     }
   }

@@ -14,6 +14,7 @@
 #include <shared_channel/detail/client/call.hpp>
 #include <shared_channel/detail/client/completion.hpp>
 #include <shared_channel/detail/client/current_connection.hpp>
+#include <shared_channel/detail/client/explain.hpp>
 #include <shared_channel/detail/message/message.hpp>
 
 namespace shared_channel::detail {
@@ -38,59 +39,37 @@ class ClientCore : public RefCounted {
     return RefPtr<ClientCore>(new ClientCore(*std::move(names), shape, options));
   }
 
-  /// One call: `fill` writes the request into its frame and answers `fits`, or how many bytes would not; `read` turns
+  /// One call: `fill` writes the request into its frame and returns `fits`, or how many bytes would not; `read` turns
   /// the reply's frame into the answer, a Result. If the server goes before it took the request and another is there,
   /// the same call goes on with that one, and `fill` runs again.
   template <class Fill, class Read>
   auto exchange(Deadline deadline, Fill&& fill, Read&& read) -> decltype(read(std::declval<const Frame&>())) {
-    if (mark_.in_child()) return forked();
-    Result<void> setback;  // how the last server ended
-    for (;;) {
-      const Pin pin = connection_.current();
-      if (!pin) {
-        auto attached = connect(deadline);
-        if (attached) continue;
-        // That tells more than that there is none.
-        const bool none = attached.error().code() == Errc::no_server;
-        return !setback && none ? std::move(setback).error() : std::move(attached).error();
-      }
-      if (HandlerScope::serves(pin->generation())) return would_deadlock();
-      Call call(*pin);
-      if (send(call, deadline, fill) && (call.is_done_at_once() || call.await(deadline))) {
-        SHARED_CHANNEL_TEST_POINT(client_reads);
-        return read(call.reply());
-      }
-      setback = explain(call.failure(), call);
-      if (!goes_on(call.failure(), pin, deadline)) return std::move(setback).error();
-    }
+    return on_server(
+        deadline, Liveness::assumed, [](Pin&& pin) { return PlainCall(std::move(pin)); },
+        [&](Call& call) { return send(call, deadline, fill) && (call.is_done_at_once() || call.await(deadline)); },
+        [&](PlainCall& plain) {
+          SHARED_CHANNEL_TEST_POINT(client_reads);
+          return read(plain.call().reply());
+        });
   }
 
-  /// The first half of a call: sends the request, with the same retries, and returns with the answer outstanding. The
-  /// call keeps `self`, which is this core. From then on nobody sends it again, so a dead server is noticed before.
+  /// The first half of a call: sends the request, with the same retries, and returns while the call is in flight. It
+  /// keeps `self`, which is this core. Nobody resends an asynchronous request, so check that the server is alive first.
   template <class Fill>
   Result<RefPtr<AsyncCall>> begin(const RefPtr<ClientCore>& self, Deadline deadline, Fill&& fill) {
-    if (mark_.in_child()) return forked();
     deadline.start();
-    Result<void> setback;
-    for (;;) {
-      Pin pin = connection_.current();
-      if (pin && pin->server().look() != platform::Peer::alive) {
-        connection_.retire(pin);
-        continue;
-      }
-      if (!pin) {
-        auto attached = connect(deadline);
-        if (attached) continue;
-        const bool none = attached.error().code() == Errc::no_server;
-        return !setback && none ? std::move(setback).error() : std::move(attached).error();
-      }
-      if (HandlerScope::serves(pin->generation())) return would_deadlock();
-      auto call = RefPtr<AsyncCall>(new AsyncCall(self, std::move(pin), deadline));
-      if (send(call->call(), deadline, fill)) return call;
-      const Failure& failure = call->call().failure();
-      setback = explain(failure, call->call());
-      if (!goes_on(failure, call->pin(), deadline)) return std::move(setback).error();
-    }
+    return on_server(
+        deadline, Liveness::asked,
+        [&](Pin&& pin) { return RefPtr<AsyncCall>(new AsyncCall(self, std::move(pin), deadline)); },
+        [&](Call& call) { return send(call, deadline, fill); },
+        [](RefPtr<AsyncCall>& call) { return Result<RefPtr<AsyncCall>>(std::move(call)); });
+  }
+
+  /// Has `call` end by itself; or says why it cannot, and whether a handler can have seen the request.
+  Result<void> watch_or_explain(const RefPtr<AsyncCall>& call) {
+    if (completer_.add(call)) return {};
+    constexpr Failure answered{Errc::system_error, Execution::possible, 0, 0, 0};  // in vain: nobody was there to tell
+    return explain(call->finish() ? answered : call->failure(), *call);
   }
 
   /// What ends asynchronous calls by itself.
@@ -99,13 +78,7 @@ class ClientCore : public RefCounted {
   /// The error of an asynchronous call that ended so.
   Error explain(const Failure& failure, AsyncCall& call) const {
     if (!call.is_orphan()) return explain(failure, call.call());
-    return names_.error(
-        failure.code,
-        failure.execution == Execution::none
-            ? "the client was destroyed before the server took the request; it was withdrawn and never runs"
-            : "the client was destroyed before the answer came; the handler may still be running and its answer will "
-              "be dropped",
-        0, failure.execution);
+    return names_.error(failure.code, text_of(orphan_text, failure.execution), 0, failure.execution);
   }
 
   Error forked() const {
@@ -139,6 +112,52 @@ class ClientCore : public RefCounted {
 
   ClientCore(Names names, const Shape& shape, const ClientOptions& options)
       : names_(std::move(names)), shape_(shape), options_(options), completer_(options.wait) {}
+
+  /// A call that its caller waits for.
+  class PlainCall {
+   public:
+    explicit PlainCall(Pin&& pin) noexcept : pin_(std::move(pin)), call_(*pin_) {}
+    [[nodiscard]] const Pin& pin() const noexcept { return pin_; }
+    [[nodiscard]] Call& call() noexcept { return call_; }
+
+   private:
+    Pin pin_;
+    Call call_;
+  };
+  static PlainCall& body(PlainCall& call) noexcept { return call; }
+  static AsyncCall& body(RefPtr<AsyncCall>& call) noexcept { return *call; }
+
+  /// Whether a server is asked for its life before a call is made.
+  enum class Liveness { assumed, asked };
+
+  /// Makes a call with `make`, tries it with `attempt`, and returns its `answer`; on the next server, if the last one
+  /// went without having seen the request. Each step builds its result in place: a moved Result costs a short call.
+  template <class Make, class Attempt, class Answer>
+  auto on_server(Deadline& deadline, Liveness liveness, Make&& make, Attempt&& attempt, Answer&& answer)
+      -> decltype(answer(std::declval<std::invoke_result_t<Make&, Pin>&>())) {
+    if (mark_.in_child()) return forked();
+    Result<void> setback;  // how the last server ended
+    for (;;) {
+      Pin pin = connection_.current();
+      if (pin && liveness == Liveness::asked && pin->server().look() != platform::Peer::alive) {
+        connection_.retire(pin);
+        continue;
+      }
+      if (!pin) {
+        auto attached = connect(deadline);
+        if (attached) continue;
+        // How the last server ended says more than "no server".
+        const bool none = attached.error().code() == Errc::no_server;
+        return !setback && none ? std::move(setback).error() : std::move(attached).error();
+      }
+      if (HandlerScope::serves(pin->generation())) return would_deadlock();
+      auto made = make(std::move(pin));
+      Call& call = body(made).call();
+      if (attempt(call)) return answer(made);
+      setback = explain(call.failure(), call);
+      if (!goes_on(call.failure(), body(made).pin(), deadline)) return std::move(setback).error();
+    }
+  }
 
   template <class Fill>
   static bool send(Call& call, Deadline& deadline, Fill& fill) {
@@ -222,38 +241,7 @@ class ClientCore : public RefCounted {
   }
 
   Error explain(const Failure& failure, const Call& call) const {
-    return names_.error(failure.code, sentence(failure, call), failure.native, failure.execution);
-  }
-
-  static std::string sentence(const Failure& failure, const Call& call) {
-    const bool never_ran = failure.execution == Execution::none;
-    switch (failure.code) {
-      case Errc::busy:
-        return "every slot stayed occupied until the deadline; raise ServerOptions::max_calls or the timeout";
-      case Errc::timed_out:
-        return never_ran ? "the server did not take the request before the deadline; it was withdrawn and never runs"
-                         : "no answer came before the deadline; the handler may still be running and its answer will "
-                           "be dropped";
-      case Errc::server_stopped:
-        return never_ran ? "the server stopped before it took the request"
-                         : "the server stopped; the request may have been executed";
-      case Errc::server_died:
-        return never_ran ? "the server's process ended before it took the request"
-                         : "the server's process ended; the request may have been executed";
-      case Errc::handler_failed:
-        return "the server's handler failed: " + call.text();
-      case Errc::message_too_large:
-        return std::string(never_ran ? "the request has " : "the reply has ") + std::to_string(failure.size) +
-               (failure.size < 0xFFFF'FFFF ? " bytes" : " bytes or more") + " and the channel carries at most " +
-               std::to_string(failure.limit) +
-               "; raise ServerOptions::" + (never_ran ? "max_request_bytes" : "max_reply_bytes");
-      case Errc::corrupt:
-        if (never_ran)
-          return "the server could not decode the request; do both programs use the same types and codecs?";
-        return "the slot holds a state that no correct peer writes; the request may have been executed";
-      default:
-        return "the operating system refused to let the call wait";
-    }
+    return names_.error(failure.code, detail::explain(failure, call), failure.native, failure.execution);
   }
 
   Names names_;

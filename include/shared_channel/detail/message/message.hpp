@@ -173,4 +173,19 @@ std::optional<T> decode_message(const Frame& frame) {
                     [](std::span<const std::byte> bytes) { return std::optional<T>(Codec<T>::decode(bytes)); });
 }
 
+/// The reply in a frame, as a value; what `core` says of bytes that are none.
+template <class Reply, class Core>
+Result<Reply> read_reply(const Frame& frame, const Core& core) {
+  if constexpr (std::same_as<Reply, bool>) {
+    const std::byte byte = *frame.fixed();
+    if (!is_value<bool>(&byte)) return core.undecodable();
+    return Result<Reply>(FromBytes{&byte});
+  } else if constexpr (FixedMessage<Reply>) {
+    return Result<Reply>(FromBytes{frame.fixed()});
+  } else {
+    if (std::optional<Reply> reply = decode_message<Reply>(frame)) return *std::move(reply);
+    return core.undecodable();
+  }
+}
+
 }  // namespace shared_channel::detail

@@ -1,0 +1,59 @@
+// A call's Failure in words.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include <shared_channel/detail/client/call.hpp>
+#include <shared_channel/error.hpp>
+
+namespace shared_channel::detail {
+
+/// What to say of one error code: if the handler certainly did not see the request, and if it may have.
+struct FailureText {
+  Errc code;
+  const char* not_executed;
+  const char* possibly_executed;
+};
+
+inline constexpr FailureText failure_texts[] = {
+    {Errc::busy, "every slot stayed occupied until the deadline; raise ServerOptions::max_calls or the timeout", ""},
+    {Errc::timed_out, "the server did not take the request before the deadline; it was withdrawn and never runs",
+     "no reply came before the deadline; the handler may still be running and its reply will be dropped"},
+    {Errc::server_stopped, "the server stopped before it took the request",
+     "the server stopped; the request may have been executed"},
+    {Errc::server_died, "the server's process ended before it took the request",
+     "the server's process ended; the request may have been executed"},
+    {Errc::corrupt, "the server could not decode the request; do both programs use the same types and codecs?",
+     "the slot holds a state that no correct peer writes; the request may have been executed"},
+};
+
+/// How an asynchronous call ends whose client ends before it.
+inline constexpr FailureText orphan_text = {
+    Errc::timed_out, "the client was destroyed before the server took the request; it was withdrawn and never runs",
+    "the client was destroyed before the reply came; the handler may still be running and its reply will be dropped"};
+
+inline const char* text_of(const FailureText& text, Execution execution) noexcept {
+  return execution == Execution::none ? text.not_executed : text.possibly_executed;
+}
+
+/// Of a message that no slot can carry.
+inline std::string too_large(const Failure& failure) {
+  const bool is_request = failure.execution == Execution::none;
+  return std::string(is_request ? "the request has " : "the reply has ") + std::to_string(failure.size) +
+         (failure.size < 0xFFFF'FFFF ? " bytes" : " bytes or more") + " and the channel carries at most " +
+         std::to_string(failure.limit) +
+         "; raise ServerOptions::" + (is_request ? "max_request_bytes" : "max_reply_bytes");
+}
+
+template <class Platform>
+std::string explain(const Failure& failure, const Call<Platform>& call) {
+  if (failure.code == Errc::handler_failed) return "the server's handler failed: " + call.text();
+  if (failure.code == Errc::message_too_large) return too_large(failure);
+  for (const FailureText& text : failure_texts) {
+    if (text.code == failure.code) return text_of(text, failure.execution);
+  }
+  return "the operating system refused to let the call wait";
+}
+
+}  // namespace shared_channel::detail
