@@ -8,8 +8,9 @@
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/server/link.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel {
+namespace shared_channel::inline SHARED_CHANNEL_ABI {
 
 /// Who asks. Stated by the client and not proven: for logs and courtesy, not for access control.
 struct Caller {
@@ -56,4 +57,4 @@ class CallContext {
   std::uint32_t process_;
 };
 
-}  // namespace shared_channel
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI

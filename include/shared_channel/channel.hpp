@@ -1,7 +1,9 @@
 // The two ends of a channel, named by the messages that travel on it.
 #pragma once
 
-namespace shared_channel {
+#include <shared_channel/version.hpp>
+
+namespace shared_channel::inline SHARED_CHANNEL_ABI {
 
 /// A named channel on one machine: one server process answers a Request with a Reply, any number of client
 /// processes ask. With one type it is the recipe's struct that goes in and comes out.
@@ -24,4 +26,4 @@ class SharedChannel {
 /// are read do if they have more than 4096 bytes; shorter ones are private copies.
 struct Bytes;
 
-}  // namespace shared_channel
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI

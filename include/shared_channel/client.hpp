@@ -18,8 +18,9 @@
 #include <shared_channel/options.hpp>
 #include <shared_channel/pending_call.hpp>
 #include <shared_channel/result.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel {
+namespace shared_channel::inline SHARED_CHANNEL_ABI {
 
 /// Calls the server of a name. Needs no server to be constructed: each call attaches when it must, and finds a
 /// restarted server by itself. Move-only; its calls, wait_for_server() and connected() may be used from
@@ -197,4 +198,4 @@ class SharedChannel<Request, Reply>::Client {
   detail::RefPtr<Core> core_;  // shared with the pending calls
 };
 
-}  // namespace shared_channel
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI

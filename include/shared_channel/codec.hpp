@@ -24,11 +24,12 @@
 #pragma once
 
 #include <shared_channel/detail/message/builtin_codecs.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel {
+namespace shared_channel::inline SHARED_CHANNEL_ABI {
 
 /// The codec of a message type: specialise it for your own, or use what is built in.
 template <class T>
 struct Codec : detail::BuiltinCodec<T> {};
 
-}  // namespace shared_channel
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI

@@ -7,7 +7,9 @@
 #include <system_error>
 #include <utility>
 
-namespace shared_channel {
+#include <shared_channel/version.hpp>
+
+namespace shared_channel::inline SHARED_CHANNEL_ABI {
 
 /// Every way a call can end other than in its answer.
 enum class Errc {
@@ -128,4 +130,4 @@ class ChannelException : public std::exception {
   std::string what_;
 };
 
-}  // namespace shared_channel
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI

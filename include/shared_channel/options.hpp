@@ -7,8 +7,9 @@
 #include <utility>
 
 #include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel {
+namespace shared_channel::inline SHARED_CHANNEL_ABI {
 
 /// How long a call waits for its answer unless told otherwise.
 inline constexpr std::chrono::nanoseconds default_timeout = std::chrono::milliseconds(250);
@@ -105,4 +106,4 @@ struct ClientOptions {
   bool wait_for_server = false;
 };
 
-}  // namespace shared_channel
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI

@@ -9,8 +9,9 @@
 #include <shared_channel/detail/client/completion.hpp>
 #include <shared_channel/detail/client/core.hpp>
 #include <shared_channel/result.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel {
+namespace shared_channel::inline SHARED_CHANNEL_ABI {
 
 /// What Client::call_async() returns: the answer, or the Error, that the call will end in by its deadline. Move-only.
 /// One thread at a time may use it; it need not be the one that made the call. May outlive its client.
@@ -116,4 +117,4 @@ class [[nodiscard]] PendingCall {
   detail::RefPtr<Notifier> notifier_;
 };
 
-}  // namespace shared_channel
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI

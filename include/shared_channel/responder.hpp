@@ -8,8 +8,9 @@
 #include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/message/message.hpp>
 #include <shared_channel/detail/server/link.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel {
+namespace shared_channel::inline SHARED_CHANNEL_ABI {
 
 /// The right, and the duty, to answer one call: the second argument of a handler `void(const Request&,
 /// Responder<Reply>)`. Move-only; may be moved to another thread and kept while the handler has long returned, unlike a
@@ -70,4 +71,4 @@ class Responder {
   detail::TakenCall call_;
 };
 
-}  // namespace shared_channel
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI

@@ -11,8 +11,9 @@
 
 #include <shared_channel/detail/base/stored.hpp>
 #include <shared_channel/error.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel {
+namespace shared_channel::inline SHARED_CHANNEL_ABI {
 
 namespace detail {
 
@@ -166,4 +167,4 @@ class [[nodiscard]] Result<void> {
   Error* error_ = nullptr;  // one pointer, so that success costs nothing to return
 };
 
-}  // namespace shared_channel
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI

@@ -16,8 +16,9 @@
 #include <shared_channel/detail/server/handler.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/result.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel {
+namespace shared_channel::inline SHARED_CHANNEL_ABI {
 
 /// Creates the channel and answers its calls. Move-only; while it lives nobody else can serve the name.
 ///
@@ -155,4 +156,4 @@ class SharedChannel<Request, Reply>::Server {
   detail::UniquePtr<Core> core_;
 };
 
-}  // namespace shared_channel
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI

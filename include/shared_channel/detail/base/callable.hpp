@@ -4,7 +4,9 @@
 #include <cstddef>
 #include <type_traits>
 
-namespace shared_channel::detail {
+#include <shared_channel/version.hpp>
+
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 /// Whether a callable can be empty (function pointer, std::function), and is.
 template <class Handler>
@@ -17,4 +19,4 @@ bool is_empty(const Handler& handler) noexcept {
   }
 }
 
-}  // namespace shared_channel::detail
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

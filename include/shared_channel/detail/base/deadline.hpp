@@ -7,7 +7,9 @@
 #include <chrono>
 #endif
 
-namespace shared_channel::detail {
+#include <shared_channel/version.hpp>
+
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 using Clock = std::chrono::steady_clock;
 using std::chrono::nanoseconds;
@@ -67,4 +69,4 @@ class Deadline {
   bool started_ = false;
 };
 
-}  // namespace shared_channel::detail
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

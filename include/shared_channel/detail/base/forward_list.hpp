@@ -3,7 +3,9 @@
 
 #include <utility>
 
-namespace shared_channel::detail {
+#include <shared_channel/version.hpp>
+
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 template <class T>
 class ForwardList {
@@ -56,4 +58,4 @@ class ForwardList {
   Node* first_ = nullptr;
 };
 
-}  // namespace shared_channel::detail
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

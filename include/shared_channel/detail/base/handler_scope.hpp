@@ -4,7 +4,9 @@
 
 #include <cstdint>
 
-namespace shared_channel::detail {
+#include <shared_channel/version.hpp>
+
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 /// Marks the calling thread as being inside a handler of one channel generation, so that a call from
 /// there to the same channel, which might wait for itself, is refused.
@@ -50,4 +52,4 @@ class HandlerScope {
   bool unanswered_ = false;
 };
 
-}  // namespace shared_channel::detail
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

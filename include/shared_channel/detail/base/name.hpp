@@ -8,8 +8,9 @@
 
 #include <shared_channel/options.hpp>
 #include <shared_channel/result.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel {
+namespace shared_channel::inline SHARED_CHANNEL_ABI {
 
 /// Longest channel name in bytes: with our prefix and suffixes it stays within 200 bytes, inside
 /// NAME_MAX (255) and the 260 of the Win32 functions.
@@ -88,4 +89,4 @@ class Names {
 };
 
 }  // namespace detail
-}  // namespace shared_channel
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI

@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <utility>
 
-namespace shared_channel::detail {
+#include <shared_channel/version.hpp>
+
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 /// The base of what RefPtr pointers keep.
 class RefCounted {
@@ -61,4 +63,4 @@ class RefPtr {
   T* object_ = nullptr;
 };
 
-}  // namespace shared_channel::detail
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

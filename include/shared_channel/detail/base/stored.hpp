@@ -9,8 +9,9 @@
 
 #include <shared_channel/detail/base/address_of.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel::detail {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 /// Tag: make the value from the bytes of a message in shared memory.
 struct FromBytes {
@@ -80,4 +81,4 @@ inline constexpr std::size_t largest_in_place = 64 * 1024;
 template <class T>
 using Stored = std::conditional_t<(sizeof(T) <= largest_in_place), InPlace<T>, OnHeap<T>>;
 
-}  // namespace shared_channel::detail
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

@@ -5,7 +5,9 @@
 #include <type_traits>
 #include <utility>
 
-namespace shared_channel::detail {
+#include <shared_channel/version.hpp>
+
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 /// Owns one object that was made with new, or none.
 template <class T>
@@ -57,4 +59,4 @@ class UniquePtr<T[]> {
   T* objects_ = nullptr;
 };
 
-}  // namespace shared_channel::detail
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

@@ -19,8 +19,9 @@
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/client/call.hpp>
 #include <shared_channel/detail/client/current_connection.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel::detail {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 template <class Platform>
 class ClientCore;
@@ -267,4 +268,4 @@ class AsyncCall : public RefCounted {
   UniquePtr<Continuation> continuation_;
 };
 
-}  // namespace shared_channel::detail
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

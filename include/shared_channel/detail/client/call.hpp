@@ -11,8 +11,9 @@
 #include <shared_channel/detail/protocol/doorbell.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/slot_protocol.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel::detail {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 /// Why a call did not end in its answer.
 struct Failure {
@@ -357,4 +358,4 @@ class Call {
   Failure failure_;  // once a step has failed
 };
 
-}  // namespace shared_channel::detail
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

@@ -18,8 +18,9 @@
 #include <shared_channel/detail/message/message.hpp>
 #include <shared_channel/detail/protocol/doorbell.hpp>
 #include <shared_channel/result.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel::detail {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 /// Calls a watcher away from its sleep. One sleeper, any number of ringers, one process; doorbell.hpp has the argument:
 /// R1 is `news_`, and S3 looks at it.
@@ -307,4 +308,4 @@ class Completer {
   ForwardList<Watcher> watchers_;  // grows until closed, then stays
 };
 
-}  // namespace shared_channel::detail
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

@@ -17,8 +17,9 @@
 #include <shared_channel/detail/protocol/layout.hpp>
 #include <shared_channel/detail/protocol/slot_protocol.hpp>
 #include <shared_channel/detail/wait/spin.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel::detail {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 /// What a client holds while it is attached. Everything is thread-safe; nothing changes after attach()
 /// except the hints.
@@ -194,4 +195,4 @@ class Connection {
   std::atomic<std::uint32_t> hint_{0};
 };
 
-}  // namespace shared_channel::detail
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

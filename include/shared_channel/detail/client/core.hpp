@@ -16,8 +16,9 @@
 #include <shared_channel/detail/client/current_connection.hpp>
 #include <shared_channel/detail/client/explain.hpp>
 #include <shared_channel/detail/message/message.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel::detail {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 template <class Platform>
 class ClientCore : public RefCounted {
@@ -253,4 +254,4 @@ class ClientCore : public RefCounted {
   Completer completer_;
 };
 
-}  // namespace shared_channel::detail
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

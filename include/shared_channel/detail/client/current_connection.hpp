@@ -22,8 +22,9 @@
 #include <shared_channel/detail/base/forward_list.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/client/connection.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel::detail {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 template <class Platform>
 class CurrentConnection {
@@ -112,4 +113,4 @@ class CurrentConnection {
   std::atomic<Cell*> current_{nullptr};
 };
 
-}  // namespace shared_channel::detail
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

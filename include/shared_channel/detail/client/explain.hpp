@@ -6,8 +6,9 @@
 
 #include <shared_channel/detail/client/call.hpp>
 #include <shared_channel/error.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel::detail {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 /// What to say of one error code: if the handler certainly did not see the request, and if it may have.
 struct FailureText {
@@ -56,4 +57,4 @@ std::string explain(const Failure& failure, const Call<Platform>& call) {
   return "the operating system refused to let the call wait";
 }
 
-}  // namespace shared_channel::detail
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

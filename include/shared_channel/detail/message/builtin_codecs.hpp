@@ -20,8 +20,9 @@
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/message/codec_parts.hpp>
 #include <shared_channel/detail/message/members.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel::detail {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 template <class T>
 struct FlatCodec : FlatCodecTag {
@@ -261,4 +262,4 @@ requires(!std::is_trivially_copyable_v<T> && is_small_aggregate<T>) struct Built
     : PartsCodec<T, AggregateShape<T>> {
 };
 
-}  // namespace shared_channel::detail
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

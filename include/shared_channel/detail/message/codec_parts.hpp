@@ -18,8 +18,9 @@
 
 #include <shared_channel/detail/base/address_of.hpp>
 #include <shared_channel/options.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel {
+namespace shared_channel::inline SHARED_CHANNEL_ABI {
 
 template <class T>
 struct Codec;
@@ -216,4 +217,4 @@ class Reader {
 };
 
 }  // namespace detail
-}  // namespace shared_channel
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI

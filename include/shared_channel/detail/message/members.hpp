@@ -7,7 +7,9 @@
 #include <type_traits>
 #include <utility>
 
-namespace shared_channel::detail {
+#include <shared_channel/version.hpp>
+
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 /// Converts to anything: stands for one member in braces, so that counting how many fit counts the members. Never
 /// called; defined only because Clang 14 misses the definition where the member's type is local to a file.
@@ -125,4 +127,4 @@ consteval bool has_few_members() {
 template <class T>
 inline constexpr bool is_small_aggregate = has_few_members<T>();
 
-}  // namespace shared_channel::detail
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

@@ -19,8 +19,9 @@
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
 #include <shared_channel/result.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel::detail {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 /// Messages up to this size are copied out of shared memory before anybody looks at them, so that a
 /// peer that goes on writing cannot change them under our eyes. Larger ones are looked at in place.
@@ -188,4 +189,4 @@ Result<Reply> read_reply(const Frame& frame, const Core& core) {
   }
 }
 
-}  // namespace shared_channel::detail
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

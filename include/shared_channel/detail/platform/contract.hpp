@@ -56,8 +56,9 @@
 
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel::detail::platform {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 
 /// How the server stands, seen from a client.
 enum class Peer { alive, stopped, died };
@@ -115,4 +116,4 @@ inline Result<std::uint64_t> generation_of(const Names& names, std::uint64_t mag
   return generation;
 }
 
-}  // namespace shared_channel::detail::platform
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform

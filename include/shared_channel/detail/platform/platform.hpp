@@ -15,6 +15,7 @@
 #include <shared_channel/detail/platform/linux/process.hpp>
 #include <shared_channel/detail/platform/linux/signal.hpp>
 #include <shared_channel/detail/platform/linux/wait_set.hpp>
+#include <shared_channel/version.hpp>
 #else
 #error "SharedChannel knows Win32 and Linux; detail/platform/contract.hpp says what another system must provide"
 #endif
@@ -22,7 +23,7 @@
 #include <cstdint>
 #include <string>
 
-namespace shared_channel::detail {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 /// The seam as one type, the Platform of the class templates above it, which reach the system through it alone. They
 /// are templates so that a program pays for what it uses of them, and so that a test can put a platform of its own
@@ -53,4 +54,4 @@ struct PlatformOf {
   using Type = NativePlatform;
 };
 
-}  // namespace shared_channel::detail
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

@@ -34,8 +34,9 @@
 #include <cstdint>
 
 #include <shared_channel/detail/base/test_point.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel::detail {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 /// A worker's announcement, from S1 until it goes out of scope. There are `most` workers at most: a higher count has
 /// been damaged, or lowered below zero after damage. From then on it is too high, which costs needless rings and no
@@ -97,4 +98,4 @@ bool must_tell_slot_freed(SlotFreed& slot_freed) noexcept {
   return true;
 }
 
-}  // namespace shared_channel::detail
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

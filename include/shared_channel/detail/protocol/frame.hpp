@@ -7,8 +7,9 @@
 #include <limits>
 
 #include <shared_channel/detail/protocol/layout.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel::detail {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 /// What the writer of a message answers that found room for it; else it answers how many bytes it would take.
 inline constexpr std::size_t fits = 0;
@@ -100,4 +101,4 @@ class SlotArray {
   std::uint32_t count_ = 0;
 };
 
-}  // namespace shared_channel::detail
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

@@ -35,8 +35,9 @@
 #include <string>
 
 #include <shared_channel/options.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel::detail {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 using Word = std::atomic<std::uint32_t>;
 using LongWord = std::atomic<std::uint64_t>;
@@ -223,4 +224,4 @@ inline std::string describe(const Shape& shape) {
          message("a reply", has_variable_reply(shape.framing), shape.reply_size, shape.reply_align, shape.reply_schema);
 }
 
-}  // namespace shared_channel::detail
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

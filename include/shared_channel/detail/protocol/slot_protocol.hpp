@@ -80,8 +80,9 @@
 #include <cstdint>
 
 #include <shared_channel/detail/base/test_point.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel::detail {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 enum class Phase : std::uint32_t {
   idle = 0,
@@ -343,4 +344,4 @@ bool has_lost_reply(const Slot& slot, const SlotLock& lock, State request) noexc
          !load_reply(slot).concludes(request.sequence());
 }
 
-}  // namespace shared_channel::detail
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

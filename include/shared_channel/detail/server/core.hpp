@@ -22,8 +22,9 @@
 #include <shared_channel/detail/server/handler.hpp>
 #include <shared_channel/detail/server/slots.hpp>
 #include <shared_channel/detail/wait/spin.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel::detail {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 /// A handler that the server owns without knowing its type.
 struct KeptHandler {
@@ -336,4 +337,4 @@ class ServerCore final : private AnswerSink {
   ForwardList<std::thread> workers_;
 };
 
-}  // namespace shared_channel::detail
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

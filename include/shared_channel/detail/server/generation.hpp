@@ -14,8 +14,9 @@
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
 #include <shared_channel/options.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel::detail {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 template <class Platform>
 class Generation {
@@ -178,4 +179,4 @@ class Generation {
   UniquePtr<std::optional<Signal>[]> done_;  // one per slot
 };
 
-}  // namespace shared_channel::detail
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

@@ -17,8 +17,9 @@
 #include <shared_channel/detail/protocol/slot_protocol.hpp>
 #include <shared_channel/responder.hpp>
 #include <shared_channel/result.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel::detail {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 /// Callable with these arguments, with or without a trailing context.
 template <class Handler, class... Args>
@@ -207,4 +208,4 @@ Outcome invoke(Handler& handler, const Call& call) {
   }
 }
 
-}  // namespace shared_channel::detail
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

@@ -11,8 +11,9 @@
 #include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/slot_protocol.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel::detail {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 template <class Platform>
 class ServerCore;
@@ -93,4 +94,4 @@ class ServerLink : public RefCounted {
   std::atomic<AnswerSink*> server_;
 };
 
-}  // namespace shared_channel::detail
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

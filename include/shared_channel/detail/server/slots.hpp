@@ -14,8 +14,9 @@
 #include <shared_channel/detail/protocol/slot_protocol.hpp>
 #include <shared_channel/detail/server/generation.hpp>
 #include <shared_channel/detail/server/link.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel::detail {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 /// Everything is thread-safe: whoever took a call has its desk until leave().
 template <class Platform>
@@ -164,4 +165,4 @@ class ServerSlots {
   std::atomic<std::uint64_t> damaged_{0};
 };
 
-}  // namespace shared_channel::detail
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

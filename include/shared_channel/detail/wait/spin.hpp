@@ -13,8 +13,9 @@
 
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/options.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel::detail {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 /// Tells the processor that this is a spin loop: it saves power, and the other side's store arrives sooner.
 inline void pause() noexcept {
@@ -213,4 +214,4 @@ class Courtesy {
   std::uint32_t calls_ = 0;
 };
 
-}  // namespace shared_channel::detail
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

@@ -31,8 +31,9 @@
 #include <shared_channel/detail/platform/linux/fork_guard.hpp>
 #include <shared_channel/detail/platform/linux/futex.hpp>
 #include <shared_channel/detail/platform/linux/process.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel::detail::platform {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 
 class Beacon {
  public:
@@ -208,4 +209,4 @@ inline bool ServerLease::is_served(const Names& names) {
   return (alive & FUTEX_TID_MASK) != 0 && (alive & FUTEX_OWNER_DIED) == 0;
 }
 
-}  // namespace shared_channel::detail::platform
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform

@@ -17,8 +17,9 @@
 #include <utility>
 
 #include <shared_channel/detail/base/forward_list.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel::detail::platform {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 
 /// Which file a descriptor stood for when it was opened. A program may close descriptors that are not its own, and open
 /// others under their numbers.
@@ -174,4 +175,4 @@ class Descriptor {
   const ForkGuard::Held* held_ = nullptr;
 };
 
-}  // namespace shared_channel::detail::platform
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform

@@ -20,8 +20,9 @@
 #include <shared_channel/detail/platform/contract.hpp>
 #include <shared_channel/detail/platform/linux/process.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel::detail::platform::linux_futex {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform::linux_futex {
 
 /// What the kernel reads on 64-bit systems, and on 32-bit ones through the *_time64 calls.
 struct Time {
@@ -158,4 +159,4 @@ inline Wake wait_any(const Watched* words, std::size_t count, Deadline& deadline
   }
 }
 
-}  // namespace shared_channel::detail::platform::linux_futex
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform::linux_futex

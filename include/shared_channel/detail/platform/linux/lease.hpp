@@ -8,8 +8,9 @@
 #include <string>
 
 #include <shared_channel/detail/platform/linux/memory.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel::detail::platform {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 
 class ClientLease {
  public:
@@ -43,4 +44,4 @@ class ClientLease {
   FileIdentity file_;
 };
 
-}  // namespace shared_channel::detail::platform
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform

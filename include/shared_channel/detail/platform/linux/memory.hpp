@@ -20,8 +20,9 @@
 #include <shared_channel/detail/platform/linux/fork_guard.hpp>
 #include <shared_channel/detail/platform/linux/process.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel::detail::platform {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 
 namespace linux_shm {
 
@@ -325,4 +326,4 @@ class ServerLease {
   std::string object_;
 };
 
-}  // namespace shared_channel::detail::platform
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform

@@ -19,8 +19,9 @@
 
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/platform/linux/fork_guard.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel::detail::platform {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 
 /// Keeps pthread_cancel() away from calls of libc that it would end: our functions are noexcept, and may not be left in
 /// the middle. The cancellation stays pending.
@@ -123,4 +124,4 @@ inline void rest(nanoseconds time) noexcept {
   ::sched_yield();
 }
 
-}  // namespace shared_channel::detail::platform
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform

@@ -12,8 +12,9 @@
 #include <shared_channel/detail/platform/linux/futex.hpp>
 #include <shared_channel/detail/platform/linux/lease.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel::detail::platform {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 
 /// The word itself is the futex; there is nothing to make or to open.
 class Signal {
@@ -88,4 +89,4 @@ class ClientMutex {
   Word* word_;
 };
 
-}  // namespace shared_channel::detail::platform
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform

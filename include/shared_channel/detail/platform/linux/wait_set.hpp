@@ -21,8 +21,9 @@
 #include <shared_channel/detail/platform/linux/futex.hpp>
 #include <shared_channel/detail/platform/linux/process.hpp>
 #include <shared_channel/detail/platform/linux/signal.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel::detail::platform {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 
 class WaitSet {
  public:
@@ -83,4 +84,4 @@ class Notifier : public RefCounted {
   Descriptor event_;
 };
 
-}  // namespace shared_channel::detail::platform
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform

@@ -15,13 +15,14 @@
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
 #include <shared_channel/detail/platform/win32/memory.hpp>
+#include <shared_channel/version.hpp>
 
 /// Tests may set an expression that says when a client is refused the server's process.
 #ifndef SHARED_CHANNEL_TEST_DENY_OPEN_PROCESS
 #define SHARED_CHANNEL_TEST_DENY_OPEN_PROCESS false
 #endif
 
-namespace shared_channel::detail::platform {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 
 class Beacon {
  public:
@@ -159,4 +160,4 @@ class Watch {
   mutable std::atomic<bool> has_died_{false};
 };
 
-}  // namespace shared_channel::detail::platform
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform

@@ -10,8 +10,9 @@
 #include <utility>
 
 #include <shared_channel/detail/platform/win32/memory.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel::detail::platform {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 
 class ClientLease {
  public:
@@ -57,4 +58,4 @@ class ClientLease {
   Handle held_;
 };
 
-}  // namespace shared_channel::detail::platform
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform

@@ -12,8 +12,9 @@
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/platform/win32/object.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel::detail::platform {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 
 namespace win32 {
 
@@ -270,4 +271,4 @@ class ServerLease {
   Mapping mapping_;
 };
 
-}  // namespace shared_channel::detail::platform
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform

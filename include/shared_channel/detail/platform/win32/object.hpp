@@ -13,6 +13,7 @@
 
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/platform/win32/process.hpp>
+#include <shared_channel/version.hpp>
 
 #include <sddl.h>
 
@@ -20,7 +21,7 @@
 #pragma comment(lib, "advapi32")
 #endif
 
-namespace shared_channel::detail::platform::win32 {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform::win32 {
 
 /// Prefix and name of an object. Of fixed size, so that asking for an object never fails for want of memory.
 class ObjectName {
@@ -247,9 +248,9 @@ inline Result<Handle> create_mutex(const Names& names, const ObjectName& object,
   return only_new(names, "CreateMutex", object, std::move(mutex), ::GetLastError());
 }
 
-}  // namespace shared_channel::detail::platform::win32
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform::win32
 
-namespace shared_channel::detail::platform {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 
 /// The user that the process runs as, as a SID; empty if the system does not tell.
 inline std::string user_of(std::uint32_t process) {
@@ -270,4 +271,4 @@ inline std::string user_of(std::uint32_t process) {
   return user;
 }
 
-}  // namespace shared_channel::detail::platform
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform

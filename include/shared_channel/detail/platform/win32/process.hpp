@@ -27,11 +27,12 @@
 #include <utility>
 
 #include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/version.hpp>
 
 // Documented as RtlGenRandom; its header, <ntsecapi.h>, would bring much that other headers define too.
 extern "C" BOOLEAN NTAPI SystemFunction036(PVOID buffer, ULONG bytes);
 
-namespace shared_channel::detail::platform {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 
 /// Owns a kernel handle. Null: none.
 class Handle {
@@ -112,4 +113,4 @@ class ForkMark {
   [[nodiscard]] bool in_child() const noexcept { return false; }
 };
 
-}  // namespace shared_channel::detail::platform
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform

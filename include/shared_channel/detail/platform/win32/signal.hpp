@@ -11,8 +11,9 @@
 #include <shared_channel/detail/platform/contract.hpp>
 #include <shared_channel/detail/platform/win32/beacon.hpp>
 #include <shared_channel/detail/platform/win32/lease.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel::detail::platform {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 
 /// Two rings with no wait between them wake one sleeper, not two.
 class Signal {
@@ -111,4 +112,4 @@ class ClientMutex {
   Handle mutex_;
 };
 
-}  // namespace shared_channel::detail::platform
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform

@@ -14,8 +14,9 @@
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/platform/win32/signal.hpp>
+#include <shared_channel/version.hpp>
 
-namespace shared_channel::detail::platform {
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 
 class WaitSet {
  public:
@@ -91,4 +92,4 @@ class Notifier : public RefCounted {
   Handle event_;
 };
 
-}  // namespace shared_channel::detail::platform
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform
