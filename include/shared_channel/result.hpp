@@ -69,9 +69,9 @@ class [[nodiscard]] Result {
   [[nodiscard]] const T* operator->() const noexcept { return pointer(); }
 
   /// The value, or a ChannelException with the error (without exceptions: its message and abort()).
-  [[nodiscard]] T& value() & { return require(), **this; }
-  [[nodiscard]] const T& value() const& { return require(), **this; }
-  [[nodiscard]] T&& value() && { return require(), std::move(**this); }
+  [[nodiscard]] T& value() & { return require_value(), **this; }
+  [[nodiscard]] const T& value() const& { return require_value(), **this; }
+  [[nodiscard]] T&& value() && { return require_value(), std::move(**this); }
 
   template <class U>
   [[nodiscard]] T value_or(U&& other) const& {
@@ -101,7 +101,7 @@ class [[nodiscard]] Result {
     assert(has_value());
     return value_.get();
   }
-  void require() const {
+  void require_value() const {
     if (!has_value()) detail::throw_error(error());
   }
 

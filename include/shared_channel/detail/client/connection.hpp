@@ -102,7 +102,7 @@ class Connection {
     auto segment = Mapping::open(names, names.segment(generation));
     if (!segment) return std::move(segment).error();
     SHARED_CHANNEL_TEST_POINT(client_mapped);
-    auto slot_array = check(names, *segment, generation, shape);
+    auto slot_array = check_segment(names, *segment, generation, shape);
     if (!slot_array) return std::move(slot_array).error();
     Header& header = *reinterpret_cast<Header*>(segment->data());
 
@@ -127,8 +127,8 @@ class Connection {
   }
 
   /// Compares the segment's identity, read once, with what this program was compiled for.
-  static Result<SlotArray> check(const Names& names, const Mapping& segment, std::uint64_t generation,
-                                 const Shape& shape) {
+  static Result<SlotArray> check_segment(const Names& names, const Mapping& segment, std::uint64_t generation,
+                                         const Shape& shape) {
     const auto mismatch = [&](const std::string& cause) { return names.error(Errc::layout_mismatch, cause); };
     if (segment.size() < sizeof(Header)) {
       return mismatch("the segment has " + std::to_string(segment.size()) + " bytes, fewer than its header");

@@ -139,21 +139,21 @@ struct ArrayCodec {
   }
 
  private:
-  template <std::size_t... I>
-  static std::array<T, N> gather([[maybe_unused]] std::optional<T>* values, std::index_sequence<I...>) {
-    return {*std::move(values[I])...};
+  template <std::size_t... Index>
+  static std::array<T, N> gather([[maybe_unused]] std::optional<T>* values, std::index_sequence<Index...>) {
+    return {*std::move(values[Index])...};
   }
 };
 
 /// std::pair, std::tuple.
 template <class T, class Indices = std::make_index_sequence<std::tuple_size_v<T>>>
 struct TupleShape;
-template <class T, std::size_t... I>
-struct TupleShape<T, std::index_sequence<I...>> {
-  using Parts = std::type_identity<std::tuple<std::tuple_element_t<I, T>...>>;
+template <class T, std::size_t... Index>
+struct TupleShape<T, std::index_sequence<Index...>> {
+  using Parts = std::type_identity<std::tuple<std::tuple_element_t<Index, T>...>>;
   template <class F>
   static decltype(auto) tie(const T& value, F&& f) {
-    return f(std::get<I>(value)...);
+    return f(std::get<Index>(value)...);
   }
   template <class... Part>
   static T make(Part&&... part) {
@@ -219,13 +219,13 @@ struct VariantCodec {
   }
 
  private:
-  template <std::size_t... I>
-  static void read(Reader& reader, std::size_t index, std::optional<Variant>& value, std::index_sequence<I...>) {
+  template <std::size_t... Index>
+  static void read(Reader& reader, std::size_t index, std::optional<Variant>& value, std::index_sequence<Index...>) {
     const auto alternative = [&]<std::size_t N>(std::integral_constant<std::size_t, N>) {
       if (auto part = reader.part<std::variant_alternative_t<N, Variant>>())
         value.emplace(std::in_place_index<N>, *std::move(part));
     };
-    ((index == I ? alternative(std::integral_constant<std::size_t, I>{}) : void()), ...);
+    ((index == Index ? alternative(std::integral_constant<std::size_t, Index>{}) : void()), ...);
   }
 };
 

@@ -31,7 +31,7 @@ class Generation {
   /// `shape_for` makes the channel's Shape from options that have been checked. On an error nothing is left behind.
   template <class ShapeFor>
   static Result<UniquePtr<Generation>> make(const Names& names, const ServerOptions& options, ShapeFor&& shape_for) {
-    if (auto valid = check(names, options); !valid) return std::move(valid).error();
+    if (auto valid = check_options(names, options); !valid) return std::move(valid).error();
     auto lease = ServerLease::acquire(names, options.access);
     if (!lease) return std::move(lease).error();
     UniquePtr<Generation> generation(new Generation(names, *std::move(lease)));
@@ -59,7 +59,7 @@ class Generation {
  private:
   Generation(const Names& names, ServerLease lease) : names_(names), lease_(std::move(lease)) {}
 
-  static Result<void> check(const Names& names, const ServerOptions& options) {
+  static Result<void> check_options(const Names& names, const ServerOptions& options) {
     const auto range = [&](const char* what, unsigned value, unsigned most) {
       return names.error(Errc::invalid_argument, std::string("ServerOptions::") + what + " is " +
                                                      std::to_string(value) + "; it must be from 1 to " +
