@@ -110,6 +110,8 @@ class Beacon {
 
   /// The keeper thread's life.
   void keep() noexcept {
+    const long me = ::syscall(SYS_gettid);
+    if (me <= 0) return fail("gettid", errno);
     robust_list_head* previous = nullptr;
     std::size_t previous_size = 0;
     if (::syscall(SYS_get_robust_list, 0, &previous, &previous_size) != 0) return fail("get_robust_list", errno);
@@ -128,7 +130,7 @@ class Beacon {
     SHARED_CHANNEL_TEST_POINT(server_beacon_listed);
     // The list first, the word second: a death in between finds a word that is not ours and leaves it.
     std::atomic_signal_fence(std::memory_order_seq_cst);
-    alive_.store(static_cast<std::uint32_t>(::syscall(SYS_gettid)) | FUTEX_WAITERS, std::memory_order_release);
+    alive_.store(static_cast<std::uint32_t>(me) | FUTEX_WAITERS, std::memory_order_release);
     tell(lit);
 
     Deadline never = Deadline::never();
