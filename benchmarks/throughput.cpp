@@ -1,4 +1,4 @@
-// Calls per second and fairness against the number of clients, of handlers, of slots, and of calls on their way at
+// Calls per second and fairness against the number of clients, of handlers, of slots, and of calls in flight at
 // once.
 #include <iostream>
 
@@ -136,7 +136,7 @@ class Run {
   bool failed() const { return failed_; }
 
  private:
-  // Spinning for ever with more processes than cores measures the scheduler's patience, not a channel.
+  // Spinning indefinitely with more processes than cores measures the scheduler's patience, not a channel.
   static bool suits(const System& system, const Shape& shape) {
     return system.fits(shape) && system.kind() != Kind::floor &&
            !(system.spins() && shape.clients >= allowed_cpus().size());

@@ -33,7 +33,7 @@ void pending(Translator::Client& client) {
   const std::vector<std::string> words = {"ein", "zwei", "drei", "vier"};
   std::vector<shared_channel::PendingCall<std::string>> calls;
   for (const auto& word : words) calls.push_back(client.call_async(word, 10s));
-  // ... all four are on their way ...
+  // ... all four are in flight ...
   for (std::size_t i = 0; i < words.size(); ++i) show("pending", words[i], calls[i].get());
 }
 

@@ -50,7 +50,7 @@ void check_works(const std::string& name) {
 
 }  // namespace
 
-TEST_CASE("bad name: empty") {
+TEST_CASE("bad name: an empty one is refused") {
   check_refused("");
   check_refused(std::string(std::string_view()));
   CHECK(error_of(Numbers::Client::create(std::string_view())) == Errc::invalid_name);

@@ -84,7 +84,7 @@ TEST_CASE("async: every waiting policy works for every form") {
   }
 }
 
-TEST_CASE("async: many calls are on their way at once and may be asked for in any order") {
+TEST_CASE("async: many calls are in flight at once and may be asked for in any order") {
   GatedChannel channel;
   std::vector<Pending> pending;
   for (std::uint64_t id = 0; id < 16; ++id) pending.push_back(channel.client.call_async(nap(0, id), amply));
@@ -93,7 +93,7 @@ TEST_CASE("async: many calls are on their way at once and may be asked for in an
     REQUIRE(pending[i].get().value().id == i);
 }
 
-TEST_CASE("async: beyond the slots a call waits its turn, and is busy at the deadline") {
+TEST_CASE("async: beyond the slots a call queues, and is busy at the deadline") {
   GatedChannel channel(2);
   auto first = channel.client.call_async(nap(0, 1), amply);
   auto second = channel.client.call_async(nap(0, 2), amply);

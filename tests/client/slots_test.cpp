@@ -1,4 +1,4 @@
-// Callers beyond the slots wait their turn.
+// Callers beyond the slots queue.
 #include "support/catch.hpp"
 
 #include <shared_channel/shared_channel.hpp>
@@ -161,7 +161,7 @@ TEST_CASE("slots: nobody starves in the line") {
   CHECK(failed == 0);
 }
 
-TEST_CASE("slots: processes wait their turn too") {
+TEST_CASE("slots: processes queue too") {
   const auto name = unique_name("slots");
   Channel::Server server(name, slots(1));
   CHECK_FALSE(error_of(server.start(answer)));

@@ -49,7 +49,7 @@ constexpr const char* executed_after_all = "a call was executed although its cal
 
 }  // namespace
 
-TEST_CASE("explorer: one client, deadlines and needless wake-ups") {
+TEST_CASE("explorer: one client, deadlines and spurious wake-ups") {
   all_is_well("1 client, 2 calls", {.clients = 1, .calls = 2, .expiries = 2, .spurious = 1});
   all_is_well("1 client, 2 calls",
               {.clients = 1, .calls = 2, .expiries = 2, .spurious = 1, .memory = buffered, .kernel = event});

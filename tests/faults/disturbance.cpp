@@ -71,7 +71,7 @@ struct Serving {
 
 }  // namespace
 
-TEST_CASE("disturbance: needless wake-ups of every sleeper, ten thousand a second") {
+TEST_CASE("disturbance: spurious wake-ups of every sleeper, ten thousand a second") {
   Serving serving("spurious");
   Bells bells(serving.name);
   std::atomic<bool> over{false};

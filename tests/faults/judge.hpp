@@ -79,7 +79,8 @@ struct Verdict {
 
   void print(const std::string& what) const {
     std::printf(
-        "%s: %zu calls: %zu answered, %zu safe to retry, %zu perhaps executed; %zu wrong, %zu executed twice, %zu told "
+        "%s: %zu calls: %zu answered, %zu safe to retry, %zu possibly executed; %zu wrong, %zu executed twice, %zu "
+        "told "
         "wrongly, "
         "%zu answered unexecuted, %zu ended twice, %zu lost; past the deadline by %.2f ms (median), %.2f ms (99 %%), "
         "%.2f ms (longest)\n",

@@ -43,7 +43,7 @@ struct Injected {
   void print() const {
     std::printf(
         "%d faults injected: %d servers killed, %d stopped and %d paused; %d clients killed and %d paused; and %d "
-        "needless wake-ups of everyone\n",
+        "spurious wake-ups of everyone\n",
         all(), servers_killed, servers_stopped, servers_paused, clients_killed, clients_paused, wakes);
   }
 };

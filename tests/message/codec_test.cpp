@@ -150,7 +150,7 @@ TEST_CASE("codec: trivially copyable types are their bytes") {
   CHECK(encoded(Point{1, 2}).size() == sizeof(Point));
 }
 
-TEST_CASE("codec: strings") {
+TEST_CASE("codec: strings come back as they went") {
   check_all(std::string());
   check_all(std::string("text"));
   check_all(std::string("\0 inside\xFF", 9));

@@ -228,7 +228,7 @@ TEST_CASE("seam client lease: the largest number is a number") {
   CHECK_FALSE(mine->is_held(ClientLease::last - 1));
 }
 
-TEST_CASE("seam beacon: a watch sees it lit and out in good order") {
+TEST_CASE("seam beacon: a watch sees it lit, and out after a graceful end") {
   Served served;
   const auto watch = served.segment.watch();
   REQUIRE(watch);
@@ -239,7 +239,7 @@ TEST_CASE("seam beacon: a watch sees it lit and out in good order") {
   CHECK(error_of(served.segment.watch()) == Errc::no_server);
 }
 
-TEST_CASE("seam beacon: another process's end in good order is no death") {
+TEST_CASE("seam beacon: another process's graceful end is no death") {
   Served served;
   served.beacon.reset();
   Process server = playing("seam_beacon", "lit", served.name);

@@ -161,7 +161,7 @@ TEST_CASE("squat: an empty file of our own is taken over") {
   CHECK_FALSE(std::filesystem::exists(path_of(name)));
 }
 
-TEST_CASE("squat: a file full of nonsense is taken over") {
+TEST_CASE("squat: a corrupted file is taken over") {
   const auto name = unique_name("squat");
   std::ofstream(path_of(name)) << std::string(10'000, 'x');
   CHECK(error_of(Channel::Client(name).call(echo(1), amply)) == Errc::no_server);

@@ -141,7 +141,7 @@ TEST_CASE("call context: time spent behind other calls counts") {
   CHECK(between(before + 10s, context.deadline(), before + 10s + 200ms));
 }
 
-TEST_CASE("call context: a call that waits for ever has no deadline") {
+TEST_CASE("call context: a call that waits indefinitely has no deadline") {
   const auto name = unique_name("context");
   Numbers::Server server(name);
   Numbers::Client client(name);

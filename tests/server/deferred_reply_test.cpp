@@ -133,7 +133,7 @@ TEST_CASE("deferred reply: other calls are answered meanwhile, in any order") {
   CHECK(first.answer().value() == 10);
 }
 
-TEST_CASE("deferred reply: failed") {
+TEST_CASE("deferred reply: one that fails tells its caller why") {
   const auto name = unique_name("deferred");
   Numbers::Server server(name, one_slot());
   CHECK_FALSE(error_of(server.start([](int, Responder<int> responder) { responder.fail("not today"); })));

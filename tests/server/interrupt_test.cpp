@@ -1,4 +1,4 @@
-// Ctrl-C stops a server in good order.
+// Ctrl-C stops a server gracefully.
 #include "support/catch.hpp"
 
 #include <shared_channel/shared_channel.hpp>

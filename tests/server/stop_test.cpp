@@ -183,7 +183,7 @@ TEST_CASE("stop: it ends a serve_one that waits") {
   CHECK(watch.elapsed() < promptly);
 }
 
-TEST_CASE("stop: a caller that waits for its turn learns of it at once") {
+TEST_CASE("stop: a caller in the queue learns of it at once") {
   const auto name = unique_name("stop");
   Channel::Server server(name);
   auto asked = std::async(std::launch::async, [&] { return Channel::Client(name).call(echo(1), amply); });
