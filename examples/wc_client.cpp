@@ -119,12 +119,12 @@ class Counter {
           [&](const Counts& reply) { counts = reply; }, patience);
       if (called) return counts;
 
-      // Safe to retry: then the call itself has tried every server that came, until its deadline. Otherwise the server
+      // Not executed: then the call itself has tried every server that came, until its deadline. Otherwise the server
       // went while it had the block and may have counted it. Nobody got that count, and counting changes nothing
       // in the server, so sending the block again is right. (A transfer of money would have to ask first.)
       const Error& error = called.error();
       const bool server_went = error.code() == Errc::server_died || error.code() == Errc::server_stopped;
-      if (!server_went || error.safe_to_retry()) throw ChannelException(error);
+      if (!server_went || error.not_executed()) throw ChannelException(error);
       ++stats_.possibly_processed_twice;
     }
   }

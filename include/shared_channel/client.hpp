@@ -32,7 +32,7 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI {
 ///   timed_out                                the answer did not come in time; it will reach nobody
 ///   handler_failed                           the handler threw; message() has its text
 ///   layout_mismatch, access_denied, would_deadlock, forked, corrupt, out_of_memory, system_error
-/// Error::safe_to_retry() tells whether a handler can have seen the request. A request that was certainly not
+/// Error::not_executed() tells whether a handler can have seen the request. A request that was certainly not
 /// seen is sent again by the same call if a new server is up.
 template <class Request, class Reply>
 class SharedChannel<Request, Reply>::Client {
@@ -146,7 +146,7 @@ class SharedChannel<Request, Reply>::Client {
   }
 
   /// The same, with `done(Result<Reply>)` called exactly once when the call has ended; unless this returns an error:
-  /// then `done` is never called, and Error::safe_to_retry() tells whether a handler can have seen the request.
+  /// then `done` is never called, and Error::not_executed() tells whether a handler can have seen the request.
   ///
   /// It is called on a completion thread of this client's; also by the destructor of the client, which ends the calls
   /// that are still on their way (timed_out) and returns when the last `done` has. Each thread ends up to sixty calls,

@@ -13,17 +13,18 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI {
 
 /// Every way a call can end other than in its answer.
 enum class Errc {
-  invalid_name,       ///< The channel name is empty, too long, or has a character outside [A-Za-z0-9._-].
+  invalid_name = 1,   ///< The channel name is empty, too long, or has a character outside [A-Za-z0-9._-].
   invalid_argument,   ///< An option is out of its range, a handler is empty, or the server already serves.
   name_in_use,        ///< A live server has this name already.
   access_denied,      ///< The operating system refuses this user the channel's objects.
   not_owner,          ///< The name is held by an object that another user or another kind of program made.
   layout_mismatch,    ///< The server's messages or protocol version differ from this program's.
   no_server,          ///< No server is running under this name.
-  server_stopped,     ///< The server stopped in good order before it took the request.
+  server_stopped,     ///< The server stopped gracefully before it took the request.
   server_died,        ///< The server's process ended without an answer.
   busy,               ///< Every slot stayed occupied until the deadline.
   timed_out,          ///< The deadline passed before the answer came.
+  cancelled,          ///< The caller asked for the call to be cancelled before the answer came.
   handler_failed,     ///< The server's handler threw; the message carries the exception's text.
   message_too_large,  ///< The message does not fit the channel's slots.
   would_deadlock,     ///< A handler called the channel that it serves.
@@ -58,6 +59,8 @@ constexpr std::string_view to_string(Errc code) noexcept {
       return "busy";
     case Errc::timed_out:
       return "timed_out";
+    case Errc::cancelled:
+      return "cancelled";
     case Errc::handler_failed:
       return "handler_failed";
     case Errc::message_too_large:
@@ -82,6 +85,31 @@ enum class Execution {
   possible,  ///< A handler may have run, in part or in full.
 };
 
+namespace detail {
+
+/// Whether what the code says may be over a moment later.
+constexpr bool may_pass(Errc code) noexcept {
+  return code == Errc::no_server || code == Errc::server_stopped || code == Errc::server_died || code == Errc::busy ||
+         code == Errc::timed_out || code == Errc::cancelled;
+}
+
+class ErrorCategory final : public std::error_category {
+ public:
+  [[nodiscard]] const char* name() const noexcept override { return "shared_channel"; }
+  [[nodiscard]] std::string message(int code) const override { return std::string(to_string(static_cast<Errc>(code))); }
+};
+
+}  // namespace detail
+
+/// The category of std::error_code values made from an Errc; message() is the enumerator's name.
+inline const std::error_category& error_category() noexcept {
+  static const detail::ErrorCategory category;
+  return category;
+}
+
+/// For std::error_code code = Errc::busy, and for comparing one with an Errc.
+inline std::error_code make_error_code(Errc code) noexcept { return {static_cast<int>(code), error_category()}; }
+
 /// Why something failed: a code to branch on and a sentence to show. An ordinary value.
 class [[nodiscard]] Error {
  public:
@@ -97,16 +125,20 @@ class [[nodiscard]] Error {
   /// The operating system's own code (errno, GetLastError()), or 0.
   [[nodiscard]] int native() const noexcept { return native_; }
 
-  /// True if it is certain that no handler saw this request, so that sending it again is safe.
-  [[nodiscard]] bool safe_to_retry() const noexcept { return execution_ == Execution::none; }
+  /// True if it is certain that no handler saw this request: asking again cannot execute it twice.
+  [[nodiscard]] bool not_executed() const noexcept { return execution_ == Execution::none; }
 
-  /// A sentence that names the channel, the cause and, where there is one, the remedy.
+  /// True if the request was not executed and the same call may succeed later: the server was away or busy, or the
+  /// call ran out of time or was cancelled. Other errors stay until somebody mends their cause.
+  [[nodiscard]] bool safe_to_retry() const noexcept { return not_executed() && detail::may_pass(code_); }
+
+  /// A sentence, without its full stop, that names the channel, the cause and, where there is one, the remedy.
   [[nodiscard]] std::string message() const {
     std::string text = "shared channel '" + channel_ + "': " + cause_;
     if (native_ != 0) {
       text += " (system error " + std::to_string(native_) + ": " + std::system_category().message(native_) + ")";
     }
-    return text + '.';
+    return text;
   }
 
  private:
@@ -131,3 +163,6 @@ class ChannelException : public std::exception {
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI
+
+template <>
+struct std::is_error_code_enum<shared_channel::Errc> : std::true_type {};

@@ -54,7 +54,7 @@ class [[nodiscard]] PendingCall {
 
   /// Waits for the end of the call and hands it over, once: asked again it answers invalid_argument. Errors: as those
   /// of Client::call(). Here nobody sends the request again when its server goes: server_died and server_stopped are
-  /// errors, and safe_to_retry() tells whether a handler can have seen it.
+  /// errors, and not_executed() tells whether a handler can have seen it.
   Result<Reply> get() {
     if (!refusal_) return Result<void>(std::move(refusal_)).error();
     if (!call_)

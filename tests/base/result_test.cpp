@@ -2,8 +2,12 @@
 
 #include <shared_channel/result.hpp>
 
+#include <algorithm>
 #include <array>
 #include <memory>
+#include <string>
+#include <system_error>
+#include <vector>
 
 #include "support/errors.hpp"
 
@@ -67,7 +71,7 @@ TEST_CASE("result: a large value lives on the heap and copies like a value") {
 }
 
 TEST_CASE("error: the message names the channel and the cause") {
-  CHECK(problem().message() == "shared channel 'name': a cause.");
+  CHECK(problem().message() == "shared channel 'name': a cause");
   CHECK(problem().native() == 0);
 }
 
@@ -77,9 +81,33 @@ TEST_CASE("error: the system's own code is kept and told") {
   CHECK_THAT(error.message(), Catch::Matchers::Contains("a cause (system error 13: "));
 }
 
-TEST_CASE("error: only what certainly did not run is safe to retry") {
-  CHECK(problem().safe_to_retry());
-  CHECK_FALSE(Error(Errc::timed_out, "name", "a cause", 0, Execution::possible).safe_to_retry());
+TEST_CASE("error: only what certainly did not run is not executed") {
+  CHECK(problem().not_executed());
+  CHECK_FALSE(Error(Errc::timed_out, "name", "a cause", 0, Execution::possible).not_executed());
+}
+
+TEST_CASE("error: only what did not run and may pass is safe to retry") {
+  const std::vector<Errc> passing = {Errc::no_server, Errc::server_stopped, Errc::server_died,
+                                     Errc::busy,      Errc::timed_out,      Errc::cancelled};
+  for (int code = static_cast<int>(Errc::invalid_name); code <= static_cast<int>(Errc::system_error); ++code) {
+    const auto errc = static_cast<Errc>(code);
+    INFO(to_string(errc));
+    const bool passes = std::find(passing.begin(), passing.end(), errc) != passing.end();
+    CHECK(Error(errc, "name", "a cause").safe_to_retry() == passes);
+    CHECK_FALSE(Error(errc, "name", "a cause", 0, Execution::possible).safe_to_retry());
+  }
+}
+
+TEST_CASE("error: a code is a std::error_code of its own category, and none of them says success") {
+  for (int code = static_cast<int>(Errc::invalid_name); code <= static_cast<int>(Errc::system_error); ++code) {
+    const std::error_code portable = static_cast<Errc>(code);
+    CHECK(portable);
+    CHECK(portable == static_cast<Errc>(code));
+    CHECK(portable.message() == to_string(static_cast<Errc>(code)));
+  }
+  CHECK(std::string(make_error_code(Errc::busy).category().name()) == "shared_channel");
+  CHECK(make_error_code(Errc::busy) != make_error_code(Errc::timed_out));
+  CHECK(make_error_code(Errc::invalid_name) != std::error_code(1, std::generic_category()));
 }
 
 }  // namespace result_test

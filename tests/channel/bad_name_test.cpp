@@ -30,7 +30,7 @@ void check_refused(const std::string& name) {
   CHECK(error_of(client) == Errc::invalid_name);
   if (!server) {
     CHECK(server.error().native() == 0);
-    CHECK(server.error().safe_to_retry());
+    CHECK(server.error().not_executed());
     for (const char letter : server.error().message()) CHECK((letter >= ' ' && letter <= '~'));
   }
   const Footprint after("");
@@ -101,7 +101,7 @@ TEST_CASE("bad name: the message shows it and says what is allowed") {
   CHECK(Numbers::Client::create("na/me").error().message() ==
         "shared channel 'na?me': the name holds a character outside A-Z a-z 0-9 . _ - (shown as ?); sessions are "
         "chosen by "
-        "Scope, not in the name.");
+        "Scope, not in the name");
 }
 
 TEST_CASE("good name: letters, digits, dot, underscore and hyphen") { check_works(unique_name("A.z_0-9")); }

@@ -84,6 +84,7 @@ static_assert(same<decltype(Access::sddl("D:P(A;;GA;;;BA)")), Access> &&
 static_assert(same<decltype(&Error::code), Errc (Error::*)() const noexcept>);
 static_assert(same<decltype(&Error::native), int (Error::*)() const noexcept>);
 static_assert(same<decltype(&Error::message), std::string (Error::*)() const>);
+static_assert(same<decltype(&Error::not_executed), bool (Error::*)() const noexcept>);
 static_assert(same<decltype(&Error::safe_to_retry), bool (Error::*)() const noexcept>);
 static_assert(std::is_base_of_v<std::exception, ChannelException> && std::is_constructible_v<ChannelException, Error>);
 
@@ -99,10 +100,10 @@ static_assert(same<decltype(std::declval<Result<Sum>&>().value_or(Sum{})), Sum>)
 static_assert(same<decltype(std::declval<Result<void>&>().value()), void>);
 
 constexpr Errc every_code[] = {
-    Errc::invalid_name,    Errc::invalid_argument, Errc::name_in_use,       Errc::access_denied,  Errc::not_owner,
-    Errc::layout_mismatch, Errc::no_server,        Errc::server_stopped,    Errc::server_died,    Errc::busy,
-    Errc::timed_out,       Errc::handler_failed,   Errc::message_too_large, Errc::would_deadlock, Errc::forked,
-    Errc::corrupt,         Errc::out_of_memory,    Errc::system_error};
+    Errc::invalid_name,    Errc::invalid_argument, Errc::name_in_use,    Errc::access_denied,     Errc::not_owner,
+    Errc::layout_mismatch, Errc::no_server,        Errc::server_stopped, Errc::server_died,       Errc::busy,
+    Errc::timed_out,       Errc::cancelled,        Errc::handler_failed, Errc::message_too_large, Errc::would_deadlock,
+    Errc::forked,          Errc::corrupt,          Errc::out_of_memory,  Errc::system_error};
 
 }  // namespace
 
@@ -130,7 +131,7 @@ TEST_CASE("contract: options are aggregates with designated initializers") {
 TEST_CASE("contract: every error code has a name of its own") {
   std::set<std::string_view> names;
   for (const Errc code : every_code) names.insert(to_string(code));
-  CHECK(names.size() == 18);
+  CHECK(names.size() == 19);
   CHECK(names.count("unknown") == 0);
   CHECK(to_string(Errc::timed_out) == "timed_out");
 }

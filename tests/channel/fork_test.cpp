@@ -107,7 +107,7 @@ TEST_CASE("fork: the child may not use the parent's client") {
   CHECK(client.call(echo(1), amply).value().id == 1);
   CHECK(in_child([&] {
     const auto reply = client.call(echo(2), amply);
-    return error_of(reply) == Errc::forked && reply.error().safe_to_retry() && !client.connected() &&
+    return error_of(reply) == Errc::forked && reply.error().not_executed() && !client.connected() &&
            error_of(client.call_in_place([](Ask&) {}, [](const Answer&) {}, amply)) == Errc::forked &&
            error_of(client.wait_for_server(amply)) == Errc::forked;
   }));

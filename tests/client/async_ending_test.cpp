@@ -57,7 +57,7 @@ class EveryForm {
         UNSCOPED_INFO("different ends: " << (result ? "an answer" : result.error().message()));
         return Errc::invalid_argument;
       }
-      if (!result && !result.error().safe_to_retry()) ++unsafe;
+      if (!result && !result.error().not_executed()) ++unsafe;
     }
     return error_of(results[0]);
   }
@@ -114,7 +114,7 @@ TEST_CASE("async: a call that was taken when its time ran out may have run") {
   CHECK_FALSE(error_of(client.call_async(nap(0), 50ms, outcome.callback())));
   REQUIRE(outcome.comes());
   REQUIRE(error_of(outcome.last()) == Errc::timed_out);
-  CHECK(outcome.last().error().safe_to_retry() == (gate.runs == 0));
+  CHECK(outcome.last().error().not_executed() == (gate.runs == 0));
   gate.open();
   CHECK(client.call_async(echo(2), amply).get().value().id == 2);
 }
@@ -200,7 +200,7 @@ TEST_CASE("async: a server that dies ends every form at once, and its successor 
   REQUIRE(taken.comes());
   CHECK(watch.elapsed() < promptly);
   CHECK(error_of(taken.last()) == Errc::server_died);
-  CHECK_FALSE(taken.last().error().safe_to_retry());
+  CHECK_FALSE(taken.last().error().not_executed());
   server.wait();
 
   auto successor = peer("serve", name);
@@ -266,7 +266,7 @@ TEST_CASE("async: the client's end ends what ends by itself, once, before its de
   std::optional<Errc> late;
   for (int i = 0; i < 100; ++i) {
     const auto done = [&, i](Result<Answer> result) {
-      if (error_of(result) == Errc::timed_out && result.error().safe_to_retry()) ++safe;
+      if (error_of(result) == Errc::timed_out && result.error().not_executed()) ++safe;
       if (i == 50) late = error_of(during_destruction.call_async(echo(3), amply, [&](Result<Answer>) { ++calls; }));
       ++calls;
     };

@@ -38,7 +38,7 @@ TEST_CASE("client first: a call without a server fails at once") {
   const auto reply = client.call(echo(1), amply);
   CHECK(watch.elapsed() < promptly);
   REQUIRE(error_of(reply) == Errc::no_server);
-  CHECK(reply.error().safe_to_retry());
+  CHECK(reply.error().not_executed());
   CHECK_THAT(reply.error().message(), Catch::Matchers::Contains(name));
   CHECK(error_of(client.call_in_place([](Ask&) {}, [](const Answer&) {}, amply)) == Errc::no_server);
   CHECK_FALSE(client.connected());

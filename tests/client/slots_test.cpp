@@ -97,7 +97,7 @@ TEST_CASE("slots: a caller without a slot is busy at its deadline and not before
   CHECK(watch.elapsed() >= 50ms);
   CHECK(watch.elapsed() < promptly);
   REQUIRE(error_of(reply) == Errc::busy);
-  CHECK(reply.error().safe_to_retry());
+  CHECK(reply.error().not_executed());
   CHECK_FALSE(holder.let_go());
   CHECK(client.call(echo(3), amply).value().id == 3);
 }

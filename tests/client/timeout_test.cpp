@@ -53,7 +53,7 @@ TEST_CASE("timeout: a call that the server does not take is withdrawn and never 
   CHECK(watch.elapsed() >= 30ms);
   CHECK(watch.elapsed() < promptly);
   REQUIRE(error_of(answer) == Errc::timed_out);
-  CHECK(answer.error().safe_to_retry());
+  CHECK(answer.error().not_executed());
 
   Napper napper;
   CHECK_FALSE(server.serve_one(std::ref(napper), 0ns).value());
@@ -81,8 +81,8 @@ TEST_CASE("timeout: a call that the server has taken may have run") {
   const auto answer = asked.get();
   REQUIRE(error_of(answer) == Errc::timed_out);
   // A machine that was too busy to take the request in time says so.
-  if (eventually([&] { return napper.runs == 1 || answer.error().safe_to_retry(); })) {
-    CHECK(answer.error().safe_to_retry() == (napper.runs == 0));
+  if (eventually([&] { return napper.runs == 1 || answer.error().not_executed(); })) {
+    CHECK(answer.error().not_executed() == (napper.runs == 0));
   }
 }
 
@@ -135,7 +135,7 @@ TEST_CASE("timeout: zero and less try once and never block") {
   for (const nanoseconds timeout : {0ns, -1ns, nanoseconds(-1h), (nanoseconds::min)()}) {
     const auto answer = client.call(echo(1), timeout);
     REQUIRE(error_of(answer) == Errc::timed_out);
-    CHECK(answer.error().safe_to_retry());
+    CHECK(answer.error().not_executed());
     CHECK(error_of(client.call_in_place([](Ask&) {}, [](const Answer&) {}, timeout)) == Errc::timed_out);
   }
   CHECK(watch.elapsed() < promptly);

@@ -46,7 +46,7 @@ Death die(const std::string& way, const std::string& mebibytes, std::chrono::nan
     ended = std::chrono::steady_clock::now();
     if (answer) return;
     death.code = answer.error().code();
-    death.is_safe = answer.error().safe_to_retry();
+    death.is_safe = answer.error().not_executed();
   });
   REQUIRE(server.read_line() == "taken");
   auto killed = std::chrono::steady_clock::now();

@@ -10,7 +10,7 @@ using namespace test_support;
 using namespace shared_channel;
 
 static std::string outcome(const Error& error) {
-  return std::string(to_string(error.code())) + (error.safe_to_retry() ? " safe" : " unsafe");
+  return std::string(to_string(error.code())) + (error.not_executed() ? " safe" : " unsafe");
 }
 
 static ClientOptions patient() {

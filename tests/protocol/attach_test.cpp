@@ -85,7 +85,7 @@ Error refusal(Spoil&& spoil) {
   const auto answer = client.call({1}, amply);
   CHECK(watch.elapsed() < promptly);
   REQUIRE_FALSE(answer);
-  CHECK(answer.error().safe_to_retry());
+  CHECK(answer.error().not_executed());
   CHECK_FALSE(client.connected());
   return answer.error();
 }
@@ -104,7 +104,7 @@ TEST_CASE("attach: another type is refused and both are named") {
              Contains("expects a request of " + large + " and a reply of 4 bytes aligned to 4"));
   CHECK_THAT(answer.error().message(),
              Contains("server has a request of 4 bytes aligned to 4 and a reply of " + large));
-  CHECK(answer.error().safe_to_retry());
+  CHECK(answer.error().not_executed());
   CHECK(error_of(client.wait_for_server(amply)) == Errc::layout_mismatch);
 }
 

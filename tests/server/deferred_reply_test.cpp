@@ -140,7 +140,7 @@ TEST_CASE("deferred reply: one that fails tells its caller why") {
   Numbers::Client client(name);
   const auto answer = client.call(1, amply);
   REQUIRE(error_of(answer) == Errc::handler_failed);
-  CHECK_THAT(answer.error().message(), Contains(": not today."));
+  CHECK_THAT(answer.error().message(), Contains(": not today"));
   CHECK(error_of(client.call(1, amply)) == Errc::handler_failed);
 }
 
@@ -204,7 +204,7 @@ TEST_CASE("deferred reply: a handler that throws before it answered fails the ca
   for (int value = 0; value < 3; ++value) {
     const auto answer = client.call(value, amply);
     REQUIRE(error_of(answer) == Errc::handler_failed);
-    CHECK_THAT(answer.error().message(), Contains(": no " + std::to_string(value) + "."));
+    CHECK_THAT(answer.error().message(), Contains(": no " + std::to_string(value)));
   }
 }
 
@@ -349,7 +349,7 @@ TEST_CASE("deferred reply: it outlives the server") {
   server.reset();
   const auto answer = asking.answer();
   REQUIRE(error_of(answer) == Errc::server_stopped);
-  CHECK_FALSE(answer.error().safe_to_retry());
+  CHECK_FALSE(answer.error().not_executed());
   call.responder.reply(1);
   call.responder.fail("nobody hears this");
 }

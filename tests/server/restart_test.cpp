@@ -48,7 +48,7 @@ TEST_CASE("restart: a client that calls in between is told and carries on") {
   CHECK_FALSE(error_of(server->start(Numbered{1})));
   CHECK(client.call(echo(1), amply).value().runs == 1);
   server.reset();
-  CHECK(client.call(echo(2), amply).error().safe_to_retry());
+  CHECK(client.call(echo(2), amply).error().not_executed());
   CHECK(error_of(client.call(echo(3), amply)) == Errc::no_server);
   server = std::make_unique<Channel::Server>(name);
   CHECK_FALSE(error_of(server->start(Numbered{2})));
@@ -119,7 +119,7 @@ TEST_CASE("restart: all threads of a client carry on") {
       for (std::uint64_t id = caller << 32; !over; ++id) {
         const auto answer = client.call(echo(id), amply);
         if (answer && answer->id != id) ++wrong;
-        if (!answer && !answer.error().safe_to_retry()) ++wrong;
+        if (!answer && !answer.error().not_executed()) ++wrong;
         if (answer && answer->runs > latest) latest = answer->runs;
       }
     });

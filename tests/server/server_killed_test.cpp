@@ -49,7 +49,7 @@ TEST_CASE("server killed: the caller whose handler ran learns it at once") {
   const auto answer = asked.get();
   CHECK(watch.elapsed() < promptly);
   REQUIRE(error_of(answer) == Errc::server_died);
-  CHECK_FALSE(answer.error().safe_to_retry());
+  CHECK_FALSE(answer.error().not_executed());
   CHECK_FALSE(client.connected());
 }
 
@@ -64,8 +64,8 @@ TEST_CASE("server killed: the caller whose request was not taken may safely retr
   server.kill();
   const auto answer = waiting.get();
   REQUIRE(error_of(answer) == Errc::server_died);
-  CHECK(answer.error().safe_to_retry());
-  CHECK_FALSE(taken.get().error().safe_to_retry());
+  CHECK(answer.error().not_executed());
+  CHECK_FALSE(taken.get().error().not_executed());
 }
 
 TEST_CASE("server killed: the caller that waits for a slot learns it at once") {
@@ -82,7 +82,7 @@ TEST_CASE("server killed: the caller that waits for a slot learns it at once") {
   for (auto* waiting : {&first, &second}) {
     const auto answer = waiting->get();
     CHECK(error_of(answer) == Errc::server_died);
-    CHECK(answer.error().safe_to_retry());
+    CHECK(answer.error().not_executed());
   }
   CHECK(watch.elapsed() < promptly);
   CHECK(error_of(taken.get()) == Errc::server_died);
@@ -132,7 +132,7 @@ TEST_CASE("server killed: a handler that leaves the process counts as death") {
   const auto answer = client.call(leave, amply);
   CHECK(watch.elapsed() < promptly);
   REQUIRE(error_of(answer) == Errc::server_died);
-  CHECK_FALSE(answer.error().safe_to_retry());
+  CHECK_FALSE(answer.error().not_executed());
 }
 
 TEST_CASE("server killed: while idle the next call fails at once") {
@@ -147,7 +147,7 @@ TEST_CASE("server killed: while idle the next call fails at once") {
   const auto answer = client.call(echo(2), amply);
   CHECK(watch.elapsed() < promptly);
   CHECK((error_of(answer) == Errc::server_died || error_of(answer) == Errc::no_server));
-  CHECK(answer.error().safe_to_retry());
+  CHECK(answer.error().not_executed());
   CHECK(error_of(client.call(echo(3), amply)) == Errc::no_server);
 }
 

@@ -82,7 +82,7 @@ class Asker {
   void record(std::uint64_t id, std::chrono::nanoseconds overrun, const shared_channel::Result<Reply>& result) {
     Record record{id, End::answered, 0, std::chrono::duration_cast<std::chrono::microseconds>(overrun).count()};
     if (!result) {
-      record.end = result.error().safe_to_retry() ? End::safe : End::possible;
+      record.end = result.error().not_executed() ? End::safe : End::possible;
       record.code = static_cast<std::uint32_t>(result.error().code());
     } else if (!is_answer(*result, id)) {
       record.end = End::wrong;
