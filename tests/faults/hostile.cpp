@@ -189,13 +189,16 @@ TEST_CASE("hostile: a bell that says nobody sleeps") {
   Jobs::Client client(channel);
   CHECK(client.call({2, 0, 0}, amply));
   LiveSegment segment(channel);
-  std::this_thread::sleep_for(50ms);  // asleep by now
+  const auto is_asleep = [&] { return segment.header().exec.sleepers != 0; };
+  REQUIRE(eventually(is_asleep));
+  std::this_thread::sleep_for(50ms);  // beyond its last look
   segment.header().exec.sleepers = 0;
   CHECK(error_of(client.call({3, 0, 0}, 50ms)) == Errc::timed_out);
   CHECK(client.call({4, 0, 0}, amply));
+  REQUIRE(eventually(is_asleep));
   std::this_thread::sleep_for(50ms);
   segment.header().exec.sleepers = 0;
-  server.stop();  // and its end does not wait for ever
+  server.stop();  // and its end does not wait indefinitely
 }
 
 #ifdef __linux__

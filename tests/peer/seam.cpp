@@ -60,7 +60,8 @@ const peer::Role seam_signal{"seam_signal", [](const peer::Arguments& arguments)
                                return 0;
                              }};
 
-// seam_mutex NAME NUMBER: takes the turn with a lease of that number; says how.
+// seam_mutex NAME NUMBER [aloud]: takes the client mutex with a lease of that number; says how, and aloud also that it
+// begins.
 const peer::Role seam_mutex{"seam_mutex", [](const peer::Arguments& arguments) {
                               const Segment segment = Segment::open(arguments.at(0));
                               const auto number = static_cast<std::uint32_t>(std::stoul(arguments.at(1)));
@@ -68,6 +69,7 @@ const peer::Role seam_mutex{"seam_mutex", [](const peer::Arguments& arguments) {
                               const auto watch = segment.watch().value();
                               auto mutex = segment.open_client_mutex().value();
                               Deadline deadline(std::chrono::seconds(60));
+                              if (arguments.size() > 2) peer::say("begins");
                               const auto outcome = mutex.lock(number, lease, deadline, watch);
                               const bool has_it =
                                   outcome == platform::Lock::locked || outcome == platform::Lock::abandoned;

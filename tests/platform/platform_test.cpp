@@ -394,7 +394,8 @@ TEST_CASE("seam client mutex: one holder at a time") {
   REQUIRE((lease && watch));
   Deadline deadline(amply);
   REQUIRE(served.mutex.lock(1, *lease, deadline, *watch) == Lock::locked);
-  Process next = peer("seam_mutex", served.name, "2");
+  Process next = peer("seam_mutex", served.name, "2", "aloud");
+  REQUIRE(next.read_line() == "begins");
   CHECK_THROWS(next.read_line(200ms));
   served.mutex.unlock();
   CHECK(next.read_line() == "locked");
@@ -441,7 +442,8 @@ TEST_CASE("seam client mutex: taken from a holder that was killed it is abandone
 TEST_CASE("seam client mutex: a waiter gets it when its holder is killed") {
   Served served;
   Process holder = playing("seam_mutex", "locked", served.name, "2");
-  Process waiter = peer("seam_mutex", served.name, "3");
+  Process waiter = peer("seam_mutex", served.name, "3", "aloud");
+  REQUIRE(waiter.read_line() == "begins");
   CHECK_THROWS(waiter.read_line(200ms));
   holder.kill();
   CHECK(waiter.read_line() == "abandoned");
@@ -464,7 +466,8 @@ TEST_CASE("seam client mutex: a waiter returns when the server ends or dies") {
     served.beacon.reset();
     Process server = playing("seam_beacon", "lit", served.name);
     Process holder = playing("seam_mutex", "locked", served.name, "2");
-    Process waiter = peer("seam_mutex", served.name, "3");
+    Process waiter = peer("seam_mutex", served.name, "3", "aloud");
+    REQUIRE(waiter.read_line() == "begins");
     CHECK_THROWS(waiter.read_line(200ms));
     const Stopwatch stopwatch;
     if (by_death)

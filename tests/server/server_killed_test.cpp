@@ -7,7 +7,9 @@
 #include <thread>
 #include <vector>
 
+#include "faults/segment.hpp"
 #include "support/errors.hpp"
+#include "support/eventually.hpp"
 #include "support/messages.hpp"
 #include "support/names.hpp"
 #include "support/process.hpp"
@@ -95,7 +97,8 @@ TEST_CASE("server killed: every waiting process learns it") {
   for (int i = 0; i < 8; ++i) callers.push_back(peer("hang", name));
   for (auto& caller : callers) REQUIRE(caller.read_line() == "asking");
   REQUIRE(server.read_line() == "taken");
-  std::this_thread::sleep_for(100ms);
+  const faults::LiveSegment segment(name);
+  REQUIRE(eventually([&] { return segment.header().high_water == callers.size(); }));  // all have a slot
   const Stopwatch watch;
   server.kill();
   int unsafe = 0;
