@@ -15,13 +15,14 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sched.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <shared_channel/shared_channel.hpp>
 
 #include "support/errors.hpp"
-#include "support/eventually.hpp"
+#include "support/footprint.hpp"
 #include "support/messages.hpp"
 #include "support/names.hpp"
 #include "support/process.hpp"
@@ -188,6 +189,42 @@ TEST_CASE("guest: a wait ends at its deadline while a peer changes the word all 
   CHECK(watch.elapsed() < promptly);
   stop = true;
   changer.join();
+}
+
+TEST_CASE("guest: a channel longer than files may be is an error and leaves nothing") {
+  const auto name = unique_name("guest");
+  const Footprint before(name);
+  rlimit limit{};
+  ::getrlimit(RLIMIT_FSIZE, &limit);
+  rlimit small = limit;
+  small.rlim_cur = 1 << 16;
+  ::setrlimit(RLIMIT_FSIZE, &small);
+  const auto server = BlockChannel::Server::create(name);
+  ::setrlimit(RLIMIT_FSIZE, &limit);
+  CHECK(error_of(server) == Errc::out_of_memory);
+  CHECK(Footprint(name) == before);
+}
+
+TEST_CASE("guest: a storm of signals does not keep a channel from being made") {
+  struct sigaction nothing {
+  }, before{};
+  nothing.sa_handler = [](int) {};
+  ::sigaction(SIGUSR1, &nothing, &before);
+  const auto maker = ::pthread_self();
+  std::atomic<bool> stop{false};
+  std::thread storm([&] {
+    while (!stop) ::pthread_kill(maker, SIGUSR1);
+  });
+  const Stopwatch watch;
+  shared_channel::ServerOptions options;
+  options.max_calls = 32;
+  const auto server = BlockChannel::Server::create(unique_name("guest"), options);
+  const auto elapsed = watch.elapsed();
+  stop = true;
+  storm.join();
+  ::sigaction(SIGUSR1, &before, nullptr);
+  CHECK(server);
+  CHECK(elapsed < promptly);
 }
 
 TEST_CASE("guest: a death is noticed although the memory is taken before the threads have ended") {

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -38,6 +40,12 @@ inline Error refused(const Names& names, const char* call, const std::string& ob
     case EDQUOT:
       return names.error(Errc::out_of_memory,
                          where + " found no room; free shared memory, or use fewer slots or smaller messages", error);
+    case EFBIG:
+      return names.error(Errc::out_of_memory,
+                         where +
+                             " would pass RLIMIT_FSIZE, the longest file that this process may make; raise it, or "
+                             "use fewer slots or smaller messages",
+                         error);
     case ELOOP:
     case ENXIO:
     case EISDIR:
@@ -89,21 +97,38 @@ inline Result<void> apply_access(const Names& names, int descriptor, const std::
   return {};
 }
 
-/// Reserves real pages, so that a full tmpfs is an error here and not a SIGBUS later. In pieces: a piece that
-/// a signal interrupts starts over, and a large one might never end under a storm of signals. What cannot fit is
-/// refused before the first piece: others need the room as well.
+/// 0, or errno. No signal interrupts it, except one that cannot be blocked: an interrupted piece starts over.
+inline int reserve_piece(int descriptor, std::size_t at, std::size_t length) noexcept {
+  sigset_t all, before;
+  ::sigfillset(&all);
+  const bool is_blocked = ::pthread_sigmask(SIG_SETMASK, &all, &before) == 0;
+  const int error = ::posix_fallocate(descriptor, static_cast<off_t>(at), static_cast<off_t>(length));
+  if (is_blocked) ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return error;
+}
+
+/// Reserves real pages, so that a full tmpfs is an error here and not a SIGBUS later. In pieces, so that signals are
+/// handled in between; smaller ones where a storm of signals comes through. What cannot fit is refused before the first
+/// piece: others need the room as well.
 inline int reserve(int descriptor, std::size_t bytes) noexcept {
   struct statvfs space {};
   const bool is_limited = ::fstatvfs(descriptor, &space) == 0 && space.f_blocks != 0;
   if (is_limited && bytes / space.f_frsize > space.f_bavail) return ENOSPC;
-  constexpr std::size_t piece = std::size_t{4} << 20;
+  struct rlimit longest {};
+  if (::getrlimit(RLIMIT_FSIZE, &longest) == 0 && longest.rlim_cur != RLIM_INFINITY && bytes > longest.rlim_cur) {
+    return EFBIG;  // to try would be SIGXFSZ, which ends the process
+  }
+  std::size_t piece = std::size_t{4} << 20;
   for (std::size_t at = 0; at < bytes;) {
     const std::size_t length = bytes - at < piece ? bytes - at : piece;
-    const int error = ::posix_fallocate(descriptor, static_cast<off_t>(at), static_cast<off_t>(length));
-    if (error == 0)
+    const int error = reserve_piece(descriptor, at, length);
+    if (error == 0) {
       at += length;
-    else if (error != EINTR)
+    } else if (error != EINTR) {
       return error;
+    } else if (piece > std::size_t{4096}) {
+      piece /= 2;
+    }
   }
   return 0;
 }
