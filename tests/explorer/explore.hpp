@@ -236,11 +236,11 @@ class Explorer {
   /// The history that led to the violation, as the words saw it.
   void tell(const std::vector<Frame>& path) {
     static const char* const stages[] = {
-        "finished",   "begin",      "claim",       "recover",        "no_slot",    "lock",           "announce",
-        "head_waits", "hold",       "leave_line",  "fill",           "post",       "look",           "sleep",
-        "give_up",    "read",       "release",     "begin",          "high_water", "examine",        "not_found",
-        "sleep",      "unannounce", "handle",      "conclude",       "refuse",     "refuse.examine", "refuse.conclude",
-        "refuse.end", "stop",       "defer.begin", "defer.conclude", "defer.look"};
+        "finished",        "begin",      "claim",      "recover",     "no_slot",        "lock",       "announce",
+        "head_waits",      "hold",       "leave_line", "fill",        "post",           "look",       "sleep",
+        "give_up",         "stopped",    "read",       "release",     "begin",          "high_water", "examine",
+        "not_found",       "sleep",      "unannounce", "handle",      "conclude",       "refuse",     "refuse.examine",
+        "refuse.conclude", "refuse.end", "stop",       "defer.begin", "defer.conclude", "defer.look"};
     static const char* const names[kinds] = {"",
                                              "stores",
                                              "is told of the server's death",

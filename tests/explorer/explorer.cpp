@@ -41,6 +41,7 @@ void is_caught(const char* what, Plan wanted, Break broken, const char* violatio
 constexpr auto buffered = Memory::store_buffers;
 constexpr auto event = Kernel::event;
 
+constexpr const char* perhaps = "a caller was told \"perhaps\" without a death or a deadline";
 constexpr const char* waits = "a client waits for ever";
 constexpr const char* reply_seen = "a handler saw a reply as its request";
 constexpr const char* not_its_own = "a caller got an answer that is not its own";
@@ -73,7 +74,9 @@ TEST_CASE("explorer: the server dies") {
 
 TEST_CASE("explorer: the server stops") {
   all_is_well("1 client, stop", {.clients = 1, .has_stopper = true, .expiries = 1});
+  all_is_well("1 client, stop", {.clients = 1, .has_stopper = true, .memory = buffered, .kernel = event});
   all_is_well("2 clients, stop", {.clients = 2, .has_stopper = true}, 1'000'000);
+  all_is_well("2 clients, stop, nobody serves", {.clients = 2, .slots = 2, .workers = 0, .has_stopper = true});
 }
 
 TEST_CASE("explorer: two workers") {
@@ -118,6 +121,7 @@ TEST_CASE("explorer: weaker orderings are caught") {
   is_caught("W1 withdrawal", {.clients = 1, .expiries = 1, .memory = buffered}, Break::withdrawal_is_release,
             executed_after_all);
   is_caught("T1 taken", {.clients = 1, .expiries = 1, .memory = buffered}, Break::taken_is_release, told_wrongly);
+  is_caught("T3 letting go", {.clients = 1, .has_stopper = true, .memory = buffered}, Break::let_go_is_release, waits);
   is_caught("S1 of the head of the line", {.clients = 2, .memory = buffered}, Break::slot_wait_is_release, waits);
   is_caught("giving a slot back", {.clients = 2, .memory = buffered}, Break::owner_is_release, waits);
 }
@@ -142,5 +146,7 @@ TEST_CASE("explorer: mistakes that were made are caught") {
   is_caught("a look before the lock", {.clients = 2, .has_stopper = true}, Break::stale_look, told_wrongly);
   is_caught("two looks at the high-water mark", {.clients = 2, .calls = 2, .slots = 2, .deaths = 1},
             Break::second_high_water, waits);
+  is_caught("a stop treated as a deadline", {.clients = 1, .has_stopper = true}, Break::stop_is_a_deadline, perhaps);
+  is_caught("a look missing after letting go", {.clients = 1, .has_stopper = true}, Break::no_look_after_let_go, waits);
   is_caught("a silent responder", {.clients = 1, .calls = 2, .defers = true}, Break::silent_responder, waits);
 }

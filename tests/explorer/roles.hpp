@@ -44,6 +44,9 @@ enum class Break {
   stale_look,              // a worker takes what it saw before it locked the desk
   second_high_water,       // a worker asks once how many slots to look at, and once more where to begin
   silent_responder,        // a responder leaves the desk and looks for nothing
+  stop_is_a_deadline,      // a caller that finds the server stopped leaves whatever a worker does
+  no_look_after_let_go,    // the worker lets go and does not see that the withdrawal was taken back (T4)
+  let_go_is_release,       // T3
 };
 
 struct Plan {
@@ -155,7 +158,8 @@ inline bool is_weakened(Value cell, Value value) {
     case 2:
       return is(Break::reply_is_release);
     case 3:
-      return is(Break::taken_is_release) && phase == Phase::taken;
+      return (is(Break::taken_is_release) && phase == Phase::taken) ||
+             (is(Break::let_go_is_release) && phase == Phase::idle);
     default:
       return false;
   }
@@ -201,6 +205,7 @@ enum Stage : Value {
   c_look,
   c_sleep,
   c_give_up,
+  c_stopped,
   c_read,
   c_release,
   w_begin,
@@ -222,7 +227,7 @@ enum Stage : Value {
 };
 
 enum ClientLocal { call_number, index, tried, sequence, in_line, gave_back, has_slot, ticket, failed, concluded };
-enum WorkerLocal { w_index, w_looked, w_count, w_sequence, w_announced, w_ticket, w_found, w_cursor };
+enum WorkerLocal { w_index, w_looked, w_count, w_sequence, w_announced, w_ticket, w_found, w_cursor, w_has_let_go };
 
 /// The locals of the stage that runs; kept only if the stage ends.
 using Locals = std::array<Value, locals_room>;
@@ -282,6 +287,9 @@ inline Stage next_slot(Locals& local, Stage same, Stage after) {
   return after;
 }
 
+/// Every call then ends in its answer or in "not executed".
+inline bool is_orderly() { return plan.deaths == 0 && plan.expiries == 0 && !plan.server_may_die; }
+
 inline Stage run_client(int thread, Stage stage, Locals& local) {
   Slot& slot = slots[local[index]];
   const auto got = [&](detail::Claim outcome) {
@@ -290,7 +298,10 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
   };
   const auto no_slot = [&] { return local[in_line] ? c_head_waits : c_no_slot; };
   const auto ends = [&](bool never_executed) {
-    if (never_executed) disowns(id_of(thread, local));
+    if (never_executed)
+      disowns(id_of(thread, local));
+    else if (is_orderly())
+      machine.fail("a caller was told \"perhaps\" without a death or a deadline");
     return c_release;
   };
   switch (stage) {
@@ -373,7 +384,7 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
       }
       if (is(Break::keeps_last)) detail::leave_settled(slot, local[sequence] - 1u);
       if (!is(Break::no_ring)) ring_exec();
-      if (plan.has_stopper && service_word.load(std::memory_order_seq_cst) != service_open) return c_give_up;
+      if (plan.has_stopper && service_word.load(std::memory_order_seq_cst) != service_open) return c_stopped;
       return c_look;
     case c_look:
       return concludes(detail::load_reply(slot), local[sequence]) ? c_read : c_sleep;
@@ -386,6 +397,18 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
                                         static_cast<Value>(reply.word()));
       return answer == server_gone ? c_give_up : c_sleep;
     }
+    case c_stopped:  // Call::is_withdrawn_at_stop()
+      if (detail::load_taken(slot).is(Phase::taken, local[sequence])) return c_look;
+      if (is(Break::stop_is_a_deadline)) return c_give_up;
+      switch (detail::withdraw_unless_taken(slot, local[sequence])) {
+        case detail::StopOutcome::withdrawn:
+          return ends(true);
+        case detail::StopOutcome::served:
+          return c_look;
+        case detail::StopOutcome::again:
+          return c_stopped;
+      }
+      return finished;
     case c_give_up:
       switch (detail::withdraw(slot, local[sequence])) {
         case detail::Withdrawal::answered:
@@ -417,8 +440,10 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
   }
 }
 
-/// ServerSlots::examine(), of which take() is the heart. True: the worker has the call, and the lock.
-inline bool examine(int at, Locals& local) {
+/// ServerSlots::examine(), of which take() is the heart. Taken: the worker has the call, and the lock. Let go: it has
+/// the lock still, and examines again.
+enum class Examined { nothing, taken, let_go };
+inline Examined examine(int at, Locals& local) {
   return with_desk(at, [&](auto& lock) {
     Slot& slot = slots[at];
     const detail::State seen = detail::load_request(slot);
@@ -428,9 +453,10 @@ inline bool examine(int at, Locals& local) {
     const auto looks_damaged = [&] {
       return detail::looks_executing(slot, seen) || detail::has_lost_reply(slot, lock, seen);
     };
-    const bool is_suspect = looks_damaged();
-    if (!is_suspect && !waits(seen)) return false;
-    if (!is(Break::no_desk_lock) && !lock.try_lock()) return false;
+    const bool goes_on = local[w_has_let_go] != 0;
+    const bool is_suspect = !goes_on && looks_damaged();
+    if (!goes_on && !is_suspect && !waits(seen)) return Examined::nothing;
+    if (!goes_on && !is(Break::no_desk_lock) && !lock.try_lock()) return Examined::nothing;
     const detail::State request = is(Break::stale_look) ? seen : detail::load_request(slot);
     const std::uint32_t call = request.sequence();
     detail::Take outcome{};
@@ -442,12 +468,20 @@ inline bool examine(int at, Locals& local) {
       outcome = detail::take(slot, lock, request);
     }
     local[w_sequence] = static_cast<Value>(call);
-    if (outcome == detail::Take::taken) return true;
-    if (outcome == detail::Take::let_go && !is(Break::no_slot_freed_told)) tell_slot_freed();
+    if (outcome == detail::Take::taken) {
+      local[w_has_let_go] = 0;
+      return Examined::taken;
+    }
+    if (outcome == detail::Take::let_go && !is(Break::no_look_after_let_go)) {
+      local[w_has_let_go] = 1;
+      return Examined::let_go;
+    }
+    if ((goes_on || outcome == detail::Take::let_go) && !is(Break::no_slot_freed_told)) tell_slot_freed();
     if (is_suspect && !is(Break::no_desk_lock) && looks_damaged())
       machine.fail("a slot looks damaged though all peers are correct");
     lock.unlock();
-    return false;
+    local[w_has_let_go] = 0;
+    return Examined::nothing;
   });
 }
 
@@ -490,8 +524,10 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
       local[w_index] = local[w_cursor] < bound ? local[w_cursor] : Value{0};
       return used == 0 ? w_not_found : w_examine;
     }
-    case w_examine:
-      if (examine(local[w_index], local)) {
+    case w_examine: {
+      const Examined examined = examine(local[w_index], local);
+      if (examined == Examined::let_go) return w_examine;
+      if (examined == Examined::taken) {
         local[w_cursor] = static_cast<Value>((local[w_index] + 1) % plan.slots);
         local[w_found] = 1;
         local[w_count] = local[w_looked] = local[w_ticket] = 0;
@@ -499,6 +535,7 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
       }
       local[w_index] = static_cast<Value>((local[w_index] + 1) % local[w_count]);
       return ++local[w_looked] < local[w_count] ? w_examine : w_not_found;
+    }
     case w_not_found:
       if (local[w_announced]) return w_sleep;
       ::new (static_cast<void*>(sleeper()))
@@ -580,7 +617,14 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
       local[w_index] = 0;
       return r_examine;
     case r_examine:
-      if (examine(local[w_index], local)) return r_conclude;
+      switch (examine(local[w_index], local)) {
+        case Examined::taken:
+          return r_conclude;
+        case Examined::let_go:
+          return r_examine;
+        case Examined::nothing:
+          break;
+      }
       return ++local[w_index] < plan.slots ? r_examine : r_end;
     case r_conclude:
       conclude(local, Phase::refused);

@@ -84,7 +84,8 @@ class Call {
     // Pairs with the server's stop(): either it sees our request and refuses it, or we see that it stopped. What a
     // worker has taken by then it answers: it may be our own handler that stopped the server.
     const bool is_stopped = connection_.header().service.load(std::memory_order_seq_cst) != service_open;
-    if (is_stopped && !load_taken(slot()).is(Phase::taken, sequence_)) return give_up(Errc::server_stopped);
+    if (is_stopped) [[unlikely]]
+      return !is_withdrawn_at_stop() || fails(Errc::server_stopped);
     return true;
   }
 
@@ -160,7 +161,7 @@ class Call {
   bool give_up(Errc reason, int native = 0) noexcept {
     const State request = load_request(slot());
     const bool damaged = !request.is(Phase::posted, sequence_);  // nobody but us writes this word
-    switch (withdraw(slot(), sequence_)) {
+    switch (withdraw_and_look()) {
       case Withdrawal::answered:
         return verdict();
       case Withdrawal::withdrawn:
@@ -214,6 +215,26 @@ class Call {
   static constexpr nanoseconds repair_interval = std::chrono::milliseconds(10);
 
   [[nodiscard]] Slot& slot() const noexcept { return *slot_; }
+
+  /// Whether the posted call is withdrawn because the server stopped. False: a worker has it, and answers.
+  bool is_withdrawn_at_stop() noexcept {
+    constexpr int most = 1000;  // each round takes a worker that lets go; more only where words are damaged
+    for (int round = 0; round < most; ++round) {
+      if (load_taken(slot()).is(Phase::taken, sequence_)) return false;
+      const StopOutcome outcome = withdraw_unless_taken(slot(), sequence_);
+      if (outcome != StopOutcome::again) return outcome == StopOutcome::withdrawn;
+    }
+    return false;
+  }
+
+  /// Withdraws the call. If that meets a worker, looks for two microseconds: between T1 and T2 it decides sooner.
+  Withdrawal withdraw_and_look() noexcept {
+    Withdrawal outcome = withdraw(slot(), sequence_);
+    if (outcome == Withdrawal::abandoned) {
+      spin_briefly([&] { return (outcome = look_again(slot(), sequence_)) != Withdrawal::abandoned; });
+    }
+    return outcome;
+  }
   [[nodiscard]] SlotFreed& slot_freed() const noexcept { return connection_.header().slot_freed; }
 
   /// What a handler may want to know. On our own line, so that it costs nothing to say. The clock is not read for

@@ -32,9 +32,24 @@
 //   W3 reply == …(s)?        yes: answered after all.
 //                             no: abandoned. Release the slot and leave.
 //
+// A caller that gives up because the server stops has time, and is told exactly what became of its call:
+//
+//   W1, W2, W3, and if a worker has marked the call:
+//   W4 request = posted(s)                              after its own T2 failed, the worker
+//   W5 taken == taken(s)?                               T3 taken = idle(s)
+//        yes: wait for the answer, it will come.        T4 request posted(s) again?  yes: back to T1
+//        no: the worker let go. Begin again at W1.
+//
 // Why "withdrawn" is certain. W1, W2 and T1, T2 are sequentially consistent. If W2 does not see T1, then W2 precedes
 // T1 in their one total order, so W1 precedes T2, and the worker sees the withdrawal and lets go. (If both see each
-// other, the caller is told "may have executed" though it did not: the honest side to err on.)
+// other at a deadline, the caller looks a moment longer: a worker between T1 and T2 decides within nanoseconds. A
+// worker that is stopped there leaves the caller with "may have executed": the honest side to err on.)
+//
+// Why a stop is exact (law 11). W4, W5 and T3, T4 are sequentially consistent. If W5 sees taken(s), the worker either
+// passed T2, and answers; or its T3 comes after W5, so that T4 comes after W4, finds the call posted again, and takes
+// it. Either way the answer comes, and the caller may sleep until then: A1 and F2 are as ever, and an F2 that read
+// the withdrawal comes before W4, hence F1 before A2. If W5 does not see taken(s), the worker let go and executed
+// nothing. So without deaths and deadlines every call ends in its answer or in "not executed".
 //
 // Why an abandoned slot is not reused under its worker (laws 1, 2). Whoever becomes owner first *settles* the slot:
 // with request = withdrawn(s) it is usable only if taken is not taken(s), or the reply is concluded(s). While a worker
@@ -166,6 +181,36 @@ Withdrawal withdraw(Slot& slot, std::uint32_t sequence) noexcept {
   return load_reply(slot).concludes(sequence) ? Withdrawal::answered : Withdrawal::abandoned;  // W3
 }
 
+/// W2 and W3 once more, after a withdrawal that met a worker: it may have decided meanwhile.
+template <class Slot>
+Withdrawal look_again(const Slot& slot, std::uint32_t sequence) noexcept {
+  if (!load_taken(slot).is(Phase::taken, sequence)) return Withdrawal::withdrawn;
+  return load_reply(slot).concludes(sequence) ? Withdrawal::answered : Withdrawal::abandoned;
+}
+
+/// What became of a call that its caller gave up because the server stops.
+enum class StopOutcome {
+  withdrawn,  ///< No handler saw the request and none will.
+  served,     ///< A worker has the call, or has answered it: the answer is to be waited for.
+  again,      ///< A worker had marked the call and let go of it: try again.
+};
+
+/// Gives up the call `sequence` unless a worker has it.
+template <class Slot>
+StopOutcome withdraw_unless_taken(Slot& slot, std::uint32_t sequence) noexcept {
+  switch (withdraw(slot, sequence)) {
+    case Withdrawal::withdrawn:
+      return StopOutcome::withdrawn;
+    case Withdrawal::answered:
+      return StopOutcome::served;
+    case Withdrawal::abandoned:
+      break;
+  }
+  slot.request.store(State(sequence, Phase::posted).word(), std::memory_order_seq_cst);  // W4
+  SHARED_CHANNEL_TEST_POINT(client_posted_again);
+  return load_taken(slot).is(Phase::taken, sequence) ? StopOutcome::served : StopOutcome::again;  // W5
+}
+
 /// Gives the slot back. The caller then checks whether others wait for their turn.
 template <class Slot>
 void release(Slot& slot) noexcept {
@@ -268,11 +313,12 @@ struct BasicSlotLock {
   Number concluded{0};  ///< sequence of the last call executed or refused: no call is executed twice
 
   /// Keeps the workers apart, whatever anybody writes into shared memory.
-  bool try_lock() noexcept {
-    return busy.load(std::memory_order_relaxed) == 0 && busy.exchange(1, std::memory_order_acquire) == 0;
-  }
+  bool try_lock() noexcept { return !is_locked() && busy.exchange(1, std::memory_order_acquire) == 0; }
   void unlock() noexcept { busy.store(0, std::memory_order_release); }
-  [[nodiscard]] bool is_locked() const noexcept { return busy.load(std::memory_order_relaxed) != 0; }
+  /// Sequentially consistent, with the fence that a responder's thread makes after unlock() and before it looks for
+  /// the slot's next call: a worker that finds the slot locked and then sleeps has announced that before this load.
+  /// Had it read a stale `busy` from before the unlock() (acquire allows that), both could miss the call.
+  [[nodiscard]] bool is_locked() const noexcept { return busy.load(std::memory_order_seq_cst) != 0; }
 };
 using SlotLock = BasicSlotLock<std::atomic<std::uint32_t>, std::atomic<std::uint32_t>>;
 
@@ -292,7 +338,8 @@ void let_go(Slot& slot, std::uint32_t sequence) noexcept {
 enum class Take {
   taken,    ///< The worker holds the slot until finish().
   nothing,  ///< Nothing waits any more.
-  let_go,   ///< It was withdrawn in that very moment; its caller may have left a slot that became free only now.
+  let_go,   ///< It was withdrawn in that very moment; its caller may have left a slot that became free only now. The
+            ///< worker must load the request once more (T4) before it unlocks the slot: it may be posted again.
 };
 
 /// Takes the call that `request` asks for, at a desk that the worker has locked before it loaded that: with an older
@@ -305,7 +352,7 @@ Take take(Slot& slot, const SlotLock& lock, State request) noexcept {
   SHARED_CHANNEL_TEST_POINT(server_marked_taken);
   if (load_request(slot).is(Phase::posted, sequence)) return Take::taken;  // T2, (2)
   SHARED_CHANNEL_TEST_POINT(server_lets_go);
-  let_go(slot, sequence);
+  let_go(slot, sequence);  // T3
   return Take::let_go;
 }
 

@@ -123,11 +123,16 @@ class ServerSlots {
     }
     if (!lock.try_lock()) return {};
     SHARED_CHANNEL_TEST_POINT(server_locked_slot);
-    const State request = load_request(slot);
-    const Take outcome = take(slot, lock, request);
-    if (outcome == Take::taken) [[likely]]
-      return {&slot, index, request.sequence()};
-    if (outcome == Take::let_go) tell_slot_freed();
+    Take outcome{};
+    bool has_let_go = false;
+    do {
+      const State request = load_request(slot);  // T4, if it has let go
+      outcome = take(slot, lock, request);
+      if (outcome == Take::taken) [[likely]]
+        return {&slot, index, request.sequence()};
+      has_let_go = has_let_go || outcome == Take::let_go;
+    } while (outcome == Take::let_go);
+    if (has_let_go) tell_slot_freed();
     lock.unlock();
     return {};
   }
