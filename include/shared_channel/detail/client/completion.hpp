@@ -102,9 +102,10 @@ class Resumption final : public Continuation<Platform> {
   Handle coroutine_;
 };
 
-/// One thread and the calls, all of one connection, whose ends it waits for.
+/// One thread and the calls, all of one connection, whose ends it waits for. The thread keeps it, so that it may
+/// outlive its client, which a callback may have destroyed.
 template <class Platform>
-class Watcher {
+class Watcher : public RefCounted {
   using Connection = detail::Connection<Platform>;
   using Call = detail::Call<Platform>;
   using AsyncCall = detail::AsyncCall<Platform>;
@@ -122,7 +123,7 @@ class Watcher {
 #if defined(__cpp_exceptions)
     try {
 #endif
-      thread_ = std::thread([this] { work(); });
+      thread_ = std::thread([self = RefPtr<Watcher>(this)] { self->work(); });
 #if defined(__cpp_exceptions)
     } catch (const std::system_error& error) {
       return error.code().value();
@@ -152,7 +153,11 @@ class Watcher {
     closing_.store(true, std::memory_order_seq_cst);
     bell_.ring();
   }
-  void join() { thread_.join(); }
+  /// Waits until the thread has ended; the calling thread, if that is it, ends by itself after its callback.
+  void join() {
+    if (thread_.get_id() == std::this_thread::get_id()) return thread_.detach();
+    thread_.join();
+  }
 
  private:
   void work() noexcept {
@@ -263,6 +268,7 @@ template <class Platform>
 class Completer {
   using AsyncCall = detail::AsyncCall<Platform>;
   using Watcher = detail::Watcher<Platform>;
+  using WatcherRef = RefPtr<Watcher>;
 
  public:
   explicit Completer(WaitPolicy policy) noexcept : policy_(policy) {}
@@ -276,36 +282,37 @@ class Completer {
       call->orphan();
       return false;
     }
-    for (Watcher& watcher : watchers_) {
-      if (!watcher.has_room_for(*call->pin())) continue;
-      watcher.add(call);
+    for (const WatcherRef& watcher : watchers_) {
+      if (!watcher->has_room_for(*call->pin())) continue;
+      watcher->add(call);
       return true;
     }
-    Watcher& watcher = watchers_.emplace(policy_);
-    if (const int failure = watcher.start(); failure != 0) {
+    WatcherRef& watcher = watchers_.emplace(new Watcher(policy_));
+    if (const int failure = watcher->start(); failure != 0) {
       watchers_.erase(watcher);
       call->fail(Errc::system_error, failure);
       return false;
     }
-    watcher.add(call);
+    watcher->add(call);
     return true;
   }
 
-  /// Ends what is being watched, and the threads. Afterwards nothing happens by itself any more. Not from a callback.
+  /// Ends what is being watched, and the threads. Afterwards nothing happens by itself any more. If it is called in a
+  /// callback, the calls of that callback's thread end after it, on that thread.
   void close() {
     {
       const std::lock_guard lock(mutex_);
       if (std::exchange(closed_, true)) return;
     }
-    for (Watcher& watcher : watchers_) watcher.close();
-    for (Watcher& watcher : watchers_) watcher.join();
+    for (const WatcherRef& watcher : watchers_) watcher->close();
+    for (const WatcherRef& watcher : watchers_) watcher->join();
   }
 
  private:
   const WaitPolicy policy_;
   std::mutex mutex_;
   bool closed_ = false;
-  ForwardList<Watcher> watchers_;  // grows until closed, then stays
+  ForwardList<WatcherRef> watchers_;  // grows until closed, then stays
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail
