@@ -46,14 +46,11 @@ class Call {
     return !others_come_first() && got(detail::claim(connection_.slot_array()[last], connection_.me()), last);
   }
 
-  /// Takes a slot, waiting for a turn if all are occupied.
+  /// Takes a slot, waiting in the queue if all are occupied.
   [[nodiscard]] bool claim(Deadline& deadline) {
-    const bool others_first = others_come_first();
-    if (!others_first && (try_claim() || try_recover())) return true;
-    // Whoever was at the head of the line may have missed a slot because we held it for a moment.
+    if (!others_come_first() && try_claim()) return true;
+    // The head of the queue may have missed a slot because we held it for a moment.
     if (gave_back_) tell_slot_freed();
-    // Where others come first, only the line itself tells whether they are still there.
-    if (!others_first && deadline.passed()) return fails(service_end_or(Errc::busy));
     return claim_with_mutex(deadline);
   }
 
@@ -211,7 +208,7 @@ class Call {
     return false;
   }
 
-  /// The head of the line looks this often for slots whose owners have died: nobody rings for those.
+  /// The head of the queue looks this often for slots whose owners have died: nobody rings for those.
   static constexpr nanoseconds repair_interval = std::chrono::milliseconds(10);
 
   [[nodiscard]] Slot& slot() const noexcept { return *slot_; }
@@ -259,9 +256,11 @@ class Call {
     slot_ = &connection_.slot_array()[index];
     holds_ = true;
     connection_.set_hint(index);
-    // Before post(), so that whoever looks for the request looks far enough.
+    // Before post(), so that a worker that looks for the request looks far enough. Sequentially consistent even if
+    // another client has raised it: else that client's store, our post and a worker's look could be seen in an order in
+    // which the worker reads the old mark and sleeps (a weak-memory model checker found it).
     Word& high_water = connection_.header().high_water;
-    std::uint32_t high = high_water.load(std::memory_order_relaxed);
+    std::uint32_t high = high_water.load(std::memory_order_seq_cst);
     while (high <= index && !high_water.compare_exchange_weak(high, index + 1, std::memory_order_seq_cst)) {
     }
     SHARED_CHANNEL_TEST_POINT(client_holds_slot);
@@ -295,38 +294,63 @@ class Call {
     return server_end_or(is_open ? otherwise : Errc::server_stopped);
   }
 
-  /// Takes over the first slot whose owner is gone.
+  /// Takes over the first slot whose owner is gone. Only the head of the queue asks the system for that, and once an
+  /// owner where its slots lie side by side.
   bool try_recover() noexcept {
     const SlotArray& slot_array = connection_.slot_array();
+    std::uint32_t alive = connection_.me();
     for (std::uint32_t index = 0; index < slot_array.count(); ++index) {
       const std::uint32_t owner = slot_array[index].owner.load(std::memory_order_relaxed);
-      if (owner == 0 || owner == connection_.me() || connection_.lease().is_held(owner)) continue;
+      if (owner == 0 || owner == connection_.me() || owner == alive) continue;
+      if (connection_.lease().is_held(owner)) {
+        alive = owner;
+        continue;
+      }
       SHARED_CHANNEL_TEST_POINT(client_found_dead_owner);
       if (got(recover(slot_array[index], owner, connection_.me()), index)) return true;
     }
     return false;
   }
 
-  /// Waits behind the callers that came before. Only the head of the line waits for a slot, so that a freed
-  /// slot wakes one caller; if it was beaten to the slot by a newcomer, newcomers line up as well.
+  /// A caller in the queue looks this often whether the slots that it waits for are free.
+  static constexpr nanoseconds queue_slice = std::chrono::milliseconds(50);
+
+  /// Queues behind the callers that came before. Only the head of the queue waits for a slot, so that a freed slot
+  /// wakes one caller; if it was beaten to the slot by a newcomer, newcomers queue as well.
+  ///
+  /// A head that stands still (SIGSTOP, a debugger) keeps the mutex and leaves `starving` set. It must not cost others
+  /// more than its own slot: so a caller whose slice has passed tries the slots itself, and clears `starving` if it
+  /// gets one, for the next newcomers. A head that lives sets it again in its next round, so that it is overtaken now
+  /// and then by a caller that has waited, and never starved by newcomers. That is all `starving` is for: no step of
+  /// the protocol relies on it, and a slot is claimed by compare-and-swap whoever comes.
   bool claim_with_mutex(Deadline& deadline) {
-    ClientMutex& line = connection_.client_mutex();
-    switch (line.lock(connection_.me(), connection_.lease(), deadline, connection_.server())) {
-      case platform::Lock::timed_out:
-        return fails(Errc::busy);
-      case platform::Lock::server_gone:
-        return fails(server_end_or(Errc::server_died));
-      case platform::Lock::locked:
-        break;
-      case platform::Lock::abandoned:
-        break;  // what it protects is made anew by every head
+    ClientMutex& mutex = connection_.client_mutex();
+    for (;;) {
+      Deadline slice = deadline.within(queue_slice);
+      switch (mutex.lock(connection_.me(), connection_.lease(), slice, connection_.server())) {
+        case platform::Lock::timed_out:
+          // A caller that waits for nothing has no claim before those that have waited.
+          if (deadline.timeout() > nanoseconds::zero() && try_claim()) {
+            slot_freed().starving.store(0, std::memory_order_relaxed);
+            return true;
+          }
+          if (deadline.passed()) return fails(service_end_or(Errc::busy));
+          continue;
+        case platform::Lock::server_gone:
+          return fails(server_end_or(Errc::server_died));
+        case platform::Lock::locked:
+          break;
+        case platform::Lock::abandoned:
+          break;  // what it protects is made anew by every head
+      }
+      break;
     }
     SHARED_CHANNEL_TEST_POINT(client_has_mutex);
     const bool has_claimed = claim_as_head(deadline);
     slot_freed().starving.store(0, std::memory_order_relaxed);
     slot_freed().announced.store(0, std::memory_order_relaxed);
     SHARED_CHANNEL_TEST_POINT(client_unlocks_mutex);
-    line.unlock();
+    mutex.unlock();
     return has_claimed;
   }
 
