@@ -90,7 +90,10 @@ class AsyncCall : public RefCounted {
     } else if (!has_ended()) {
       const bool is_answered = call_.await(deadline_);
       const std::lock_guard lock(mutex_);
-      if (end_ == End::none) end_by_caller(is_answered);
+      if (end_ == End::none) {
+        end_by_caller(is_answered);
+        if (end_ == End::failed && failure().code == Errc::timed_out) core_->doubt(pin_);
+      }
     }
     const std::lock_guard lock(mutex_);
     return end_ == End::answered;
@@ -241,6 +244,7 @@ class AsyncCall : public RefCounted {
       end_locked(call_.give_up(Call::end_or(Errc::server_died, server)));
     } else if (now >= deadline_.at()) {
       end_locked(call_.give_up(Errc::timed_out));
+      if (end_ == End::failed) core_->doubt(pin_);
     }
     return end_ != End::none;
   }

@@ -2,7 +2,9 @@
 // words what went wrong. Knows bytes, not message types.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -89,6 +91,7 @@ class ClientCore : public RefCounted {
   Result<void> wait_for_server(Deadline deadline) {
     if (mark_.in_child()) return forked();
     if (connected()) return {};
+    const typename Platform::NoCancellation uncancelled;
     return connect_patiently(deadline);
   }
 
@@ -107,9 +110,24 @@ class ClientCore : public RefCounted {
 
   [[nodiscard]] bool is_in_child() const noexcept { return mark_.in_child(); }
 
+  /// After a call that timed out: a server that has a successor serves nobody any more, whatever its liveness word
+  /// says, which a stray write may have lit or a death may have left lit. A record that names nobody proves nothing.
+  void doubt(const Pin& pin) noexcept {
+    const std::int64_t now = Clock::now().time_since_epoch().count();
+    std::int64_t due = next_doubt_.load(std::memory_order_relaxed);
+    constexpr std::int64_t interval = Clock::duration(doubt_interval).count();
+    if (now < due || !next_doubt_.compare_exchange_strong(due, now + interval, std::memory_order_relaxed)) return;
+    const typename Platform::NoCancellation uncancelled;
+    const auto current = Platform::ServerLease::current_generation(names_);
+    if (current && *current != pin->generation()) connection_.retire(pin);
+  }
+
  private:
   /// How often a server that is not there is looked for.
   static constexpr nanoseconds search_interval = std::chrono::milliseconds(5);
+
+  /// How often a client that times out looks whether its server is still the channel's.
+  static constexpr nanoseconds doubt_interval = std::chrono::milliseconds(500);
 
   ClientCore(Names names, const Shape& shape, const ClientOptions& options)
       : names_(std::move(names)), shape_(shape), options_(options), completer_(options.wait) {}
@@ -170,13 +188,11 @@ class ClientCore : public RefCounted {
 
   /// Whether a call that failed so may be made again, on the next server.
   bool goes_on(const Failure& failure, const Pin& pin, Deadline& deadline) noexcept {
+    if (failure.code == Errc::timed_out) doubt(pin);
     if (failure.code != Errc::server_died && failure.code != Errc::server_stopped) return false;
     connection_.retire(pin);
     return failure.execution == Execution::none && !deadline.passed();
   }
-
-  /// How often a thread looks whether another one has done with connecting, which rarely takes longer.
-  static constexpr nanoseconds glance_interval = std::chrono::microseconds(100);
 
   static void rest_until(Deadline& deadline, nanoseconds at_most) noexcept {
     const nanoseconds left = deadline.remaining();
@@ -186,10 +202,10 @@ class ClientCore : public RefCounted {
   /// One thread connects at a time. The others wait for it, but not beyond their deadlines.
   class ConnectingThread {
    public:
-    ConnectingThread(ClientCore& core, Deadline& deadline) noexcept
-        : core_(core), has_turn_(core.connecting_.try_lock()) {
-      for (; !has_turn_ && !deadline.passed(); has_turn_ = core.connecting_.try_lock())
-        rest_until(deadline, glance_interval);
+    ConnectingThread(ClientCore& core, Deadline& deadline) : core_(core), has_turn_(core.connecting_.try_lock()) {
+      if (has_turn_ || deadline.passed()) return;
+      has_turn_ =
+          core.connecting_.try_lock_for(deadline.remaining() < longest_wait ? deadline.remaining() : longest_wait);
     }
     ~ConnectingThread() {
       if (has_turn_) core_.connecting_.unlock();
@@ -200,11 +216,15 @@ class ClientCore : public RefCounted {
     explicit operator bool() const noexcept { return has_turn_; }
 
    private:
+    /// Some systems count in 64 bits of nanoseconds since 1970.
+    static constexpr nanoseconds longest_wait = std::chrono::hours(24 * 365);
+
     ClientCore& core_;
     bool has_turn_;
   };
 
   Result<void> connect(Deadline& deadline) {
+    const typename Platform::NoCancellation uncancelled;
     return options_.wait_for_server ? connect_patiently(deadline) : connect_once(deadline);
   }
 
@@ -249,7 +269,8 @@ class ClientCore : public RefCounted {
   Shape shape_;
   ClientOptions options_;
   ForkMark mark_;
-  std::mutex connecting_;
+  std::timed_mutex connecting_;
+  std::atomic<std::int64_t> next_doubt_{0};  // on the steady clock
   CurrentConnection connection_;
   Completer completer_;
 };

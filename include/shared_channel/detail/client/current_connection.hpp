@@ -92,6 +92,7 @@ class CurrentConnection {
   }
 
   void close(Cell& cell) noexcept {
+    const typename Platform::NoCancellation uncancelled;
     const std::lock_guard lock(mutex_);
     SHARED_CHANNEL_TEST_POINT(client_disconnects);
     if (is_unused(cell)) cell.connection.reset();

@@ -39,6 +39,7 @@ struct NativePlatform {
   using WaitSet = platform::WaitSet;
   using Notifier = platform::Notifier;
   using ForkMark = platform::ForkMark;
+  using NoCancellation = platform::NoCancellation;
   static std::uint32_t process_id() noexcept { return platform::process_id(); }
   static std::uint64_t process_birth() noexcept { return platform::process_birth(); }
   static std::uint64_t random_number() noexcept { return platform::random_number(); }

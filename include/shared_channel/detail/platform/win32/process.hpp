@@ -34,6 +34,15 @@ extern "C" BOOLEAN NTAPI SystemFunction036(PVOID buffer, ULONG bytes);
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 
+/// Linux has threads that are cancelled; here there is nothing to do.
+class NoCancellation {
+ public:
+  NoCancellation() noexcept {}
+  ~NoCancellation() {}
+  NoCancellation(const NoCancellation&) = delete;
+  NoCancellation& operator=(const NoCancellation&) = delete;
+};
+
 /// Owns a kernel handle. Null: none.
 class Handle {
  public:

@@ -1,0 +1,63 @@
+// A server that is gone although its liveness word is lit: its clients find the next one after one call that timed out.
+#include "support/catch.hpp"
+
+#include <shared_channel/shared_channel.hpp>
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "faults/segment.hpp"
+#include "support/errors.hpp"
+#include "support/gate.hpp"
+#include "support/messages.hpp"
+#include "support/names.hpp"
+#include "support/time.hpp"
+
+namespace doubt_test {
+
+using namespace shared_channel;
+using namespace std::chrono_literals;
+using namespace test_support;
+
+namespace {
+
+// A channel whose first server is gone, unnoticed, and whose second one serves.
+struct Succession {
+  Succession() {
+    first.emplace(name);
+    first->start(std::ref(gate)).value();
+    CHECK_FALSE(error_of(client.call(echo(1), amply)));
+    const faults::LiveSegment segment(name);
+    const auto lit = segment.header().alive.load();
+    first.reset();
+    segment.header().alive.store(lit);
+    segment.header().service.store(detail::service_open);
+    second.emplace(name);
+    second->start(std::ref(gate)).value();
+  }
+
+  std::string name = unique_name("doubt");
+  Gate gate;
+  std::optional<Channel::Server> first;
+  std::optional<Channel::Server> second;
+  Channel::Client client{name};
+};
+
+}  // namespace
+
+TEST_CASE("client: after a call that timed out it leaves a server that has a successor") {
+  Succession channel;
+  CHECK(error_of(channel.client.call(echo(2), 50ms)) == Errc::timed_out);
+  const auto reply = channel.client.call(echo(3), amply);
+  CHECK(reply.value().id == 3);
+}
+
+TEST_CASE("client: after an asynchronous call that timed out it leaves a server that has a successor") {
+  Succession channel;
+  CHECK(error_of(channel.client.call_async(echo(2), 50ms).get()) == Errc::timed_out);
+  CHECK(channel.client.call_async(echo(3), amply).get().value().id == 3);
+}
+
+}  // namespace doubt_test
