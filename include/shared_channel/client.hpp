@@ -134,10 +134,10 @@ class SharedChannel<Request, Reply>::Client {
         });
   }
 
-  /// Sends the request and returns; the answer is the PendingCall's to give, see there. A client may have as many calls
-  /// on their way as the server has slots; with all of them occupied call_async() waits its turn, at most
-  /// `timeout`, as call() does. The timeout counts from here. An error to send comes back in a PendingCall that is
-  /// ready. Not for Bytes. Thread-safe.
+  /// Sends the request and returns; the PendingCall gives the reply, see there. A client may have as many calls in
+  /// flight as the server has slots; with all of them occupied call_async() queues, at most `timeout`, as call() does.
+  /// The timeout counts from here. An error to send comes back in a PendingCall that is ready. Not for Bytes.
+  /// Thread-safe.
   PendingCall<Reply> call_async(const Request& request, std::chrono::nanoseconds timeout = default_timeout) requires(
       !detail::BytesMessage<Request>) {
     auto call = begin(request, timeout);
@@ -149,10 +149,11 @@ class SharedChannel<Request, Reply>::Client {
   /// then `done` is never called, and Error::not_executed() tells whether a handler can have seen the request.
   ///
   /// It is called on a completion thread of this client's; also by the destructor of the client, which ends the calls
-  /// that are still on their way (timed_out) and returns when the last `done` has. Each thread ends up to sixty calls,
-  /// one after the other: a `done` that takes long delays others. It may call this client and begin new calls, though
-  /// one that begins more than have ended may wait for slots that only its own thread frees. It must not destroy the
-  /// client: it would wait for itself. Nor must it throw, or the Reply's Codec: the program would end.
+  /// that are still in flight (timed_out) and returns when the last `done` has. Each thread ends up to sixty calls, one
+  /// after the other: a `done` that takes long delays others. It may call this client and begin new calls, though one
+  /// that begins more than have ended may wait for slots that only its own thread frees. It may destroy the client, or
+  /// hold the last reference to it: the other calls of its thread then end once it has returned. It must not throw, nor
+  /// the Reply's Codec: the program would end.
   template <class F>
   Result<void> call_async(const Request& request, std::chrono::nanoseconds timeout,
                           F&& done) requires(!detail::BytesMessage<Request>) {
