@@ -36,8 +36,9 @@ TEST_CASE("client: the last reference to it goes with its own callback") {
   auto client = std::make_shared<Channel::Client>(channel.name);
   const std::weak_ptr<Channel::Client> left = client;
   auto* const raw = client.get();
-  REQUIRE(raw->call_async(
-      nap(1), amply, [&outcome, client = std::move(client)](Result<Answer> result) { outcome.put(std::move(result)); }));
+  REQUIRE(raw->call_async(nap(1), amply, [&outcome, client = std::move(client)](Result<Answer> result) {
+    outcome.put(std::move(result));
+  }));
   CHECK_FALSE(left.expired());
   channel.gate.open();
   CHECK(outcome.comes());
