@@ -58,6 +58,9 @@ void check_hello(const std::vector<std::string>& other_client) {
     if (!server.is_running()) server = Process(example("hello"), {"serve"});
     return run("hello", {}).output == "2 + 3 = 5\n";
   });
+  const Run second = run("hello", {"serve"});
+  expect(second.code == 1, "a second server of the same name did not end in exit code 1");
+  expect(second.output.starts_with("shared channel 'adder': "), "a second server said: " + second.output);
   if (!other_client.empty()) {
     Process client(other_client[0], {other_client[1]}, {{}, "output", "errors"});
     expect(client.wait() == 0, "the other client failed: " + text_of("errors"));

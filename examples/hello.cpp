@@ -12,10 +12,14 @@ struct Sum {
 using Adder = shared_channel::SharedChannel<Numbers, Sum>;
 
 int serve() {  // terminal 1: hello serve
-  Adder::Server server("adder");
-  std::puts("serving");
-  const auto end = server.serve([](const Numbers& numbers) { return Sum{numbers.a + numbers.b}; });
-  return end ? 0 : 1;
+  auto server = Adder::Server::create("adder");
+  if (server) {
+    std::puts("serving");
+    const auto end = server->serve([](const Numbers& numbers) { return Sum{numbers.a + numbers.b}; });
+    return end ? 0 : 1;
+  }
+  std::printf("%s\n", server.error().message().c_str());
+  return 1;
 }
 
 int ask() {  // terminal 2: hello
