@@ -18,8 +18,6 @@ namespace {
 
 namespace sc = shared_channel;
 
-enum class Form { typed, in_place, text, async };
-
 constexpr std::chrono::seconds timeout{5};  // a full house of clients takes turns
 
 template <std::size_t Size>
@@ -53,77 +51,115 @@ sc::ClientOptions client_options(sc::WaitPolicy wait) {
 }
 
 template <std::size_t Size>
-class LibraryServer {
+using Sized = sc::SharedChannel<Message<Size>>;
+
+template <std::size_t Size>
+class TypedServer {
  public:
-  LibraryServer(const Session& session, Form form, sc::WaitPolicy wait)
-      : form_(form),
-        shape_(session.shape()),
+  TypedServer(const Session& session, sc::WaitPolicy wait)
+      : shape_(session.shape()),
         clock_(session.control().clock),
         server_(session.channel(), server_options(session, wait)) {}
 
-  void serve() { form_ == Form::in_place ? serve_in_place() : serve_typed(); }
-  void stop() noexcept { server_.stop(); }
-
- private:
-  void serve_typed() {
+  void serve() {
     require(server_.serve([this](const Message<Size>& request, Message<Size>& reply) {
       reply = request;
       work_for(shape_.handler_ns, clock_);
     }));
   }
-
-  void serve_in_place() {
-    require(server_.serve([](const Message<Size>& request, Message<Size>& reply) {
-      answer_in_place(ConstWords(request.words), Words(reply.words));
-    }));
-  }
-
-  Form form_;
-  Shape shape_;
-  Clock clock_;
-  typename sc::SharedChannel<Message<Size>>::Server server_;
-};
-
-template <std::size_t Size>
-class LibraryClient {
- public:
-  LibraryClient(const Session& session, Form form, sc::WaitPolicy wait)
-      : form_(form),
-        check_(session.shape().check),
-        burst_(session.shape().burst),
-        client_(session.channel(), client_options(wait)),
-        request_(std::make_unique<Message<Size>>()) {}
-
-  void round_trip(Messages& messages) {
-    if (form_ == Form::in_place) return call_in_place(messages);
-    check_ ? copy(request_->words, messages.request(), Size) : void(request_->words[0] = messages.request()[0]);
-    if (form_ == Form::async) return call_async(messages);
-    for (std::uint32_t calls = 0; calls < burst_; ++calls) look_at(client_.call(*request_, timeout), messages);
-  }
+  void stop() noexcept { server_.stop(); }
 
  private:
-  void look_at(const sc::Result<Message<Size>>& reply, Messages& messages) {
+  Shape shape_;
+  Clock clock_;
+  typename Sized<Size>::Server server_;
+};
+
+// What the clients of typed messages share.
+template <std::size_t Size>
+class SizedClient {
+ protected:
+  SizedClient(const Session& session, sc::WaitPolicy wait)
+      : burst_(session.shape().burst),
+        client_(session.channel(), client_options(wait)),
+        check_(session.shape().check),
+        request_(std::make_unique<Message<Size>>()) {}
+
+  const Message<Size>& request(Messages& messages) {
+    check_ ? copy(request_->words, messages.request(), Size) : void(request_->words[0] = messages.request()[0]);
+    return *request_;
+  }
+  static void look_at(const sc::Result<Message<Size>>& reply, Messages& messages) {
     require(reply);
     messages.look_at(reply->words);
   }
 
-  void call_async(Messages& messages) {
-    for (std::uint32_t calls = 0; calls < burst_; ++calls) pending_.push_back(client_.call_async(*request_, timeout));
-    for (auto& call : pending_) look_at(call.get(), messages);
+  std::uint32_t burst_;
+  typename Sized<Size>::Client client_;
+
+ private:
+  bool check_;
+  std::unique_ptr<Message<Size>> request_;
+};
+
+template <std::size_t Size>
+class TypedClient : SizedClient<Size> {
+ public:
+  TypedClient(const Session& session, sc::WaitPolicy wait) : SizedClient<Size>(session, wait) {}
+
+  void round_trip(Messages& messages) {
+    const Message<Size>& request = this->request(messages);
+    for (std::uint32_t calls = 0; calls < this->burst_; ++calls)
+      this->look_at(this->client_.call(request, timeout), messages);
+  }
+};
+
+template <std::size_t Size>
+class AsyncClient : SizedClient<Size> {
+ public:
+  AsyncClient(const Session& session, sc::WaitPolicy wait) : SizedClient<Size>(session, wait) {}
+
+  void round_trip(Messages& messages) {
+    const Message<Size>& request = this->request(messages);
+    for (std::uint32_t calls = 0; calls < this->burst_; ++calls)
+      pending_.push_back(this->client_.call_async(request, timeout));
+    for (auto& call : pending_) this->look_at(call.get(), messages);
     pending_.clear();
   }
 
-  void call_in_place(Messages& messages) {
+ private:
+  std::vector<sc::PendingCall<Message<Size>>> pending_;
+};
+
+template <std::size_t Size>
+class InPlaceServer {
+ public:
+  InPlaceServer(const Session& session, sc::WaitPolicy wait)
+      : server_(session.channel(), server_options(session, wait)) {}
+
+  void serve() {
+    require(server_.serve([](const Message<Size>& request, Message<Size>& reply) {
+      answer_in_place(ConstWords(request.words), Words(reply.words));
+    }));
+  }
+  void stop() noexcept { server_.stop(); }
+
+ private:
+  typename Sized<Size>::Server server_;
+};
+
+template <std::size_t Size>
+class InPlaceClient {
+ public:
+  InPlaceClient(const Session& session, sc::WaitPolicy wait) : client_(session.channel(), client_options(wait)) {}
+
+  void round_trip(Messages& messages) {
     require(client_.call_in_place([&](Message<Size>& request) { fill(request.words, messages.sequence()); },
                                   [&](const Message<Size>& reply) { read_in_place(reply.words, messages); }, timeout));
   }
 
-  Form form_;
-  bool check_;
-  std::uint32_t burst_;
-  typename sc::SharedChannel<Message<Size>>::Client client_;
-  std::unique_ptr<Message<Size>> request_;
-  std::vector<sc::PendingCall<Message<Size>>> pending_;
+ private:
+  typename Sized<Size>::Client client_;
 };
 
 using Text = sc::SharedChannel<std::string>;
@@ -183,72 +219,88 @@ void with_size(std::size_t size, Use&& use) {
   }
 }
 
+// A policy is a form of call: its Server and Client for messages of a size, and which shapes it is measured for.
+struct Typed {
+  template <std::size_t Size>
+  using Server = TypedServer<Size>;
+  template <std::size_t Size>
+  using Client = TypedClient<Size>;
+  static bool fits(const Shape&) { return true; }
+};
+struct Async : Typed {
+  template <std::size_t Size>
+  using Client = AsyncClient<Size>;
+};
+struct InPlace {
+  template <std::size_t Size>
+  using Server = InPlaceServer<Size>;
+  template <std::size_t Size>
+  using Client = InPlaceClient<Size>;
+  static bool fits(const Shape& shape) { return shape.clients == 1 && shape.size >= 4096; }
+};
+struct AnyLength : Typed {
+  template <std::size_t>
+  using Server = TextServer;
+  template <std::size_t>
+  using Client = TextClient;
+};
+
+template <class Form>
 class Library final : public System {
  public:
-  Library(std::string_view name, Form form, sc::WaitPolicy wait) : name_(name), form_(form), wait_(wait) {}
+  Library(std::string_view name, sc::WaitPolicy wait) : name_(name), wait_(wait) {}
 
   std::string_view name() const override { return name_; }
   Kind kind() const override { return Kind::library; }
   bool spins() const override { return wait_ == sc::WaitPolicy::spin_only(); }
-  bool fits(const Shape& shape) const override {
-    return form_ != Form::in_place || (shape.clients == 1 && shape.size >= 4096);
-  }
+  bool fits(const Shape& shape) const override { return Form::fits(shape); }
 
   void serve(const Session& session) const override {
-    if (form_ == Form::text) {
-      TextServer server(session, wait_);
-      return serve_until_stopped(server, session);
-    }
     with_size(session.shape().size, [&]<std::size_t Size>() {
-      LibraryServer<Size> server(session, form_, wait_);
+      typename Form::template Server<Size> server(session, wait_);
       serve_until_stopped(server, session);
     });
   }
 
   void run_client(const Session& session, unsigned index) const override {
-    with_client(session, [&](auto&& make) {
+    ask_probe(session);
+    with_size(session.shape().size, [&]<std::size_t Size>() {
       const std::uint64_t started = ticks();
-      auto client = make();
+      typename Form::template Client<Size> client(session, wait_);
       bench::measure(client, session, index, started);
     });
   }
 
   void idle_client(const Session& session, unsigned) const override {
-    with_client(session, [&](auto&& make) {
-      auto client = make();
+    ask_probe(session);
+    with_size(session.shape().size, [&]<std::size_t Size>() {
+      typename Form::template Client<Size> client(session, wait_);
       stay_idle(client, session);
     });
   }
 
  private:
-  template <class Use>
-  void with_client(const Session& session, Use&& use) const {
-    ask_probe(session);
-    if (form_ == Form::text) return use([&] { return TextClient(session, wait_); });
-    with_size(session.shape().size,
-              [&]<std::size_t Size>() { use([&] { return LibraryClient<Size>(session, form_, wait_); }); });
-  }
-
   std::string_view name_;
-  Form form_;
   sc::WaitPolicy wait_;
 };
 
 }  // namespace
 
 std::vector<const System*> library() {
-  static const Library systems[] = {
-      {"call spinning", Form::typed, sc::WaitPolicy::spin_only()},
-      {"call default", Form::typed, sc::WaitPolicy{}},
-      {"call sleeping", Form::typed, sc::WaitPolicy::sleep()},
-      {"in place spinning", Form::in_place, sc::WaitPolicy::spin_only()},
-      {"in place default", Form::in_place, sc::WaitPolicy{}},
-      {"in place sleeping", Form::in_place, sc::WaitPolicy::sleep()},
-      {"text default", Form::text, sc::WaitPolicy{}},
-      {"async default", Form::async, sc::WaitPolicy{}},
-  };
+  using sc::WaitPolicy;
+  static const Library<Typed> typed[] = {{"call spinning", WaitPolicy::spin_only()},
+                                         {"call default", WaitPolicy{}},
+                                         {"call sleeping", WaitPolicy::sleep()}};
+  static const Library<InPlace> in_place[] = {{"in place spinning", WaitPolicy::spin_only()},
+                                              {"in place default", WaitPolicy{}},
+                                              {"in place sleeping", WaitPolicy::sleep()}};
+  static const Library<AnyLength> text("text default", WaitPolicy{});
+  static const Library<Async> async("async default", WaitPolicy{});
+
   std::vector<const System*> list;
-  for (const System& system : systems) list.push_back(&system);
+  for (const System& system : typed) list.push_back(&system);
+  for (const System& system : in_place) list.push_back(&system);
+  list.insert(list.end(), {&text, &async});
   return list;
 }
 
