@@ -129,7 +129,7 @@ int drive(const Options& options) {
         }
       progress.clear();
 
-      std::cout << format("\n%s, %s: p50 in the middle of %u rounds, percentiles over all of them\n", placement.c_str(),
+      std::cout << format("\n%s, %s: p50, median of %u rounds, percentiles over all of them\n", placement.c_str(),
                           bytes(size).c_str(), rounds);
       print(group);
       for (const auto& [system, series] : group)

@@ -118,9 +118,9 @@ class Verdicts {
     std::string range =
         values.size() == 1 ? "" : format(pattern, measured.low) + " .. " + format(pattern, measured.high);
     table_.row({what, format(pattern, measured.median), range, must_text, aim_text,
-                reached(aim)    ? "aim reached"
-                : reached(must) ? "must reached"
-                                : "MISSED"});
+                reached(aim)    ? "target met"
+                : reached(must) ? "requirement met"
+                                : "not met"});
     missed_ += reached(must) ? 0 : 1;
   }
 
@@ -129,13 +129,13 @@ class Verdicts {
   }
 
   int print() const {
-    std::cout << "\nwhat the library must reach: the middle of all rounds, and their range\n";
+    std::cout << "\nwhat the library must reach: the median of all rounds, and their range\n";
     table_.print();
     return missed_ == 0 ? 0 : 1;
   }
 
  private:
-  Table table_{{"what", "measured", "rounds", "must", "aim", "verdict"}};
+  Table table_{{"what", "measured", "rounds", "required", "target", "verdict"}};
   int missed_ = 0;
 };
 
