@@ -48,7 +48,7 @@ class SharedChannel<Request, Reply>::Client {
 
   /// Errors: invalid_name, invalid_argument. Makes no system object.
   static Result<Client> create(std::string_view name, const ClientOptions& options = {}) {
-    auto core = Core::create(name, detail::shape_of<Request, Reply>(), options);
+    auto core = Core::create(name, detail::contract_of<Request, Reply>(), options);
     if (!core) return std::move(core).error();
     return Client(*std::move(core));
   }

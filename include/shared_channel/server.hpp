@@ -51,8 +51,8 @@ class SharedChannel<Request, Reply>::Server {
   /// object has the name), out_of_memory (the slots do not fit), system_error. On an error nothing is left behind.
   static Result<Server> create(std::string_view name, const ServerOptions& options = {}) {
     auto core = Core::create(name, options, [](const ServerOptions& valid) {
-      return detail::shape_of<Request, Reply>(static_cast<std::uint32_t>(valid.max_request_bytes),
-                                              static_cast<std::uint32_t>(valid.max_reply_bytes));
+      return detail::contract_of<Request, Reply>(static_cast<std::uint32_t>(valid.max_request_bytes),
+                                                 static_cast<std::uint32_t>(valid.max_reply_bytes));
     });
     if (!core) return std::move(core).error();
     return Server(*std::move(core));

@@ -54,7 +54,7 @@ TEST_CASE("other worlds: a dead server's process id is another's") {
   const auto segment = Segment::create(unique_name("reused"));
   const auto beacon = segment.light();
   CHECK(segment.watch());
-  segment.header().identity.server_birth += 1;  // so this process is not the one that served
+  segment.page().identity.server_birth += 1;  // so this process is not the one that served
   CHECK(error_of(segment.watch()) == Errc::no_server);
 }
 

@@ -18,7 +18,11 @@ class LiveSegment {
   explicit LiveSegment(const std::string& channel)
       : names_(detail::Names::make(channel, shared_channel::Scope::session).value()),
         generation_(detail::platform::ServerLease::current_generation(names_).value()),
+        page_(detail::platform::Mapping::open(names_, names_.server_page(generation_)).value()),
         mapping_(detail::platform::Mapping::open(names_, names_.segment(generation_)).value()) {}
+
+  /// Only the server's own user has it like that.
+  [[nodiscard]] detail::ServerPage& page() const { return *reinterpret_cast<detail::ServerPage*>(page_.data()); }
 
   [[nodiscard]] std::span<std::byte> bytes() const { return {mapping_.data(), mapping_.size()}; }
   [[nodiscard]] std::size_t words() const { return mapping_.size() / 4; }
@@ -27,7 +31,7 @@ class LiveSegment {
   }
   [[nodiscard]] detail::Header& header() const { return *reinterpret_cast<detail::Header*>(mapping_.data()); }
   [[nodiscard]] detail::SlotArray slot_array() const {
-    return detail::SlotArray(mapping_.data(), header().identity.shape, header().identity.slot_count);
+    return detail::SlotArray(mapping_.data(), page().identity.shape, page().identity.slot_count);
   }
 
   [[nodiscard]] detail::platform::Signal signal(const std::string& part, detail::Word& word) const {
@@ -37,6 +41,7 @@ class LiveSegment {
  private:
   detail::Names names_;
   std::uint64_t generation_;
+  detail::platform::Mapping page_;
   detail::platform::Mapping mapping_;
 };
 

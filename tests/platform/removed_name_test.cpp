@@ -24,7 +24,7 @@ TEST_CASE("removed name: the server that lost it does not take it from the next 
   const auto answer = [](const Ask& ask) { return Answer{ask.id, 0}; };
   const auto name = unique_name("removed");
   std::optional<Channel::Server> first(std::in_place, name);
-  REQUIRE(::shm_unlink(("/shared_channel." + name).c_str()) == 0);
+  for (const char* object : {"", ":server"}) REQUIRE(::shm_unlink(("/shared_channel." + name + object).c_str()) == 0);
   {
     Channel::Server second(name);
     CHECK_FALSE(error_of(second.start(answer)));

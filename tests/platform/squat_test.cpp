@@ -19,6 +19,9 @@
 
 #include <filesystem>
 #include <fstream>
+#include <vector>
+
+#include "support/resources.hpp"
 #endif
 
 namespace squat_test {
@@ -107,6 +110,20 @@ class Squat {
  private:
   std::filesystem::path path_;
 };
+
+// The permission bits of a live channel's objects: the record, the server page, the segment and the lock.
+std::vector<unsigned> modes_of(const std::string& name) {
+  const std::string rendezvous = "shared_channel." + name;
+  std::vector<unsigned> modes(4);
+  for (const auto& object : shm_entries(rendezvous)) {
+    struct stat status {};
+    CHECK(::stat(("/dev/shm/" + object).c_str(), &status) == 0);
+    const bool is_page = object.ends_with(".server");
+    const std::size_t which = object == rendezvous ? 0 : is_page ? 1 : object.ends_with(":server") ? 3 : 2;
+    modes[which] = status.st_mode & 0777;
+  }
+  return modes;
+}
 
 constexpr unsigned nobody = 65534;
 
@@ -242,14 +259,45 @@ TEST_CASE("access: the umask does not narrow what the server grants") {
   auto server = Channel::Server::create(name, options);
   ::umask(before);
   REQUIRE(server);
-  std::size_t objects = 0;
-  for (const auto& object : shm_entries("shared_channel." + name)) {
-    struct stat status {};
-    CHECK(::stat(("/dev/shm/" + object).c_str(), &status) == 0);
-    CHECK((status.st_mode & 0777) == 0644);
-    ++objects;
+  CHECK(modes_of(name) == std::vector<unsigned>{0644, 0644, 0600, 0600});
+}
+
+TEST_CASE("access: what clients only read they cannot write, and a class that may not write gets nothing to lock") {
+  const auto modes = [](const Access& access) {
+    const auto name = unique_name("access");
+    ServerOptions options;
+    options.access = access;
+    const auto server = Channel::Server::create(name, options);
+    return server ? modes_of(name) : std::vector<unsigned>{};
+  };
+  CHECK(modes(Access::current_user()) == std::vector<unsigned>{0600, 0600, 0600, 0600});
+  CHECK(modes(Access::everyone()) == std::vector<unsigned>{0644, 0644, 0666, 0600});
+  CHECK(modes(Access::mode(0660)) == std::vector<unsigned>{0640, 0640, 0660, 0600});
+  CHECK(modes(Access::mode(0664)) == std::vector<unsigned>{0644, 0644, 0660, 0600});
+  CHECK(modes(Access::mode(0622)) == std::vector<unsigned>{0600, 0600, 0600, 0600});
+}
+
+TEST_CASE("squat: a second link to a file of our own is not taken for ours") {
+  const auto name = unique_name("squat");
+  const auto precious = path_of(unique_name("precious"));
+  for (const char* object : {"", ":server"}) {
+    const Squat squat(name + object);
+    std::ofstream(precious) << "precious";
+    REQUIRE(::link(precious.c_str(), squat) == 0);
+    CHECK(error_of(Channel::Server::create(name)) == Errc::not_owner);
+    CHECK(std::filesystem::file_size(precious) == 8);
+    std::filesystem::remove(precious);
   }
-  CHECK(objects == 2);
+}
+
+TEST_CASE("squat: another user's file under the name of the lock is never served") {
+  if (!is_root()) SKIP_TEST("only root can make another user's file");
+  const auto name = unique_name("squat");
+  const Squat squat(name + ":server");
+  { std::ofstream file(squat); }
+  REQUIRE(::chown(squat, nobody, nobody) == 0);
+  check_refused(name, Errc::no_server);
+  CHECK(squat.is_there());
 }
 
 #endif

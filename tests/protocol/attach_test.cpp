@@ -5,6 +5,12 @@
 
 #include <string>
 
+#ifdef _WIN32
+#include "support/windows.hpp"
+#else
+#include <sys/mman.h>
+#endif
+
 #include "support/errors.hpp"
 #include "support/footprint.hpp"
 #include "support/names.hpp"
@@ -17,6 +23,7 @@ using namespace test_support;
 using Catch::Matchers::Contains;
 using detail::Header;
 using detail::Identity;
+using detail::ServerPage;
 
 namespace {
 
@@ -35,18 +42,26 @@ struct Second {
   std::int32_t value;
 };
 
-// Everything of a server but the server: a segment whose header a test may spoil.
+// Everything of a server but the server: a page and a segment that a test may spoil.
 class ForgedServer {
  public:
-  explicit ForgedServer(const std::string& name, std::uint64_t bytes = geometry.total_bytes)
+  explicit ForgedServer(const std::string& name, std::uint64_t bytes = geometry.total_bytes,
+                        std::uint64_t page_bytes = detail::server_page_bytes)
       : names_(*detail::Names::make(name, Scope::session)),
         lease_(detail::platform::ServerLease::acquire(names_, Access::current_user()).value()),
+        page_(detail::platform::Mapping::create(names_, names_.server_page(generation), page_bytes,
+                                                Access::current_user(), detail::platform::ForClients::read)
+                  .value()),
         segment_(detail::platform::Mapping::create(names_, names_.segment(generation), bytes, Access::current_user())
                      .value()) {
     lease_.record().magic = detail::rendezvous_magic;
     lease_.record().version = detail::abi_version;
     lease_.record().generation.store(generation);
-    identity() = Identity{detail::segment_magic,
+    if (page_bytes < sizeof(ServerPage)) return;
+    const auto contract = detail::contract_of<Small, Small>();
+    page().request.write(contract.request);
+    page().reply.write(contract.reply);
+    identity() = Identity{detail::server_page_magic,
                           detail::abi_version,
                           slots,
                           geometry.total_bytes,
@@ -54,14 +69,26 @@ class ForgedServer {
                           shape,
                           detail::platform::process_birth(),
                           detail::platform::process_id(),
+                          0,
                           0};
-    if (bytes >= sizeof(Header)) header().service.store(detail::service_open);
+    page().service.store(detail::service_open);
+    if (bytes >= sizeof(Header)) header().mark = {detail::segment_magic, detail::abi_version, 0, generation};
   }
-  ~ForgedServer() { detail::platform::Mapping::remove(names_.segment(generation)); }
+  ~ForgedServer() {
+    beacon_.reset();
+    detail::platform::Mapping::remove(names_.segment(generation));
+    detail::platform::Mapping::remove(names_.server_page(generation));
+  }
+
+  // From now on clients believe that somebody serves.
+  void light() {
+    beacon_ = detail::platform::Beacon::light(names_, generation, page(), Access::current_user()).value();
+  }
 
   detail::Rendezvous& record() { return lease_.record(); }
   Header& header() { return *reinterpret_cast<Header*>(segment_.data()); }
-  Identity& identity() { return *reinterpret_cast<Identity*>(segment_.data()); }
+  ServerPage& page() { return *reinterpret_cast<ServerPage*>(page_.data()); }
+  Identity& identity() { return page().identity; }
 
   static constexpr std::uint32_t slots = 2;
   static constexpr std::uint64_t generation = 0x1234;
@@ -71,7 +98,9 @@ class ForgedServer {
  private:
   detail::Names names_;
   detail::platform::ServerLease lease_;
+  detail::platform::Mapping page_;
   detail::platform::Mapping segment_;
+  detail::UniquePtr<detail::platform::Beacon> beacon_;
 };
 
 // What a client says to a server that was spoilt before it came.
@@ -101,9 +130,9 @@ TEST_CASE("attach: another type is refused and both are named") {
   REQUIRE(error_of(answer) == Errc::layout_mismatch);
   const std::string large = "128 bytes aligned to " + std::to_string(alignof(Large));  // 4 in 32-bit programs
   CHECK_THAT(answer.error().message(),
-             Contains("expects a request of " + large + " and a reply of 4 bytes aligned to 4"));
+             Contains("sends a request of " + large + " and expects a reply of 4 bytes aligned to 4"));
   CHECK_THAT(answer.error().message(),
-             Contains("server has a request of 4 bytes aligned to 4 and a reply of " + large));
+             Contains("server takes a request of 4 bytes aligned to 4 and gives a reply of " + large));
   CHECK(answer.error().not_executed());
   CHECK(error_of(client.wait_for_server(amply)) == Errc::layout_mismatch);
 }
@@ -138,7 +167,7 @@ TEST_CASE("attach: another schema of the same layout is refused and both are nam
   CHECK_FALSE(error_of(server.start([](First first) { return first; })));
   const auto answer = SharedChannel<Second>::Client(name).call({1}, amply);
   REQUIRE(error_of(answer) == Errc::layout_mismatch);
-  CHECK_THAT(answer.error().message(), Contains("schema 1001") && Contains("schema 1002"));
+  CHECK_THAT(answer.error().message(), Contains("#1001") && Contains("#1002"));
   CHECK(error_of(SharedChannel<Small>::Client(name).call({1}, amply)) == Errc::layout_mismatch);
   CHECK(SharedChannel<First>::Client(name).call({7}, amply).value().value == 7);
 }
@@ -190,6 +219,7 @@ TEST_CASE("attach: more slots than the segment has room for are refused") {
   const auto lie = [](ForgedServer& forged) {
     forged.identity().slot_count = max_slots;
     forged.identity().total_bytes = detail::Geometry::of(ForgedServer::shape, max_slots).total_bytes;
+    forged.light();
   };
   const auto error = refusal(lie);
   CHECK(error.code() == Errc::layout_mismatch);
@@ -207,21 +237,63 @@ TEST_CASE("attach: a segment that is smaller than its header says is not touched
   const auto name = unique_name("attach");
   SharedChannel<Large>::Client client(name);
   ForgedServer forged(name, 4096);
+  const auto contract = detail::contract_of<Large, Large>();
+  forged.page().request.write(contract.request);
+  forged.page().reply.write(contract.reply);
   forged.identity().shape = detail::shape_of<Large, Large>();
   forged.identity().slot_count = 100;
   forged.identity().total_bytes = detail::Geometry::of(forged.identity().shape, 100).total_bytes;
+  forged.light();
   CHECK(error_of(client.call({}, amply)) == Errc::layout_mismatch);
 }
 
 #ifdef __linux__
+TEST_CASE("attach: a server page that was cut short is refused") {
+  for (const std::uint64_t bytes : {sizeof(Identity), sizeof(ServerPage) - 1}) {
+    const auto name = unique_name("attach");
+    ForgedServer forged(name, ForgedServer::geometry.total_bytes, bytes);
+    CHECK(error_of(SharedChannel<Small>::Client(name).call({1}, amply)) == Errc::layout_mismatch);
+  }
+}
+
 TEST_CASE("attach: a segment without room for a header is refused") {
-  for (const std::uint64_t bytes : {sizeof(Identity), sizeof(Header) - 1}) {
+  for (const std::uint64_t bytes : {sizeof(detail::SegmentMark), sizeof(Header) - 1}) {
     const auto name = unique_name("attach");
     ForgedServer forged(name, bytes);
+    forged.light();
     CHECK(error_of(SharedChannel<Small>::Client(name).call({1}, amply)) == Errc::layout_mismatch);
   }
 }
 #endif
+
+TEST_CASE("attach: a segment that another generation's page speaks of is refused") {
+  const auto spoil = [](auto&& change) {
+    return refusal([&](ForgedServer& forged) {
+             forged.light();
+             change(forged.header().mark);
+           })
+        .code();
+  };
+  CHECK(spoil([](detail::SegmentMark& mark) { mark.magic = 0; }) == Errc::corrupt);
+  CHECK(spoil([](detail::SegmentMark& mark) { mark.version = 2; }) == Errc::corrupt);
+  CHECK(spoil([](detail::SegmentMark& mark) { mark.generation = 77; }) == Errc::corrupt);
+}
+
+TEST_CASE("attach: a client's own mapping of the server page is read-only") {
+  const auto name = unique_name("attach");
+  ForgedServer forged(name);
+  const auto names = *detail::Names::make(name, Scope::session);
+  const auto page = detail::platform::Mapping::open(names, names.server_page(ForgedServer::generation),
+                                                    detail::platform::ForClients::read);
+  REQUIRE(page);
+#ifdef _WIN32
+  MEMORY_BASIC_INFORMATION region{};
+  REQUIRE(::VirtualQuery(page->data(), &region, sizeof region) != 0);
+  CHECK(region.Protect == PAGE_READONLY);
+#else
+  CHECK(::mprotect(page->data(), page->size(), PROT_READ | PROT_WRITE) != 0);
+#endif
+}
 
 TEST_CASE("attach: a segment without a living server is no server") {
   CHECK(refusal([](ForgedServer&) {}).code() == Errc::no_server);

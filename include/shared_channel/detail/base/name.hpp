@@ -20,7 +20,9 @@ namespace detail {
 
 /// The names of one channel's objects:
 ///   shared_channel.NAME                   the rendezvous, where clients learn the current generation
+///   shared_channel.NAME:server            the lock that one server at a time holds
 ///   shared_channel.NAME.GENERATION        that generation's segment
+///   shared_channel.NAME.GENERATION.server its server page
 ///   shared_channel.NAME.GENERATION.PART   (Win32) its events and mutexes
 /// A channel name may contain dots, but no channel can be mistaken for another's part: a part's
 /// name continues with 16 hexadecimal digits of a random generation.
@@ -48,7 +50,10 @@ class Names {
   [[nodiscard]] Scope scope() const noexcept { return scope_; }
 
   [[nodiscard]] std::string rendezvous() const { return "shared_channel." + channel_; }
+  /// The colon: no channel's name has one, and a channel may be called "NAME.server".
+  [[nodiscard]] std::string server_lock() const { return rendezvous() + ":server"; }
   [[nodiscard]] std::string segment(std::uint64_t generation) const { return rendezvous() + '.' + hex(generation); }
+  [[nodiscard]] std::string server_page(std::uint64_t generation) const { return part(generation, "server"); }
   [[nodiscard]] std::string part(std::uint64_t generation, std::string_view part) const {
     return segment(generation) + '.' + std::string(part);
   }

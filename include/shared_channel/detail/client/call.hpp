@@ -80,7 +80,7 @@ class Call {
     SHARED_CHANNEL_TEST_POINT(client_rang);
     // Pairs with the server's stop(): either it sees our request and refuses it, or we see that it stopped. What a
     // worker has taken by then it answers: it may be our own handler that stopped the server.
-    const bool is_stopped = connection_.header().service.load(std::memory_order_seq_cst) != service_open;
+    const bool is_stopped = connection_.page().service.load(std::memory_order_seq_cst) != service_open;
     if (is_stopped) [[unlikely]]
       return !is_withdrawn_at_stop() || fails(Errc::server_stopped);
     return true;
@@ -290,7 +290,7 @@ class Call {
 
   /// Why a slot would be of no use any more, or `otherwise`. Stopped servers live on as long as their handlers run.
   [[nodiscard]] Errc service_end_or(Errc otherwise) const noexcept {
-    const bool is_open = connection_.header().service.load(std::memory_order_seq_cst) == service_open;
+    const bool is_open = connection_.page().service.load(std::memory_order_seq_cst) == service_open;
     return server_end_or(is_open ? otherwise : Errc::server_stopped);
   }
 

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -34,14 +33,14 @@ class Connection {
 
  public:
   /// Finds the live server of `names` and attaches to it. Nothing in shared memory is believed before it is checked.
-  static Result<UniquePtr<Connection>> attach(const Names& names, const Shape& shape, WaitPolicy policy) {
+  static Result<UniquePtr<Connection>> attach(const Names& names, const Contract& contract, WaitPolicy policy) {
     // A server may be replaced between two of these steps; then the next round finds its successor.
     constexpr int rounds = 8;
     for (int round = 1;; ++round) {
       auto generation = ServerLease::current_generation(names);
       if (!generation) return std::move(generation).error();
       SHARED_CHANNEL_TEST_POINT(client_found_generation);
-      auto connection = attach_to(*generation, names, shape, policy);
+      auto connection = attach_to(*generation, names, contract, policy);
       if (connection || connection.error().code() != Errc::no_server || round == rounds) return connection;
     }
   }
@@ -49,6 +48,8 @@ class Connection {
   [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
   [[nodiscard]] std::uint32_t me() const noexcept { return me_; }
   [[nodiscard]] std::uint32_t process() const noexcept { return process_; }
+  /// What the server says of itself: read-only.
+  [[nodiscard]] const ServerPage& page() const noexcept { return page_of(page_); }
   [[nodiscard]] Header& header() const noexcept { return *reinterpret_cast<Header*>(segment_.data()); }
   [[nodiscard]] const SlotArray& slot_array() const noexcept { return slots_; }
   [[nodiscard]] const ClientLease& lease() const noexcept { return lease_; }
@@ -81,36 +82,64 @@ class Connection {
   }
 
  private:
-  Connection(const Names& names, Mapping segment, const SlotArray& slot_array, std::uint64_t generation,
-             std::uint32_t me, ClientLease lease, Watch server, Signal exec, Signal slot_freed,
-             ClientMutex client_mutex, WaitPolicy policy)
-      : names_(names),
-        segment_(std::move(segment)),
-        slots_(slot_array),
-        generation_(generation),
-        me_(me),
-        lease_(std::move(lease)),
-        server_(std::move(server)),
-        exec_(std::move(exec)),
-        slot_freed_(std::move(slot_freed)),
-        client_mutex_(std::move(client_mutex)),
-        done_(UniquePtr<std::atomic<Signal*>[]>(slot_array.count())),
+  /// What attaching gathers, in this order.
+  struct Attached {
+    Names names;
+    std::uint64_t generation;
+    Mapping page;
+    Mapping segment;
+    SlotArray slots;
+    Watch server;
+    std::uint32_t me;
+    ClientLease lease;
+    Signal exec;
+    Signal slot_freed;
+    ClientMutex client_mutex;
+  };
+
+  Connection(Attached&& attached, WaitPolicy policy)
+      : names_(std::move(attached.names)),
+        page_(std::move(attached.page)),
+        segment_(std::move(attached.segment)),
+        slots_(attached.slots),
+        generation_(attached.generation),
+        me_(attached.me),
+        lease_(std::move(attached.lease)),
+        server_(std::move(attached.server)),
+        exec_(std::move(attached.exec)),
+        slot_freed_(std::move(attached.slot_freed)),
+        client_mutex_(std::move(attached.client_mutex)),
+        done_(UniquePtr<std::atomic<Signal*>[]>(slots_.count())),
         spin_(policy, Platform::usable_cores()) {}
 
-  static Result<UniquePtr<Connection>> attach_to(std::uint64_t generation, const Names& names, const Shape& shape,
+  static const ServerPage& page_of(const Mapping& page) noexcept {
+    return *reinterpret_cast<const ServerPage*>(page.data());
+  }
+
+  static Result<UniquePtr<Connection>> attach_to(std::uint64_t generation, const Names& names, const Contract& contract,
                                                  WaitPolicy policy) {
+    auto page = Mapping::open(names, names.server_page(generation), platform::ForClients::read);
+    if (!page) return std::move(page).error();
+    if (page->size() < sizeof(ServerPage)) {
+      return names.error(Errc::layout_mismatch, "the server page has " + std::to_string(page->size()) + " bytes, not " +
+                                                    std::to_string(sizeof(ServerPage)));
+    }
+    // Lit after the identity was written: so it is loaded before the identity is copied.
+    static_cast<void>(page_of(*page).alive.load(std::memory_order_acquire));
+    const Identity identity = page_of(*page).identity;
+    auto shape = agree(names, page_of(*page), identity, generation, contract);
+    if (!shape) return std::move(shape).error();
+    auto server = Watch::open(names, generation, page_of(*page));
+    if (!server) return std::move(server).error();
+    if (page_of(*page).service.load(std::memory_order_acquire) != service_open) {
+      return names.error(Errc::server_stopped, "the server has stopped and not yet been replaced");
+    }
     auto segment = Mapping::open(names, names.segment(generation));
     if (!segment) return std::move(segment).error();
     SHARED_CHANNEL_TEST_POINT(client_mapped);
-    auto slot_array = check_segment(names, *segment, generation, shape);
-    if (!slot_array) return std::move(slot_array).error();
+    if (auto fitting = verify(names, *segment, identity); !fitting) return std::move(fitting).error();
     Header& header = *reinterpret_cast<Header*>(segment->data());
 
-    auto server = Watch::open(names, generation, header);
-    if (!server) return std::move(server).error();
-    if (header.service.load(std::memory_order_acquire) != service_open) {
-      return names.error(Errc::server_stopped, "the server has stopped and not yet been replaced");
-    }
     std::uint32_t me = 0;
     auto lease = take_lease(names, generation, *segment, header, me);
     if (!lease) return std::move(lease).error();
@@ -121,40 +150,54 @@ class Connection {
     if (!slot_freed) return std::move(slot_freed).error();
     auto client_mutex = ClientMutex::open(names, generation, header.client_mutex);
     if (!client_mutex) return std::move(client_mutex).error();
-    return UniquePtr<Connection>(new Connection(names, *std::move(segment), *slot_array, generation, me,
-                                                *std::move(lease), *std::move(server), *std::move(exec),
-                                                *std::move(slot_freed), *std::move(client_mutex), policy));
+    const SlotArray slots(segment->data(), *shape, identity.slot_count);
+    return UniquePtr<Connection>(
+        new Connection(Attached{names, generation, *std::move(page), *std::move(segment), slots, *std::move(server), me,
+                                *std::move(lease), *std::move(exec), *std::move(slot_freed), *std::move(client_mutex)},
+                       policy));
   }
 
-  /// Compares the segment's identity, read once, with what this program was compiled for.
-  static Result<SlotArray> check_segment(const Names& names, const Mapping& segment, std::uint64_t generation,
-                                         const Shape& shape) {
+  /// Compares what the server says of itself with what this program was compiled for. The Shape that both have.
+  static Result<Shape> agree(const Names& names, const ServerPage& page, const Identity& identity,
+                             std::uint64_t generation, const Contract& contract) {
     const auto mismatch = [&](const std::string& cause) { return names.error(Errc::layout_mismatch, cause); };
-    if (segment.size() < sizeof(Header)) {
-      return mismatch("the segment has " + std::to_string(segment.size()) + " bytes, fewer than its header");
+    if (identity.magic != server_page_magic) {
+      return mismatch("the server page is not a channel's, or of a machine with another byte order");
     }
-    Identity identity;
-    std::memcpy(&identity, segment.data(), sizeof identity);
-    if (identity.magic != segment_magic)
-      return mismatch("the segment is not a channel's, or of a machine with another byte order");
     if (identity.version != abi_version) {
       return mismatch("the server speaks protocol version " + std::to_string(identity.version) + ", this program " +
                       std::to_string(abi_version));
     }
-    const Shape agreed = adopt_maxima(shape, identity.shape);
-    if (identity.shape != agreed) {
-      return mismatch("this program expects " + describe(shape) + ", the server has " + describe(identity.shape));
+    const Shape shape = adopt_maxima(contract.shape, identity.shape);
+    const std::string request = page.request.read();
+    const std::string reply = page.reply.read();
+    if (identity.shape != shape || request != Description::cut(contract.request) ||
+        reply != Description::cut(contract.reply)) {
+      return mismatch("this program sends a request of " + contract.request + " and expects a reply of " +
+                      contract.reply + ", the server takes a request of " + request + " and gives a reply of " + reply);
     }
     if (identity.generation != generation || identity.slot_count == 0 || identity.slot_count > max_slots ||
-        agreed.request_size > largest_message || agreed.reply_size > largest_message) {
-      return names.error(Errc::corrupt, "the segment's header holds impossible values");
+        shape.request_size > largest_message || shape.reply_size > largest_message) {
+      return names.error(Errc::corrupt, "the server page holds impossible values");
     }
-    const Geometry geometry = Geometry::of(agreed, identity.slot_count);
-    if (geometry.total_bytes != identity.total_bytes || geometry.total_bytes > segment.size()) {
-      return mismatch("the segment has " + std::to_string(segment.size()) + " bytes where " +
-                      std::to_string(geometry.total_bytes) + " are needed");
+    const std::uint64_t needed = Geometry::of(shape, identity.slot_count).total_bytes;
+    if (needed != identity.total_bytes) {
+      return mismatch("the server speaks of " + std::to_string(identity.total_bytes) + " bytes where " +
+                      std::to_string(needed) + " are needed");
     }
-    return SlotArray(segment.data(), agreed, identity.slot_count);
+    return shape;
+  }
+
+  static Result<void> verify(const Names& names, const Mapping& segment, const Identity& identity) {
+    if (segment.size() < identity.total_bytes) {
+      return names.error(Errc::layout_mismatch, "the segment has " + std::to_string(segment.size()) + " bytes where " +
+                                                    std::to_string(identity.total_bytes) + " are needed");
+    }
+    const SegmentMark mark = reinterpret_cast<const Header*>(segment.data())->mark;
+    if (mark.magic != segment_magic || mark.version != abi_version || mark.generation != identity.generation) {
+      return names.error(Errc::corrupt, "the segment is not the one that the server page speaks of");
+    }
+    return {};
   }
 
   /// How long messages of variable length may get is the server's to say.
@@ -178,6 +221,7 @@ class Connection {
   }
 
   Names names_;
+  Mapping page_;
   Mapping segment_;
   SlotArray slots_;
   std::uint64_t generation_;

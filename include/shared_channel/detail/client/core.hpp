@@ -33,13 +33,13 @@ class ClientCore : public RefCounted {
   using ForkMark = typename Platform::ForkMark;
 
  public:
-  static Result<RefPtr<ClientCore>> create(std::string_view name, const Shape& shape, const ClientOptions& options) {
+  static Result<RefPtr<ClientCore>> create(std::string_view name, Contract contract, const ClientOptions& options) {
     auto names = Names::make(name, options.scope);
     if (!names) return std::move(names).error();
     if (options.wait.spin < nanoseconds::zero()) {
       return names->error(Errc::invalid_argument, "WaitPolicy::spin is negative; 0 sleeps at once");
     }
-    return RefPtr<ClientCore>(new ClientCore(*std::move(names), shape, options));
+    return RefPtr<ClientCore>(new ClientCore(*std::move(names), std::move(contract), options));
   }
 
   /// One call: `fill` writes the request into its frame and returns `fits`, or how many bytes would not; `read` turns
@@ -129,8 +129,8 @@ class ClientCore : public RefCounted {
   /// How often a client that times out looks whether its server is still the channel's.
   static constexpr nanoseconds doubt_interval = std::chrono::milliseconds(500);
 
-  ClientCore(Names names, const Shape& shape, const ClientOptions& options)
-      : names_(std::move(names)), shape_(shape), options_(options), completer_(options.wait) {}
+  ClientCore(Names names, Contract contract, const ClientOptions& options)
+      : names_(std::move(names)), contract_(std::move(contract)), options_(options), completer_(options.wait) {}
 
   /// A call that its caller waits for.
   class PlainCall {
@@ -237,7 +237,7 @@ class ClientCore : public RefCounted {
       if (pin && pin->server().look() == platform::Peer::alive) return {};
       if (pin) connection_.retire(pin);
     }
-    auto connection = Connection::attach(names_, shape_, options_.wait);
+    auto connection = Connection::attach(names_, contract_, options_.wait);
     if (!connection) return std::move(connection).error();
     connection_.install(*std::move(connection));
     SHARED_CHANNEL_TEST_POINT(client_connected);
@@ -266,7 +266,7 @@ class ClientCore : public RefCounted {
   }
 
   Names names_;
-  Shape shape_;
+  Contract contract_;
   ClientOptions options_;
   ForkMark mark_;
   std::timed_mutex connecting_;

@@ -101,14 +101,25 @@ constexpr Shape shape_of(std::uint32_t most_request_bytes = 0, std::uint32_t mos
   static_assert(check_message<Request>() && check_message<Reply>());
   static_assert(BytesMessage<Request> == BytesMessage<Reply>, "SharedChannel: Bytes goes both ways or neither");
   const std::uint32_t variable = (FixedMessage<Request> ? 0u : 1u) | (FixedMessage<Reply> ? 0u : 2u);
-  return Shape{size_of<Request>(most_request_bytes),
-               align_of<Request>(),
-               size_of<Reply>(most_reply_bytes),
-               align_of<Reply>(),
-               schema_of<Request>(),
-               schema_of<Reply>(),
-               static_cast<Framing>(variable),
-               0};
+  return Shape{size_of<Request>(most_request_bytes), align_of<Request>(),
+               size_of<Reply>(most_reply_bytes),     align_of<Reply>(),
+               static_cast<Framing>(variable),       0};
+}
+
+/// A message type in words, such as "48 bytes aligned to 8".
+template <class T>
+std::string describe() {
+  std::string words = FixedMessage<T>
+                          ? std::to_string(size_of<T>(0)) + " bytes aligned to " + std::to_string(align_of<T>())
+                          : std::string("variable length");
+  if constexpr (schema_of<T>() != 0) words += " #" + std::to_string(schema_of<T>());
+  return words;
+}
+
+template <class Request, class Reply>
+Contract contract_of(std::uint32_t most_request_bytes = 0, std::uint32_t most_reply_bytes = 0) {
+  return Contract{shape_of<Request, Reply>(most_request_bytes, most_reply_bytes), describe<Request>(),
+                  describe<Reply>()};
 }
 
 // ---- bytes and objects ------------------------------------------------------------------------------

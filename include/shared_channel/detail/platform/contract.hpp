@@ -1,7 +1,8 @@
 // The seam: all that SharedChannel asks of an operating system. platform.hpp is the only place that asks which one it
 // is. Both systems fill the seam with the same names:
 //
-//   platform/<system>/memory.hpp    Mapping, ServerLease: named shared memory, and who serves a name
+//   platform/<system>/memory.hpp    Mapping: named shared memory
+//   platform/<system>/server_lease.hpp   ServerLease: who serves a name
 //   platform/<system>/lease.hpp     ClientLease: is a client's process still there?
 //   platform/<system>/beacon.hpp    Beacon, Watch: is the server still there?
 //   platform/<system>/signal.hpp    Signal, ClientMutex: sleeping and waking between processes
@@ -16,11 +17,12 @@
 //
 //   Mapping       Named shared memory of a fixed size, zero-filled when new. create() fails if the object exists;
 //                 open() answers no_server if it does not. remove() ends the name where names outlive their users; a
-//                 process that has mapped the object keeps it.
+//                 process that has mapped the object keeps it. What is made ForClients::read, nobody but the server's
+//                 user can write; open() with the same maps it so that this process cannot either.
 //   ServerLease   One holder per channel name, on the whole machine (or session), until it is destroyed or its process
-//                 is gone. acquire() answers name_in_use while another holds it. Holds the Rendezvous record, which a
-//                 successor finds as it was left if anybody still has it open. current_generation() is the client's
-//                 view: the record's generation, or no_server.
+//                 is gone. acquire() answers name_in_use while another holds it. Nobody but the server's user can hold
+//                 it. It makes the Rendezvous record, and removes what a killed predecessor left.
+//                 current_generation() is the client's view: the record's generation, or no_server.
 //   ClientLease   A number, held until destruction or until the *whole* process is gone: once is_held() says false, no
 //                 instruction of the holder can still run. take() answers busy if the number is held. A holder asks
 //                 is_held() only about others. Unsure counts as held.
@@ -62,6 +64,9 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 
 /// How the server stands, seen from a client.
 enum class Peer { alive, stopped, died };
+
+/// What clients may do with an object of the server's.
+enum class ForClients { read, write };
 
 /// Why a wait returned.
 enum class Wake { signalled, timed_out, server_gone };

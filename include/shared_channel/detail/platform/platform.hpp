@@ -6,6 +6,7 @@
 #include <shared_channel/detail/platform/win32/lease.hpp>
 #include <shared_channel/detail/platform/win32/memory.hpp>
 #include <shared_channel/detail/platform/win32/process.hpp>
+#include <shared_channel/detail/platform/win32/server_lease.hpp>
 #include <shared_channel/detail/platform/win32/signal.hpp>
 #include <shared_channel/detail/platform/win32/wait_set.hpp>
 #elif defined(__linux__)
@@ -13,6 +14,7 @@
 #include <shared_channel/detail/platform/linux/lease.hpp>
 #include <shared_channel/detail/platform/linux/memory.hpp>
 #include <shared_channel/detail/platform/linux/process.hpp>
+#include <shared_channel/detail/platform/linux/server_lease.hpp>
 #include <shared_channel/detail/platform/linux/signal.hpp>
 #include <shared_channel/detail/platform/linux/wait_set.hpp>
 #include <shared_channel/version.hpp>

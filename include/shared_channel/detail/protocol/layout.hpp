@@ -1,16 +1,24 @@
-// The shared-memory ABI. Whatever two processes may disagree on stands in this file.
+// The shared-memory ABI: whatever two processes may disagree on stands in this file.
 //
-//   segment of one server generation, made by the server, mapped by everyone
+//   server page of one generation: written by the server, read-only for clients
+//   0        +------------------------------------------------------------+
+//            | ServerPage                                                 |
+//            |     0  identity: magic, version, sizes   (written once)    |
+//            |   128  service, alive                                      |
+//            |   256  statistics                                          |
+//            |   512  descriptions of request and reply (written once)    |
+//   4096     +------------------------------------------------------------+
+//
+//   segment of the same generation: made by the server, written by everyone
 //   0        +------------------------------------------------------------+
 //            | Header                                                     |
-//            |     0  identity: magic, version, sizes    (written once)   |
-//            |   128  server: service, alive             (server writes)  |
-//            |   256  exec bell: sequence, sleepers, high_water           |
-//            |   384  turn: lock, bell, announced, starving (clients)     |
+//            |     0  mark: magic, version, generation   (written once)   |
+//            |   256  exec: sequence, sleepers, high_water                |
+//            |   384  client_mutex, slot_freed           (clients)        |
 //            |   512  next_client                        (clients)        |
 //   640      +------------------------------------------------------------+
 //            | Slot 0                                                     |
-//            |     0  owner, last, what a handler may ask      (clients) |
+//            |     0  owner, last, what a handler may ask      (clients)  |
 //            |   128  taken | text of a failed handler   (server writes)  |
 //            |   384  request | reply | length | inline bytes             |  a pair of cache lines, both
 //            |   512  request area   (absent if requests fit inline)      |
@@ -19,20 +27,25 @@
 //            | Slot 1 …                                                   |
 //            +------------------------------------------------------------+
 //
+// What clients only read is a page of its own, so that no client can change it: a process that could write `service` or
+// `alive` could end a channel for all others.
+//
 // A message of at most 112 bytes (and alignment 16) lies inline, beside the words that announce it, so that a call of
 // up to 48 bytes moves one cache line each way, and one of up to 112 two. `owner` and `taken` are not there: each write
 // to them in the middle of a call would move the line once more. Hot words of different writers are 128 bytes apart,
 // because processors fetch lines in pairs.
 //
-// Version policy: abi_version goes up with any change to an offset, a size, a word's meaning or a
-// transition in protocol.hpp. New meaning in reserved bytes that old peers may ignore needs no bump.
+// Version policy: abi_version goes up with any change to an offset, a size, a word's meaning or a transition in
+// slot_protocol.hpp. New meaning in reserved bytes that old peers may ignore needs no bump.
 // All integers are of fixed width and natural alignment, in the machine's own byte order (checked).
 #pragma once
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
+#include <string_view>
 
 #include <shared_channel/options.hpp>
 #include <shared_channel/version.hpp>
@@ -44,9 +57,10 @@ using LongWord = std::atomic<std::uint64_t>;
 static_assert(Word::is_always_lock_free && sizeof(Word) == 4, "a lock in a library cannot be shared");
 static_assert(LongWord::is_always_lock_free && sizeof(LongWord) == 8, "a lock in a library cannot be shared");
 
-inline constexpr std::uint64_t segment_magic = 0x4C45'4E4E'4148'4353;     // "SCHANNEL" in memory, little-endian
-inline constexpr std::uint64_t rendezvous_magic = 0x5A45'444E'4552'4353;  // "SCRENDEZ"
-inline constexpr std::uint32_t abi_version = 2;
+inline constexpr std::uint64_t segment_magic = 0x4C45'4E4E'4148'4353;      // "SCHANNEL" in memory, little-endian
+inline constexpr std::uint64_t server_page_magic = 0x5245'5652'4553'4353;  // "SCSERVER"
+inline constexpr std::uint64_t rendezvous_magic = 0x5A45'444E'4552'4353;   // "SCRENDEZ"
+inline constexpr std::uint32_t abi_version = 3;
 
 inline constexpr std::size_t separation = 128;  // between words of different writers
 inline constexpr std::size_t inline_capacity = 112;
@@ -63,7 +77,9 @@ struct Rendezvous {
   alignas(8) LongWord generation;  // published when that generation's segment is ready
   alignas(8) LongWord announced;   // written before the segment is made: what a successor must remove
 };
+static_assert(offsetof(Rendezvous, magic) == 0 && offsetof(Rendezvous, version) == 8);
 static_assert(offsetof(Rendezvous, generation) == 16 && offsetof(Rendezvous, announced) == 24);
+static_assert(sizeof(Rendezvous) == 32);
 inline constexpr std::size_t rendezvous_bytes = 4096;
 
 /// Which of the two messages have a length of their own (bits): theirs is in the slot's length word, and `size`
@@ -73,38 +89,97 @@ enum class Framing : std::uint32_t { fixed = 0, variable_request = 1, variable_r
 constexpr bool has_variable_request(Framing framing) noexcept { return (static_cast<std::uint32_t>(framing) & 1) != 0; }
 constexpr bool has_variable_reply(Framing framing) noexcept { return (static_cast<std::uint32_t>(framing) & 2) != 0; }
 
-/// What both sides must agree on; compared field by field at attach.
+/// How the messages lie in a slot; both sides must agree on it.
 struct Shape {
   std::uint32_t request_size;
   std::uint32_t request_align;
   std::uint32_t reply_size;
   std::uint32_t reply_align;
-  std::uint64_t request_schema;  // the message type's schema_id, 0 if it has none
-  std::uint64_t reply_schema;
   Framing framing;
   std::uint32_t reserved;
 
   friend bool operator==(const Shape&, const Shape&) = default;
 };
-static_assert(sizeof(Shape) == 40);
+static_assert(offsetof(Shape, request_size) == 0 && offsetof(Shape, request_align) == 4);
+static_assert(offsetof(Shape, reply_size) == 8 && offsetof(Shape, reply_align) == 12);
+static_assert(offsetof(Shape, framing) == 16 && sizeof(Shape) == 24);
 
-/// Written by the server before it publishes the generation, read once by a client at attach.
+/// What a server is, said before it publishes the generation, and read once by a client that attaches.
 struct Identity {
   std::uint64_t magic;
   std::uint32_t version;
   std::uint32_t slot_count;
-  std::uint64_t total_bytes;
+  std::uint64_t total_bytes;  // of the segment
   std::uint64_t generation;
   Shape shape;
-  std::uint64_t server_birth;  // Win32: the server's creation time, to tell it from a later process of its id
+  alignas(8) std::uint64_t
+      server_birth;  // Win32: the server's creation time, to tell it from a later process of its id
   std::uint32_t server_process;
   std::uint32_t reserved;
+  alignas(8) std::uint64_t clock_id;  // tells clocks apart where a machine has several; 0: unknown
 };
-static_assert(sizeof(Identity) == 88);
+static_assert(offsetof(Identity, magic) == 0 && offsetof(Identity, version) == 8);
+static_assert(offsetof(Identity, slot_count) == 12 && offsetof(Identity, total_bytes) == 16);
+static_assert(offsetof(Identity, generation) == 24 && offsetof(Identity, shape) == 32);
+static_assert(offsetof(Identity, server_birth) == 56 && offsetof(Identity, server_process) == 64);
+static_assert(offsetof(Identity, clock_id) == 72 && sizeof(Identity) == 80);
 
-/// Values of Header::service.
+/// Values of ServerPage::service.
 inline constexpr std::uint32_t service_open = 1;
 inline constexpr std::uint32_t service_stopped = 2;
+
+/// A message type in words, for people and for programs that were not compiled with it. Compared at attach.
+struct Description {
+  static constexpr std::size_t capacity = 1788;
+
+  std::uint32_t length;  // not trusted
+  char text[capacity];
+
+  /// What does not fit is cut off: both sides cut at the same place.
+  static constexpr std::string_view cut(std::string_view words) noexcept { return words.substr(0, capacity); }
+
+  void write(std::string_view words) noexcept {
+    const std::string_view kept = cut(words);
+    std::memcpy(text, kept.data(), kept.size());
+    length = static_cast<std::uint32_t>(kept.size());
+  }
+
+  /// A copy of what the server wrote, with nothing in it that could upset a terminal.
+  [[nodiscard]] std::string read() const {
+    const std::size_t stated = length;
+    std::string words(text, stated < capacity ? stated : capacity);
+    for (char& c : words) {
+      if (c < ' ' || c > '~') c = '?';
+    }
+    return words;
+  }
+};
+static_assert(offsetof(Description, text) == 4 && sizeof(Description) == 1792);
+
+/// Reserved for what a server counts. 0: nothing counted.
+struct Statistics {
+  LongWord counters[32];
+};
+static_assert(sizeof(Statistics) == 256);
+
+inline constexpr std::size_t server_page_bytes = 4096;
+
+/// What the server tells its clients, who cannot write it.
+struct alignas(separation) ServerPage {
+  Identity identity;
+  std::byte reserved0[separation - sizeof(Identity)];
+  Word service;
+  Word alive;  // the liveness word: its meaning is in detail/platform/<system>/beacon.hpp, 0 after a graceful end
+  std::byte reserved1[separation - 2 * sizeof(Word)];
+  Statistics statistics;
+  Description request;
+  Description reply;
+};
+static_assert(offsetof(ServerPage, identity) == 0);
+static_assert(offsetof(ServerPage, service) == 128 && offsetof(ServerPage, alive) == 132);
+static_assert(offsetof(ServerPage, statistics) == 256);
+static_assert(offsetof(ServerPage, request) == 512 && offsetof(ServerPage, reply) == 2304);
+static_assert(sizeof(ServerPage) == server_page_bytes);
 
 /// Where a thread announces that it sleeps; see doorbell.hpp.
 struct DoorbellWords {
@@ -119,12 +194,19 @@ struct SlotFreed {
   Word starving;
 };
 
+/// Tells that a segment belongs to a server page.
+struct SegmentMark {
+  std::uint64_t magic;
+  std::uint32_t version;
+  std::uint32_t reserved;
+  std::uint64_t generation;
+};
+static_assert(offsetof(SegmentMark, magic) == 0 && offsetof(SegmentMark, version) == 8);
+static_assert(offsetof(SegmentMark, generation) == 16 && sizeof(SegmentMark) == 24);
+
 struct alignas(separation) Header {
-  Identity identity;
-  std::byte reserved0[separation - sizeof(Identity)];
-  Word service;
-  Word alive;  // the server's beacon: meaning in detail/platform/<system>.hpp, 0 after an orderly end
-  std::byte reserved1[separation - 2 * sizeof(Word)];
+  SegmentMark mark;
+  std::byte reserved0[2 * separation - sizeof(SegmentMark)];
   DoorbellWords exec;
   Word high_water;  // slots [0, high_water) have ever been used: all the server needs to look at
   std::byte reserved2[separation - sizeof(DoorbellWords) - sizeof(Word)];
@@ -134,42 +216,47 @@ struct alignas(separation) Header {
   Word next_client;
   std::byte reserved4[separation - sizeof(Word)];
 };
-static_assert(offsetof(Header, service) == 128);
-static_assert(offsetof(Header, alive) == 132);
-static_assert(offsetof(Header, exec) == 256);
+static_assert(offsetof(Header, mark) == 0);
+static_assert(offsetof(Header, exec) == 256 && sizeof(DoorbellWords) == 8);
+static_assert(offsetof(DoorbellWords, sequence) == 0 && offsetof(DoorbellWords, sleepers) == 4);
 static_assert(offsetof(Header, high_water) == 264);
 static_assert(offsetof(Header, client_mutex) == 384);
-static_assert(offsetof(Header, slot_freed) == 388);
+static_assert(offsetof(Header, slot_freed) == 388 && sizeof(SlotFreed) == 12);
+static_assert(offsetof(SlotFreed, sequence) == 0 && offsetof(SlotFreed, announced) == 4);
+static_assert(offsetof(SlotFreed, starving) == 8);
 static_assert(offsetof(Header, next_client) == 512);
-static_assert(sizeof(Header) == 640);
+static_assert(sizeof(Header) == 640 && alignof(Header) == separation);
 
-/// One call in flight. Its life is told in protocol.hpp.
+/// One call in flight. Its life is told in slot_protocol.hpp.
 struct alignas(separation) Slot {
   Word owner;         // the client that holds the slot, 0 if none
   Word process;       // its process id, as it says; for the handler's information
   LongWord deadline;  // of the call, in ns of the steady clock; 0: not yet known, see timeout
   LongWord timeout;   // of the call in ns, from when it is posted
   Word last;          // done(s): after call s the slot was given back settled; idle: ask the other words
-  std::byte reserved0[100];
+  Word order;         // reserved for the order in which one caller's calls are to be taken
+  std::byte reserved0[96];
   Word taken;  // which call a worker executes, or executed last
   char text[text_capacity];
   Word request;  // which call is asked
   Word reply;    // which call was answered last, and how
   Word length;   // of the message or text now in the slot; not trusted
-  std::byte reserved1[4];
+  Word cause;    // reserved for why a call failed
   std::byte inline_bytes[inline_capacity];
 };
-static_assert(offsetof(Slot, process) == 4);
+static_assert(offsetof(Slot, owner) == 0 && offsetof(Slot, process) == 4);
 static_assert(offsetof(Slot, deadline) == 8);
 static_assert(offsetof(Slot, timeout) == 16);
 static_assert(offsetof(Slot, last) == 24);
+static_assert(offsetof(Slot, order) == 28);
 static_assert(offsetof(Slot, taken) == 128);
 static_assert(offsetof(Slot, text) == 132);
 static_assert(offsetof(Slot, request) == 384);
 static_assert(offsetof(Slot, reply) == 388);
 static_assert(offsetof(Slot, length) == 392);
+static_assert(offsetof(Slot, cause) == 396);
 static_assert(offsetof(Slot, inline_bytes) == 400);
-static_assert(sizeof(Slot) == 512);
+static_assert(sizeof(Slot) == 512 && alignof(Slot) == separation);
 
 /// Where everything lies, computed by each side from its own constants: no offset is read from
 /// shared memory. 64 bits wide, so that no product overflows for any accepted input.
@@ -208,20 +295,11 @@ struct Geometry {
   }
 };
 
-/// "request of 8 bytes aligned to 4, reply of …", for layout_mismatch.
-inline std::string describe(const Shape& shape) {
-  const auto message = [](const char* what, bool variable, std::uint32_t size, std::uint32_t align,
-                          std::uint64_t schema) {
-    std::string text = std::string(what) +
-                       (variable ? " of variable length" : " of " + std::to_string(size) + " bytes") + " aligned to " +
-                       std::to_string(align);
-    if (schema != 0) text += " with schema " + std::to_string(schema);
-    return text;
-  };
-  return message("a request", has_variable_request(shape.framing), shape.request_size, shape.request_align,
-                 shape.request_schema) +
-         " and " +
-         message("a reply", has_variable_reply(shape.framing), shape.reply_size, shape.reply_align, shape.reply_schema);
-}
+/// What a program was compiled for: how its messages lie, and what they are.
+struct Contract {
+  Shape shape;
+  std::string request;
+  std::string reply;
+};
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

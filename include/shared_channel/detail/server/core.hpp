@@ -38,13 +38,13 @@ class ServerCore final : private AnswerSink {
   using ForkMark = typename Platform::ForkMark;
 
  public:
-  /// `shape_for` makes the channel's Shape from options that have been checked.
-  template <class ShapeFor>
+  /// `contract_for` makes the channel's Contract from options that have been checked.
+  template <class ContractFor>
   static Result<UniquePtr<ServerCore>> create(std::string_view name, const ServerOptions& options,
-                                              ShapeFor&& shape_for) {
+                                              ContractFor&& contract_for) {
     auto names = Names::make(name, options.scope);
     if (!names) return std::move(names).error();
-    auto generation = Generation::make(*names, options, shape_for);
+    auto generation = Generation::make(*names, options, contract_for);
     if (!generation) return std::move(generation).error();
     return UniquePtr<ServerCore>(new ServerCore(*std::move(names), options, *std::move(generation)));
   }
@@ -123,7 +123,7 @@ class ServerCore final : private AnswerSink {
     if (mark_.in_child()) return;  // the parent's threads serve on
     // Pairs with the client's post: it sees that we stopped, or we see its request. Before the workers are told:
     // whoever still posts in a slot that one of them has refused already must see it.
-    header().service.store(service_stopped, std::memory_order_seq_cst);
+    generation_->page().service.store(service_stopped, std::memory_order_seq_cst);
     stopping_.store(true, std::memory_order_seq_cst);
     std::atomic_thread_fence(std::memory_order_seq_cst);
     SHARED_CHANNEL_TEST_POINT(server_stopping);

@@ -28,14 +28,15 @@ class Generation {
   using ClientMutex = typename Platform::ClientMutex;
 
  public:
-  /// `shape_for` makes the channel's Shape from options that have been checked. On an error nothing is left behind.
-  template <class ShapeFor>
-  static Result<UniquePtr<Generation>> make(const Names& names, const ServerOptions& options, ShapeFor&& shape_for) {
+  /// `contract_for` makes the channel's Shape from options that have been checked. On an error nothing is left behind.
+  template <class ContractFor>
+  static Result<UniquePtr<Generation>> make(const Names& names, const ServerOptions& options,
+                                            ContractFor&& contract_for) {
     if (auto valid = check_options(names, options); !valid) return std::move(valid).error();
     auto lease = ServerLease::acquire(names, options.access);
     if (!lease) return std::move(lease).error();
     UniquePtr<Generation> generation(new Generation(names, *std::move(lease)));
-    if (auto made = generation->make_all(options, shape_for(options)); !made) return std::move(made).error();
+    if (auto made = generation->make_all(options, contract_for(options)); !made) return std::move(made).error();
     return generation;
   }
 
@@ -44,10 +45,11 @@ class Generation {
 
   ~Generation() {
     if (beacon_) withdraw();  // else making it failed half-way, by an exception perhaps, and nobody knows of it
-    if (number_ != 0) Mapping::remove(names_.segment(number_));
+    if (number_ != 0) remove(number_);
   }
 
   [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
+  [[nodiscard]] ServerPage& page() const noexcept { return *reinterpret_cast<ServerPage*>(page_->data()); }
   [[nodiscard]] Header& header() const noexcept { return *reinterpret_cast<Header*>(segment_->data()); }
   [[nodiscard]] const SlotArray& slot_array() const noexcept { return slots_; }
   /// A view of the clients' leases.
@@ -81,10 +83,8 @@ class Generation {
     return {};
   }
 
-  Result<void> make_all(const ServerOptions& options, const Shape& shape) {
+  Result<void> make_all(const ServerOptions& options, const Contract& contract) {
     Rendezvous& record = lease_.record();
-    remove_leftovers(record);
-    SHARED_CHANNEL_TEST_POINT(server_removed_leftovers);
     number_ = random_number();
     record.magic = rendezvous_magic;
     record.version = abi_version;
@@ -92,17 +92,22 @@ class Generation {
     record.announced.store(number_, std::memory_order_seq_cst);
     SHARED_CHANNEL_TEST_POINT(server_announced_generation);
 
+    const Shape& shape = contract.shape;
     const Geometry geometry = Geometry::of(shape, options.max_calls);
+    auto page = Mapping::create(names_, names_.server_page(number_), server_page_bytes, options.access,
+                                platform::ForClients::read);
+    if (!page) return std::move(page).error();
+    page_.emplace(*std::move(page));
     auto segment = Mapping::create(names_, names_.segment(number_), geometry.total_bytes, options.access);
     if (!segment) return std::move(segment).error();
     segment_.emplace(*std::move(segment));
     slots_ = SlotArray(segment_->data(), shape, options.max_calls);
     leases_.emplace(ClientLease::observer(names_, number_, *segment_));
-    write_identity(shape, options.max_calls, geometry);
+    write_identity(contract, options.max_calls, geometry);
     SHARED_CHANNEL_TEST_POINT(server_identified);
     if (auto made = make_signals(options); !made) return made;
     SHARED_CHANNEL_TEST_POINT(server_made_signals);
-    auto beacon = Beacon::light(names_, number_, header(), options.access);
+    auto beacon = Beacon::light(names_, number_, this->page(), options.access);
     if (!beacon) return std::move(beacon).error();
     beacon_ = *std::move(beacon);
     SHARED_CHANNEL_TEST_POINT(server_beacon_lit);
@@ -118,12 +123,9 @@ class Generation {
     SHARED_CHANNEL_TEST_POINT(server_beacon_out);
   }
 
-  /// Whatever a killed predecessor left: the name it published, and the one it was about to.
-  void remove_leftovers(Rendezvous& record) const noexcept {
-    if (record.magic != rendezvous_magic) return;
-    for (const std::uint64_t number : {record.generation.load(), record.announced.load()}) {
-      if (number != 0) Mapping::remove(names_.segment(number));
-    }
+  void remove(std::uint64_t number) const noexcept {
+    Mapping::remove(names_.server_page(number));
+    Mapping::remove(names_.segment(number));
   }
 
   static std::uint64_t random_number() {
@@ -131,17 +133,21 @@ class Generation {
     return number != 0 ? number : 1;  // 0 means none
   }
 
-  void write_identity(const Shape& shape, std::uint32_t slot_count, const Geometry& geometry) noexcept {
-    Identity& identity = header().identity;
+  void write_identity(const Contract& contract, std::uint32_t slot_count, const Geometry& geometry) noexcept {
+    header().mark = SegmentMark{segment_magic, abi_version, 0, number_};
+    page().request.write(contract.request);
+    page().reply.write(contract.reply);
+    Identity& identity = page().identity;
     identity.version = abi_version;
     identity.slot_count = slot_count;
     identity.total_bytes = geometry.total_bytes;
     identity.generation = number_;
-    identity.shape = shape;
+    identity.shape = contract.shape;
     identity.server_birth = Platform::process_birth();
     identity.server_process = Platform::process_id();
-    identity.magic = segment_magic;
-    header().service.store(service_open, std::memory_order_seq_cst);
+    identity.clock_id = Platform::clock_id();
+    identity.magic = server_page_magic;
+    page().service.store(service_open, std::memory_order_seq_cst);
   }
 
   Result<void> make_signals(const ServerOptions& options) {
@@ -169,6 +175,7 @@ class Generation {
   const Names names_;
   ServerLease lease_;
   std::uint64_t number_ = 0;
+  std::optional<Mapping> page_;
   std::optional<Mapping> segment_;
   SlotArray slots_;
   std::optional<ClientLease> leases_;

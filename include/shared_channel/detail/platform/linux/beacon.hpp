@@ -27,19 +27,19 @@
 
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
-#include <shared_channel/detail/platform/linux/memory.hpp>
 #include <shared_channel/detail/platform/linux/fork_guard.hpp>
 #include <shared_channel/detail/platform/linux/futex.hpp>
 #include <shared_channel/detail/platform/linux/process.hpp>
+#include <shared_channel/detail/platform/linux/server_lease.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 
 class Beacon {
  public:
-  /// Lights the header's `alive` word; it goes out with this object or with the process.
-  static Result<UniquePtr<Beacon>> light(const Names& names, std::uint64_t, Header& header, const Access&) {
-    UniquePtr<Beacon> beacon(new Beacon(header.alive));
+  /// Lights the page's `alive` word; it goes out with this object or with the process.
+  static Result<UniquePtr<Beacon>> light(const Names& names, std::uint64_t, ServerPage& page, const Access&) {
+    UniquePtr<Beacon> beacon(new Beacon(page.alive));
     if (const int error = beacon->start(); error != 0) {
       return names.error(
           error == ENOMEM ? Errc::out_of_memory : Errc::system_error,
@@ -168,12 +168,12 @@ class Beacon {
 /// A client's view of the server's beacon; the word holds what the keeper thread wrote there.
 class Watch {
  public:
-  static Result<Watch> open(const Names& names, std::uint64_t, Header& header) {
-    const std::uint32_t lit = header.alive.load(std::memory_order_acquire);
+  static Result<Watch> open(const Names& names, std::uint64_t, const ServerPage& page) {
+    const std::uint32_t lit = page.alive.load(std::memory_order_acquire);
     if ((lit & FUTEX_TID_MASK) == 0 || (lit & FUTEX_OWNER_DIED) != 0 || (lit & FUTEX_WAITERS) == 0) {
       return just_gone(names);
     }
-    return Watch(header.alive, lit);
+    return Watch(page.alive, lit);
   }
 
   [[nodiscard]] Peer look() const noexcept {
@@ -192,9 +192,9 @@ class Watch {
   }
 
  private:
-  Watch(Word& alive, std::uint32_t lit) : alive_(&alive), lit_(lit) {}
+  Watch(const Word& alive, std::uint32_t lit) : alive_(&alive), lit_(lit) {}
 
-  Word* alive_;
+  const Word* alive_;
   std::uint32_t lit_;
 };
 
@@ -203,10 +203,10 @@ inline bool ServerLease::is_served(const Names& names) {
   RecordBytes record{};
   if (!rendezvous || ::pread(rendezvous.get(), &record, sizeof record, 0) != static_cast<ssize_t>(sizeof record))
     return false;
-  const Descriptor segment = linux_shm::open_object(names.segment(record.generation), O_RDONLY);
+  const Descriptor page = linux_shm::open_object(names.server_page(record.generation), O_RDONLY);
   std::uint32_t alive = 0;
-  if (!segment ||
-      ::pread(segment.get(), &alive, sizeof alive, offsetof(Header, alive)) != static_cast<ssize_t>(sizeof alive))
+  if (!page ||
+      ::pread(page.get(), &alive, sizeof alive, offsetof(ServerPage, alive)) != static_cast<ssize_t>(sizeof alive))
     return false;
   return (alive & FUTEX_TID_MASK) != 0 && (alive & FUTEX_OWNER_DIED) == 0;
 }

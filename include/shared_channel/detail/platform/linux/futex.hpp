@@ -35,7 +35,8 @@ inline Time time_of(Clock::time_point at) noexcept {
   return {count / 1'000'000'000, count % 1'000'000'000};
 }
 
-inline std::uint32_t* address(Word& word) noexcept { return reinterpret_cast<std::uint32_t*>(&word); }
+/// The kernel only reads the words that it is told to watch: they may lie on a read-only page.
+inline const std::uint32_t* address(const Word& word) noexcept { return reinterpret_cast<const std::uint32_t*>(&word); }
 
 /// Whether the kernel has done what it was asked: the other errnos are refusals.
 inline bool is_answer(int error) noexcept {
@@ -43,7 +44,7 @@ inline bool is_answer(int error) noexcept {
 }
 
 template <class TimeSpec>
-int invoke(long call, Word& word, int operation, std::uint32_t value, const TimeSpec* until) noexcept {
+int invoke(long call, const Word& word, int operation, std::uint32_t value, const TimeSpec* until) noexcept {
   const long answer = ::syscall(call, address(word), operation, value, until, nullptr, FUTEX_BITSET_MATCH_ANY);
   return answer >= 0 ? 0 : errno;
 }
@@ -56,7 +57,7 @@ struct OldTime {
   std::int32_t nanoseconds;
 };
 
-inline int futex_of_old(Word& word, int operation, std::uint32_t value, const Time* until) noexcept {
+inline int futex_of_old(const Word& word, int operation, std::uint32_t value, const Time* until) noexcept {
   OldTime old{};
   if (until != nullptr) {
     const bool fits = until->seconds <= INT32_MAX;
@@ -65,11 +66,11 @@ inline int futex_of_old(Word& word, int operation, std::uint32_t value, const Ti
   return invoke(SYS_futex, word, operation, value, until != nullptr ? &old : nullptr);
 }
 #else
-inline int futex_of_old(Word&, int, std::uint32_t, const Time*) noexcept { return ENOSYS; }
+inline int futex_of_old(const Word&, int, std::uint32_t, const Time*) noexcept { return ENOSYS; }
 #endif
 
 /// 0, or errno.
-inline int futex(Word& word, int operation, std::uint32_t value, const Time* until) noexcept {
+inline int futex(const Word& word, int operation, std::uint32_t value, const Time* until) noexcept {
   static std::atomic<bool> is_old{false};
   if (!is_old.load(std::memory_order_relaxed)) {
     const int error = invoke(SYS_futex_time64, word, operation, value, until);
@@ -81,12 +82,12 @@ inline int futex(Word& word, int operation, std::uint32_t value, const Time* unt
 }
 #else
 /// 0, or errno.
-inline int futex(Word& word, int operation, std::uint32_t value, const Time* until) noexcept {
+inline int futex(const Word& word, int operation, std::uint32_t value, const Time* until) noexcept {
   return invoke(SYS_futex, word, operation, value, until);
 }
 #endif
 
-inline void wake(Word& word, int count) noexcept {
+inline void wake(const Word& word, int count) noexcept {
   futex(word, FUTEX_WAKE, static_cast<std::uint32_t>(count), nullptr);
 }
 
@@ -98,7 +99,7 @@ inline Wake meaning_of(int error, Deadline& deadline) noexcept {
 }
 
 /// Sleeps while the word is `seen`.
-inline Wake wait(Word& word, std::uint32_t seen, Deadline& deadline) noexcept {
+inline Wake wait(const Word& word, std::uint32_t seen, Deadline& deadline) noexcept {
   Time until{};
   if (!deadline.is_never()) until = time_of(deadline.at());
   const int error = futex(word, FUTEX_WAIT_BITSET, seen, deadline.is_never() ? nullptr : &until);
@@ -112,7 +113,7 @@ inline Wake wait(Word& word, std::uint32_t seen, Deadline& deadline) noexcept {
 
 /// A word and what its reader has seen in it.
 struct Watched {
-  Word* word = nullptr;
+  const Word* word = nullptr;
   std::uint32_t seen = 0;
 };
 

@@ -1,4 +1,4 @@
-// Named shared memory, and the lease on a channel's name.
+// Named shared memory.
 #pragma once
 
 #include <fcntl.h>
@@ -19,6 +19,7 @@
 
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/test_point.hpp>
+#include <shared_channel/detail/platform/contract.hpp>
 #include <shared_channel/detail/platform/linux/fork_guard.hpp>
 #include <shared_channel/detail/platform/linux/process.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
@@ -84,16 +85,28 @@ inline Result<void> check_access(const Names& names, const Access& access) {
   return {};
 }
 
-/// fchmod rather than the mode of open(), which the umask would cut.
-inline Result<void> apply_access(const Names& names, int descriptor, const std::string& object, const Access& access) {
+/// Permission bits of an object. Who may not both read and write the channel cannot call, and gets nothing of what
+/// callers write: a reader's lock there would look like a client's lease.
+inline unsigned mode_of(const Access& access, ForClients clients) noexcept {
   const unsigned mode = access.kind() == Access::Kind::everyone ? 0666u
                         : access.kind() == Access::Kind::mode   ? access.mode()
                                                                 : 0600u;
+  if (clients == ForClients::read) return mode & ~0022u;
+  const unsigned group = (mode & 0060u) == 0060u ? 0070u : 0u;
+  const unsigned others = (mode & 0006u) == 0006u ? 0007u : 0u;
+  return mode & (0700u | group | others);
+}
+
+/// fchmod rather than the mode of open(), which the umask would cut.
+inline Result<void> apply_access(const Names& names, int descriptor, const std::string& object, const Access& access,
+                                 ForClients clients) {
   if (access.group() != Access::keep_group &&
       ::fchown(descriptor, static_cast<uid_t>(-1), static_cast<gid_t>(access.group())) != 0) {
     return refused(names, "fchown", object, errno);
   }
-  if (::fchmod(descriptor, static_cast<mode_t>(mode)) != 0) return refused(names, "fchmod", object, errno);
+  if (::fchmod(descriptor, static_cast<mode_t>(mode_of(access, clients))) != 0) {
+    return refused(names, "fchmod", object, errno);
+  }
   return {};
 }
 
@@ -160,7 +173,7 @@ inline bool is_locked(int descriptor, std::uint32_t number) noexcept {
 class Mapping {
  public:
   static Result<Mapping> create(const Names& names, const std::string& object, std::uint64_t bytes,
-                                const Access& access) {
+                                const Access& access, ForClients clients = ForClients::write) {
     if (bytes > static_cast<std::uint64_t>((std::numeric_limits<std::ptrdiff_t>::max)())) {
       return names.error(Errc::out_of_memory, "the slots need " + std::to_string(bytes) +
                                                   " bytes, more than this process can address; use fewer slots");
@@ -168,13 +181,15 @@ class Mapping {
     Descriptor descriptor = linux_shm::open_object(object, O_RDWR | O_CREAT | O_EXCL);
     if (!descriptor) return linux_shm::refused(names, "shm_open", object, errno);
     SHARED_CHANNEL_TEST_POINT(server_segment_created);
-    Result<Mapping> mapping = fill(names, object, std::move(descriptor), static_cast<std::size_t>(bytes), access);
+    Result<Mapping> mapping =
+        fill(names, object, std::move(descriptor), static_cast<std::size_t>(bytes), access, clients);
     if (!mapping) remove(object);
     return mapping;
   }
 
-  static Result<Mapping> open(const Names& names, const std::string& object) {
-    Descriptor descriptor = linux_shm::open_object(object, O_RDWR);
+  static Result<Mapping> open(const Names& names, const std::string& object, ForClients clients = ForClients::write) {
+    const bool writes = clients == ForClients::write;
+    Descriptor descriptor = linux_shm::open_object(object, writes ? O_RDWR : O_RDONLY);
     if (!descriptor) {
       if (errno == ENOENT) return names.error(Errc::no_server, "the server has just gone");
       return linux_shm::refused(names, "shm_open", object, errno);
@@ -184,7 +199,8 @@ class Mapping {
     if (!S_ISREG(status.st_mode) || status.st_size <= 0) {
       return names.error(Errc::layout_mismatch, "/dev/shm/" + object + " is not a channel's segment");
     }
-    return map(names, object, std::move(descriptor), static_cast<std::size_t>(status.st_size));
+    return map(names, object, std::move(descriptor), static_cast<std::size_t>(status.st_size),
+               writes ? PROT_READ | PROT_WRITE : PROT_READ);
   }
 
   static void remove(const std::string& object) noexcept { ::shm_unlink(('/' + object).c_str()); }
@@ -200,29 +216,30 @@ class Mapping {
   [[nodiscard]] std::byte* data() const noexcept { return data_; }
   [[nodiscard]] std::size_t size() const noexcept { return held_->size; }
   [[nodiscard]] int descriptor() const noexcept { return descriptor_.get(); }
+  /// Whether descriptor() is still the object's.
+  [[nodiscard]] bool has_file() const noexcept { return descriptor_.is_ours(); }
 
  private:
-  friend class ServerLease;
-
   Mapping(Descriptor descriptor, const ForkGuard::Held& held)
       : descriptor_(std::move(descriptor)), held_(&held), data_(static_cast<std::byte*>(held.data)) {}
 
   /// On failure the descriptor, and the lock that it may carry, stay the caller's until the name is removed.
   static Result<Mapping> fill(const Names& names, const std::string& object, Descriptor&& descriptor, std::size_t bytes,
-                              const Access& access) {
+                              const Access& access, ForClients clients) {
     if (const int error = linux_shm::reserve(descriptor.get(), bytes); error != 0) {
       return linux_shm::refused(names, "posix_fallocate", object, error);
     }
     SHARED_CHANNEL_TEST_POINT(server_reserved_memory);
-    if (auto applied = linux_shm::apply_access(names, descriptor.get(), object, access); !applied)
+    if (auto applied = linux_shm::apply_access(names, descriptor.get(), object, access, clients); !applied) {
       return applied.error();
-    return map(names, object, std::move(descriptor), bytes);
+    }
+    return map(names, object, std::move(descriptor), bytes, PROT_READ | PROT_WRITE);
   }
 
-  static Result<Mapping> map(const Names& names, const std::string& object, Descriptor&& descriptor,
-                             std::size_t bytes) {
+  static Result<Mapping> map(const Names& names, const std::string& object, Descriptor&& descriptor, std::size_t bytes,
+                             int protection) {
     const auto& held = ForkGuard::instance().hold([&](ForkGuard::Held& mapping) {
-      mapping.data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor.get(), 0);
+      mapping.data = ::mmap(nullptr, bytes, protection, MAP_SHARED, descriptor.get(), 0);
       mapping.size = bytes;
     });
     if (held.data != MAP_FAILED) return Mapping(std::move(descriptor), held);
@@ -234,121 +251,6 @@ class Mapping {
   Descriptor descriptor_;
   const ForkGuard::Held* held_;  // null: moved from
   std::byte* data_;
-};
-
-/// A lock on the rendezvous file. The kernel drops it with the process; the file of a killed server is
-/// taken over as it lies.
-class ServerLease {
- public:
-  static Result<ServerLease> acquire(const Names& names, const Access& access) {
-    if (auto valid = linux_shm::check_access(names, access); !valid) return valid.error();
-    // A killed server keeps its lock until the kernel has torn down its memory; nobody else is in the
-    // way then, so wait for that. A server that lives is recognised at once.
-    Deadline patience(std::chrono::seconds(2));
-    for (;;) {
-      Result<ServerLease> lease = attempt(names, access);
-      if (lease || lease.error().code() != Errc::name_in_use) return lease;
-      if (is_served(names) || patience.passed()) return lease;
-      rest(std::chrono::milliseconds(1));
-    }
-  }
-
-  /// The generation that a live server has published under this name.
-  static Result<std::uint64_t> current_generation(const Names& names) {
-    const Descriptor descriptor = linux_shm::open_object(names.rendezvous(), O_RDONLY);
-    if (!descriptor) {
-      if (errno == ENOENT) return none(names);
-      return linux_shm::refused(names, "shm_open", names.rendezvous(), errno);
-    }
-    RecordBytes record{};
-    if (::pread(descriptor.get(), &record, sizeof record, 0) != static_cast<ssize_t>(sizeof record)) return none(names);
-    if (!linux_shm::is_locked(descriptor.get(), lease_number)) return none(names);
-    if (record.magic != rendezvous_magic || record.generation == 0) return none(names);
-    if (record.version != abi_version) {
-      return names.error(Errc::layout_mismatch, "the server speaks protocol version " + std::to_string(record.version) +
-                                                    ", this program " + std::to_string(abi_version));
-    }
-    return record.generation;
-  }
-
-  ServerLease(ServerLease&&) noexcept = default;
-  ServerLease& operator=(ServerLease&&) = delete;
-  ~ServerLease() {
-    if (!mapping_) return;
-    record().generation.store(0);
-    SHARED_CHANNEL_TEST_POINT(server_withdrew_generation);
-    // Before the lock goes with the descriptor: a successor must not lose its file. Nor must one that serves because
-    // somebody has removed ours, as systemd does at the end of a session (RemoveIPC).
-    struct stat status {};
-    if (::fstat(mapping_.descriptor(), &status) != 0 || status.st_nlink != 0) Mapping::remove(object_);
-  }
-
-  [[nodiscard]] Rendezvous& record() const noexcept { return *reinterpret_cast<Rendezvous*>(mapping_.data()); }
-
- private:
-  /// The record as plain bytes, for looking without mapping.
-  struct RecordBytes {
-    std::uint64_t magic;
-    std::uint32_t version;
-    std::uint32_t reserved;
-    std::uint64_t generation;
-  };
-  static constexpr std::uint32_t lease_number = 0;
-
-  ServerLease(Mapping mapping, std::string object) : mapping_(std::move(mapping)), object_(std::move(object)) {}
-
-  static Error none(const Names& names) {
-    return names.error(Errc::no_server, "no server is running; start it, or set ClientOptions::wait_for_server");
-  }
-
-  static Result<ServerLease> attempt(const Names& names, const Access& access) {
-    const std::string object = names.rendezvous();
-    for (;;) {
-      Descriptor descriptor = linux_shm::open_object(object, O_RDWR | O_CREAT | O_EXCL);
-      const bool is_new = static_cast<bool>(descriptor);
-      if (!is_new && errno == EEXIST) descriptor = linux_shm::open_object(object, O_RDWR);
-      if (!descriptor && errno == ENOENT) continue;  // its owner removed it between the two
-      if (!descriptor) return refused_existing(names, object, errno);
-      SHARED_CHANNEL_TEST_POINT(server_rendezvous_opened);
-
-      struct stat status {};
-      if (::fstat(descriptor.get(), &status) != 0) return linux_shm::refused(names, "fstat", object, errno);
-      if (!S_ISREG(status.st_mode) || status.st_uid != ::geteuid()) return squatted(names, object);
-      if (const int error = linux_shm::lock(descriptor.get(), lease_number); error != 0) {
-        if (error != EAGAIN) return linux_shm::refused(names, "fcntl", object, error);
-        return names.error(Errc::name_in_use,
-                           "a server is already running under this name; stop it first or choose another name");
-      }
-      SHARED_CHANNEL_TEST_POINT(server_lease_taken);
-      // The lock may be on a file that its last owner has just unlinked: then the name is another file's.
-      if (::fstat(descriptor.get(), &status) != 0) return linux_shm::refused(names, "fstat", object, errno);
-      if (status.st_nlink == 0) continue;
-      auto mapping = Mapping::fill(names, object, std::move(descriptor), rendezvous_bytes, access);
-      if (!mapping) {
-        if (is_new) Mapping::remove(object);
-        return std::move(mapping).error();
-      }
-      return ServerLease(*std::move(mapping), object);
-    }
-  }
-
-  static Error squatted(const Names& names, const std::string& object) {
-    return names.error(Errc::not_owner,
-                       "/dev/shm/" + object + " belongs to another user or is no channel; choose another name");
-  }
-
-  static Error refused_existing(const Names& names, const std::string& object, int error) {
-    struct stat status {};
-    const bool foreign =
-        error == EACCES && ::lstat(("/dev/shm/" + object).c_str(), &status) == 0 && status.st_uid != ::geteuid();
-    const bool is_directory = error == EINVAL;  // glibc's shm_open says so instead of EISDIR
-    return foreign || is_directory ? squatted(names, object) : linux_shm::refused(names, "shm_open", object, error);
-  }
-
-  static bool is_served(const Names& names);  // in beacon.hpp, which knows a lit beacon
-
-  Mapping mapping_;
-  std::string object_;
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform

@@ -3,7 +3,7 @@
 // A client waits for the server's process itself: one wait, and the kernel wakes every client at once. Where it may
 // not open the process (another user's, or a service's), it waits for a mutex that a thread of the server
 // holds: the kernel gives that up with the thread, to one client, who passes it on. An orderly end leaves the process
-// running and is told by an event. The header's `alive` word is the quick answer to the same question: 1 while
+// running and is told by an event. The page's `alive` word is the quick answer to the same question: 1 while
 // lit, 0 after an orderly end. It can make a server look stopped, but neither alive nor died.
 #pragma once
 
@@ -14,7 +14,7 @@
 
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
-#include <shared_channel/detail/platform/win32/memory.hpp>
+#include <shared_channel/detail/platform/win32/server_lease.hpp>
 #include <shared_channel/version.hpp>
 
 /// Tests may set an expression that says when a client is refused the server's process.
@@ -26,8 +26,8 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 
 class Beacon {
  public:
-  /// Lights the header's `alive` word; it goes out with this object or with the process.
-  static Result<UniquePtr<Beacon>> light(const Names& names, std::uint64_t generation, Header& header,
+  /// Lights the page's `alive` word; it goes out with this object or with the process.
+  static Result<UniquePtr<Beacon>> light(const Names& names, std::uint64_t generation, ServerPage& page,
                                          const Access& access) {
     const win32::ObjectName ended_name(names, names.part(generation, "ended"));
     auto ended = win32::create_event(names, ended_name, win32::Reset::never, access);
@@ -36,12 +36,12 @@ class Beacon {
     auto alive = win32::create_mutex(names, alive_name, access);
     if (!alive) return std::move(alive).error();
 
-    UniquePtr<Beacon> beacon(new Beacon(header.alive, *std::move(ended), *std::move(alive)));
+    UniquePtr<Beacon> beacon(new Beacon(page.alive, *std::move(ended), *std::move(alive)));
     if (const DWORD failure = beacon->keeper_.take(0); failure != 0) {
       return names.error(Errc::system_error, "the thread that marks the server as alive could not start",
                          static_cast<int>(failure));
     }
-    header.alive.store(1, std::memory_order_release);
+    page.alive.store(1, std::memory_order_release);
     beacon->lit_ = true;
     return beacon;
   }
@@ -67,14 +67,14 @@ class Beacon {
 /// A client's view of the server's beacon. look() costs a system call unless the server has ended in good order.
 class Watch {
  public:
-  static Result<Watch> open(const Names& names, std::uint64_t generation, Header& header) {
-    if (header.alive.load(std::memory_order_acquire) == 0) return gone(names);
+  static Result<Watch> open(const Names& names, std::uint64_t generation, const ServerPage& page) {
+    if (page.alive.load(std::memory_order_acquire) == 0) return gone(names);
     const win32::ObjectName ended_name(names, names.part(generation, "ended"));
     Handle ended(::OpenEventW(SYNCHRONIZE, FALSE, ended_name.c_str()));
     if (!ended) return win32::not_opened(names, "OpenEvent", ended_name, ::GetLastError());
 
-    Watch watch(header.alive, std::move(ended));
-    switch (watch.open_process(header.identity.server_process, header.identity.server_birth)) {
+    Watch watch(page.alive, std::move(ended));
+    switch (watch.open_process(page.identity.server_process, page.identity.server_birth)) {
       case Found::server:
         break;
       case Found::nobody:
@@ -117,7 +117,7 @@ class Watch {
   enum class Found { server, nobody, unknown };
   enum class Outcome { taken, abandoned, timed_out, server_gone };
 
-  Watch(Word& alive, Handle ended) noexcept : alive_(&alive), ended_(std::move(ended)) {}
+  Watch(const Word& alive, Handle ended) noexcept : alive_(&alive), ended_(std::move(ended)) {}
 
   static Error gone(const Names& names) { return names.error(Errc::no_server, "the server has just gone"); }
 
@@ -153,7 +153,7 @@ class Watch {
     return true;
   }
 
-  Word* alive_;
+  const Word* alive_;
   Handle ended_;
   Handle server_;  // the process, or the mutex that it holds
   bool is_mutex_ = false;

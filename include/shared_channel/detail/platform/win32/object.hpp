@@ -12,6 +12,7 @@
 #include <utility>
 
 #include <shared_channel/detail/base/name.hpp>
+#include <shared_channel/detail/platform/contract.hpp>
 #include <shared_channel/detail/platform/win32/process.hpp>
 #include <shared_channel/version.hpp>
 
@@ -153,14 +154,16 @@ class SecurityAttributes {
   /// For what clients use. "Everyone" may read, write and wait, but not change who else may, or take ownership:
   /// the next server would be refused its own name. Generic rights, because one descriptor serves mappings, events
   /// and mutexes alike.
-  static Result<SecurityAttributes> make(const Names& names, const Access& access) {
+  static Result<SecurityAttributes> make(const Names& names, const Access& access,
+                                         ForClients clients = ForClients::write) {
+    const bool writes = clients == ForClients::write;
     switch (access.kind()) {
       case Access::Kind::current_user:
         return grant(names, {});
       case Access::Kind::everyone:
-        return grant(names, L"(A;;GRGWGX;;;WD)");
+        return grant(names, writes ? L"(A;;GRGWGX;;;WD)" : L"(A;;GR;;;WD)");
       case Access::Kind::sddl:
-        return given(names, access.sddl());
+        return given(names, access.sddl(), clients);
       case Access::Kind::mode:
         break;
     }
@@ -197,7 +200,7 @@ class SecurityAttributes {
     return convert(names, L"O:" + sid + L"D:P(A;;GA;;;" + sid + L")" + more);
   }
 
-  static Result<SecurityAttributes> given(const Names& names, const std::string& sddl) {
+  static Result<SecurityAttributes> given(const Names& names, const std::string& sddl, ForClients clients) {
     std::wstring wide;
     for (const char c : sddl) wide += static_cast<wchar_t>(static_cast<unsigned char>(c));  // SDDL is ASCII
     auto attributes = convert(names, wide);
@@ -209,7 +212,28 @@ class SecurityAttributes {
           Errc::invalid_argument,
           "Access::sddl holds no DACL, such as D:P(A;;GA;;;BA), and so does not say who may use the channel");
     }
+    if (clients == ForClients::read && dacl != nullptr) leave_only_reading(*dacl);
     return attributes;
+  }
+
+  /// Takes from everybody but us what would let them change an object or who may. Changes the masks where they lie.
+  static void leave_only_reading(ACL& dacl) noexcept {
+    const UserSid user;
+    const OwnerSid owner;
+    constexpr DWORD changing = GENERIC_ALL | GENERIC_WRITE | GENERIC_EXECUTE | SECTION_MAP_WRITE | SECTION_EXTEND_SIZE |
+                               WRITE_DAC | WRITE_OWNER | DELETE;
+    for (DWORD i = 0; i < dacl.AceCount; ++i) {
+      void* entry = nullptr;
+      if (::GetAce(&dacl, i, &entry) == 0) continue;
+      auto& allowed = *static_cast<ACCESS_ALLOWED_ACE*>(entry);
+      if (allowed.Header.AceType != ACCESS_ALLOWED_ACE_TYPE) continue;
+      PSID sid = &allowed.SidStart;
+      const bool is_ours = (user.error() == 0 && ::EqualSid(sid, user.get().User.Sid) != 0) ||
+                           (owner.error() == 0 && ::EqualSid(sid, owner.get().Owner) != 0);
+      if (is_ours) continue;
+      if ((allowed.Mask & (GENERIC_ALL | SECTION_MAP_WRITE)) != 0) allowed.Mask |= GENERIC_READ;
+      allowed.Mask &= ~changing;
+    }
   }
 
   static Result<SecurityAttributes> convert(const Names& names, const std::wstring& sddl) {

@@ -76,14 +76,14 @@ class Signal {
 class ClientMutex {
  public:
   static Result<ClientMutex> create(const Names& names, std::uint64_t generation, Word&, const Access& access) {
-    const win32::ObjectName object(names, names.part(generation, "client"));
+    const win32::ObjectName object(names, names.part(generation, "client_mutex"));
     auto mutex = win32::create_mutex(names, object, access);
     if (!mutex) return std::move(mutex).error();
     return ClientMutex(*std::move(mutex));
   }
 
   static Result<ClientMutex> open(const Names& names, std::uint64_t generation, Word&) {
-    const win32::ObjectName object(names, names.part(generation, "client"));
+    const win32::ObjectName object(names, names.part(generation, "client_mutex"));
     Handle mutex(::OpenMutexW(SYNCHRONIZE, FALSE, object.c_str()));
     if (!mutex) return win32::not_opened(names, "OpenMutex", object, ::GetLastError());
     return ClientMutex(std::move(mutex));

@@ -1,0 +1,193 @@
+// The lease on a channel's name, and the record under it.
+#pragma once
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include <shared_channel/detail/base/name.hpp>
+#include <shared_channel/detail/base/test_point.hpp>
+#include <shared_channel/detail/platform/linux/fork_guard.hpp>
+#include <shared_channel/detail/platform/linux/memory.hpp>
+#include <shared_channel/detail/platform/linux/process.hpp>
+#include <shared_channel/detail/protocol/layout.hpp>
+#include <shared_channel/version.hpp>
+
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
+
+/// A lock on a file that only the server's user can open, and the rendezvous record. The kernel drops the lock with the
+/// process. The record is made anew by each server: one that lies there already may have been opened by anybody, with
+/// rights that are not ours to take back.
+class ServerLease {
+ public:
+  static Result<ServerLease> acquire(const Names& names, const Access& access) {
+    if (auto valid = linux_shm::check_access(names, access); !valid) return valid.error();
+    // A killed server keeps its lock until the kernel has torn down its memory; nobody else is in the
+    // way then, so wait for that. A server that lives is recognised at once.
+    Deadline patience(std::chrono::seconds(2));
+    for (;;) {
+      auto lock = take_lock(names);
+      if (lock) return with_record(names, access, *std::move(lock));
+      if (lock.error().code() != Errc::name_in_use || is_served(names) || patience.passed()) {
+        return std::move(lock).error();
+      }
+      rest(std::chrono::milliseconds(1));
+    }
+  }
+
+  /// The generation that a server has published under this name. If that server was killed, its server page tells.
+  static Result<std::uint64_t> current_generation(const Names& names) {
+    const Descriptor descriptor = linux_shm::open_object(names.rendezvous(), O_RDONLY);
+    if (!descriptor) {
+      if (errno == ENOENT) return none(names);
+      return linux_shm::refused(names, "shm_open", names.rendezvous(), errno);
+    }
+    RecordBytes record{};
+    if (!read(descriptor, record) || record.generation == 0) return none(names);
+    if (record.version != abi_version) {
+      return names.error(Errc::layout_mismatch, "the server speaks protocol version " + std::to_string(record.version) +
+                                                    ", this program " + std::to_string(abi_version));
+    }
+    return record.generation;
+  }
+
+  ServerLease(ServerLease&&) noexcept = default;
+  ServerLease& operator=(ServerLease&&) = delete;
+  ~ServerLease() {
+    if (!mapping_) return;
+    struct stat status {};
+    const bool is_known = mapping_.has_file() && ::fstat(mapping_.descriptor(), &status) == 0;
+    // Somebody of our user may have cut it short: to touch it would be the end of the process.
+    if (!is_known || status.st_size >= static_cast<off_t>(sizeof(Rendezvous))) record().generation.store(0);
+    SHARED_CHANNEL_TEST_POINT(server_withdrew_generation);
+    // Before the lock goes with the descriptor: a successor must not lose its files. Nor must one that serves because
+    // somebody has removed ours, as systemd does at the end of a session (RemoveIPC).
+    if (!is_known || status.st_nlink != 0) Mapping::remove(names_.rendezvous());
+    if (!lock_.is_ours() || ::fstat(lock_.get(), &status) != 0 || status.st_nlink != 0)
+      Mapping::remove(names_.server_lock());
+  }
+
+  [[nodiscard]] Rendezvous& record() const noexcept { return *reinterpret_cast<Rendezvous*>(mapping_.data()); }
+
+ private:
+  /// The record as plain bytes, for looking without mapping.
+  struct RecordBytes {
+    std::uint64_t magic;
+    std::uint32_t version;
+    std::uint32_t reserved;
+    std::uint64_t generation;
+    std::uint64_t announced;
+  };
+  static constexpr std::uint32_t lease_number = 0;
+
+  ServerLease(const Names& names, Descriptor lock, Mapping mapping)
+      : names_(names), lock_(std::move(lock)), mapping_(std::move(mapping)) {}
+
+  static bool read(const Descriptor& descriptor, RecordBytes& record) noexcept {
+    return ::pread(descriptor.get(), &record, sizeof record, 0) == static_cast<ssize_t>(sizeof record) &&
+           record.magic == rendezvous_magic;
+  }
+
+  static Error none(const Names& names) {
+    return names.error(Errc::no_server, "no server is running; start it, or set ClientOptions::wait_for_server");
+  }
+
+  static Result<Descriptor> take_lock(const Names& names) {
+    const std::string object = names.server_lock();
+    for (;;) {
+      Descriptor lock = linux_shm::open_object(object, O_RDWR | O_CREAT | O_EXCL);
+      if (lock && ::fchmod(lock.get(), 0600) != 0) return linux_shm::refused(names, "fchmod", object, errno);
+      if (!lock && errno == EEXIST) {
+        lock = linux_shm::open_object(object, O_RDWR);
+        if (!lock && errno == ENOENT) continue;  // its owner removed it between the two
+      }
+      if (!lock) return refused_existing(names, object, errno);
+      struct stat status {};
+      if (::fstat(lock.get(), &status) != 0) return linux_shm::refused(names, "fstat", object, errno);
+      if (!is_own_file(status)) return squatted(names, object);
+      if (const int error = linux_shm::lock(lock.get(), lease_number); error != 0) {
+        if (error != EAGAIN) return linux_shm::refused(names, "fcntl", object, error);
+        return names.error(Errc::name_in_use,
+                           "a server is already running under this name; stop it first or choose another name");
+      }
+      SHARED_CHANNEL_TEST_POINT(server_lease_taken);
+      // The lock may be on a file that its last owner has just unlinked: then the name is another file's.
+      if (::fstat(lock.get(), &status) != 0) return linux_shm::refused(names, "fstat", object, errno);
+      if (status.st_nlink != 0) return lock;
+    }
+  }
+
+  /// On failure the lock's file goes too.
+  static Result<ServerLease> with_record(const Names& names, const Access& access, Descriptor lock) {
+    auto mapping = make_record(names, access);
+    if (!mapping) {
+      Mapping::remove(names.server_lock());
+      return std::move(mapping).error();
+    }
+    return ServerLease(names, std::move(lock), *std::move(mapping));
+  }
+
+  static Result<Mapping> make_record(const Names& names, const Access& access) {
+    const std::string object = names.rendezvous();
+    RecordBytes previous{};
+    if (const Descriptor old = linux_shm::open_object(object, O_RDONLY)) {
+      struct stat status {};
+      if (::fstat(old.get(), &status) != 0) return linux_shm::refused(names, "fstat", object, errno);
+      if (!is_own_file(status)) return squatted(names, object);
+      if (!read(old, previous)) previous = {};
+    } else if (errno != ENOENT) {
+      return refused_existing(names, object, errno);
+    }
+    SHARED_CHANNEL_TEST_POINT(server_rendezvous_opened);
+    return replace_record(names, access, object, previous);
+  }
+
+  /// The old record goes after what it names: a server that is killed in between leaves nothing that nobody knows of.
+  static Result<Mapping> replace_record(const Names& names, const Access& access, const std::string& object,
+                                        const RecordBytes& previous) {
+    for (const std::uint64_t number : {previous.generation, previous.announced}) {
+      if (number == 0) continue;
+      Mapping::remove(names.server_page(number));
+      Mapping::remove(names.segment(number));
+    }
+    SHARED_CHANNEL_TEST_POINT(server_removed_leftovers);
+    if (::shm_unlink(('/' + object).c_str()) != 0 && errno != ENOENT) {
+      return linux_shm::refused(names, "shm_unlink", object, errno);
+    }
+    auto mapping = Mapping::create(names, object, rendezvous_bytes, access, ForClients::read);
+    if (!mapping && mapping.error().native() == EEXIST) return squatted(names, object);
+    return mapping;
+  }
+
+  /// A second link to a file would be a way to have us change somebody's file elsewhere.
+  static bool is_own_file(const struct stat& status) noexcept {
+    return S_ISREG(status.st_mode) && status.st_uid == ::geteuid() && status.st_nlink <= 1;
+  }
+
+  static Error squatted(const Names& names, const std::string& object) {
+    return names.error(Errc::not_owner,
+                       "/dev/shm/" + object + " belongs to another user or is no channel; choose another name");
+  }
+
+  static Error refused_existing(const Names& names, const std::string& object, int error) {
+    struct stat status {};
+    const bool foreign =
+        error == EACCES && ::lstat(("/dev/shm/" + object).c_str(), &status) == 0 && status.st_uid != ::geteuid();
+    const bool is_directory = error == EINVAL || error == EISDIR;  // glibc's shm_open says EINVAL
+    return foreign || is_directory ? squatted(names, object) : linux_shm::refused(names, "shm_open", object, error);
+  }
+
+  static bool is_served(const Names& names);  // in beacon.hpp, which knows a lit beacon
+
+  Names names_;
+  Descriptor lock_;
+  Mapping mapping_;
+};
+
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform
