@@ -1,16 +1,29 @@
 // SharedChannel: call a function in another process of the same machine through shared memory.
 //
-// Reading order, from a call to the cache line: channel, options, error, result; client and server; then in detail/
-// client_core (reconnecting), connections and connection (attaching), call (one call), async_call and completer (one
-// that nobody waits for), generation, server_core and desks (making the channel, serving, the slots), handler and
-// message (types), protocol and doorbell (who may write what when), layout (the bytes), and platform (all that the
-// operating system does).
+// Reading order, from a call to the cache line; the folders of detail/ in brackets:
+//
+//   what users name         channel, options, error, result, client, pending_call, server, responder, call_context,
+//                           codec, description, version
+//   asking [client]         core (connect, retry), explain (failures in words), current_connection, connection
+//   (attach),
+//                           call (one call), async_call and completion (a call that no thread waits for)
+//   serving [server]        core (threads), handler (its forms), link (from a Responder to its server), slots (taking
+//                           and answering calls), generation (all that a server creates)
+//   types <-> bytes [message]    message, codec_parts, builtin_codecs, members, described_members
+//   who may write what when [protocol]   slot_protocol, doorbell, layout (the bytes), frame (one message's place)
+//   waiting [wait]          spin
+//   the operating system [platform]      contract (in words), platform (the selector), then linux/ or win32/: memory,
+//                           server_lease, signal, wait_set, beacon, lease, process; linux/ also futex and fork_guard,
+//                           win32/ object
+//   knows no channels [base]     unique_ptr, ref_ptr, forward_list, address_of, stored, deadline, name, callable,
+//                           handler_scope, test_point
 #pragma once
 
 #include <shared_channel/call_context.hpp>
 #include <shared_channel/channel.hpp>
 #include <shared_channel/client.hpp>
 #include <shared_channel/codec.hpp>
+#include <shared_channel/description.hpp>
 #include <shared_channel/error.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/pending_call.hpp>

@@ -1,0 +1,277 @@
+// A type in a text that is the same from every compiler, for every word size: `{i32 f64[3] string}`.
+//
+//     bool char i8 u8 i16 u16 i32 u32 i64 u64 f32 f64   scalars; an enumeration is its underlying type
+//     T[n]                     std::array and C arrays
+//     {A B …}                  aggregates, std::pair, std::tuple
+//     string  vector<T>  optional<T>  variant<A B …>  bytes
+//     opaque(size,align)       what cannot be taken apart: private members, base classes, unions, more than 32 members,
+//                              and what does not add up by natural alignment: bit-fields, packed and spread-out members
+//     opaque                   a type with a Codec of its own
+//     ^n                       the type that encloses this place n levels further out: a type that contains itself
+//     …#name                   followed by the type's `static constexpr std::string_view schema`
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <shared_channel/channel.hpp>
+#include <shared_channel/codec.hpp>
+#include <shared_channel/detail/message/described_members.hpp>
+#include <shared_channel/version.hpp>
+
+namespace shared_channel::inline SHARED_CHANNEL_ABI {
+namespace detail {
+
+/// Counts characters and writes those that there is room for: what is taken back later may be longer than the result.
+struct DescriptionWriter {
+  char* out = nullptr;
+  std::size_t room = 0;
+  std::size_t size = 0;
+
+  constexpr void put(char c) {
+    if (size < room) out[size] = c;
+    ++size;
+  }
+  constexpr void put(std::string_view text) {
+    for (const char c : text) put(c);
+  }
+  constexpr void put(std::size_t number) {
+    if (number > 9) put(number / 10);
+    put(static_cast<char>('0' + number % 10));
+  }
+};
+
+/// The room that a type takes by natural alignment. Types of variable length have no extent of their own.
+struct Extent {
+  std::size_t size = 0;
+  std::size_t align = 1;
+
+  constexpr void add(Extent next) {
+    align = align < next.align ? next.align : align;
+    size = (size + next.align - 1) / next.align * next.align + next.size;
+  }
+  [[nodiscard]] constexpr std::size_t padded() const { return (size + align - 1) / align * align; }
+};
+
+template <class T>
+constexpr std::string_view scalar_name() {
+  if constexpr (std::same_as<T, bool>)
+    return "bool";
+  else if constexpr (std::same_as<T, char>)
+    return "char";
+  else if constexpr (std::same_as<T, float> && sizeof(T) == 4)
+    return "f32";
+  else if constexpr (std::same_as<T, double> && sizeof(T) == 8)
+    return "f64";
+  else if constexpr (std::is_integral_v<T> && sizeof(T) <= 8) {
+    // wchar_t is signed on some systems only
+    constexpr bool is_signed = std::is_signed_v<T> && !std::same_as<T, wchar_t>;
+    constexpr std::string_view names[] = {"u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64"};
+    return names[(sizeof(T) == 1 ? 0 : sizeof(T) == 2 ? 1 : sizeof(T) == 4 ? 2 : 3) + (is_signed ? 4 : 0)];
+  } else {
+    return {};
+  }
+}
+
+/// Writes T's description; `Outer` are the types around it, the nearest first.
+template <class T, class... Outer>
+constexpr Extent describe(DescriptionWriter& writer);
+
+template <class... T>
+struct DescribedTypes {
+  /// All of them, with spaces between.
+  template <class... Outer>
+  static constexpr Extent describe_all(DescriptionWriter& writer) {
+    Extent all;
+    bool is_first = true;
+    const auto next = [&](auto of) {
+      if (!is_first) writer.put(' ');
+      is_first = false;
+      all.add(describe<typename decltype(of)::type, Outer...>(writer));
+    };
+    (next(std::type_identity<T>{}), ...);
+    return all;
+  }
+};
+
+template <class T>
+constexpr Extent describe_opaque(DescriptionWriter& writer) {
+  writer.put("opaque(");
+  writer.put(sizeof(T));
+  writer.put(',');
+  writer.put(alignof(T));
+  writer.put(')');
+  return {sizeof(T), alignof(T)};
+}
+
+template <class T, class... Outer>
+constexpr Extent describe_aggregate(DescriptionWriter& writer) {
+  const std::size_t start = writer.size;
+  writer.put('{');
+  const Extent extent = DescribedMembers<T>::template describe_all<T, Outer...>(writer);
+  writer.put('}');
+  if (!std::is_trivially_copyable_v<T> || extent.padded() == sizeof(T)) return {extent.padded(), extent.align};
+  writer.size = start;
+  return describe_opaque<T>(writer);
+}
+
+/// What the standard's templates of messages are called, and what they hold.
+template <class T>
+struct Compound {};
+template <class C, class Traits, class A>
+struct Compound<std::basic_string<C, Traits, A>> {
+  template <class... Outer>
+  static constexpr void describe_it(DescriptionWriter& writer) {
+    if constexpr (std::same_as<C, char>) {
+      writer.put("string");
+    } else {
+      Compound<std::vector<C>>::template describe_it<Outer...>(writer);
+    }
+  }
+};
+template <class T, class... Held>
+struct CompoundOf {
+  template <class... Outer>
+  static constexpr void describe_as(DescriptionWriter& writer, std::string_view open, char close) {
+    writer.put(open);
+    DescribedTypes<Held...>::template describe_all<T, Outer...>(writer);
+    writer.put(close);
+  }
+};
+template <class T, class A>
+struct Compound<std::vector<T, A>> : CompoundOf<std::vector<T, A>, T> {
+  template <class... Outer>
+  static constexpr void describe_it(DescriptionWriter& writer) {
+    Compound::template describe_as<Outer...>(writer, "vector<", '>');
+  }
+};
+template <class T>
+struct Compound<std::optional<T>> : CompoundOf<std::optional<T>, T> {
+  template <class... Outer>
+  static constexpr void describe_it(DescriptionWriter& writer) {
+    Compound::template describe_as<Outer...>(writer, "optional<", '>');
+  }
+};
+template <class... T>
+struct Compound<std::variant<T...>> : CompoundOf<std::variant<T...>, T...> {
+  template <class... Outer>
+  static constexpr void describe_it(DescriptionWriter& writer) {
+    Compound::template describe_as<Outer...>(writer, "variant<", '>');
+  }
+};
+template <class A, class B>
+struct Compound<std::pair<A, B>> : CompoundOf<std::pair<A, B>, A, B> {
+  template <class... Outer>
+  static constexpr void describe_it(DescriptionWriter& writer) {
+    Compound::template describe_as<Outer...>(writer, "{", '}');
+  }
+};
+template <class... T>
+struct Compound<std::tuple<T...>> : CompoundOf<std::tuple<T...>, T...> {
+  template <class... Outer>
+  static constexpr void describe_it(DescriptionWriter& writer) {
+    Compound::template describe_as<Outer...>(writer, "{", '}');
+  }
+};
+
+template <class T, class... Outer>
+concept IsCompound = requires(DescriptionWriter& writer) {
+  Compound<T>::template describe_it<Outer...>(writer);
+};
+
+/// The elements of an array, as std::type_identity; nothing for other types.
+template <class T>
+struct Elements {};
+template <class T, std::size_t n>
+struct Elements<T[n]> : std::type_identity<T> {
+  static constexpr std::size_t count = n;
+};
+template <class T, std::size_t n>
+struct Elements<std::array<T, n>> : std::type_identity<T> {
+  static constexpr std::size_t count = n;
+};
+
+template <class T, class... Outer>
+constexpr Extent describe_bare(DescriptionWriter& writer) {
+  if constexpr (std::is_enum_v<T>) {
+    return describe<std::underlying_type_t<T>>(writer);
+  } else if constexpr (!scalar_name<T>().empty()) {
+    writer.put(scalar_name<T>());
+    return {sizeof(T), sizeof(T)};
+  } else if constexpr (requires { Elements<T>::count; }) {
+    const Extent element = describe<typename Elements<T>::type, T, Outer...>(writer);
+    writer.put('[');
+    writer.put(Elements<T>::count);
+    writer.put(']');
+    return {element.size * Elements<T>::count, element.align};
+  } else if constexpr (IsCompound<T, Outer...>) {
+    Compound<T>::template describe_it<Outer...>(writer);
+    return {sizeof(T), alignof(T)};
+  } else if constexpr (!std::is_base_of_v<BuiltinCodec<T>, Codec<T>>) {
+    writer.put("opaque");
+    return {sizeof(T), alignof(T)};
+  } else if constexpr (is_described_aggregate<T>) {
+    return describe_aggregate<T, Outer...>(writer);
+  } else {
+    return describe_opaque<T>(writer);
+  }
+}
+
+template <class T, class... Outer>
+constexpr Extent describe(DescriptionWriter& writer) {
+  if constexpr (std::same_as<T, Bytes>) {
+    writer.put("bytes");
+    return {};
+  } else if constexpr ((std::same_as<T, Outer> || ...)) {
+    std::size_t out = 1;
+    static_cast<void>(((std::same_as<T, Outer> ? true : (++out, false)) || ...));
+    writer.put('^');
+    writer.put(out);
+    return {};
+  } else {
+    const Extent extent = describe_bare<T, Outer...>(writer);
+    if constexpr (requires {
+                    { T::schema } -> std::convertible_to<std::string_view>;
+                  }) {
+      writer.put('#');
+      writer.put(std::string_view(T::schema));
+    }
+    return extent;
+  }
+}
+
+template <class T>
+consteval std::size_t description_size() {
+  DescriptionWriter writer;
+  describe<T>(writer);
+  return writer.size;
+}
+template <class T>
+consteval auto description_text() {
+  std::array<char, description_size<T>()> text{};
+  DescriptionWriter writer{text.data(), text.size()};
+  describe<T>(writer);
+  return text;
+}
+template <class T>
+inline constexpr auto description = description_text<T>();
+
+}  // namespace detail
+
+/// The description of a message type, made at compile time.
+template <class T>
+constexpr std::string_view description_of() noexcept {
+  return {detail::description<T>.data(), detail::description<T>.size()};
+}
+
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI
