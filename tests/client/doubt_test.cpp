@@ -30,10 +30,10 @@ struct Succession {
     first->start(std::ref(gate)).value();
     CHECK_FALSE(error_of(client.call(echo(1), amply)));
     const faults::LiveSegment segment(name);
-    const auto lit = segment.header().alive.load();
+    const auto lit = segment.page().alive.load();
     first.reset();
-    segment.header().alive.store(lit);
-    segment.header().service.store(detail::service_open);
+    segment.page().alive.store(lit);
+    segment.page().service.store(detail::service_open);
     second.emplace(name);
     second->start(std::ref(gate)).value();
   }
