@@ -73,10 +73,7 @@ class Call {
   [[nodiscard]] bool post(const Deadline& deadline) {
     tell(deadline);
     sequence_ = detail::post(slot());
-    if (must_ring(connection_.header().exec)) [[unlikely]] {
-      SHARED_CHANNEL_TEST_POINT(client_rings);
-      connection_.exec().ring();
-    }
+    connection_.exec().ring_sleeper();
     SHARED_CHANNEL_TEST_POINT(client_rang);
     // Pairs with the server's stop(): either it sees our request and refuses it, or we see that it stopped. What a
     // worker has taken by then it answers: it may be our own handler that stopped the server.
@@ -163,7 +160,7 @@ class Call {
         return verdict();
       case Withdrawal::withdrawn:
         // Nobody took it in all that time. If the bell was damaged, no call ever would be taken again.
-        if (reason == Errc::timed_out) ring(connection_.header().exec, connection_.exec());
+        if (reason == Errc::timed_out) connection_.exec().ring_anyway();
         return fails(reason, damaged ? Execution::possible : Execution::none, native);
       case Withdrawal::abandoned:
         break;
@@ -362,7 +359,7 @@ class Call {
       if (end != Errc::busy || deadline.passed()) return fails(end);
       if (round > 0) slot_freed().starving.store(1, std::memory_order_relaxed);
       // A slot that was found damaged waits for the server to reset it.
-      if (must_ring(connection_.header().exec)) connection_.exec().ring();
+      connection_.exec().ring_sleeper();
       Deadline slice = deadline.within(repair_interval);
       connection_.slot_freed().wait(ticket, slice, connection_.server());
     }
@@ -388,10 +385,7 @@ class Call {
     tell_slot_freed();
   }
 
-  void tell_slot_freed() noexcept {
-    if (must_tell_slot_freed(slot_freed())) [[unlikely]]
-      connection_.slot_freed().ring();
-  }
+  void tell_slot_freed() noexcept { connection_.slot_freed().tell(); }
 
   Connection& connection_;
   Slot* slot_ = nullptr;

@@ -12,6 +12,7 @@
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/platform/platform.hpp>
+#include <shared_channel/detail/protocol/doorbell.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
 #include <shared_channel/detail/protocol/slot_protocol.hpp>
@@ -30,6 +31,8 @@ class Connection {
   using Watch = typename Platform::Watch;
   using Signal = typename Platform::Signal;
   using ClientMutex = typename Platform::ClientMutex;
+  using Exec = Doorbell<DoorbellWords, Signal>;
+  using SlotFreedBell = detail::SlotFreedBell<SlotFreed, Signal>;
 
  public:
   /// Finds the live server of `names` and attaches to it. Nothing in shared memory is believed before it is checked.
@@ -54,8 +57,8 @@ class Connection {
   [[nodiscard]] const SlotArray& slot_array() const noexcept { return slots_; }
   [[nodiscard]] const ClientLease& lease() const noexcept { return lease_; }
   [[nodiscard]] const Watch& server() const noexcept { return server_; }
-  [[nodiscard]] Signal& exec() noexcept { return exec_; }
-  [[nodiscard]] Signal& slot_freed() noexcept { return slot_freed_; }
+  [[nodiscard]] Exec& exec() noexcept { return exec_; }
+  [[nodiscard]] SlotFreedBell& slot_freed() noexcept { return slot_freed_; }
   [[nodiscard]] ClientMutex& client_mutex() noexcept { return client_mutex_; }
   [[nodiscard]] AdaptiveSpin& spin() noexcept { return spin_; }
 
@@ -92,8 +95,8 @@ class Connection {
     Watch server;
     std::uint32_t me;
     ClientLease lease;
-    Signal exec;
-    Signal slot_freed;
+    Exec exec;
+    SlotFreedBell slot_freed;
     ClientMutex client_mutex;
   };
 
@@ -153,7 +156,8 @@ class Connection {
     const SlotArray slots(segment->data(), *shape, identity.slot_count);
     return UniquePtr<Connection>(
         new Connection(Attached{names, generation, *std::move(page), *std::move(segment), slots, *std::move(server), me,
-                                *std::move(lease), *std::move(exec), *std::move(slot_freed), *std::move(client_mutex)},
+                                *std::move(lease), Exec(header.exec, *std::move(exec)),
+                                SlotFreedBell(header.slot_freed, *std::move(slot_freed)), *std::move(client_mutex)},
                        policy));
   }
 
@@ -217,7 +221,7 @@ class Connection {
       auto lease = ClientLease::take(names, generation, segment, me);
       if (lease || lease.error().code() != Errc::busy) return lease;
     }
-    return names.error(Errc::corrupt, "the counter of clients does not count");
+    return names.error(Errc::corrupt, "the client counter does not advance (corrupted header)");
   }
 
   Names names_;
@@ -229,8 +233,8 @@ class Connection {
   std::uint32_t process_ = Platform::process_id();
   ClientLease lease_;
   Watch server_;
-  Signal exec_;
-  Signal slot_freed_;
+  Exec exec_;
+  SlotFreedBell slot_freed_;
   ClientMutex client_mutex_;
   std::mutex opening_;
   ForwardList<Signal> opened_;

@@ -1,7 +1,8 @@
-// Waking only those who sleep, and never losing a wake-up.
+// Waking only a thread that sleeps, and never losing a wake-up: an eventcount (Vyukov's, as in Eigen and folly) between
+// processes. prepareWait is Sleeper (S1, S2), commitWait is Doorbell::wait (S4), notify is ring_sleeper (R2, R3).
 //
-// Two threads that share only memory: one publishes work and wakes the other if it sleeps; the other
-// looks for work and sleeps if there is none.
+// Two threads share only memory. One publishes work and wakes the other if it sleeps; the other looks for work and
+// sleeps if there is none.
 //
 //     sleeper                              ringer
 //     S1  announce: I may sleep            R1  publish the work
@@ -9,29 +10,29 @@
 //     S3  look again for work              R3  if so: ++sequence, and wake
 //     S4  sleep while sequence == ticket
 //
-// The interleaving to forbid: S3 misses the work and R2 misses the announcement. S1, S3, R1 and R2 are
-// sequentially consistent, so they have one total order in which R1 precedes R2 and S1 precedes S3. If R2
-// precedes S1, then R1 precedes S3, and the sleeper finds the work. If S1 precedes R2, the ringer sees the
-// announcement and reaches R3. Its increment then comes before S2, and again R1 precedes S3 and the work is found;
-// or after S2, and the kernel refuses to sleep at S4 (Linux: the word differs from the ticket) or the
-// wake-up is kept for the sleeper (Win32: an auto-reset event stays set until one wait consumes it).
-// Weaker orderings would let the store of S1 or R1 pass the load that follows it (a store buffer does
-// just that), and the explorer in tests/ shows the sleep that then never ends.
+// The interleaving to forbid: S3 misses the work and R2 misses the announcement. S1, S3, R1 and R2 are sequentially
+// consistent, so they have one total order in which R1 precedes R2 and S1 precedes S3. If R2 precedes S1, then R1
+// precedes S3, and the sleeper finds the work. If S1 precedes R2, the ringer sees the announcement and reaches R3. Its
+// increment then comes before S2, and again R1 precedes S3 and the work is found; or after S2, and the kernel refuses
+// to sleep at S4 (Linux: the word differs from the ticket) or keeps the wake-up for the sleeper (Win32: an auto-reset
+// event stays set until one wait consumes it). Weaker orderings would let the store of S1 or R1 pass the load that
+// follows it (a store buffer does just that), and the explorer in tests/ shows the sleep that then never ends.
 //
-// Looking for work (S3) means loads that are sequentially consistent as well. On the processors of today
-// an ordinary load of a slot's state after a full fence is enough, and that is what the fence in
-// `announce` is for.
+// S3 reads several words. The state words (request, reply, service) are loaded sequentially consistent. So are the two
+// that decide whether a state word is looked at at all: high_water, and a slot lock's `busy`. The owner words of S3 are
+// loaded relaxed: the fence after S1 carries the argument for them, and a clean-up must not remove it.
 //
-// Sleepers of `DoorbellWords` are the server's workers: they live and die together, and the word dies with their
-// generation, so they may be counted. Whoever sleeps on `Turn` may die alone; a count would stay
-// wrong for ever. Its announcement is therefore a flag that the ringer takes down and that a live
-// sleeper sets anew before each sleep: a dead one's costs one needless wake-up. Because a ringer takes it down, a
-// second ringer may find none although the sleeper, beaten to the first one's slot, sleeps after all. So on `Turn` the
-// ticket comes first (S2, S1, S3): whoever takes the flag down after S1 increments after S2, and S4 refuses to sleep.
+// Exec's sleepers are the server's workers. They live and die together, and the word dies with their generation, so
+// they may be counted. A sleeper on slot-freed may die alone, and a count would stay wrong indefinitely. Its
+// announcement is therefore a flag that the ringer takes down and that a live sleeper sets anew before each sleep: a
+// dead one's costs one spurious wake-up. A second ringer may then find the flag down although the sleeper, beaten to
+// the first one's slot, sleeps after all. So on slot-freed the ticket comes first (S2, S1, S3): a ringer that takes the
+// flag down after S1 increments after S2, and S4 refuses to sleep.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <utility>
 
 #include <shared_channel/detail/base/test_point.hpp>
 #include <shared_channel/version.hpp>
@@ -39,19 +40,18 @@
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 /// A worker's announcement, from S1 until it goes out of scope. There are `most` workers at most: a higher count has
-/// been damaged, or lowered below zero after damage. From then on it is too high, which costs needless rings and no
-/// sleep.
-template <class DoorbellWords>
+/// been damaged, or fell below zero after damage. The count is then too high, which costs spurious rings and no sleep.
+template <class Words>
 class Sleeper {
  public:
-  Sleeper(DoorbellWords& bell, std::uint32_t most) noexcept : bell_(bell) {
-    const bool damaged = bell_.sleepers.fetch_add(1, std::memory_order_seq_cst) >= most;  // S1
-    if (damaged) bell_.sleepers.store(most, std::memory_order_seq_cst);
-    std::atomic_thread_fence(std::memory_order_seq_cst);       // before S3
-    ticket_ = bell_.sequence.load(std::memory_order_seq_cst);  // S2
+  Sleeper(Words& words, std::uint32_t most) noexcept : words_(words) {
+    const bool damaged = words_.sleepers.fetch_add(1, std::memory_order_seq_cst) >= most;  // S1
+    if (damaged) words_.sleepers.store(most, std::memory_order_seq_cst);
+    std::atomic_thread_fence(std::memory_order_seq_cst);        // before S3
+    ticket_ = words_.sequence.load(std::memory_order_seq_cst);  // S2
     SHARED_CHANNEL_TEST_POINT(server_announced_sleep);
   }
-  ~Sleeper() { bell_.sleepers.fetch_sub(1, std::memory_order_relaxed); }
+  ~Sleeper() { words_.sleepers.fetch_sub(1, std::memory_order_relaxed); }
   Sleeper(const Sleeper&) = delete;
   Sleeper& operator=(const Sleeper&) = delete;
 
@@ -59,43 +59,96 @@ class Sleeper {
   [[nodiscard]] std::uint32_t ticket() const noexcept { return ticket_; }
 
  private:
-  DoorbellWords& bell_;
+  Words& words_;
   std::uint32_t ticket_;
 };
 
 /// R2 and R3, after the caller's sequentially consistent R1: true if the caller must now wake one sleeper.
-template <class DoorbellWords>
-bool must_ring(DoorbellWords& bell) noexcept {
-  if (bell.sleepers.load(std::memory_order_seq_cst) == 0) return false;  // R2
-  bell.sequence.fetch_add(1, std::memory_order_seq_cst);                 // R3
+template <class Words>
+bool must_ring(Words& words) noexcept {
+  if (words.sleepers.load(std::memory_order_seq_cst) == 0) return false;  // R2
+  words.sequence.fetch_add(1, std::memory_order_seq_cst);                 // R3
   return true;
 }
 
-/// R3 whether anybody announces or not, where a sleeper must wake even if somebody has damaged the bell's words.
-template <class DoorbellWords, class Signal>
-void ring(DoorbellWords& bell, Signal& signal) noexcept {
-  bell.sequence.fetch_add(1, std::memory_order_seq_cst);
-  signal.ring();
-}
+/// The words that are rung with the signal that wakes their sleepers. Thread-safe.
+template <class Words, class Signal>
+class Doorbell {
+ public:
+  Doorbell(Words& words, Signal signal) noexcept : words_(&words), signal_(std::move(signal)) {}
 
-/// S2 and S1 for the one caller at the head of the line; answers with the ticket.
-template <class SlotFreed>
-std::uint32_t announce_slot_wait(SlotFreed& slot_freed) noexcept {
-  const std::uint32_t ticket = slot_freed.sequence.load(std::memory_order_seq_cst);  // S2
-  slot_freed.announced.store(1, std::memory_order_seq_cst);                          // S1
-  std::atomic_thread_fence(std::memory_order_seq_cst);                               // before S3
+  [[nodiscard]] Words& words() const noexcept { return *words_; }
+
+  /// R2 and R3: wakes a sleeper if there is one.
+  void ring_sleeper() noexcept {
+    if (!must_ring(*words_)) [[likely]]
+      return;
+    SHARED_CHANNEL_TEST_POINT(client_rings);
+    signal_.ring();
+  }
+
+  /// R3 for one sleeper, announced or not: even damaged words must not keep it asleep.
+  void ring_anyway() noexcept {
+    words_->sequence.fetch_add(1, std::memory_order_seq_cst);
+    signal_.ring();
+  }
+  /// The same for all of them, as far as the system wakes more than one at once: a woken sleeper rings for the next.
+  void ring_all() noexcept {
+    words_->sequence.fetch_add(1, std::memory_order_seq_cst);
+    signal_.ring_all();
+  }
+
+  /// S4: sleeps while the ticket is current. Further arguments are the Signal's.
+  template <class Deadline, class... Watch>
+  auto wait(std::uint32_t ticket, Deadline& deadline, const Watch&... watch) noexcept {
+    return signal_.wait(ticket, deadline, watch...);
+  }
+
+ private:
+  Words* words_;
+  Signal signal_;
+};
+
+/// S2 and S1 for the one caller that waits for a slot; answers with the ticket.
+template <class Words>
+std::uint32_t announce_slot_wait(Words& words) noexcept {
+  const std::uint32_t ticket = words.sequence.load(std::memory_order_seq_cst);  // S2
+  words.announced.store(1, std::memory_order_seq_cst);                          // S1
+  std::atomic_thread_fence(std::memory_order_seq_cst);                          // before S3
   SHARED_CHANNEL_TEST_POINT(client_announced_slot_wait);
   return ticket;
 }
 
-/// R2 and R3 for whoever freed a slot: true if the caller must now wake the head of the line.
-template <class SlotFreed>
-bool must_tell_slot_freed(SlotFreed& slot_freed) noexcept {
-  if (slot_freed.announced.load(std::memory_order_seq_cst) == 0) return false;         // R2
-  if (slot_freed.announced.exchange(0, std::memory_order_seq_cst) == 0) return false;  // another ringer was faster
+/// R2 and R3 after a slot was freed: true if the caller that waits for one must now be woken.
+template <class Words>
+bool must_tell_slot_freed(Words& words) noexcept {
+  if (words.announced.load(std::memory_order_seq_cst) == 0) return false;         // R2
+  if (words.announced.exchange(0, std::memory_order_seq_cst) == 0) return false;  // another ringer was faster
   SHARED_CHANNEL_TEST_POINT(telling_slot_freed);
-  slot_freed.sequence.fetch_add(1, std::memory_order_seq_cst);  // R3
+  words.sequence.fetch_add(1, std::memory_order_seq_cst);  // R3
   return true;
 }
+
+/// The same pair for the caller that waits for a slot.
+template <class Words, class Signal>
+class SlotFreedBell {
+ public:
+  SlotFreedBell(Words& words, Signal signal) noexcept : words_(&words), signal_(std::move(signal)) {}
+
+  [[nodiscard]] Words& words() const noexcept { return *words_; }
+
+  void tell() noexcept {
+    if (must_tell_slot_freed(*words_)) [[unlikely]]
+      signal_.ring();
+  }
+  template <class Deadline, class Watch>
+  auto wait(std::uint32_t ticket, Deadline& deadline, const Watch& server) noexcept {
+    return signal_.wait(ticket, deadline, server);
+  }
+
+ private:
+  Words* words_;
+  Signal signal_;
+};
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

@@ -34,7 +34,7 @@ struct KeptHandler {
 template <class Platform>
 class ServerCore final : private AnswerSink {
   using Generation = detail::Generation<Platform>;
-  using Signal = typename Platform::Signal;
+  using Exec = typename Generation::Exec;
   using ForkMark = typename Platform::ForkMark;
 
  public:
@@ -128,7 +128,7 @@ class ServerCore final : private AnswerSink {
     std::atomic_thread_fence(std::memory_order_seq_cst);
     SHARED_CHANNEL_TEST_POINT(server_stopping);
     slots_side_.refuse_all();
-    ring(header().exec, exec());
+    exec().ring_all();
     slots_side_.tell_slot_freed();  // who waits for a slot need not wait any longer
   }
 
@@ -147,7 +147,7 @@ class ServerCore final : private AnswerSink {
 
   [[nodiscard]] Header& header() const noexcept { return generation_->header(); }
   [[nodiscard]] const SlotArray& slot_array() const noexcept { return generation_->slot_array(); }
-  [[nodiscard]] Signal& exec() const noexcept { return generation_->exec(); }
+  [[nodiscard]] Exec& exec() const noexcept { return generation_->exec(); }
 
   // ---- threads ----
   Result<void> begin_serving() {
@@ -198,7 +198,7 @@ class ServerCore final : private AnswerSink {
       courtesy.after_call();
     }
     slots_side_.refuse_all();
-    ring(header().exec, exec());  // the next worker leaves likewise
+    exec().ring_all();  // the next worker leaves likewise
   }
 
   // ---- finding requests ----
@@ -221,7 +221,7 @@ class ServerCore final : private AnswerSink {
       if (spin_.poll(look, deadline)) return found;
       if (deadline.passed()) return {};
       if (spin_.never_sleeps()) continue;
-      const Sleeper sleeper(header().exec, options_.threads);
+      const Sleeper sleeper(exec().words(), options_.threads);
       if (look()) return found;
       exec().wait(sleeper.ticket(), deadline);
       SHARED_CHANNEL_TEST_POINT(server_woke);
@@ -254,9 +254,9 @@ class ServerCore final : private AnswerSink {
   void handle(TakenCall call, Answer& answer) {
     // Two rings that meet before a sleeper sleeps can merge into one (Win32 events do): whoever got the one passes it
     // on.
-    if (options_.threads > 1 && header().exec.sleepers.load(std::memory_order_relaxed) != 0 &&
-        slots_side_.has_posted() && must_ring(header().exec)) {
-      exec().ring();
+    if (options_.threads > 1 && exec().words().sleepers.load(std::memory_order_relaxed) != 0 &&
+        slots_side_.has_posted()) {
+      exec().ring_sleeper();
     }
     Outcome outcome = deferred;
     {
@@ -306,8 +306,8 @@ class ServerCore final : private AnswerSink {
     std::atomic_thread_fence(std::memory_order_seq_cst);
     if (stopping())
       slots_side_.refuse_all();
-    else if (slots_side_.is_posted(call.index) && must_ring(header().exec))
-      exec().ring();
+    else if (slots_side_.is_posted(call.index))
+      exec().ring_sleeper();
   }
 
   static constexpr std::string_view dropped = "the handler dropped the call without an answer";

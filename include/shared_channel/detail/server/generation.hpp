@@ -11,6 +11,7 @@
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/platform/platform.hpp>
+#include <shared_channel/detail/protocol/doorbell.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
 #include <shared_channel/options.hpp>
@@ -27,7 +28,11 @@ class Generation {
   using Signal = typename Platform::Signal;
   using ClientMutex = typename Platform::ClientMutex;
 
+  using SlotFreedBell = detail::SlotFreedBell<SlotFreed, Signal>;
+
  public:
+  using Exec = Doorbell<DoorbellWords, Signal>;
+
   /// `contract_for` makes the channel's Shape from options that have been checked. On an error nothing is left behind.
   template <class ContractFor>
   static Result<UniquePtr<Generation>> make(const Names& names, const ServerOptions& options,
@@ -54,8 +59,8 @@ class Generation {
   [[nodiscard]] const SlotArray& slot_array() const noexcept { return slots_; }
   /// A view of the clients' leases.
   [[nodiscard]] const ClientLease& leases() const noexcept { return *leases_; }
-  [[nodiscard]] Signal& exec() noexcept { return *exec_; }
-  [[nodiscard]] Signal& slot_freed() noexcept { return *slot_freed_; }
+  [[nodiscard]] Exec& exec() noexcept { return *exec_; }
+  [[nodiscard]] SlotFreedBell& slot_freed() noexcept { return *slot_freed_; }
   [[nodiscard]] Signal& done(std::uint32_t index) noexcept { return *done_[index]; }
 
  private:
@@ -166,8 +171,8 @@ class Generation {
       if (!done) return std::move(done).error();
       done_[index].emplace(*std::move(done));
     }
-    exec_.emplace(*std::move(exec));
-    slot_freed_.emplace(*std::move(slot_freed));
+    exec_.emplace(header().exec, *std::move(exec));
+    slot_freed_.emplace(header().slot_freed, *std::move(slot_freed));
     client_mutex_.emplace(*std::move(client_mutex));
     return {};
   }
@@ -180,8 +185,8 @@ class Generation {
   SlotArray slots_;
   std::optional<ClientLease> leases_;
   UniquePtr<Beacon> beacon_;
-  std::optional<Signal> exec_;
-  std::optional<Signal> slot_freed_;
+  std::optional<Exec> exec_;
+  std::optional<SlotFreedBell> slot_freed_;
   std::optional<ClientMutex> client_mutex_;
   UniquePtr<std::optional<Signal>[]> done_;  // one per slot
 };

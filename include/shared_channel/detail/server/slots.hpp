@@ -83,9 +83,7 @@ class ServerSlots {
   }
 
   /// Whoever waits for a slot may look again.
-  void tell_slot_freed() noexcept {
-    if (must_tell_slot_freed(generation_.header().slot_freed)) generation_.slot_freed().ring();
-  }
+  void tell_slot_freed() noexcept { generation_.slot_freed().tell(); }
 
   /// Slots found in a state that no correct peer leaves, and reset.
   [[nodiscard]] std::uint64_t damaged() const noexcept { return damaged_.load(std::memory_order_relaxed); }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <climits>
 #include <cstdint>
 #include <string_view>
 
@@ -26,6 +27,8 @@ class Signal {
 
   /// Wakes one thread. Safe in a signal handler.
   void ring() noexcept { linux_futex::wake(*word_, 1); }
+  /// Wakes every thread that sleeps on the word, whosever it is.
+  void ring_all() noexcept { linux_futex::wake(*word_, INT_MAX); }
 
   Wake wait(std::uint32_t seen, Deadline& deadline) noexcept { return linux_futex::wait(*word_, seen, deadline); }
 

@@ -35,6 +35,8 @@ class Signal {
 
   /// Wakes one thread. Safe in a console control handler.
   void ring() noexcept { ::SetEvent(event_.get()); }
+  /// Wakes as many as an auto-reset event can at once: one.
+  void ring_all() noexcept { ring(); }
 
   Wake wait(std::uint32_t seen, Deadline& deadline) noexcept {
     while (is_still(seen)) {
