@@ -10,8 +10,9 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI {
 ///
 /// Messages are trivially copyable types of 1 byte to 1 GiB, aligned to at most 4096. They must not hold
 /// pointers (which cannot be checked here), and must be laid out alike in every program that uses the
-/// channel: fixed-width integers make that true across 32 and 64 bits. A `static constexpr std::uint64_t
-/// schema_id` in the type is compared too, where given.
+/// channel: fixed-width integers make that true across 32 and 64 bits. At attach
+/// the descriptions of the types are compared (description.hpp), to which `static constexpr std::string_view schema` in
+/// a type adds a name.
 template <class Request, class Reply = Request>
 class SharedChannel {
  public:

@@ -15,6 +15,7 @@
 
 #include <shared_channel/channel.hpp>
 #include <shared_channel/codec.hpp>
+#include <shared_channel/description.hpp>
 #include <shared_channel/detail/base/address_of.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
@@ -66,19 +67,6 @@ constexpr bool check_message() {
   return true;
 }
 
-/// A type may carry `static constexpr std::uint64_t schema_id`: it is compared at attach, so that two types of
-/// equal size and alignment are not mistaken for each other.
-template <class T>
-constexpr std::uint64_t schema_of() {
-  if constexpr (requires {
-                  { T::schema_id } -> std::convertible_to<std::uint64_t>;
-                }) {
-    return T::schema_id;
-  } else {
-    return 0;
-  }
-}
-
 template <class T>
 constexpr std::uint32_t size_of(std::uint32_t most) {
   if constexpr (FixedMessage<T>)
@@ -106,20 +94,10 @@ constexpr Shape shape_of(std::uint32_t most_request_bytes = 0, std::uint32_t mos
                static_cast<Framing>(variable),       0};
 }
 
-/// A message type in words, such as "48 bytes aligned to 8".
-template <class T>
-std::string describe() {
-  std::string words = FixedMessage<T>
-                          ? std::to_string(size_of<T>(0)) + " bytes aligned to " + std::to_string(align_of<T>())
-                          : std::string("variable length");
-  if constexpr (schema_of<T>() != 0) words += " #" + std::to_string(schema_of<T>());
-  return words;
-}
-
 template <class Request, class Reply>
 Contract contract_of(std::uint32_t most_request_bytes = 0, std::uint32_t most_reply_bytes = 0) {
-  return Contract{shape_of<Request, Reply>(most_request_bytes, most_reply_bytes), describe<Request>(),
-                  describe<Reply>()};
+  return Contract{shape_of<Request, Reply>(most_request_bytes, most_reply_bytes),
+                  std::string(description_of<Request>()), std::string(description_of<Reply>())};
 }
 
 // ---- bytes and objects ------------------------------------------------------------------------------
