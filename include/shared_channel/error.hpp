@@ -7,6 +7,7 @@
 #include <system_error>
 #include <utility>
 
+#include <shared_channel/detail/platform/error_text.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI {
@@ -136,7 +137,7 @@ class [[nodiscard]] Error {
   [[nodiscard]] std::string message() const {
     std::string text = "shared channel '" + channel_ + "': " + cause_;
     if (native_ != 0) {
-      text += " (system error " + std::to_string(native_) + ": " + std::system_category().message(native_) + ")";
+      text += " (system error " + std::to_string(native_) + ": " + detail::platform::message_of(native_) + ")";
     }
     return text;
   }

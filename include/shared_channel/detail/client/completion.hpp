@@ -126,7 +126,7 @@ class Watcher : public RefCounted {
       thread_ = std::thread([self = RefPtr<Watcher>(this)] { self->work(); });
 #if defined(__cpp_exceptions)
     } catch (const std::system_error& error) {
-      return error.code().value();
+      return platform::native_of(error.code());
     }
 #endif
     return 0;

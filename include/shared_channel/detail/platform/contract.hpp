@@ -1,4 +1,4 @@
-// The seam: all that SharedChannel asks of an operating system. platform.hpp is the only place that asks which one it
+// The seam: all that SharedChannel asks of an operating system. platform.hpp asks which one it
 // is. Both systems fill the seam with the same names:
 //
 //   platform/<system>/memory.hpp    Mapping: named shared memory
@@ -10,7 +10,10 @@
 //   platform/<system>/process.hpp   process_id, process_birth, clock_id, random_number, usable_cores, rest
 //
 // ForkMark and user_of stand where a system has what they are made of (linux/fork_guard.hpp and process.hpp,
-// win32/process.hpp and object.hpp); linux/futex.hpp and win32/object.hpp are what the files above are built on.
+// win32/process.hpp and object.hpp); linux/futex.hpp, win32/object.hpp and
+// win32/mutex_keeper.hpp are what the files above are built on.
+//
+// error_text.hpp is the same for Error, on which all of this is built, and asks for itself.
 //
 // The contract, in words. "Gone" always means: the kernel says that the process has ended. Slowness, a debugger or
 // SIGSTOP never make a process gone.

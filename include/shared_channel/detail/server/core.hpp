@@ -169,7 +169,7 @@ class ServerCore final : private AnswerSink {
 #if defined(__cpp_exceptions)
     } catch (const std::system_error& error) {
       return names_.error(Errc::system_error, "a server thread could not start; use fewer threads",
-                          error.code().value());
+                          platform::native_of(error.code()));
     } catch (const std::bad_alloc&) {  // the destructor waits until serving ends, which an exception would leave open
       return names_.error(Errc::out_of_memory, "there is no memory for a server thread; use fewer threads");
     }
