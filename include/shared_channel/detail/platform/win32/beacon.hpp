@@ -1,10 +1,11 @@
 // The server's sign of life, as the kernel gives it.
 //
-// A client waits for the server's process itself: one wait, and the kernel wakes every client at once. Where it may
-// not open the process (another user's, or a service's), it waits for a mutex that a thread of the server
-// holds: the kernel gives that up with the thread, to one client, who passes it on. An orderly end leaves the process
-// running and is told by an event. The page's `alive` word is the quick answer to the same question: 1 while
-// lit, 0 after an orderly end. It can make a server look stopped, but neither alive nor died.
+// A client waits for two things. One is a mutex that a thread of the server holds: the kernel gives it up with the
+// thread, to one client, which passes it on. The other is the server's process, where the client may open it (not
+// another user's, or a service's): it wakes every client at once, but only when the process is done with, and a slow
+// DLL or an error reporter can keep a process without its threads for a long time. A graceful end leaves the process
+// running and is told by an event. The page's `alive` word is the quick answer to the same question: 1 while lit, 0
+// after a graceful end. It can make a server look stopped, but neither alive nor died.
 #pragma once
 
 #include <atomic>
@@ -30,7 +31,7 @@ class Beacon {
   static Result<UniquePtr<Beacon>> light(const Names& names, std::uint64_t generation, ServerPage& page,
                                          const Access& access) {
     const win32::ObjectName ended_name(names, names.part(generation, "ended"));
-    auto ended = win32::create_event(names, ended_name, win32::Reset::never, access);
+    auto ended = win32::create_event(names, ended_name, win32::Reset::never, access, win32::Use::waiting);
     if (!ended) return std::move(ended).error();
     const win32::ObjectName alive_name(names, names.part(generation, "alive"));
     auto alive = win32::create_mutex(names, alive_name, access);
@@ -64,28 +65,24 @@ class Beacon {
   bool lit_ = false;
 };
 
-/// A client's view of the server's beacon. look() costs a system call unless the server has ended in good order.
+/// A client's view of the server's beacon. look() costs a system call unless the server has ended gracefully.
 class Watch {
  public:
   static Result<Watch> open(const Names& names, std::uint64_t generation, const ServerPage& page) {
     if (page.alive.load(std::memory_order_acquire) == 0) return gone(names);
-    const win32::ObjectName ended_name(names, names.part(generation, "ended"));
-    Handle ended(::OpenEventW(SYNCHRONIZE, FALSE, ended_name.c_str()));
-    if (!ended) return win32::not_opened(names, "OpenEvent", ended_name, ::GetLastError());
+    auto ended = win32::open_event(names, win32::ObjectName(names, names.part(generation, "ended")),
+                                   win32::Use::waiting, win32::Use::waiting);
+    if (!ended) return std::move(ended).error();
+    auto mutex = win32::open_mutex(names, win32::ObjectName(names, names.part(generation, "alive")));
 
-    Watch watch(page.alive, std::move(ended));
-    switch (watch.open_process(page.identity.server_process, page.identity.server_birth)) {
-      case Found::server:
-        break;
-      case Found::nobody:
-        return gone(names);
-      case Found::unknown: {
-        const win32::ObjectName alive_name(names, names.part(generation, "alive"));
-        watch.server_ = Handle(::OpenMutexW(SYNCHRONIZE, FALSE, alive_name.c_str()));
-        if (!watch.server_) return win32::not_opened(names, "OpenMutex", alive_name, ::GetLastError());
-        watch.is_mutex_ = true;
-      }
+    Watch watch(page.alive, *std::move(ended));
+    const Found found = watch.open_process(page.identity.server_process, page.identity.server_birth);
+    if (found == Found::nobody) return gone(names);
+    if (found == Found::unknown) {
+      watch.process_ = Handle();
+      if (!mutex) return std::move(mutex).error();
     }
+    if (mutex) watch.mutex_ = *std::move(mutex);
     if (watch.look() != Peer::alive) return gone(names);
     return watch;
   }
@@ -93,19 +90,20 @@ class Watch {
   Watch(Watch&& other) noexcept
       : alive_(other.alive_),
         ended_(std::move(other.ended_)),
-        server_(std::move(other.server_)),
-        is_mutex_(other.is_mutex_),
+        process_(std::move(other.process_)),
+        mutex_(std::move(other.mutex_)),
         has_died_(other.has_died_.load(std::memory_order_relaxed)) {}
 
   [[nodiscard]] Peer look() const noexcept {
     if (alive_->load(std::memory_order_acquire) == 0) return Peer::stopped;
     if (!has_died_.load(std::memory_order_relaxed)) {
-      const HANDLE handles[] = {ended_.get(), server_.get()};
-      const DWORD outcome = ::WaitForMultipleObjects(2, handles, FALSE, 0);
+      HANDLE handles[handles_at_most];
+      const DWORD count = add_to(handles, 0);
+      const DWORD outcome = ::WaitForMultipleObjects(count, handles, FALSE, 0);
       if (outcome == WAIT_OBJECT_0) return Peer::stopped;
-      if (!is_server(outcome, 1)) return Peer::alive;
+      if (!is_gone(outcome, 0)) return Peer::alive;
     }
-    // A server that ended in good order may have left its process since the first look.
+    // A server that ended gracefully may have left its process since the first look.
     return alive_->load(std::memory_order_acquire) == 0 ? Peer::stopped : Peer::died;
   }
 
@@ -115,48 +113,76 @@ class Watch {
   friend class ClientMutex;
 
   enum class Found { server, nobody, unknown };
-  enum class Outcome { taken, abandoned, timed_out, server_gone };
+  enum class Outcome { taken, abandoned, timed_out, server_gone, failed };
+
+  static constexpr DWORD handles_at_most = 3;
 
   Watch(const Word& alive, Handle ended) noexcept : alive_(&alive), ended_(std::move(ended)) {}
 
   static Error gone(const Names& names) { return names.error(Errc::no_server, "the server has just gone"); }
 
-  /// A process id is only a number: it may be a later process's, or nonsense.
+  /// A process id is only a number: it may be a later process's, or nonsense. And a handle may come without the right
+  /// to wait for it, which some security programs take away.
   Found open_process(std::uint32_t id, std::uint64_t birth) noexcept {
-    const bool is_denied = SHARED_CHANNEL_TEST_DENY_OPEN_PROCESS;
+    bool is_denied = SHARED_CHANNEL_TEST_DENY_OPEN_PROCESS;
     if (is_denied) return Found::unknown;
-    server_ = Handle(::OpenProcess(SYNCHRONIZE | PROCESS_QUERY_LIMITED_INFORMATION, FALSE, id));
-    if (!server_) return ::GetLastError() == ERROR_INVALID_PARAMETER ? Found::nobody : Found::unknown;
-    const std::uint64_t found = win32::birth_of(server_.get());
-    return found == 0 ? Found::unknown : found == birth ? Found::server : Found::nobody;
+    const win32::AsProcess own;
+    process_ = Handle(::OpenProcess(SYNCHRONIZE | PROCESS_QUERY_LIMITED_INFORMATION, FALSE, id)).kept();
+    if (!process_) return ::GetLastError() == ERROR_INVALID_PARAMETER ? Found::nobody : Found::unknown;
+    const std::uint64_t found = win32::birth_of(process_.get());
+    if (found == 0 || poll(process_) == WAIT_FAILED) return Found::unknown;
+    return found == birth ? Found::server : Found::nobody;
   }
 
   /// Waits for `object`, which comes first if several are ready, or for the server's end.
   Outcome wait(HANDLE object, Deadline& deadline) const noexcept {
-    const HANDLE handles[] = {object, ended_.get(), server_.get()};
-    for (;;) {
-      const DWORD outcome = ::WaitForMultipleObjects(3, handles, FALSE, win32::milliseconds_left(deadline));
-      if (outcome == WAIT_OBJECT_0) return Outcome::taken;
-      if (outcome == WAIT_ABANDONED_0) return Outcome::abandoned;
-      if (outcome == WAIT_OBJECT_0 + 1 || is_server(outcome, 2)) return Outcome::server_gone;
-      if (outcome == WAIT_FAILED) rest(std::chrono::milliseconds(1));
-      if (deadline.passed()) return Outcome::timed_out;
-    }
+    HANDLE handles[1 + handles_at_most + 1] = {object};
+    const DWORD outcome = win32::wait_for_one(handles, add_to(handles, 1), deadline);
+    if (outcome == WAIT_OBJECT_0) return Outcome::taken;
+    if (outcome == WAIT_ABANDONED_0) return Outcome::abandoned;
+    if (outcome == WAIT_TIMEOUT) return Outcome::timed_out;
+    if (is_gone(outcome, 1)) return Outcome::server_gone;
+    rest(std::chrono::milliseconds(1));  // so that a caller that tries again does not keep a core busy
+    return deadline.passed() ? Outcome::timed_out : Outcome::failed;
   }
 
-  /// Whether a wait ended with handle `index`, the server. Its mutex is given back at once: others wait for it too. So
-  /// it may be theirs when we look again, and we remember.
-  bool is_server(DWORD outcome, DWORD index) const noexcept {
-    if (outcome != WAIT_OBJECT_0 + index && outcome != WAIT_ABANDONED_0 + index) return false;
-    has_died_.store(true, std::memory_order_relaxed);
-    if (is_mutex_) ::ReleaseMutex(server_.get());
-    return true;
+  /// Puts what tells the server's end behind the first `count` handles, and answers how many there are then.
+  DWORD add_to(HANDLE* handles, DWORD count) const noexcept {
+    handles[count++] = ended_.get();
+    if (process_) handles[count++] = process_.get();
+    if (mutex_) handles[count++] = mutex_.get();
+    return count;
+  }
+
+  /// Whether a wait for handles of add_to(), from `first` on, ended with one of them. After a wait that failed each is
+  /// asked alone, and the word: one bad handle must not make a dead server alive.
+  bool is_gone(DWORD outcome, DWORD first) const noexcept {
+    if (outcome == WAIT_FAILED) {
+      if (alive_->load(std::memory_order_acquire) == 0 || poll(ended_) == WAIT_OBJECT_0) return true;
+      const DWORD mutex = poll(mutex_);
+      return has_died(poll(process_) == WAIT_OBJECT_0, mutex == WAIT_OBJECT_0 || mutex == WAIT_ABANDONED);
+    }
+    if (outcome == WAIT_OBJECT_0 + first) return true;
+    const DWORD process = first + 1, mutex = process_ ? first + 2 : first + 1;
+    return has_died(process_ && outcome == WAIT_OBJECT_0 + process,
+                    mutex_ && (outcome == WAIT_OBJECT_0 + mutex || outcome == WAIT_ABANDONED_0 + mutex));
+  }
+
+  /// The mutex is given back at once: others wait for it too. So it may be theirs when we look again, and we remember.
+  bool has_died(bool process_ended, bool took_mutex) const noexcept {
+    if (took_mutex) ::ReleaseMutex(mutex_.get());
+    if (process_ended || took_mutex) has_died_.store(true, std::memory_order_relaxed);
+    return process_ended || took_mutex;
+  }
+
+  static DWORD poll(const Handle& handle) noexcept {
+    return handle ? ::WaitForSingleObject(handle.get(), 0) : DWORD{WAIT_FAILED};
   }
 
   const Word* alive_;
   Handle ended_;
-  Handle server_;  // the process, or the mutex that it holds
-  bool is_mutex_ = false;
+  Handle process_;  // null where the client may not open or wait for it
+  Handle mutex_;    // null only where an SDDL lets a client see the process and not the mutex
   mutable std::atomic<bool> has_died_{false};
 };
 

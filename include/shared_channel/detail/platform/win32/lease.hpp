@@ -2,8 +2,9 @@
 // the last of its threads has ended, so the name goes when no instruction of the holder can run any more. A
 // mutex's owner would not do: it is a thread.
 //
-// Whoever asks is_held() has the object open for that moment; a second asker may then take a client that is
-// just gone for one that is there, and asks again later.
+// A caller of is_held() has the object open for that moment; a second one may then take a client that is just gone for
+// one that is there, and asks again later. Nobody but the client's own user may open it: others would keep a dead
+// client's lease, and with it its slots, for as long as they like. To be refused is to know that it is held.
 #pragma once
 
 #include <cstdint>
@@ -20,11 +21,12 @@ class ClientLease {
   static constexpr std::uint32_t last = 0x7FFF'FFFF;
 
   static Result<ClientLease> take(const Names& names, std::uint64_t generation, const Mapping&, std::uint32_t number) {
-    auto security = win32::SecurityAttributes::for_all_to_see(names);
+    auto security = win32::SecurityAttributes::for_us(names);
     if (!security) return std::move(security).error();
     ClientLease lease(names, generation);
     const win32::ObjectName object = lease.object(number);
-    lease.held_ = Handle(::CreateEventW(security->get(), TRUE, FALSE, object.c_str()));
+    const win32::AsProcess own;
+    lease.held_ = Handle(::CreateEventW(security->get(), TRUE, FALSE, object.c_str())).kept();
     const DWORD error = ::GetLastError();
     // Another user's lease, or another type of object: the number is taken all the same.
     const bool taken = lease.held_
@@ -43,6 +45,7 @@ class ClientLease {
   /// Whether client `number`, another than the caller, is still there. Unsure counts as held: the living are not
   /// robbed.
   [[nodiscard]] bool is_held(std::uint32_t number) const noexcept {
+    const win32::AsProcess own;
     const Handle other(::OpenEventW(SYNCHRONIZE, FALSE, object(number).c_str()));
     return other || ::GetLastError() != ERROR_FILE_NOT_FOUND;
   }

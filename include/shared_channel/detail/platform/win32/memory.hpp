@@ -22,60 +22,10 @@ namespace win32 {
 /// A new or, unless somebody has it, existing section of the system's paging file, committed as a whole: memory that
 /// runs out does so here and not at a later touch. Null: GetLastError() tells why.
 inline Handle create_section(const ObjectName& object, std::uint64_t bytes, SECURITY_ATTRIBUTES* security) noexcept {
+  const AsProcess own;
   return Handle(::CreateFileMappingW(INVALID_HANDLE_VALUE, security, PAGE_READWRITE, static_cast<DWORD>(bytes >> 32),
                                      static_cast<DWORD>(bytes & 0xFFFF'FFFF), object.c_str()));
 }
-
-/// Owns a mutex on a thread of our own. A mutex belongs to the thread that waited for it, and the user's thread that
-/// made the server may end before the server does.
-class MutexKeeper {
- public:
-  explicit MutexKeeper(Handle mutex) noexcept : mutex_(std::move(mutex)) {}
-  MutexKeeper(const MutexKeeper&) = delete;
-  MutexKeeper& operator=(const MutexKeeper&) = delete;
-  ~MutexKeeper() {
-    if (!thread_) return;
-    ::SetEvent(leave_.get());
-    ::WaitForSingleObject(thread_.get(), INFINITE);
-  }
-
-  /// Takes the mutex. 0, WAIT_TIMEOUT if another still had it after `patience`, or GetLastError(). Once only.
-  DWORD take(DWORD patience) noexcept {
-    patience_ = patience;
-    tried_ = Handle(::CreateEventW(nullptr, FALSE, FALSE, nullptr));
-    leave_ = Handle(::CreateEventW(nullptr, FALSE, FALSE, nullptr));
-    if (!tried_ || !leave_) return ::GetLastError();
-    constexpr DWORD stack = 64 * 1024;
-    thread_ =
-        Handle(::CreateThread(nullptr, stack, &MutexKeeper::run, this, STACK_SIZE_PARAM_IS_A_RESERVATION, nullptr));
-    if (!thread_) return ::GetLastError();
-    ::WaitForSingleObject(tried_.get(), INFINITE);
-    return failure_;
-  }
-
- private:
-  static DWORD WINAPI run(void* self) noexcept {
-    static_cast<MutexKeeper*>(self)->keep();
-    return 0;
-  }
-
-  void keep() noexcept {
-    const DWORD outcome = ::WaitForSingleObject(mutex_.get(), patience_);
-    const bool holds = outcome == WAIT_OBJECT_0 || outcome == WAIT_ABANDONED;
-    failure_ = holds ? 0 : outcome == WAIT_TIMEOUT ? WAIT_TIMEOUT : ::GetLastError();
-    ::SetEvent(tried_.get());
-    if (!holds) return;
-    ::WaitForSingleObject(leave_.get(), INFINITE);
-    ::ReleaseMutex(mutex_.get());
-  }
-
-  Handle mutex_;
-  Handle tried_;
-  Handle leave_;
-  Handle thread_;
-  DWORD patience_ = 0;
-  DWORD failure_ = 0;
-};
 
 }  // namespace win32
 
@@ -100,6 +50,7 @@ class Mapping {
 
   static Result<Mapping> open(const Names& names, const std::string& object, ForClients clients = ForClients::write) {
     const win32::ObjectName name(names, object);
+    const win32::AsProcess own;
     Handle section(::OpenFileMappingW(view_of(clients), FALSE, name.c_str()));
     if (!section) return win32::not_opened(names, "OpenFileMapping", name, ::GetLastError());
     return map(names, name, std::move(section), clients);
@@ -123,7 +74,7 @@ class Mapping {
   friend class ServerLease;
 
   Mapping(Handle section, void* data, std::size_t size) noexcept
-      : section_(std::move(section)), data_(data), size_(size) {}
+      : section_(std::move(section).kept()), data_(data), size_(size) {}
 
   static DWORD view_of(ForClients clients) noexcept {
     return clients == ForClients::write ? DWORD{FILE_MAP_READ | FILE_MAP_WRITE} : DWORD{FILE_MAP_READ};

@@ -27,8 +27,9 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform::win32 {
 /// Prefix and name of an object. Of fixed size, so that asking for an object never fails for want of memory.
 class ObjectName {
  public:
-  ObjectName(const Names& names, std::string_view object) noexcept {
-    append(names.scope() == Scope::machine ? "Global\\" : "Local\\");
+  ObjectName(const Names& names, std::string_view object) noexcept : ObjectName(names.scope(), object) {}
+  ObjectName(Scope scope, std::string_view object) noexcept {
+    append(scope == Scope::machine ? "Global\\" : "Local\\");
     append(object);
   }
 
@@ -93,32 +94,67 @@ inline Error not_opened(const Names& names, const char* call, const ObjectName& 
   return failed(names, call, object, error);
 }
 
-/// A SID out of the token of the calling thread, or else of the process.
+/// Puts aside, for its life, the user that the calling thread impersonates. A channel belongs to the process: its
+/// objects are made and opened under one user, at whichever moment of whichever thread that happens.
+class AsProcess {
+ public:
+  AsProcess() noexcept {
+    HANDLE token = nullptr;
+    if (::OpenThreadToken(::GetCurrentThread(), TOKEN_QUERY | TOKEN_IMPERSONATE, TRUE, &token) == 0) return;
+    impersonated_ = Handle(token);
+    ::SetThreadToken(nullptr, nullptr);
+  }
+  AsProcess(const AsProcess&) = delete;
+  AsProcess& operator=(const AsProcess&) = delete;
+  /// Leaves GetLastError() alone.
+  ~AsProcess() {
+    if (!impersonated_) return;
+    const DWORD error = ::GetLastError();
+    ::SetThreadToken(nullptr, impersonated_.get());
+    ::SetLastError(error);
+  }
+
+ private:
+  Handle impersonated_;
+};
+
+/// A SID out of the token of the process.
 template <class Information, TOKEN_INFORMATION_CLASS Class>
 class TokenSid {
  public:
   TokenSid() noexcept {
+    const AsProcess own;
     HANDLE raw = nullptr;
-    if (::OpenThreadToken(::GetCurrentThread(), TOKEN_QUERY, TRUE, &raw) == 0 &&
-        ::OpenProcessToken(::GetCurrentProcess(), TOKEN_QUERY, &raw) == 0) {
+    if (::OpenProcessToken(::GetCurrentProcess(), TOKEN_QUERY, &raw) == 0) {
       error_ = ::GetLastError();
       return;
     }
     const Handle token(raw);
     DWORD length = 0;
-    if (::GetTokenInformation(token.get(), Class, bytes_, sizeof bytes_, &length) == 0) error_ = ::GetLastError();
+    if (::GetTokenInformation(token.get(), Class, &found_, sizeof found_, &length) == 0) error_ = ::GetLastError();
   }
 
   /// 0, or why there is no SID.
   [[nodiscard]] DWORD error() const noexcept { return error_; }
-  [[nodiscard]] const Information& get() const noexcept { return *reinterpret_cast<const Information*>(bytes_); }
+  [[nodiscard]] const Information& get() const noexcept { return found_.information; }
 
  private:
+  struct Found {
+    Information information;  // points to the SID behind it
+    std::byte sid[SECURITY_MAX_SID_SIZE];
+  };
+
   DWORD error_ = 0;
-  alignas(Information) std::byte bytes_[sizeof(Information) + SECURITY_MAX_SID_SIZE] = {};
+  Found found_ = {};
 };
 using UserSid = TokenSid<TOKEN_USER, TokenUser>;
 using OwnerSid = TokenSid<TOKEN_OWNER, TokenOwner>;
+
+/// Asked for once: a server has an object for each slot, and a process has one user.
+inline const UserSid& our_user() noexcept {
+  static const UserSid user;
+  return user;
+}
 
 /// Whether our user made the object. An elevated process may make objects in the name of the Administrators.
 inline bool is_ours(HANDLE object) noexcept {
@@ -130,7 +166,7 @@ inline bool is_ours(HANDLE object) noexcept {
       ::GetSecurityDescriptorOwner(bytes, &owner, &defaulted) == 0 || owner == nullptr) {
     return false;
   }
-  const UserSid user;
+  const UserSid& user = our_user();
   if (user.error() == 0 && ::EqualSid(owner, user.get().User.Sid) != 0) return true;
   const OwnerSid group;
   return group.error() == 0 && ::EqualSid(owner, group.get().Owner) != 0;
@@ -148,22 +184,30 @@ class LocalMemory {
   void* memory_;
 };
 
+/// What a client does with an object, as access rights: those of other users get no more. Each may read who owns it,
+/// none may change who may use it, or take ownership: the next server would be refused its own name.
+enum class Use : DWORD {
+  memory = READ_CONTROL | SECTION_QUERY | SECTION_MAP_READ | SECTION_MAP_WRITE,
+  reading = READ_CONTROL | SECTION_QUERY | SECTION_MAP_READ,
+  waiting = READ_CONTROL | SYNCHRONIZE,
+  ringing = READ_CONTROL | EVENT_MODIFY_STATE,
+  waiting_and_ringing = READ_CONTROL | SYNCHRONIZE | EVENT_MODIFY_STATE,
+};
+
 /// Who may do what with a new object.
 class SecurityAttributes {
  public:
-  /// For what clients use. "Everyone" may read, write and wait, but not change who else may, or take ownership:
-  /// the next server would be refused its own name. Generic rights, because one descriptor serves mappings, events
-  /// and mutexes alike.
-  static Result<SecurityAttributes> make(const Names& names, const Access& access,
-                                         ForClients clients = ForClients::write) {
-    const bool writes = clients == ForClients::write;
+  static Result<SecurityAttributes> make(const Names& names, const Access& access, ForClients clients) {
+    return make(names, access, clients == ForClients::write ? Use::memory : Use::reading);
+  }
+  static Result<SecurityAttributes> make(const Names& names, const Access& access, Use use) {
     switch (access.kind()) {
       case Access::Kind::current_user:
         return grant(names, {});
       case Access::Kind::everyone:
-        return grant(names, writes ? L"(A;;GRGWGX;;;WD)" : L"(A;;GR;;;WD)");
+        return grant(names, L"(A;;" + std::to_wstring(static_cast<DWORD>(use)) + L";;;WD)");
       case Access::Kind::sddl:
-        return given(names, access.sddl(), clients);
+        return given(names, access.sddl(), use);
       case Access::Kind::mode:
         break;
     }
@@ -172,11 +216,6 @@ class SecurityAttributes {
 
   /// For what only the server's own user touches.
   static Result<SecurityAttributes> for_us(const Names& names) { return grant(names, {}); }
-
-  /// For what other users may see, but not use.
-  static Result<SecurityAttributes> for_all_to_see(const Names& names) {
-    return grant(names, L"(A;;0x100000;;;WD)");  // SYNCHRONIZE
-  }
 
   [[nodiscard]] SECURITY_ATTRIBUTES* get() noexcept { return &attributes_; }
   [[nodiscard]] PSECURITY_DESCRIPTOR descriptor() const noexcept { return descriptor_.get(); }
@@ -188,7 +227,7 @@ class SecurityAttributes {
   /// Everything for our user, by SID: Wine does not know OWNER RIGHTS. And the owner by name: with the
   /// default, a server that runs elevated would leave objects that are not its user's.
   static Result<SecurityAttributes> grant(const Names& names, const std::wstring& more) {
-    const UserSid user;
+    const UserSid& user = our_user();
     wchar_t* raw = nullptr;
     if (user.error() != 0 || ::ConvertSidToStringSidW(user.get().User.Sid, &raw) == 0) {
       const DWORD error = user.error() != 0 ? user.error() : ::GetLastError();
@@ -200,7 +239,9 @@ class SecurityAttributes {
     return convert(names, L"O:" + sid + L"D:P(A;;GA;;;" + sid + L")" + more);
   }
 
-  static Result<SecurityAttributes> given(const Names& names, const std::string& sddl, ForClients clients) {
+  /// What an SDDL grants to other users is cut down to their `use` of the object: it speaks of the channel, and no
+  /// client of the channel has to set `ended`.
+  static Result<SecurityAttributes> given(const Names& names, const std::string& sddl, Use use) {
     std::wstring wide;
     for (const char c : sddl) wide += static_cast<wchar_t>(static_cast<unsigned char>(c));  // SDDL is ASCII
     auto attributes = convert(names, wide);
@@ -212,8 +253,22 @@ class SecurityAttributes {
           Errc::invalid_argument,
           "Access::sddl holds no DACL, such as D:P(A;;GA;;;BA), and so does not say who may use the channel");
     }
-    if (clients == ForClients::read && dacl != nullptr) leave_only_reading(*dacl);
+    if (use == Use::reading && dacl != nullptr) leave_only_reading(*dacl);
+    if (use != Use::reading) cut_down(dacl, use);
     return attributes;
+  }
+
+  static void cut_down(PACL dacl, Use use) noexcept {
+    const UserSid& user = our_user();
+    for (DWORD i = 0; dacl != nullptr && user.error() == 0 && i < dacl->AceCount; ++i) {
+      void* entry = nullptr;
+      if (::GetAce(dacl, i, &entry) == 0) return;
+      ACCESS_ALLOWED_ACE& allowed = *static_cast<ACCESS_ALLOWED_ACE*>(entry);
+      if (allowed.Header.AceType != ACCESS_ALLOWED_ACE_TYPE) continue;
+      constexpr DWORD both = GENERIC_READ | GENERIC_WRITE;
+      const bool is_client = (allowed.Mask & GENERIC_ALL) != 0 || (allowed.Mask & both) == both;
+      if (is_client && ::EqualSid(&allowed.SidStart, user.get().User.Sid) == 0) allowed.Mask = static_cast<DWORD>(use);
+    }
   }
 
   /// Takes from everybody but us what would let them change an object or who may. Changes the masks where they lie.
@@ -253,23 +308,54 @@ class SecurityAttributes {
 inline Result<Handle> only_new(const Names& names, const char* call, const ObjectName& object, Handle made,
                                DWORD error) {
   if (!made || error == ERROR_ALREADY_EXISTS) return failed(names, call, object, error);
-  return made;
+  return std::move(made).kept();
 }
 
 enum class Reset : BOOL { by_one_wait = FALSE, never = TRUE };
 
-inline Result<Handle> create_event(const Names& names, const ObjectName& object, Reset reset, const Access& access) {
-  auto security = SecurityAttributes::make(names, access);
+inline Result<Handle> create_event(const Names& names, const ObjectName& object, Reset reset, const Access& access,
+                                   Use use) {
+  auto security = SecurityAttributes::make(names, access, use);
   if (!security) return std::move(security).error();
+  const AsProcess own;
   Handle event(::CreateEventW(security->get(), static_cast<BOOL>(reset), FALSE, object.c_str()));
   return only_new(names, "CreateEvent", object, std::move(event), ::GetLastError());
 }
 
 inline Result<Handle> create_mutex(const Names& names, const ObjectName& object, const Access& access) {
-  auto security = SecurityAttributes::make(names, access);
+  auto security = SecurityAttributes::make(names, access, Use::waiting);
   if (!security) return std::move(security).error();
+  const AsProcess own;
   Handle mutex(::CreateMutexW(security->get(), FALSE, object.c_str()));
   return only_new(names, "CreateMutex", object, std::move(mutex), ::GetLastError());
+}
+
+/// Whether a section of this name is where a channel of the other Scope would have it. Services, tasks and remote
+/// shells run in session 0, whose own names are the machine's: a desktop's programs see them by Scope::machine only.
+inline bool is_in_other_namespace(const Names& names, std::string_view object) noexcept {
+  const AsProcess own;
+  const ObjectName name(names.scope() == Scope::machine ? Scope::session : Scope::machine, object);
+  const Handle section(::OpenFileMappingW(SECTION_QUERY, FALSE, name.c_str()));
+  return section || ::GetLastError() == ERROR_ACCESS_DENIED;
+}
+
+/// A client's: for all that `wanted` says, or else for what other users are granted.
+inline Result<Handle> open_event(const Names& names, const ObjectName& object, Use wanted, Use granted) {
+  const AsProcess own;
+  const auto open = [&object](Use use) noexcept {
+    return Handle(::OpenEventW(static_cast<DWORD>(use) & ~DWORD{READ_CONTROL}, FALSE, object.c_str()));
+  };
+  Handle event = open(wanted);
+  if (!event && ::GetLastError() == ERROR_ACCESS_DENIED && granted != wanted) event = open(granted);
+  if (!event) return not_opened(names, "OpenEvent", object, ::GetLastError());
+  return std::move(event).kept();
+}
+
+inline Result<Handle> open_mutex(const Names& names, const ObjectName& object) {
+  const AsProcess own;
+  Handle mutex(::OpenMutexW(SYNCHRONIZE, FALSE, object.c_str()));
+  if (!mutex) return not_opened(names, "OpenMutex", object, ::GetLastError());
+  return std::move(mutex).kept();
 }
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform::win32
@@ -282,11 +368,14 @@ inline std::string user_of(std::uint32_t process) {
   HANDLE raw = nullptr;
   if (!opened || ::OpenProcessToken(opened.get(), TOKEN_QUERY, &raw) == 0) return {};
   const Handle token(raw);
-  alignas(TOKEN_USER) std::byte bytes[sizeof(TOKEN_USER) + SECURITY_MAX_SID_SIZE];
+  struct {
+    TOKEN_USER user;
+    std::byte sid[SECURITY_MAX_SID_SIZE];
+  } found;
   DWORD length = 0;
   wchar_t* text = nullptr;
-  if (::GetTokenInformation(token.get(), TokenUser, bytes, sizeof bytes, &length) == 0 ||
-      ::ConvertSidToStringSidW(reinterpret_cast<const TOKEN_USER*>(bytes)->User.Sid, &text) == 0) {
+  if (::GetTokenInformation(token.get(), TokenUser, &found, sizeof found, &length) == 0 ||
+      ::ConvertSidToStringSidW(found.user.User.Sid, &text) == 0) {
     return {};
   }
   const win32::LocalMemory freed(text);

@@ -2,8 +2,8 @@
 #pragma once
 
 // Neither macro is left behind. Lean, because the full <windows.h> brings the old <winsock.h>, after which
-// <winsock2.h> does not compile; who needs more of it includes <windows.h> first. Whoever did so without
-// NOMINMAX has macros min and max: every use of those names in our headers stands in parentheses.
+// <winsock2.h> does not compile; a program that needs more of it includes <windows.h> first. If it did so without
+// NOMINMAX there are macros min and max: every use of those names in our headers stands in parentheses.
 #if !defined(WIN32_LEAN_AND_MEAN)
 #define WIN32_LEAN_AND_MEAN
 #define SHARED_CHANNEL_DEFINED_LEAN
@@ -23,14 +23,13 @@
 #endif
 
 #include <bit>
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <utility>
 
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/version.hpp>
-
-// Documented as RtlGenRandom; its header, <ntsecapi.h>, would bring much that other headers define too.
-extern "C" BOOLEAN NTAPI SystemFunction036(PVOID buffer, ULONG bytes);
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 
@@ -48,13 +47,28 @@ class Handle {
  public:
   Handle() = default;
   explicit Handle(HANDLE value) noexcept : value_(value) {}
-  Handle(Handle&& other) noexcept : value_(std::exchange(other.value_, nullptr)) {}
+  Handle(Handle&& other) noexcept
+      : value_(std::exchange(other.value_, nullptr)), is_kept_(std::exchange(other.is_kept_, false)) {}
   Handle& operator=(Handle&& other) noexcept {
     std::swap(value_, other.value_);
+    std::swap(is_kept_, other.is_kept_);
     return *this;
   }
   ~Handle() {
-    if (value_ != nullptr) ::CloseHandle(value_);
+    if (value_ == nullptr) return;
+    if (is_kept_) ::SetHandleInformation(value_, HANDLE_FLAG_PROTECT_FROM_CLOSE, 0);
+    ::CloseHandle(value_);
+  }
+
+  /// Protects the handle from a CloseHandle that is not ours. A promise rests on every handle that an object of these
+  /// files keeps: closed by a stray CloseHandle of the program, a lease would be free and its slot another client's.
+  /// Leaves GetLastError() alone.
+  [[nodiscard]] Handle kept() && noexcept {
+    const DWORD error = ::GetLastError();
+    is_kept_ = value_ != nullptr &&
+               ::SetHandleInformation(value_, HANDLE_FLAG_PROTECT_FROM_CLOSE, HANDLE_FLAG_PROTECT_FROM_CLOSE) != 0;
+    ::SetLastError(error);
+    return std::move(*this);
   }
 
   [[nodiscard]] HANDLE get() const noexcept { return value_; }
@@ -62,6 +76,7 @@ class Handle {
 
  private:
   HANDLE value_ = nullptr;
+  bool is_kept_ = false;
 };
 
 namespace win32 {
@@ -73,7 +88,15 @@ inline std::uint64_t birth_of(HANDLE process) noexcept {
   return std::uint64_t{created.dwHighDateTime} << 32 | created.dwLowDateTime;
 }
 
-/// Rounded up, so that no wait ends before its time; and never INFINITE by accident: who waits for longer waits again.
+/// A function of a system library that every process has loaded, or null.
+template <class Function>
+Function* system_function(const wchar_t* library, const char* name) noexcept {
+  const HMODULE loaded = ::GetModuleHandleW(library);
+  if (loaded == nullptr) return nullptr;
+  return reinterpret_cast<Function*>(reinterpret_cast<void*>(::GetProcAddress(loaded, name)));
+}
+
+/// Rounded up, so that no wait ends before its time; never INFINITE by accident: longer waits are done in several.
 inline DWORD milliseconds(nanoseconds time) noexcept {
   constexpr DWORD longest = INFINITE - 1;
   if (time <= nanoseconds::zero()) return 0;
@@ -81,8 +104,46 @@ inline DWORD milliseconds(nanoseconds time) noexcept {
   return rounded < longest ? static_cast<DWORD>(rounded) : longest;
 }
 
-inline DWORD milliseconds_left(Deadline& deadline) noexcept {
-  return deadline.is_never() ? INFINITE : milliseconds(deadline.remaining());
+/// A timer that is set when `time` has passed. The time of a wait counts in ticks of the system's clock, 15.6 ms unless
+/// some program has asked for less; this timer does not. Null where Windows, before 10 version 1803, has none.
+inline Handle precise_timer(nanoseconds time) noexcept {
+  constexpr DWORD high_resolution = 2;  // CREATE_WAITABLE_TIMER_HIGH_RESOLUTION, which older headers do not have
+  Handle timer(::CreateWaitableTimerExW(nullptr, nullptr, high_resolution, SYNCHRONIZE | TIMER_MODIFY_STATE));
+  LARGE_INTEGER due;
+  due.QuadPart = -((time.count() + 99) / 100);  // negative: from now on, in units of 100 ns
+  if (!timer || ::SetWaitableTimer(timer.get(), &due, 0, nullptr, nullptr, FALSE) == 0) return Handle();
+  return timer;
+}
+
+/// WaitForMultipleObjects for one of the `count` handles, with room behind them for one more. WAIT_TIMEOUT means that
+/// the deadline has passed. Waits do not count the time that the machine sleeps, the deadline does: what is left after
+/// a resume is found to have passed when the wait returns.
+inline DWORD wait_for_one(HANDLE* handles, DWORD count, Deadline& deadline) noexcept {
+  constexpr auto two_ticks = std::chrono::milliseconds(32);
+  for (;;) {
+    const nanoseconds left = deadline.remaining();
+    const Handle timer = left > nanoseconds::zero() && left < two_ticks ? precise_timer(left) : Handle();
+    handles[count] = timer.get();
+    const DWORD outcome = ::WaitForMultipleObjects(timer ? count + 1 : count, handles, FALSE,
+                                                   deadline.is_never() ? INFINITE : milliseconds(left));
+    const bool is_time = outcome == WAIT_TIMEOUT || (timer && outcome == WAIT_OBJECT_0 + count);
+    if (!is_time) return outcome;
+    if (deadline.passed()) return WAIT_TIMEOUT;
+  }
+}
+
+/// Whether the calling thread runs inside DllMain: a DLL is being loaded or unloaded, or a thread ends. No thread of
+/// ours can start or end until it returns. The process environment block's LoaderLock, which has stood there since
+/// Windows NT and is read by every debugger; where there is none, the answer is no.
+inline bool is_in_dll_main() noexcept {
+  constexpr bool is_64_bit = sizeof(void*) == 8;
+  const auto at = [](const void* block, std::size_t offset) noexcept {
+    return *reinterpret_cast<void* const*>(static_cast<const char*>(block) + offset);
+  };
+  const void* const environment = at(::NtCurrentTeb(), is_64_bit ? 0x60 : 0x30);
+  const auto loader_lock = static_cast<CRITICAL_SECTION*>(at(environment, is_64_bit ? 0x110 : 0xA0));
+  return loader_lock != nullptr &&
+         loader_lock->OwningThread == reinterpret_cast<HANDLE>(std::uintptr_t{::GetCurrentThreadId()});
 }
 
 }  // namespace win32
@@ -91,8 +152,11 @@ inline std::uint32_t process_id() noexcept { return ::GetCurrentProcessId(); }
 
 /// Distinguishes one server generation from every other; nothing is kept secret by it.
 inline std::uint64_t random_number() noexcept {
+  // RtlGenRandom. By name, because its declaration is in <ntsecapi.h>, which programs may include before us or after.
+  using Fill = BOOLEAN NTAPI(PVOID buffer, ULONG bytes);
+  const auto fill = win32::system_function<Fill>(L"advapi32.dll", "SystemFunction036");
   std::uint64_t number = 0;
-  if (::SystemFunction036(&number, sizeof number) == 0) {  // it has never been seen to fail
+  if (fill == nullptr || fill(&number, sizeof number) == 0) {  // it has never been seen to fail
     LARGE_INTEGER ticks{};
     ::QueryPerformanceCounter(&ticks);
     number = static_cast<std::uint64_t>(ticks.QuadPart) << 20 ^ ::GetCurrentProcessId();
@@ -114,7 +178,11 @@ inline unsigned usable_cores() noexcept {
 }
 
 /// Waits without a reason to be woken: for retries whose moment nobody announces.
-inline void rest(nanoseconds time) noexcept { ::Sleep(win32::milliseconds(time)); }
+inline void rest(nanoseconds time) noexcept {
+  if (time <= nanoseconds::zero()) return;
+  const Handle timer = win32::precise_timer(time);
+  if (!timer || ::WaitForSingleObject(timer.get(), INFINITE) != WAIT_OBJECT_0) ::Sleep(win32::milliseconds(time));
+}
 
 /// Win32 has no fork().
 class ForkMark {

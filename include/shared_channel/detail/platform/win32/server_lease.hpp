@@ -10,6 +10,7 @@
 #include <shared_channel/detail/base/test_point.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/platform/win32/memory.hpp>
+#include <shared_channel/detail/platform/win32/mutex_keeper.hpp>
 #include <shared_channel/detail/platform/win32/object.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
 #include <shared_channel/version.hpp>
@@ -77,6 +78,14 @@ class ServerLease {
   }
 
   static Error none(const Names& names) {
+    if (win32::is_in_other_namespace(names, names.rendezvous())) {
+      return names.error(Errc::no_server,
+                         names.scope() == Scope::session
+                             ? "no server is running in this session, but one is for the machine or in the services' "
+                               "session; set ClientOptions::scope to Scope::machine"
+                             : "no server is running for the machine, but one is in this session; set "
+                               "ServerOptions::scope to Scope::machine, or ClientOptions::scope to Scope::session");
+    }
     return names.error(Errc::no_server, "no server is running; start it, or set ClientOptions::wait_for_server");
   }
 

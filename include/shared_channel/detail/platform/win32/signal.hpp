@@ -21,16 +21,16 @@ class Signal {
   static Result<Signal> create(const Names& names, std::uint64_t generation, std::string_view part, Word& word,
                                const Access& access) {
     const win32::ObjectName object(names, names.part(generation, part));
-    auto event = win32::create_event(names, object, win32::Reset::by_one_wait, access);
+    auto event = win32::create_event(names, object, win32::Reset::by_one_wait, access, use_of(part));
     if (!event) return std::move(event).error();
     return Signal(word, *std::move(event));
   }
 
   static Result<Signal> open(const Names& names, std::uint64_t generation, std::string_view part, Word& word) {
     const win32::ObjectName object(names, names.part(generation, part));
-    Handle event(::OpenEventW(SYNCHRONIZE | EVENT_MODIFY_STATE, FALSE, object.c_str()));
-    if (!event) return win32::not_opened(names, "OpenEvent", object, ::GetLastError());
-    return Signal(word, std::move(event));
+    auto event = win32::open_event(names, object, win32::Use::waiting_and_ringing, use_of(part));
+    if (!event) return std::move(event).error();
+    return Signal(word, *std::move(event));
   }
 
   /// Wakes one thread. Safe in a console control handler.
@@ -40,7 +40,8 @@ class Signal {
 
   Wake wait(std::uint32_t seen, Deadline& deadline) noexcept {
     while (is_still(seen)) {
-      const DWORD outcome = ::WaitForSingleObject(event_.get(), win32::milliseconds_left(deadline));
+      HANDLE handles[2] = {event_.get()};
+      const DWORD outcome = win32::wait_for_one(handles, 1, deadline);
       if (outcome == WAIT_OBJECT_0) break;
       if (outcome == WAIT_FAILED) rest(std::chrono::milliseconds(1));
       if (deadline.passed()) return Wake::timed_out;
@@ -56,14 +57,22 @@ class Signal {
       case Watch::Outcome::server_gone:
         return Wake::server_gone;
       case Watch::Outcome::taken:
-      case Watch::Outcome::abandoned:
-        break;  // events are not abandoned
+      case Watch::Outcome::abandoned:  // events are not
+      case Watch::Outcome::failed:     // the caller looks at the word again
+        break;
     }
     return Wake::signalled;
   }
 
  private:
   friend class WaitSet;
+
+  /// What a client of another user may do with the event: a wait for Exec would take the server's wake-up.
+  static win32::Use use_of(std::string_view part) noexcept {
+    if (part == "exec") return win32::Use::ringing;
+    return part.substr(0, 5) == "done." ? win32::Use::waiting : win32::Use::waiting_and_ringing;
+  }
+
   Signal(Word& word, Handle event) noexcept : word_(&word), event_(std::move(event)) {}
 
   [[nodiscard]] bool is_still(std::uint32_t seen) const noexcept {
@@ -86,24 +95,27 @@ class ClientMutex {
 
   static Result<ClientMutex> open(const Names& names, std::uint64_t generation, Word&) {
     const win32::ObjectName object(names, names.part(generation, "client_mutex"));
-    Handle mutex(::OpenMutexW(SYNCHRONIZE, FALSE, object.c_str()));
-    if (!mutex) return win32::not_opened(names, "OpenMutex", object, ::GetLastError());
-    return ClientMutex(std::move(mutex));
+    auto mutex = win32::open_mutex(names, object);
+    if (!mutex) return std::move(mutex).error();
+    return ClientMutex(*std::move(mutex));
   }
 
   /// unlock() must follow in the same thread. A dead owner needs no lease to be recognised.
   Lock lock(std::uint32_t, const ClientLease&, Deadline& deadline, const Watch& server) noexcept {
-    switch (server.wait(mutex_.get(), deadline)) {
-      case Watch::Outcome::abandoned:
-        return Lock::abandoned;
-      case Watch::Outcome::timed_out:
-        return Lock::timed_out;
-      case Watch::Outcome::server_gone:
-        return Lock::server_gone;
-      case Watch::Outcome::taken:
-        break;
+    for (;;) {
+      switch (server.wait(mutex_.get(), deadline)) {
+        case Watch::Outcome::taken:
+          return Lock::locked;
+        case Watch::Outcome::abandoned:
+          return Lock::abandoned;
+        case Watch::Outcome::timed_out:
+          return Lock::timed_out;
+        case Watch::Outcome::server_gone:
+          return Lock::server_gone;
+        case Watch::Outcome::failed:
+          break;  // has rested and looked at the deadline
+      }
     }
-    return Lock::locked;
   }
 
   void unlock() noexcept { ::ReleaseMutex(mutex_.get()); }

@@ -2,9 +2,9 @@
 //
 // One WaitForMultipleObjects over the waiter's own event, the calls' Done events and the server's end. All of the
 // events reset themselves when a wait takes them and otherwise stay set, so nothing is lost on the way to sleep:
-// whoever rings between the caller's last look and the wait leaves an event behind that ends the wait at once. That is
-// doorbell.hpp's S4 for ring(), and protocol.hpp's A2 for each reply. One wait takes one event: whoever comes back from
-// wait() looks at all of the words again, and finds those events that it left set as one needless wake-up later.
+// a ring between the caller's last look and the wait leaves an event behind that ends the wait at once. That is
+// doorbell.hpp's S4 for ring(), and slot_protocol.hpp's A2 for each reply. One wait takes one event: the caller of
+// wait() looks at all of the words again, and finds those events that it left set as one spurious wake-up later.
 #pragma once
 
 #include <array>
@@ -21,8 +21,8 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 class WaitSet {
  public:
   /// Signals in one wait; the kernel takes MAXIMUM_WAIT_OBJECTS (64) handles.
-  static constexpr std::size_t capacity = 60;
-  static_assert(capacity + 3 <= MAXIMUM_WAIT_OBJECTS);
+  static constexpr std::size_t capacity = 59;
+  static_assert(1 + capacity + Watch::handles_at_most + 1 <= MAXIMUM_WAIT_OBJECTS, "the last is the timer's");
 
   struct Entry {
     Signal* signal;
@@ -37,7 +37,7 @@ class WaitSet {
   };
 
   /// `own` is the word that changes before each ring(); the event makes it superfluous here.
-  explicit WaitSet(Word&) noexcept : called_(::CreateEventW(nullptr, FALSE, FALSE, nullptr)) {
+  explicit WaitSet(Word&) noexcept : called_(Handle(::CreateEventW(nullptr, FALSE, FALSE, nullptr)).kept()) {
     if (!called_) failure_ = static_cast<int>(::GetLastError());
   }
   WaitSet(const WaitSet&) = delete;
@@ -57,16 +57,12 @@ class WaitSet {
       if (!entry.signal->is_still(entry.seen)) return Wake::signalled;
       handles[count++] = entry.signal->event_.get();
     }
-    const DWORD ended = count, gone = count + 1;
-    if (server != nullptr) {
-      handles[count++] = server->ended_.get();
-      handles[count++] = server->server_.get();
-    }
-    const DWORD outcome = ::WaitForMultipleObjects(count, handles.data(), FALSE, win32::milliseconds_left(deadline));
+    const DWORD first = count;
+    if (server != nullptr) count = server->add_to(handles.data(), count);
+    const DWORD outcome = win32::wait_for_one(handles.data(), count, deadline);
     if (outcome == WAIT_TIMEOUT) return Wake::timed_out;
     if (outcome == WAIT_FAILED) rest(std::chrono::milliseconds(1));
-    if (server != nullptr && (outcome == WAIT_OBJECT_0 + ended || server->is_server(outcome, gone)))
-      return Wake::server_gone;
+    if (server != nullptr && server->is_gone(outcome, first)) return Wake::server_gone;
     return Wake::signalled;
   }
 
@@ -81,7 +77,7 @@ class Notifier : public RefCounted {
   using Native = void*;  // HANDLE, without <windows.h>
   static constexpr Native none = nullptr;
 
-  Notifier() noexcept : event_(::CreateEventW(nullptr, TRUE, FALSE, nullptr)) {}
+  Notifier() noexcept : event_(Handle(::CreateEventW(nullptr, TRUE, FALSE, nullptr)).kept()) {}
 
   explicit operator bool() const noexcept { return static_cast<bool>(event_); }
   [[nodiscard]] Native native() const noexcept { return event_.get(); }

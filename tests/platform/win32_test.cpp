@@ -1,0 +1,323 @@
+// What the Win32 half of the seam promises beyond the contract: outside a test, programs close handles that are not
+// theirs, impersonate, hang while they end, and are of other users.
+#ifdef _WIN32
+#include "support/catch.hpp"
+
+#include <shared_channel/shared_channel.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <future>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "support/errors.hpp"
+#include "support/eventually.hpp"
+#include "support/messages.hpp"
+#include "support/names.hpp"
+#include "support/process.hpp"
+#include "support/seam.hpp"
+#include "support/time.hpp"
+#include "support/windows.hpp"
+
+namespace win32_test {
+
+using namespace std::chrono_literals;
+using namespace test_support;
+using namespace shared_channel;
+using namespace shared_channel::detail::platform;
+
+namespace {
+
+std::set<HANDLE> open_handles() {
+  { const Segment first = Segment::create(unique_name("win32")); }  // the system keeps a handle of its own from then on
+  std::set<HANDLE> handles;
+  for (std::uintptr_t number = 4; number < 16'384; number += 4) {
+    const auto handle = reinterpret_cast<HANDLE>(number);
+    DWORD flags = 0;
+    if (GetHandleInformation(handle, &flags) != 0) handles.insert(handle);
+  }
+  return handles;
+}
+
+std::vector<HANDLE> new_handles(const std::set<HANDLE>& before) {
+  std::vector<HANDLE> handles;
+  for (const HANDLE handle : open_handles()) {
+    if (before.count(handle) == 0) handles.push_back(handle);
+  }
+  return handles;
+}
+
+bool is_protected(HANDLE handle) {
+  DWORD flags = 0;
+  return GetHandleInformation(handle, &flags) != 0 && (flags & HANDLE_FLAG_PROTECT_FROM_CLOSE) != 0;
+}
+
+// What the DACL of an object grants to everyone, 0 if nothing.
+DWORD granted_to_everyone(HANDLE object) {
+  alignas(void*) std::byte bytes[1024];
+  DWORD length = 0;
+  REQUIRE(GetKernelObjectSecurity(object, DACL_SECURITY_INFORMATION, bytes, sizeof bytes, &length) != 0);
+  BOOL present = FALSE, defaulted = FALSE;
+  PACL dacl = nullptr;
+  REQUIRE(GetSecurityDescriptorDacl(bytes, &present, &dacl, &defaulted) != 0);
+  alignas(void*) std::byte everyone[SECURITY_MAX_SID_SIZE];
+  DWORD size = sizeof everyone;
+  REQUIRE(CreateWellKnownSid(WinWorldSid, nullptr, everyone, &size) != 0);
+  DWORD mask = 0;
+  for (DWORD i = 0; dacl != nullptr && i < dacl->AceCount; ++i) {
+    void* entry = nullptr;
+    REQUIRE(GetAce(dacl, i, &entry) != 0);
+    auto& allowed = *static_cast<ACCESS_ALLOWED_ACE*>(entry);
+    if (EqualSid(&allowed.SidStart, everyone) != 0) mask |= allowed.Mask;
+  }
+  return mask;
+}
+
+std::wstring object_name(const Names& names, const char* part) {
+  return win32::ObjectName(names, names.part(Segment::generation, part)).c_str();
+}
+
+}  // namespace
+
+TEST_CASE("win32: no CloseHandle but our own closes what a promise rests on") {
+  const auto name = unique_name("win32");
+  const auto before = open_handles();
+  {
+    const Segment segment = Segment::create(name);
+    const auto lease = segment.take_lease(1);
+    REQUIRE(lease);
+    const auto signal = segment.create_signal();
+    const auto mutex = segment.create_client_mutex();
+    const auto opened = segment.open_signal();
+    REQUIRE(opened);
+    const auto handles = new_handles(before);
+    CHECK(handles.size() >= 5);
+    for (const HANDLE handle : handles) {
+      REQUIRE(is_protected(handle));
+      CloseHandle(handle);
+    }
+    CHECK(new_handles(before) == handles);
+    CHECK(error_of(segment.take_lease(1)) == Errc::busy);
+  }
+  CHECK(new_handles(before).empty());
+}
+
+TEST_CASE("win32: a client's handles on its server are protected, and closed with it") {
+  const auto name = unique_name("win32");
+  const Segment segment = Segment::create(name);
+  auto beacon = segment.light();
+  const auto before = open_handles();
+  {
+    const auto watch = segment.watch();
+    REQUIRE(watch);
+    const auto handles = new_handles(before);
+    CHECK(handles.size() == 3);  // ended, the process, alive
+    CHECK(std::all_of(handles.begin(), handles.end(), is_protected));
+  }
+  CHECK(new_handles(before).empty());
+}
+
+TEST_CASE("win32: a server without threads is dead, though its process is not done with") {
+  const auto name = unique_name("win32");
+  const Segment segment = Segment::create(name);
+  auto signal = segment.create_signal();
+  Process server = peer("seam_hollow_server", name);
+  REQUIRE(server.read_line() == "lit");
+  const auto watch = segment.watch();
+  REQUIRE(watch);
+  CHECK(watch->look() == Peer::alive);
+  auto wake = std::async(std::launch::async, [&] {
+    detail::Deadline deadline(patience);
+    return signal.wait(0, deadline, *watch);
+  });
+  server.write_line("end your threads");
+  REQUIRE(server.read_line() == "hollow");
+  CHECK(wake.get() == Wake::server_gone);
+  CHECK(watch->look() == Peer::died);
+  CHECK(watch->look() == Peer::died);
+  CHECK(error_of(segment.watch()) == Errc::no_server);
+}
+
+TEST_CASE("win32: a death is noticed though a handle on the server has become useless") {
+  const auto name = unique_name("win32");
+  const Segment segment = Segment::create(name);
+  auto signal = segment.create_signal();
+  Process server = peer("seam_beacon", name);
+  REQUIRE(server.read_line() == "lit");
+  const auto before = open_handles();
+  const auto watch = segment.watch();
+  REQUIRE(watch);
+  bool closed = false;
+  for (const HANDLE handle : new_handles(before)) {
+    if (GetProcessId(handle) == 0) continue;
+    SetHandleInformation(handle, HANDLE_FLAG_PROTECT_FROM_CLOSE, 0);
+    closed = CloseHandle(handle) != 0;
+  }
+  REQUIRE(closed);
+  CHECK(watch->look() == Peer::alive);
+  detail::Deadline soon(100ms);  // long enough to need no timer, whose handle would be the closed one's number
+  CHECK(signal.wait(0, soon, *watch) != Wake::server_gone);
+  server.kill();
+  CHECK(eventually([&] { return watch->look() == Peer::died; }));
+  detail::Deadline deadline(patience);
+  CHECK(signal.wait(0, deadline, *watch) == Wake::server_gone);
+}
+
+TEST_CASE("win32: other users get no right that a client does not use") {
+  const auto name = unique_name("win32");
+  const Segment segment = Segment::create(name);
+  const Names& names = segment.names();
+  const auto access = GENERATE(0, 1) == 0 ? Access::everyone() : Access::sddl("D:P(A;;GA;;;WD)");
+  auto& header = segment.header();
+  segment.page().identity.server_process = process_id();
+  segment.page().identity.server_birth = process_birth();
+  const auto beacon = Beacon::light(names, Segment::generation, segment.page(), access);
+  const auto exec = Signal::create(names, Segment::generation, "exec", header.exec.sequence, access);
+  const auto done = Signal::create(names, Segment::generation, "done.0", header.exec.sequence, access);
+  const auto mutex = ClientMutex::create(names, Segment::generation, header.client_mutex, access);
+  REQUIRE((beacon && exec && done && mutex));
+
+  const Handle ended(OpenEventW(READ_CONTROL, FALSE, object_name(names, "ended").c_str()));
+  CHECK(granted_to_everyone(ended.get()) == (READ_CONTROL | SYNCHRONIZE));
+  const Handle alive(OpenMutexW(READ_CONTROL, FALSE, object_name(names, "alive").c_str()));
+  CHECK(granted_to_everyone(alive.get()) == (READ_CONTROL | SYNCHRONIZE));
+  const Handle client_mutex(OpenMutexW(READ_CONTROL, FALSE, object_name(names, "client_mutex").c_str()));
+  CHECK(granted_to_everyone(client_mutex.get()) == (READ_CONTROL | SYNCHRONIZE));
+  const Handle exec_event(OpenEventW(READ_CONTROL, FALSE, object_name(names, "exec").c_str()));
+  CHECK(granted_to_everyone(exec_event.get()) == (READ_CONTROL | EVENT_MODIFY_STATE));
+  const Handle done_event(OpenEventW(READ_CONTROL, FALSE, object_name(names, "done.0").c_str()));
+  CHECK(granted_to_everyone(done_event.get()) == (READ_CONTROL | SYNCHRONIZE));
+}
+
+TEST_CASE("win32: nobody else can hold a client's lease open") {
+  const auto name = unique_name("win32");
+  const Segment segment = Segment::create(name);
+  const auto lease = segment.take_lease(3);
+  REQUIRE(lease);
+  const Handle event(OpenEventW(READ_CONTROL, FALSE, object_name(segment.names(), "client.3").c_str()));
+  REQUIRE(event);
+  CHECK(granted_to_everyone(event.get()) == 0);
+}
+
+TEST_CASE("win32: a thread that impersonates opens objects as its process, and goes on as whom it was") {
+  const auto name = unique_name("win32");
+  const Segment segment = Segment::create(name);
+  const auto signal = segment.create_signal();
+  const auto mutex = segment.create_client_mutex();
+  const auto beacon = segment.light();
+
+  // Somebody who is not the user of this process: the user's SID only counts where it denies.
+  HANDLE raw = nullptr;
+  REQUIRE(OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY | TOKEN_DUPLICATE | TOKEN_ASSIGN_PRIMARY, &raw) != 0);
+  const Handle own(raw);
+  const win32::UserSid user;
+  SID_AND_ATTRIBUTES denied{user.get().User.Sid, 0};
+  HANDLE lesser = nullptr, impersonation = nullptr;
+  REQUIRE(CreateRestrictedToken(own.get(), 0, 1, &denied, 0, nullptr, 0, nullptr, &lesser) != 0);
+  const Handle restricted(lesser);
+  REQUIRE(DuplicateToken(restricted.get(), SecurityImpersonation, &impersonation) != 0);
+  const Handle token(impersonation);
+  REQUIRE(SetThreadToken(nullptr, token.get()) != 0);
+
+  const Handle directly(
+      OpenEventW(SYNCHRONIZE, FALSE,
+                 win32::ObjectName(segment.names(), segment.names().part(Segment::generation, "exec")).c_str()));
+  const DWORD refusal = directly ? 0 : GetLastError();
+  const auto opened = segment.open_signal();
+  const auto opened_mutex = segment.open_client_mutex();
+  const auto watch = segment.watch();
+  const auto lease = segment.take_lease(9);
+  HANDLE still = nullptr;
+  const bool impersonates = OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &still) != 0;
+  const Handle closed(still);
+  SetThreadToken(nullptr, nullptr);
+
+  // Wine lets such a token in; Windows refuses it.
+  CHECK((refusal == ERROR_ACCESS_DENIED || refusal == ERROR_SUCCESS));
+  CHECK(opened);
+  CHECK(opened_mutex);
+  CHECK(watch);
+  CHECK(lease);
+  CHECK(impersonates);
+}
+
+TEST_CASE("win32: no_server tells that a server runs in the other namespace") {
+  const auto name = unique_name("win32");
+  ServerOptions machine;
+  machine.scope = Scope::machine;
+  const auto server = Channel::Server::create(name, machine);
+  REQUIRE(server);
+  const auto answer = Channel::Client(name).call(echo(1), amply);
+  REQUIRE(error_of(answer) == Errc::no_server);
+  CHECK(answer.error().message().find("set ClientOptions::scope to Scope::machine") != std::string::npos);
+}
+
+TEST_CASE("win32: short rests and short waits end after their time, not before") {
+  for (const auto time : {100us, 900us, 2'500us, 10'000us}) {
+    const Stopwatch watch;
+    rest(time);
+    CHECK(watch.elapsed() >= time);
+  }
+  const auto name = unique_name("win32");
+  const Segment segment = Segment::create(name);
+  auto signal = segment.create_signal();
+  for (const auto time : {100us, 900us, 2'500us, 10'000us}) {
+    const Stopwatch watch;
+    detail::Deadline deadline(time);
+    CHECK(signal.wait(0, deadline) == Wake::timed_out);
+    CHECK(watch.elapsed() >= time);
+  }
+}
+
+TEST_CASE("win32: an error's text is the system's, and a failed std::thread has no other's") {
+  const std::string text = message_of(ERROR_ACCESS_DENIED);
+  CHECK(text.size() > 5);
+  CHECK(text.back() > ' ');
+  CHECK(text.back() != '.');
+  CHECK(native_of(std::make_error_code(std::errc::resource_unavailable_try_again)) == ERROR_MAX_THRDS_REACHED);
+  CHECK(native_of(std::error_code(ERROR_ACCESS_DENIED, std::system_category())) == ERROR_ACCESS_DENIED);
+  CHECK(native_of(std::make_error_code(std::errc::invalid_argument)) == 0);
+}
+
+TEST_CASE("win32: a static server of a DLL is made, serves and ends with its DLL") {
+  const auto name = unique_name("win32");
+  for (int round = 0; round < 3; ++round) {
+    Process host = peer("dll_server", name, "unload");
+    REQUIRE(host.read_line() == "loaded");
+    CHECK(error_of(Channel::Server::create(name)) == Errc::name_in_use);
+    host.write_line("serve one");
+    CHECK(Channel::Client(name).call(echo(7), amply).value().id == 7);
+    REQUIRE(host.read_line() == "served");
+    REQUIRE(host.read_line() == "unloaded");
+    CHECK_FALSE(error_of(Channel::Server::create(name)));
+    host.write_line("leave");
+    CHECK(host.wait() == ExitStatus{});
+  }
+}
+
+TEST_CASE("win32: a DLL is unloaded at once after its static server was made") {
+  const auto name = unique_name("win32");
+  Process host = peer("dll_server", name, "at once");
+  REQUIRE(host.read_line() == "loaded");
+  REQUIRE(host.read_line() == "unloaded");
+  CHECK_FALSE(error_of(Channel::Server::create(name)));
+  host.write_line("leave");
+  CHECK(host.wait() == ExitStatus{});
+}
+
+TEST_CASE("win32: a process ends with a static server in a DLL") {
+  const auto name = unique_name("win32");
+  Process host = peer("dll_server", name);
+  REQUIRE(host.read_line() == "loaded");
+  host.write_line("serve one");
+  CHECK(Channel::Client(name).call(echo(7), amply).value().id == 7);
+  REQUIRE(host.read_line() == "served");
+  CHECK(host.wait() == ExitStatus{});
+  CHECK_FALSE(error_of(Channel::Server::create(name)));
+}
+
+}  // namespace win32_test
+#endif
