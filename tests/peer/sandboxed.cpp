@@ -80,7 +80,7 @@ const std::map<std::string, unsigned>& calls() {
 /// libc's own waits go by other operations of futex than ours, and it ends the program where they are refused.
 bool refuse(const std::string& call, unsigned error) {
   const unsigned number = calls().at(call);
-  const bool is_futex = call == "futex";
+  const bool is_futex = call == "futex" || call == "futex_time64";
   sock_filter filter[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, static_cast<std::uint8_t>(is_futex ? 4 : 1)),

@@ -17,6 +17,7 @@
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <shared_channel/shared_channel.hpp>
@@ -206,23 +207,20 @@ TEST_CASE("guest: a channel longer than files may be is an error and leaves noth
 }
 
 TEST_CASE("guest: a storm of signals does not keep a channel from being made") {
-  struct sigaction nothing {
-  }, before{};
+  struct sigaction nothing {};
+  struct sigaction before {};
   nothing.sa_handler = [](int) {};
-  ::sigaction(SIGUSR1, &nothing, &before);
-  const auto maker = ::pthread_self();
-  std::atomic<bool> stop{false};
-  std::thread storm([&] {
-    while (!stop) ::pthread_kill(maker, SIGUSR1);
-  });
+  ::sigaction(SIGALRM, &nothing, &before);
+  const itimerval often{{0, 5}, {0, 5}};
+  ::setitimer(ITIMER_REAL, &often, nullptr);
   const Stopwatch watch;
   shared_channel::ServerOptions options;
   options.max_calls = 32;
   const auto server = BlockChannel::Server::create(unique_name("guest"), options);
   const auto elapsed = watch.elapsed();
-  stop = true;
-  storm.join();
-  ::sigaction(SIGUSR1, &before, nullptr);
+  const itimerval never{};
+  ::setitimer(ITIMER_REAL, &never, nullptr);
+  ::sigaction(SIGALRM, &before, nullptr);
   CHECK(server);
   CHECK(elapsed < promptly);
 }
