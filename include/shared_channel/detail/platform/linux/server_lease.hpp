@@ -102,17 +102,21 @@ class ServerLease {
     const std::string object = names.server_lock();
     for (;;) {
       Descriptor lock = linux_shm::open_object(object, O_RDWR | O_CREAT | O_EXCL);
-      if (lock && ::fchmod(lock.get(), 0600) != 0) return linux_shm::refused(names, "fchmod", object, errno);
+      const bool is_new = static_cast<bool>(lock);
+      if (is_new && ::fchmod(lock.get(), 0600) != 0) return given_up(names, "fchmod", object, errno, is_new);
       if (!lock && errno == EEXIST) {
         lock = linux_shm::open_object(object, O_RDWR);
         if (!lock && errno == ENOENT) continue;  // its owner removed it between the two
       }
       if (!lock) return refused_existing(names, object, errno);
       struct stat status {};
-      if (::fstat(lock.get(), &status) != 0) return linux_shm::refused(names, "fstat", object, errno);
-      if (!is_own_file(status)) return squatted(names, object);
+      if (::fstat(lock.get(), &status) != 0) return given_up(names, "fstat", object, errno, is_new);
+      if (!is_own_file(status)) {
+        if (is_new) Mapping::remove(object);  // ours, where the system does not tell us who we are
+        return squatted(names, object);
+      }
       if (const int error = linux_shm::lock(lock.get(), lease_number); error != 0) {
-        if (error != EAGAIN) return linux_shm::refused(names, "fcntl", object, error);
+        if (error != EAGAIN) return given_up(names, "fcntl", object, error, is_new);
         return names.error(Errc::name_in_use,
                            "a server is already running under this name; stop it first or choose another name");
       }
@@ -121,6 +125,12 @@ class ServerLease {
       if (::fstat(lock.get(), &status) != 0) return linux_shm::refused(names, "fstat", object, errno);
       if (status.st_nlink != 0) return lock;
     }
+  }
+
+  /// A file that we have just made for nothing goes.
+  static Error given_up(const Names& names, const char* call, const std::string& object, int error, bool is_new) {
+    if (is_new) Mapping::remove(object);
+    return linux_shm::refused(names, call, object, error);
   }
 
   /// On failure the lock's file goes too.
