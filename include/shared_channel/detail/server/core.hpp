@@ -31,6 +31,19 @@ struct KeptHandler {
   virtual ~KeptHandler() = default;
 };
 
+/// Does `end` when it goes out of scope, however that comes about.
+template <class End>
+class AtEnd {
+ public:
+  explicit AtEnd(End end) noexcept : end_(end) {}
+  ~AtEnd() { end_(); }
+  AtEnd(const AtEnd&) = delete;
+  AtEnd& operator=(const AtEnd&) = delete;
+
+ private:
+  End end_;
+};
+
 template <class Platform>
 class ServerCore final : private AnswerSink {
   using Generation = detail::Generation<Platform>;
@@ -68,6 +81,12 @@ class ServerCore final : private AnswerSink {
   Result<void> serve(Answer& answer, const std::stop_token& token = {}) {
     if (auto begun = begin_serving(); !begun) return begun;
     Result<void> started;
+    // Also if the program ends this thread: the workers leave, and the server may be destroyed.
+    const AtEnd leave([this]() noexcept {
+      if (!stopping()) stop();
+      join();
+      serving_.store(false, std::memory_order_release);
+    });
     {
       // Ends before we say that we serve no more: from then on the server may be destroyed. A callback that runs is
       // waited for by ourselves: where libstdc++ has no futexes, the wake-up of a stop_callback's destructor can get
@@ -87,7 +106,6 @@ class ServerCore final : private AnswerSink {
       while (is_asked.load(std::memory_order_seq_cst) && !is_told.load(std::memory_order_seq_cst))
         Platform::rest(std::chrono::milliseconds(1));
     }
-    serving_.store(false, std::memory_order_release);
     return started;
   }
 
@@ -111,10 +129,12 @@ class ServerCore final : private AnswerSink {
   template <class Answer>
   Result<bool> serve_one(Answer& answer, Deadline deadline) {
     if (auto begun = begin_serving(); !begun) return std::move(begun).error();
+    const AtEnd leave([this]() noexcept {
+      if (stopping()) slots_side_.refuse_all();
+      serving_.store(false, std::memory_order_release);
+    });
     const TakenCall call = next(deadline);
     if (call) handle(call, answer);
-    if (stopping()) slots_side_.refuse_all();
-    serving_.store(false, std::memory_order_release);
     return static_cast<bool>(call);
   }
 
@@ -162,6 +182,7 @@ class ServerCore final : private AnswerSink {
 
   template <class Answer>
   Result<void> start_workers(Answer& answer, unsigned count) {
+    working_.store(options_.threads, std::memory_order_relaxed);  // before one of them can leave again
 #if defined(__cpp_exceptions)
     try {
 #endif
@@ -191,6 +212,10 @@ class ServerCore final : private AnswerSink {
 
   template <class Answer>
   void work(Answer& answer) {
+    // If the program ends the last thread that serves (pthread_exit() in a handler), nobody would answer any more.
+    const AtEnd leave([this]() noexcept {
+      if (working_.fetch_sub(1, std::memory_order_acq_rel) == 1 && !stopping()) stop();
+    });
     Deadline never = Deadline::never();
     Courtesy courtesy(options_.wait);
     while (const TakenCall call = next(never)) {
@@ -272,7 +297,13 @@ class ServerCore final : private AnswerSink {
       } catch (const std::exception& exception) {
         outcome = fail_unless_answered(exception.what());
       } catch (...) {
-        outcome = fail_unless_answered("it threw something that is not a std::exception");
+        if (std::current_exception()) {
+          outcome = fail_unless_answered("it threw something that is not a std::exception");
+        } else {  // pthread_exit() or pthread_cancel(): not an exception of C++, and must go on
+          outcome = fail_unless_answered("its thread was ended");
+          if (outcome != deferred) slots_side_.leave(call, outcome);
+          throw;
+        }
       }
 #else
       outcome = answer(invocation);
@@ -332,6 +363,7 @@ class ServerCore final : private AnswerSink {
 
   std::atomic<bool> stopping_{false};
   std::atomic<bool> serving_{false};
+  std::atomic<unsigned> working_{0};
   bool in_background_ = false;
   UniquePtr<KeptHandler> background_;  // of start()
   ForwardList<std::thread> workers_;
