@@ -10,8 +10,8 @@
 //   platform/<system>/process.hpp   process_id, process_birth, clock_id, random_number, usable_cores, rest
 //
 // ForkMark and user_of stand where a system has what they are made of (linux/fork_guard.hpp and process.hpp,
-// win32/process.hpp and object.hpp); linux/futex.hpp, win32/object.hpp and
-// win32/mutex_keeper.hpp are what the files above are built on.
+// win32/process.hpp and object.hpp); linux/futex.hpp, win32/object.hpp,
+// win32/security.hpp and win32/mutex_keeper.hpp are what the files above are built on.
 //
 // error_text.hpp is the same for Error, on which all of this is built, and asks for itself.
 //

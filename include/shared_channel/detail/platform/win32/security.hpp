@@ -1,0 +1,231 @@
+// Whose an object is, and who may do what with it: a descriptor for each object, an owner, the process's own user.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <utility>
+
+#include <shared_channel/detail/base/name.hpp>
+#include <shared_channel/detail/platform/contract.hpp>
+#include <shared_channel/detail/platform/win32/process.hpp>
+#include <shared_channel/version.hpp>
+
+#include <sddl.h>
+
+#if defined(_MSC_VER)
+#pragma comment(lib, "advapi32")
+#endif
+
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform::win32 {
+
+/// Puts aside, for its life, the user that the calling thread impersonates. A channel belongs to the process: its
+/// objects are made and opened under one user, at whichever moment of whichever thread that happens.
+class AsProcess {
+ public:
+  AsProcess() noexcept {
+    HANDLE token = nullptr;
+    if (::OpenThreadToken(::GetCurrentThread(), TOKEN_QUERY | TOKEN_IMPERSONATE, TRUE, &token) == 0) return;
+    impersonated_ = Handle(token);
+    ::SetThreadToken(nullptr, nullptr);
+  }
+  AsProcess(const AsProcess&) = delete;
+  AsProcess& operator=(const AsProcess&) = delete;
+  /// Leaves GetLastError() alone.
+  ~AsProcess() {
+    if (!impersonated_) return;
+    const DWORD error = ::GetLastError();
+    ::SetThreadToken(nullptr, impersonated_.get());
+    ::SetLastError(error);
+  }
+
+ private:
+  Handle impersonated_;
+};
+
+/// A SID out of the token of the process.
+template <class Information, TOKEN_INFORMATION_CLASS Class>
+class TokenSid {
+ public:
+  TokenSid() noexcept {
+    const AsProcess own;
+    HANDLE raw = nullptr;
+    if (::OpenProcessToken(::GetCurrentProcess(), TOKEN_QUERY, &raw) == 0) {
+      error_ = ::GetLastError();
+      return;
+    }
+    const Handle token(raw);
+    DWORD length = 0;
+    if (::GetTokenInformation(token.get(), Class, &found_, sizeof found_, &length) == 0) error_ = ::GetLastError();
+  }
+
+  /// 0, or why there is no SID.
+  [[nodiscard]] DWORD error() const noexcept { return error_; }
+  [[nodiscard]] const Information& get() const noexcept { return found_.information; }
+
+ private:
+  struct Found {
+    Information information;  // points to the SID behind it
+    std::byte sid[SECURITY_MAX_SID_SIZE];
+  };
+
+  DWORD error_ = 0;
+  Found found_ = {};
+};
+using UserSid = TokenSid<TOKEN_USER, TokenUser>;
+using OwnerSid = TokenSid<TOKEN_OWNER, TokenOwner>;
+
+/// Asked for once: a server has an object for each slot, and a process has one user.
+inline const UserSid& our_user() noexcept {
+  static const UserSid user;
+  return user;
+}
+
+/// Whether our user made the object. An elevated process may make objects in the name of the Administrators.
+inline bool is_ours(HANDLE object) noexcept {
+  alignas(void*) std::byte bytes[256];
+  DWORD length = 0;
+  PSID owner = nullptr;
+  BOOL defaulted = FALSE;
+  if (::GetKernelObjectSecurity(object, OWNER_SECURITY_INFORMATION, bytes, sizeof bytes, &length) == 0 ||
+      ::GetSecurityDescriptorOwner(bytes, &owner, &defaulted) == 0 || owner == nullptr) {
+    return false;
+  }
+  const UserSid& user = our_user();
+  if (user.error() == 0 && ::EqualSid(owner, user.get().User.Sid) != 0) return true;
+  const OwnerSid group;
+  return group.error() == 0 && ::EqualSid(owner, group.get().Owner) != 0;
+}
+
+class LocalMemory {
+ public:
+  explicit LocalMemory(void* memory) noexcept : memory_(memory) {}
+  LocalMemory(LocalMemory&& other) noexcept : memory_(std::exchange(other.memory_, nullptr)) {}
+  LocalMemory& operator=(LocalMemory&&) = delete;
+  ~LocalMemory() { ::LocalFree(memory_); }
+  [[nodiscard]] void* get() const noexcept { return memory_; }
+
+ private:
+  void* memory_;
+};
+
+/// What a client does with an object, as access rights: those of other users get no more. Each may read who owns it,
+/// none may change who may use it, or take ownership: the next server would be refused its own name.
+enum class Use : DWORD {
+  memory = READ_CONTROL | SECTION_QUERY | SECTION_MAP_READ | SECTION_MAP_WRITE,
+  reading = READ_CONTROL | SECTION_QUERY | SECTION_MAP_READ,
+  waiting = READ_CONTROL | SYNCHRONIZE,
+  ringing = READ_CONTROL | EVENT_MODIFY_STATE,
+  waiting_and_ringing = READ_CONTROL | SYNCHRONIZE | EVENT_MODIFY_STATE,
+};
+
+/// Who may do what with a new object.
+class SecurityAttributes {
+ public:
+  static Result<SecurityAttributes> make(const Names& names, const Access& access, ForClients clients) {
+    return make(names, access, clients == ForClients::write ? Use::memory : Use::reading);
+  }
+  static Result<SecurityAttributes> make(const Names& names, const Access& access, Use use) {
+    switch (access.kind()) {
+      case Access::Kind::current_user:
+        return grant(names, {});
+      case Access::Kind::everyone:
+        return grant(names, L"(A;;" + std::to_wstring(static_cast<DWORD>(use)) + L";;;WD)");
+      case Access::Kind::sddl:
+        return given(names, access.sddl(), use);
+      case Access::Kind::mode:
+        break;
+    }
+    return names.error(Errc::invalid_argument, "Access::mode is for Linux; use Access::sddl on Win32");
+  }
+
+  /// For what only the server's own user touches.
+  static Result<SecurityAttributes> for_us(const Names& names) { return grant(names, {}); }
+
+  [[nodiscard]] SECURITY_ATTRIBUTES* get() noexcept { return &attributes_; }
+  [[nodiscard]] PSECURITY_DESCRIPTOR descriptor() const noexcept { return descriptor_.get(); }
+
+ private:
+  explicit SecurityAttributes(PSECURITY_DESCRIPTOR descriptor) noexcept
+      : descriptor_(descriptor), attributes_{sizeof attributes_, descriptor, FALSE} {}
+
+  /// Everything for our user, by SID: Wine does not know OWNER RIGHTS. And the owner by name: with the
+  /// default, a server that runs elevated would leave objects that are not its user's.
+  static Result<SecurityAttributes> grant(const Names& names, const std::wstring& more) {
+    const UserSid& user = our_user();
+    wchar_t* raw = nullptr;
+    if (user.error() != 0 || ::ConvertSidToStringSidW(user.get().User.Sid, &raw) == 0) {
+      const DWORD error = user.error() != 0 ? user.error() : ::GetLastError();
+      return names.error(Errc::system_error, "the user of this process could not be determined",
+                         static_cast<int>(error));
+    }
+    const LocalMemory freed(raw);
+    const std::wstring sid(raw);
+    return convert(names, L"O:" + sid + L"D:P(A;;GA;;;" + sid + L")" + more);
+  }
+
+  /// What an SDDL grants to other users is cut down to their `use` of the object: it speaks of the channel, and no
+  /// client of the channel has to set `ended`.
+  static Result<SecurityAttributes> given(const Names& names, const std::string& sddl, Use use) {
+    std::wstring wide;
+    for (const char c : sddl) wide += static_cast<wchar_t>(static_cast<unsigned char>(c));  // SDDL is ASCII
+    auto attributes = convert(names, wide);
+    if (!attributes) return attributes;
+    BOOL has_dacl = FALSE, defaulted = FALSE;
+    PACL dacl = nullptr;
+    if (::GetSecurityDescriptorDacl(attributes->descriptor(), &has_dacl, &dacl, &defaulted) == 0 || has_dacl == FALSE) {
+      return names.error(
+          Errc::invalid_argument,
+          "Access::sddl holds no DACL, such as D:P(A;;GA;;;BA), and so does not say who may use the channel");
+    }
+    if (use == Use::reading && dacl != nullptr) leave_only_reading(*dacl);
+    if (use != Use::reading) cut_down(dacl, use);
+    return attributes;
+  }
+
+  static void cut_down(PACL dacl, Use use) noexcept {
+    const UserSid& user = our_user();
+    for (DWORD i = 0; dacl != nullptr && user.error() == 0 && i < dacl->AceCount; ++i) {
+      void* entry = nullptr;
+      if (::GetAce(dacl, i, &entry) == 0) return;
+      ACCESS_ALLOWED_ACE& allowed = *static_cast<ACCESS_ALLOWED_ACE*>(entry);
+      if (allowed.Header.AceType != ACCESS_ALLOWED_ACE_TYPE) continue;
+      constexpr DWORD both = GENERIC_READ | GENERIC_WRITE;
+      const bool is_client = (allowed.Mask & GENERIC_ALL) != 0 || (allowed.Mask & both) == both;
+      if (is_client && ::EqualSid(&allowed.SidStart, user.get().User.Sid) == 0) allowed.Mask = static_cast<DWORD>(use);
+    }
+  }
+
+  /// Takes from everybody but us what would let them change an object or who may. Changes the masks where they lie.
+  static void leave_only_reading(ACL& dacl) noexcept {
+    const UserSid user;
+    const OwnerSid owner;
+    constexpr DWORD changing = GENERIC_ALL | GENERIC_WRITE | GENERIC_EXECUTE | SECTION_MAP_WRITE | SECTION_EXTEND_SIZE |
+                               WRITE_DAC | WRITE_OWNER | DELETE;
+    for (DWORD i = 0; i < dacl.AceCount; ++i) {
+      void* entry = nullptr;
+      if (::GetAce(&dacl, i, &entry) == 0) continue;
+      auto& allowed = *static_cast<ACCESS_ALLOWED_ACE*>(entry);
+      if (allowed.Header.AceType != ACCESS_ALLOWED_ACE_TYPE) continue;
+      PSID sid = &allowed.SidStart;
+      const bool is_ours = (user.error() == 0 && ::EqualSid(sid, user.get().User.Sid) != 0) ||
+                           (owner.error() == 0 && ::EqualSid(sid, owner.get().Owner) != 0);
+      if (is_ours) continue;
+      if ((allowed.Mask & (GENERIC_ALL | SECTION_MAP_WRITE)) != 0) allowed.Mask |= GENERIC_READ;
+      allowed.Mask &= ~changing;
+    }
+  }
+
+  static Result<SecurityAttributes> convert(const Names& names, const std::wstring& sddl) {
+    PSECURITY_DESCRIPTOR descriptor = nullptr;
+    if (!::ConvertStringSecurityDescriptorToSecurityDescriptorW(sddl.c_str(), SDDL_REVISION_1, &descriptor, nullptr)) {
+      return names.error(Errc::invalid_argument, "the security descriptor is not valid SDDL",
+                         static_cast<int>(::GetLastError()));
+    }
+    return SecurityAttributes(descriptor);
+  }
+
+  LocalMemory descriptor_;
+  SECURITY_ATTRIBUTES attributes_;
+};
+
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform::win32
