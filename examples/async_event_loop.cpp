@@ -1,5 +1,5 @@
 // Waits for an answer in the program's own loop, as a program with windows or sockets must: the loop ticks on while the
-// call is on its way. For brevity the server is a part of the same program.
+// call is in flight. For brevity the server is a part of the same program.
 #include <shared_channel/shared_channel.hpp>
 
 #include <chrono>

@@ -84,7 +84,7 @@ class Server {
     process_ = start();
   }
 
-  /// In good order: nothing stays behind. What a killed server leaves, the next one takes over.
+  /// Gracefully: nothing stays behind. What a killed server leaves, the next one takes over.
   void stop() {
     process_.press_ctrl_c();
     process_.wait();

@@ -23,7 +23,7 @@ struct Caller {
 /// server safely. Thread-safe.
 class CallContext {
  public:
-  // No moves: whoever is moved from would have lost the way to the server.
+  // No moves: a moved-from context would have lost the way to the server.
   CallContext(const CallContext&) = default;
   CallContext& operator=(const CallContext&) = default;
 

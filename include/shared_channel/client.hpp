@@ -63,7 +63,7 @@ class SharedChannel<Request, Reply>::Client {
   }
   ~Client() { close(); }
 
-  /// Asks and waits for the answer, at most `timeout` on the steady clock. nanoseconds::max() waits for ever; zero
+  /// Asks and waits for the answer, at most `timeout` on the steady clock. nanoseconds::max() waits indefinitely; zero
   /// or less tries once. Large replies live on the heap inside the Result. Not for Bytes.
   Result<Reply> call(const Request& request,
                      std::chrono::nanoseconds timeout = default_timeout) requires(!detail::BytesMessage<Request>) {

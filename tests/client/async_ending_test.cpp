@@ -284,7 +284,7 @@ TEST_CASE("async: the client's end ends what ends by itself, once, before its de
   CHECK(is_signalled(handle, 0ms));
   CHECK(error_of(watched.get()) == Errc::timed_out);
 
-  // Whoever asks for itself does not need the client.
+  // A caller that asks for itself does not need the client.
   Gate gate;
   CHECK_FALSE(waited.wait(10ms));
   CHECK(server.serve_one(std::ref(gate), amply).value());

@@ -95,7 +95,7 @@ TEST_CASE("client killed: with its request not taken the request never runs") {
   CHECK_FALSE(server.serve_one(answer, 0ns).value());
 }
 
-TEST_CASE("client killed: the head of the line may die in it") {
+TEST_CASE("client killed: the head of the queue may die in it") {
   const auto name = unique_name("client-killed");
   Channel::Server server(name, one_slot());
   CHECK_FALSE(error_of(server.start(answer)));

@@ -72,7 +72,7 @@ TEST_CASE("impatient: a slot that the dead server's worker was in does not stay 
   CHECK(client.call(echo(2), amply).value().id == 2);
 }
 
-TEST_CASE("impatient: the mark of a caller that died at the head of the line does not keep a free slot from them") {
+TEST_CASE("impatient: the mark of a caller that died at the head of the queue does not keep a free slot from them") {
   const auto name = unique_name("impatient");
   Channel::Server server(name);
   Channel::Client client(name);

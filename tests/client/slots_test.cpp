@@ -137,7 +137,7 @@ TEST_CASE("slots: a held slot does not hinder the others") {
   for (std::uint64_t id = 0; id < 100; ++id) REQUIRE(client.call(echo(id), amply).value().id == id);
 }
 
-TEST_CASE("slots: nobody starves in the line") {
+TEST_CASE("slots: nobody starves in the queue") {
   const auto name = unique_name("slots");
   Channel::Server server(name, slots(1));
   CHECK_FALSE(error_of(server.start(answer)));

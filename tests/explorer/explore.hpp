@@ -2,7 +2,7 @@
 //
 // Besides the steps of threads there are events from outside: a store leaves its buffer, a client or the server dies, a
 // deadline passes, a sleeper wakes for no reason, the kernel tells a sleeper that the server is gone. Those that must
-// come sooner or later count as steps; those that only may come (death, deadline, needless wake-up)
+// come sooner or later count as steps; those that only may come (death, deadline, spurious wake-up)
 // do not excuse a thread that waits for them: a state from which only such events lead on is an end.
 #pragma once
 
@@ -213,7 +213,7 @@ class Explorer {
       const Thread& thread = state.thread[static_cast<std::size_t>(i)];
       if (!thread.is_alive || thread.stage == finished) continue;
       if (i < plan.clients)
-        findings_.violation = "a client waits for ever";
+        findings_.violation = "a client waits indefinitely";
       else if (thread.asleep_on == 0 && i != responder() && !state.beacon_out)
         findings_.violation = "a worker is stuck";
       else if (state.memory[stopping] != 0 && i != responder() && !state.beacon_out)

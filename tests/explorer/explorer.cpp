@@ -42,7 +42,7 @@ constexpr auto buffered = Memory::store_buffers;
 constexpr auto event = Kernel::event;
 
 constexpr const char* perhaps = "a caller was told \"perhaps\" without a death or a deadline";
-constexpr const char* waits = "a client waits for ever";
+constexpr const char* waits = "a client waits indefinitely";
 constexpr const char* reply_seen = "a handler saw a reply as its request";
 constexpr const char* not_its_own = "a caller got an answer that is not its own";
 constexpr const char* told_wrongly = "a caller was told that its call was not executed, and it was";
@@ -122,7 +122,7 @@ TEST_CASE("explorer: weaker orderings are caught") {
             executed_after_all);
   is_caught("T1 taken", {.clients = 1, .expiries = 1, .memory = buffered}, Break::taken_is_release, told_wrongly);
   is_caught("T3 letting go", {.clients = 1, .has_stopper = true, .memory = buffered}, Break::let_go_is_release, waits);
-  is_caught("S1 of the head of the line", {.clients = 2, .memory = buffered}, Break::slot_wait_is_release, waits);
+  is_caught("S1 of the head of the queue", {.clients = 2, .memory = buffered}, Break::slot_wait_is_release, waits);
   is_caught("giving a slot back", {.clients = 2, .memory = buffered}, Break::owner_is_release, waits);
 }
 
@@ -132,12 +132,12 @@ TEST_CASE("explorer: missing steps are caught") {
   is_caught("no second look (T2)", {.clients = 1, .expiries = 1}, Break::no_second_look, executed_after_all);
   is_caught("a slot not settled", {.clients = 2, .expiries = 1}, Break::no_settling, reply_seen);
   is_caught("a slot left as settled", {.clients = 2, .expiries = 1}, Break::settles_blindly, reply_seen);
-  is_caught("a slot settled for ever", {.clients = 2, .expiries = 1}, Break::keeps_last, not_its_own);
+  is_caught("a slot settled indefinitely", {.clients = 2, .expiries = 1}, Break::keeps_last, not_its_own);
   is_caught("stealing from the living", {.clients = 2}, Break::steals_from_the_living, reply_seen);
-  is_caught("no lock on the desk", {.clients = 1, .workers = 2}, Break::no_desk_lock, reply_seen);
+  is_caught("no lock on the slot", {.clients = 1, .workers = 2}, Break::no_slot_lock, reply_seen);
   is_caught("no record of the last call", {.clients = 1}, Break::no_conclusion, reply_seen);
   is_caught("no ring after the post", {.clients = 1}, Break::no_ring, waits);
-  is_caught("no turn passed by the worker", {.clients = 2, .expiries = 1}, Break::no_slot_freed_told, waits);
+  is_caught("a freed slot not told by the worker", {.clients = 2, .expiries = 1}, Break::no_slot_freed_told, waits);
 }
 
 TEST_CASE("explorer: mistakes that were made are caught") {

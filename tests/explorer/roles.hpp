@@ -1,6 +1,6 @@
 // Clients, workers and a stopper on the machine. What protocol.hpp and doorbell.hpp decide is called here; what
-// surrounds it in call.hpp, desks.hpp and server_core.hpp (which need clocks, kernels and mappings) is told again, in
-// stages.
+// surrounds it in client/call.hpp, server/slots.hpp and server/core.hpp (which need clocks, kernels and mappings) is
+// told again, in stages.
 #pragma once
 
 #include <shared_channel/detail/protocol/doorbell.hpp>
@@ -26,24 +26,24 @@ enum class Break {
   withdrawal_is_release,   // W1
   taken_is_release,        // T1
   sleeper_is_release,      // S1 of a worker
-  slot_wait_is_release,    // S1 of the head of the line
-  owner_is_release,        // R1 of the turn: giving a slot back
+  slot_wait_is_release,    // S1 of the head of the queue
+  owner_is_release,        // R1 of slot-freed: giving a slot back
   any_reply,               // the caller takes whatever concludes any call
   no_second_look,          // the worker does not look again after it marked the call as taken (T2)
   no_settling,             // a withdrawn slot is used although a worker is in it
-  steals_from_the_living,  // whoever is slow counts as dead
+  steals_from_the_living,  // a slow process counts as dead
   settles_blindly,         // the slot is left settled though its call was given up
   keeps_last,              // the post does not take back that the slot is settled
-  no_desk_lock,            // two workers, one slot
+  no_slot_lock,            // two workers, one slot
   no_conclusion,           // the server forgets which call it executed last
   no_ring,                 // the request is posted, nobody is woken
   no_slot_freed_told,      // a worker lets go of a slot and tells nobody
   same_sequence,           // every call of a slot has the same number
-  late_ticket,             // the head of the line takes its ticket after its announcement
+  late_ticket,             // the head of the queue takes its ticket after its announcement
   stops_before_it_closes,  // workers see the stop before callers do
-  stale_look,              // a worker takes what it saw before it locked the desk
+  stale_look,              // a worker takes what it saw before it locked the slot
   second_high_water,       // a worker asks once how many slots to look at, and once more where to begin
-  silent_responder,        // a responder leaves the desk and looks for nothing
+  silent_responder,        // a responder unlocks the slot and looks for nothing
   stop_is_a_deadline,      // a caller that finds the server stopped leaves whatever a worker does
   no_look_after_let_go,    // the worker lets go and does not see that the withdrawal was taken back (T4)
   let_go_is_release,       // T3
@@ -456,7 +456,7 @@ inline Examined examine(int at, Locals& local) {
     const bool goes_on = local[w_has_let_go] != 0;
     const bool is_suspect = !goes_on && looks_damaged();
     if (!goes_on && !is_suspect && !waits(seen)) return Examined::nothing;
-    if (!goes_on && !is(Break::no_desk_lock) && !lock.try_lock()) return Examined::nothing;
+    if (!goes_on && !is(Break::no_slot_lock) && !lock.try_lock()) return Examined::nothing;
     const detail::State request = is(Break::stale_look) ? seen : detail::load_request(slot);
     const std::uint32_t call = request.sequence();
     detail::Take outcome{};
@@ -477,7 +477,7 @@ inline Examined examine(int at, Locals& local) {
       return Examined::let_go;
     }
     if ((goes_on || outcome == detail::Take::let_go) && !is(Break::no_slot_freed_told)) tell_slot_freed();
-    if (is_suspect && !is(Break::no_desk_lock) && looks_damaged())
+    if (is_suspect && !is(Break::no_slot_lock) && looks_damaged())
       machine.fail("a slot looks damaged though all peers are correct");
     lock.unlock();
     local[w_has_let_go] = 0;

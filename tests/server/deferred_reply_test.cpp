@@ -37,7 +37,7 @@ namespace {
 
 // Keeps what handlers deferred until the test takes it.
 template <class Request, class Reply>
-class SlotLock {
+class Counter {
  public:
   struct Call {
     Request request;
@@ -108,10 +108,10 @@ TEST_CASE("deferred reply: answered inside the handler") {
 TEST_CASE("deferred reply: answered from another thread after the handler returned") {
   const auto name = unique_name("deferred");
   Texts::Server server(name);
-  SlotLock<std::string, std::string> desk;
-  CHECK_FALSE(error_of(server.start(desk.handler())));
+  Counter<std::string, std::string> counter;
+  CHECK_FALSE(error_of(server.start(counter.handler())));
   AskText asking(name, "question");
-  auto call = desk.take();
+  auto call = counter.take();
   CHECK(call.request == "question");
   std::this_thread::sleep_for(20ms);
   std::thread([&] { call.responder.reply("answer"); }).join();
@@ -121,12 +121,12 @@ TEST_CASE("deferred reply: answered from another thread after the handler return
 TEST_CASE("deferred reply: other calls are answered meanwhile, in any order") {
   const auto name = unique_name("deferred");
   Numbers::Server server(name);
-  SlotLock<int, int> desk;
-  CHECK_FALSE(error_of(server.start(desk.handler())));
+  Counter<int, int> counter;
+  CHECK_FALSE(error_of(server.start(counter.handler())));
   AskNumber first(name, 1);
-  auto one = desk.take();
+  auto one = counter.take();
   AskNumber second(name, 2);
-  auto two = desk.take();
+  auto two = counter.take();
   two.responder.reply(20);
   CHECK(second.answer().value() == 20);
   one.responder.reply(10);
@@ -158,10 +158,10 @@ TEST_CASE("deferred reply: dropped without an answer") {
 TEST_CASE("deferred reply: dropped by another thread") {
   const auto name = unique_name("deferred");
   Numbers::Server server(name, one_slot());
-  SlotLock<int, int> desk;
-  CHECK_FALSE(error_of(server.start(desk.handler())));
+  Counter<int, int> counter;
+  CHECK_FALSE(error_of(server.start(counter.handler())));
   AskNumber asking(name, 1);
-  (void)desk.take();
+  (void)counter.take();
   CHECK(error_of(asking.answer()) == Errc::handler_failed);
 }
 
@@ -180,12 +180,12 @@ TEST_CASE("deferred reply: only the first answer counts") {
 TEST_CASE("deferred reply: a moved-from responder has no duty, an assigned one drops its first") {
   const auto name = unique_name("deferred");
   Numbers::Server server(name);
-  SlotLock<int, int> desk;
-  CHECK_FALSE(error_of(server.start(desk.handler())));
+  Counter<int, int> counter;
+  CHECK_FALSE(error_of(server.start(counter.handler())));
   AskNumber first(name, 1);
-  auto one = desk.take();
+  auto one = counter.take();
   AskNumber second(name, 2);
-  auto two = desk.take();
+  auto two = counter.take();
   one.responder = std::move(two.responder);
   CHECK(error_of(first.answer()) == Errc::handler_failed);
   two.responder.reply(5);
@@ -222,13 +222,13 @@ TEST_CASE("deferred reply: a handler that throws after it answered has answered"
 TEST_CASE("deferred reply: a handler that throws after it gave its responder away leaves the answer to that") {
   const auto name = unique_name("deferred");
   Numbers::Server server(name, one_slot());
-  SlotLock<int, int> desk;
-  CHECK_FALSE(error_of(server.start([keep = desk.handler()](int value, Responder<int> responder) {
+  Counter<int, int> counter;
+  CHECK_FALSE(error_of(server.start([keep = counter.handler()](int value, Responder<int> responder) {
     keep(value, std::move(responder));
     throw std::runtime_error("not mine any more");
   })));
   AskNumber asking(name, 1);
-  auto call = desk.take();
+  auto call = counter.take();
   std::this_thread::sleep_for(20ms);
   call.responder.reply(7);
   CHECK(asking.answer().value() == 7);
@@ -327,12 +327,12 @@ TEST_CASE("deferred reply: a large request is the handler's own copy") {
   };
   const auto name = unique_name("deferred");
   SharedChannel<Large, std::uint32_t>::Server server(name, one_slot());
-  SlotLock<Large, std::uint32_t> desk;
-  CHECK_FALSE(error_of(server.start(desk.handler())));
+  Counter<Large, std::uint32_t> counter;
+  CHECK_FALSE(error_of(server.start(counter.handler())));
   Large large{};
   large.words[4095] = 42;
   Asking<SharedChannel<Large, std::uint32_t>, Large> asking(name, large);
-  auto call = desk.take();
+  auto call = counter.take();
   call.responder.reply(call.request.words[4095]);
   CHECK(asking.answer().value() == 42);
 }
@@ -341,11 +341,11 @@ TEST_CASE("deferred reply: a large request is the handler's own copy") {
 
 TEST_CASE("deferred reply: it outlives the server") {
   const auto name = unique_name("deferred");
-  SlotLock<int, int> desk;
+  Counter<int, int> counter;
   auto server = std::make_unique<Numbers::Server>(name);
-  CHECK_FALSE(error_of(server->start(desk.handler())));
+  CHECK_FALSE(error_of(server->start(counter.handler())));
   AskNumber asking(name, 1);
-  auto call = desk.take();
+  auto call = counter.take();
   server.reset();
   const auto answer = asking.answer();
   REQUIRE(error_of(answer) == Errc::server_stopped);
@@ -373,10 +373,10 @@ TEST_CASE("deferred reply: a handler that owns responders is destroyed with the 
 TEST_CASE("deferred reply: after stop() it can still be given") {
   const auto name = unique_name("deferred");
   Numbers::Server server(name);
-  SlotLock<int, int> desk;
-  CHECK_FALSE(error_of(server.start(desk.handler())));
+  Counter<int, int> counter;
+  CHECK_FALSE(error_of(server.start(counter.handler())));
   AskNumber asking(name, 1);
-  auto call = desk.take();
+  auto call = counter.take();
   server.stop();
   std::this_thread::sleep_for(20ms);
   call.responder.reply(8);
@@ -386,14 +386,14 @@ TEST_CASE("deferred reply: after stop() it can still be given") {
 TEST_CASE("deferred reply: a caller that gave up hears nothing, and its slot comes back") {
   const auto name = unique_name("deferred");
   Numbers::Server server(name, one_slot());
-  SlotLock<int, int> desk;
-  CHECK_FALSE(error_of(server.start(desk.handler())));
+  Counter<int, int> counter;
+  CHECK_FALSE(error_of(server.start(counter.handler())));
   CHECK(error_of(Numbers::Client(name).call(1, 30ms)) == Errc::timed_out);
   CHECK(error_of(Numbers::Client(name).call(2, 30ms)) == Errc::busy);  // the only slot is still the first call's
-  auto late = desk.take();
+  auto late = counter.take();
   AskNumber asking(name, 3);
   late.responder.reply(1);
-  auto next = desk.take();
+  auto next = counter.take();
   CHECK(next.request == 3);
   next.responder.reply(4);
   CHECK(asking.answer().value() == 4);
@@ -402,15 +402,15 @@ TEST_CASE("deferred reply: a caller that gave up hears nothing, and its slot com
 TEST_CASE("deferred reply: it outlives a caller that was killed") {
   const auto name = unique_name("deferred");
   Channel::Server server(name, one_slot());
-  SlotLock<Ask, Answer> desk;
-  CHECK_FALSE(error_of(server.start(desk.handler())));
+  Counter<Ask, Answer> counter;
+  CHECK_FALSE(error_of(server.start(counter.handler())));
   Process caller = peer("hang", name);
-  auto late = desk.take();
+  auto late = counter.take();
   caller.kill();
   caller.wait();
   late.responder.reply({1, 1});
   Asking<Channel, Ask> asking(name, echo(2));
-  desk.take().responder.reply({2, 2});
+  counter.take().responder.reply({2, 2});
   CHECK(asking.answer().value().id == 2);
 }
 
@@ -418,10 +418,10 @@ TEST_CASE("deferred reply: it outlives a caller that was killed") {
 TEST_CASE("deferred reply: a forked child's copies do nothing") {
   const auto name = unique_name("deferred");
   Numbers::Server server(name, one_slot());
-  SlotLock<int, int> desk;
-  CHECK_FALSE(error_of(server.start(desk.handler())));
+  Counter<int, int> counter;
+  CHECK_FALSE(error_of(server.start(counter.handler())));
   AskNumber asking(name, 1);
-  auto call = desk.take();
+  auto call = counter.take();
   for (const bool drops : {true, false}) {
     const pid_t child = ::fork();
     if (child == 0) {
@@ -444,15 +444,15 @@ TEST_CASE("deferred reply: between processes, from many threads") {
   options.max_calls = 3;
   options.threads = 2;
   Channel::Server server(name, options);
-  SlotLock<Ask, Answer> desk;
-  CHECK_FALSE(error_of(server.start(desk.handler())));
+  Counter<Ask, Answer> counter;
+  CHECK_FALSE(error_of(server.start(counter.handler())));
   std::vector<Process> callers;
   for (const char* first : {"1", "1000", "2000"}) callers.push_back(peer("call", name, "200", first));
   std::vector<std::jthread> answering;
   for (int i = 0; i < 3; ++i) {
     answering.emplace_back([&] {
       for (int call = 0; call < 200; ++call) {
-        auto taken = desk.take();
+        auto taken = counter.take();
         taken.responder.reply({taken.request.id, 1});
       }
     });
@@ -464,11 +464,11 @@ TEST_CASE("deferred reply: between processes, from many threads") {
 TEST_CASE("deferred reply: a server that leaves while others answer") {
   for (int round = 0; round < 20; ++round) {
     const auto name = unique_name("deferred");
-    SlotLock<int, int> desk;
+    Counter<int, int> counter;
     auto server = std::make_unique<Numbers::Server>(name);
-    CHECK_FALSE(error_of(server->start(desk.handler())));
+    CHECK_FALSE(error_of(server->start(counter.handler())));
     AskNumber asking(name, 1);
-    auto call = desk.take();
+    auto call = counter.take();
     std::jthread answering([&] { call.responder.reply(2); });
     server.reset();
     const auto answer = asking.answer();
@@ -482,26 +482,26 @@ TEST_CASE("deferred reply: a server that leaves while others answer") {
 TEST_CASE("deferred reply: serve_one takes a call and leaves its answer open") {
   const auto name = unique_name("deferred");
   Numbers::Server server(name);
-  SlotLock<int, int> desk;
-  auto handler = desk.handler();
+  Counter<int, int> counter;
+  auto handler = counter.handler();
   AskNumber asking(name, 1);
   CHECK(server.serve_one(handler, amply).value());
-  desk.take().responder.reply(3);
+  counter.take().responder.reply(3);
   CHECK(asking.answer().value() == 3);
 }
 
 TEST_CASE("deferred reply: the channel may be called while the answer is open, but not inside the handler") {
   const auto name = unique_name("deferred");
   Numbers::Server server(name);
-  SlotLock<int, int> desk;
+  Counter<int, int> counter;
   std::optional<Errc> inside;
-  CHECK_FALSE(error_of(server.start([&, keep = desk.handler()](int value, Responder<int> responder) {
+  CHECK_FALSE(error_of(server.start([&, keep = counter.handler()](int value, Responder<int> responder) {
     if (value == 0) return responder.reply(100);
     inside = error_of(Numbers::Client(name).call(0, amply));
     keep(value, std::move(responder));
   })));
   AskNumber asking(name, 1);
-  auto call = desk.take();
+  auto call = counter.take();
   CHECK(inside == Errc::would_deadlock);
   call.responder.reply(Numbers::Client(name).call(0, amply).value());
   CHECK(asking.answer().value() == 100);

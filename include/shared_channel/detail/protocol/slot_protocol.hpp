@@ -4,16 +4,15 @@
 // A slot has five words. Each has one writer at any moment, and that is most of the argument.
 //
 //   owner     0 = free, else the lease number of the client that holds the slot.
-//   last      done(s): the slot is settled (see below) after call s, and the next one may be s + 1. Else idle. Written
-//   by
-//             the owner only.
+//   last      done(s): the slot is settled (see below) after call s, and the next one may be s + 1. Else idle.
+//             Written by the owner only.
 //   request   sequence and phase, written by the owner only: idle, posted(s), withdrawn(s),
 //             plus the waiter bit: "I sleep; wake me".
 //   reply     sequence and phase, written by the server only: done(s), failed(s), refused(s), …
 //   taken     sequence and phase, written by the server only: taken(s), or idle(s) if it let go again.
 //
-// The life of call s. Left the client, right the server's worker, which holds the slot's desk (a lock in the server's
-// private memory) from before T1 until after F2.
+// The life of call s. Left the client, right the server's worker, which holds the slot's lock (in the server's private
+// memory) from before T1 until after F2.
 //
 //   claim     owner: 0 -> me                     (compare and swap)
 //             write the request's bytes; last = idle
@@ -45,13 +44,13 @@
 // other at a deadline, the caller looks a moment longer: a worker between T1 and T2 decides within nanoseconds. A
 // worker that is stopped there leaves the caller with "may have executed": the honest side to err on.)
 //
-// Why a stop is exact (law 11). W4, W5 and T3, T4 are sequentially consistent. If W5 sees taken(s), the worker either
+// Why a stop is exact. W4, W5 and T3, T4 are sequentially consistent. If W5 sees taken(s), the worker either
 // passed T2, and answers; or its T3 comes after W5, so that T4 comes after W4, finds the call posted again, and takes
 // it. Either way the answer comes, and the caller may sleep until then: A1 and F2 are as ever, and an F2 that read
 // the withdrawal comes before W4, hence F1 before A2. If W5 does not see taken(s), the worker let go and executed
 // nothing. So without deaths and deadlines every call ends in its answer or in "not executed".
 //
-// Why an abandoned slot is not reused under its worker (laws 1, 2). Whoever becomes owner first *settles* the slot:
+// Why an abandoned slot is not reused under its worker. A new owner first *settles* the slot:
 // with request = withdrawn(s) it is usable only if taken is not taken(s), or the reply is concluded(s). While a worker
 // executes s, taken(s) stands and the reply is older, so everyone keeps off until F1. A worker that settling did not
 // see (T1 comes after it) finds at T2 a word other than posted(s), and touches nothing but `taken`. Hence a worker
@@ -60,14 +59,14 @@
 // its own sequence number.
 //
 // Why `last` may stand for all that. It is done(s) only after an owner saw call s concluded, or settled the slot
-// itself, and before the next post; and only who takes a free slot relies on it, after (7): of a dead owner's slot
+// itself, and before the next post. Only the taker of a free slot relies on it, after (7): of a dead owner's slot
 // nothing is believed. It saves the looks at `request` and `reply`, which lie on the line that the server polls: the
 // caller's first touch of that line is then its writing.
 //
 // Why no worker of a live server is needed to free a slot: freeing is the owner's store, settling the next owner's
 // look. The server never writes `owner`, the client never writes `reply` or `taken`.
 //
-// Why death is repaired without robbing the living (law 5). `recover` needs the kernel's word that the owner's whole
+// Why death is repaired without robbing the living. `recover` needs the kernel's word that the owner's whole
 // process is gone, so that no instruction of it can still write. One compare-and-swap makes a live client the
 // owner, whose own death would be repaired alike; from there it is an ordinary withdrawal and settling. A dead server
 // needs no repair: its generation ends with it. Straggling threads of a dying server obey T2 like any other.
@@ -211,7 +210,7 @@ StopOutcome withdraw_unless_taken(Slot& slot, std::uint32_t sequence) noexcept {
   return load_taken(slot).is(Phase::taken, sequence) ? StopOutcome::served : StopOutcome::again;  // W5
 }
 
-/// Gives the slot back. The caller then checks whether others wait for their turn.
+/// Gives the slot back. The caller then tells the one that waits for a slot.
 template <class Slot>
 void release(Slot& slot) noexcept {
   slot.owner.store(0, std::memory_order_seq_cst);  // (6)
@@ -328,7 +327,7 @@ bool is_waiting(const SlotLock& lock, State request) noexcept {
   return request.phase() == Phase::posted && request.sequence() != lock.concluded.load(std::memory_order_relaxed);
 }
 
-/// Takes back T1's word that a worker executes call `sequence`, at a desk that the caller has locked.
+/// Takes back T1's word that a worker executes call `sequence`, in a slot that the caller has locked.
 template <class Slot>
 void let_go(Slot& slot, std::uint32_t sequence) noexcept {
   slot.taken.store(State(sequence, Phase::idle).word(), std::memory_order_seq_cst);
@@ -342,7 +341,7 @@ enum class Take {
             ///< worker must load the request once more (T4) before it unlocks the slot: it may be posted again.
 };
 
-/// Takes the call that `request` asks for, at a desk that the worker has locked before it loaded that: with an older
+/// Takes the call that `request` asks for, in a slot that the worker has locked before it loaded that: with an older
 /// one T1 could take back the mark of a later call, which another worker has executed meanwhile.
 template <class Slot, class SlotLock>
 Take take(Slot& slot, const SlotLock& lock, State request) noexcept {
@@ -375,8 +374,8 @@ Finish finish(Slot& slot, SlotLock& lock, std::uint32_t sequence, Phase answer) 
   return request.has_waiter() ? Finish::wake : Finish::nothing;
 }
 
-/// Whether the slot claims that a worker executes a call which its caller gave up. If no worker is at the desk, that is
-/// damage by a broken or hostile peer, and let_go() frees the slot.
+/// Whether the slot claims that a worker executes a call which its caller gave up. If no worker has the slot's lock,
+/// that is damage by a broken or hostile peer, and let_go() frees the slot.
 template <class Slot>
 bool looks_executing(const Slot& slot, State request) noexcept {
   return request.phase() != Phase::posted && load_taken(slot).is(Phase::taken, request.sequence()) &&
@@ -384,7 +383,7 @@ bool looks_executing(const Slot& slot, State request) noexcept {
 }
 
 /// Whether the slot asks for the very call that was concluded last, although the reply that concluded it is gone. With
-/// the desk locked, that is damage as well: no worker would ever take that call, and its caller would wait for nothing.
+/// the slot locked, that is damage as well: no worker would ever take that call, and its caller would wait for nothing.
 template <class Slot, class SlotLock>
 bool has_lost_reply(const Slot& slot, const SlotLock& lock, State request) noexcept {
   return request.is(Phase::posted, lock.concluded.load(std::memory_order_relaxed)) &&

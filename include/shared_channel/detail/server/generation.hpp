@@ -1,4 +1,4 @@
-// What a server makes for its clients: fresh objects in each generation (law 4), published as the last step, and
+// What a server makes for its clients: fresh objects in each generation, published as the last step, and
 // withdrawn as the first.
 #pragma once
 

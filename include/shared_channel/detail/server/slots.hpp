@@ -1,4 +1,4 @@
-// The server's side of the slots, at a desk for each: takes the calls that wait there and ends those it took. Never
+// The server's side of the slots, with a lock for each: takes the calls that wait there and ends those it took. Never
 // waits. protocol.hpp has the argument.
 #pragma once
 
@@ -18,7 +18,7 @@
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
-/// Everything is thread-safe: whoever took a call has its desk until leave().
+/// Everything is thread-safe: the taker of a call has its slot's lock until leave().
 template <class Platform>
 class ServerSlots {
   using Generation = detail::Generation<Platform>;
@@ -38,7 +38,7 @@ class ServerSlots {
     return scan(used, used > 0 ? used - 1 : 0);
   }
 
-  /// Whether a call waits at a desk that nobody is at. Whoever is at one sees to its call, or has deferred it.
+  /// True if a posted call has no worker at its slot.
   [[nodiscard]] bool has_posted() const noexcept {
     const std::uint32_t used = used_slots();
     for (std::uint32_t index = 0; index < used; ++index) {
@@ -46,7 +46,7 @@ class ServerSlots {
     }
     return false;
   }
-  /// Whether a call waits in this slot, whoever is at its desk.
+  /// Whether a call waits in this slot, with or without a worker at it.
   [[nodiscard]] bool is_posted(std::uint32_t index) const noexcept {
     return is_waiting(locks_[index], load_request(slot_array()[index]));
   }
@@ -67,7 +67,7 @@ class ServerSlots {
     return Phase::failed;
   }
 
-  /// Ends the call and leaves its desk.
+  /// Ends the call and unlocks its slot.
   void leave(TakenCall call, Phase outcome) noexcept {
     conclude(call, outcome);
     SHARED_CHANNEL_TEST_POINT(server_unlocks_slot);
@@ -82,7 +82,7 @@ class ServerSlots {
            generation_.leases().is_held(slot.owner.load(std::memory_order_relaxed));
   }
 
-  /// Whoever waits for a slot may look again.
+  /// The caller that waits for a slot may look again.
   void tell_slot_freed() noexcept { generation_.slot_freed().tell(); }
 
   /// Slots found in a state that no correct peer leaves, and reset.
@@ -135,7 +135,7 @@ class ServerSlots {
     return {};
   }
 
-  /// Ends what a slot waits for that looks damaged, if no worker is at its desk and it still does.
+  /// Ends what a slot waits for that looks damaged, if no worker has its lock and it still does.
   void repair(std::uint32_t index, State request) noexcept {
     Slot& slot = slot_array()[index];
     SlotLock& lock = locks_[index];
