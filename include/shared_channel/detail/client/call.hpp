@@ -232,16 +232,19 @@ class Call {
   [[nodiscard]] SlotFreed& slot_freed() const noexcept { return connection_.header().slot_freed; }
 
   /// What a handler may want to know. On our own line, so that it costs nothing to say. The clock is not read for
-  /// it: the timeout will do until the deadline is known.
+  /// it: the timeout will do until the deadline is known, or where the server reads another clock (time namespaces).
   void tell(const Deadline& deadline) noexcept {
     Slot& mine = slot();
     mine.process.store(connection_.process(), std::memory_order_relaxed);
     mine.timeout.store(static_cast<std::uint64_t>(deadline.timeout().count()), std::memory_order_relaxed);
-    mine.deadline.store(deadline.is_started() ? count(deadline) : 0, std::memory_order_relaxed);
+    mine.deadline.store(states_deadline(deadline) ? count(deadline) : 0, std::memory_order_relaxed);
   }
   void tell_deadline(Deadline& deadline) noexcept {
     if (!deadline.is_never()) deadline.at();
-    if (deadline.is_started()) slot().deadline.store(count(deadline), std::memory_order_relaxed);
+    if (states_deadline(deadline)) slot().deadline.store(count(deadline), std::memory_order_relaxed);
+  }
+  [[nodiscard]] bool states_deadline(const Deadline& deadline) const noexcept {
+    return deadline.is_started() && connection_.shares_clock();
   }
   static std::uint64_t count(const Deadline& deadline) noexcept {
     Deadline started = deadline;

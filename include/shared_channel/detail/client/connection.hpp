@@ -51,6 +51,8 @@ class Connection {
   [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
   [[nodiscard]] std::uint32_t me() const noexcept { return me_; }
   [[nodiscard]] std::uint32_t process() const noexcept { return process_; }
+  /// Whether the server's steady clock is ours, so that a time means the same to both.
+  [[nodiscard]] bool shares_clock() const noexcept { return shares_clock_; }
   /// What the server says of itself: read-only.
   [[nodiscard]] const ServerPage& page() const noexcept { return page_of(page_); }
   [[nodiscard]] Header& header() const noexcept { return *reinterpret_cast<Header*>(segment_.data()); }
@@ -231,6 +233,7 @@ class Connection {
   std::uint64_t generation_;
   std::uint32_t me_;
   std::uint32_t process_ = Platform::process_id();
+  bool shares_clock_ = page_of(page_).identity.clock_id == Platform::clock_id();
   ClientLease lease_;
   Watch server_;
   Exec exec_;
