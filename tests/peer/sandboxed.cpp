@@ -146,9 +146,9 @@ const peer::Role sandboxed_client{
       }
       {
         Channel::Client client(arguments.at(0));
-        const auto first = client.call(echo(1), std::chrono::milliseconds(500));
+        const auto first = client.call(test_support::echo(1), std::chrono::milliseconds(500));
         const auto second = client.call(nap(300), std::chrono::seconds(1));
-        auto third = client.call_async(echo(3), std::chrono::milliseconds(500));
+        auto third = client.call_async(test_support::echo(3), std::chrono::milliseconds(500));
         peer::say(outcome_of(first) + ' ' + outcome_of(second) + ' ' + outcome_of(third.get()));
       }
       peer::say(std::to_string(spent()));

@@ -93,7 +93,7 @@ class Connection {
     std::uint64_t generation;
     Mapping page;
     Mapping segment;
-    SlotArray slots;
+    SlotArray slot_array;
     Watch server;
     std::uint32_t me;
     ClientLease lease;
@@ -106,7 +106,7 @@ class Connection {
       : names_(std::move(attached.names)),
         page_(std::move(attached.page)),
         segment_(std::move(attached.segment)),
-        slots_(attached.slots),
+        slots_(attached.slot_array),
         generation_(attached.generation),
         me_(attached.me),
         lease_(std::move(attached.lease)),
@@ -142,7 +142,7 @@ class Connection {
     auto segment = Mapping::open(names, names.segment(generation));
     if (!segment) return std::move(segment).error();
     SHARED_CHANNEL_TEST_POINT(client_mapped);
-    if (auto fitting = verify(names, *segment, identity); !fitting) return std::move(fitting).error();
+    if (auto fitting = has_room(names, *segment, identity); !fitting) return std::move(fitting).error();
     Header& header = *reinterpret_cast<Header*>(segment->data());
 
     std::uint32_t me = 0;
@@ -155,10 +155,10 @@ class Connection {
     if (!slot_freed) return std::move(slot_freed).error();
     auto client_mutex = ClientMutex::open(names, generation, header.client_mutex);
     if (!client_mutex) return std::move(client_mutex).error();
-    const SlotArray slots(segment->data(), *shape, identity.slot_count);
+    const SlotArray slot_array(segment->data(), *shape, identity.slot_count);
     return UniquePtr<Connection>(
-        new Connection(Attached{names, generation, *std::move(page), *std::move(segment), slots, *std::move(server), me,
-                                *std::move(lease), Exec(header.exec, *std::move(exec)),
+        new Connection(Attached{names, generation, *std::move(page), *std::move(segment), slot_array,
+                                *std::move(server), me, *std::move(lease), Exec(header.exec, *std::move(exec)),
                                 SlotFreedBell(header.slot_freed, *std::move(slot_freed)), *std::move(client_mutex)},
                        policy));
   }
@@ -194,7 +194,7 @@ class Connection {
     return shape;
   }
 
-  static Result<void> verify(const Names& names, const Mapping& segment, const Identity& identity) {
+  static Result<void> has_room(const Names& names, const Mapping& segment, const Identity& identity) {
     if (segment.size() < identity.total_bytes) {
       return names.error(Errc::layout_mismatch, "the segment has " + std::to_string(segment.size()) + " bytes where " +
                                                     std::to_string(identity.total_bytes) + " are needed");
