@@ -98,12 +98,50 @@ struct ServerOptions {
   std::size_t max_reply_bytes = 64 * 1024;
 };
 
+/// Whom a client lets serve it. Anybody of the machine may make objects under a channel's name while no server is
+/// there.
+class ServerUser {
+ public:
+  enum class Kind { mine_or_system, any, uid, sid };
+
+  /// Linux: this process's effective user, or root. Win32: this process's user, LocalSystem, LocalService,
+  /// NetworkService or the Administrators.
+  static ServerUser mine_or_system() { return ServerUser(Kind::mine_or_system); }
+  /// Every user, also one who was only quicker than the service.
+  static ServerUser any() { return ServerUser(Kind::any); }
+  /// Linux only: the user of this number and no other. On Win32 creating the client is an invalid_argument.
+  static ServerUser uid(std::uint32_t id) {
+    ServerUser user(Kind::uid);
+    user.uid_ = id;
+    return user;
+  }
+  /// Win32 only: the user of this SID (S-1-5-...) and no other. On Linux creating the client is an invalid_argument.
+  static ServerUser sid(std::string text) {
+    ServerUser user(Kind::sid);
+    user.sid_ = std::move(text);
+    return user;
+  }
+
+  [[nodiscard]] Kind kind() const noexcept { return kind_; }
+  [[nodiscard]] std::uint32_t uid() const noexcept { return uid_; }
+  [[nodiscard]] const std::string& sid() const noexcept { return sid_; }
+
+ private:
+  explicit ServerUser(Kind kind) : kind_(kind) {}
+
+  Kind kind_;
+  std::uint32_t uid_ = 0;
+  std::string sid_;
+};
+
 struct ClientOptions {
   /// Must be the server's.
   Scope scope = Scope::session;
   WaitPolicy wait = {};
   /// Whether a call waits, inside its deadline, for a server to appear instead of failing with no_server.
   bool wait_for_server = false;
+  /// Who may serve this client; calls of another user's server fail with not_owner.
+  ServerUser server = ServerUser::mine_or_system();
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI

@@ -79,7 +79,7 @@ TEST_CASE("impatient: the mark of a caller that died at the head of the queue do
   CHECK(error_of(client.wait_for_server(amply)) == std::nullopt);
 
   const auto names = detail::Names::make(name, Scope::session).value();
-  const auto generation = detail::platform::ServerLease::current_generation(names).value();
+  const auto generation = detail::platform::ServerLease::current_generation(names).value().generation;
   const auto segment = detail::platform::Mapping::open(names, names.segment(generation)).value();
   reinterpret_cast<detail::Header*>(segment.data())->slot_freed.starving = 1;
 

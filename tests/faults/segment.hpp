@@ -17,7 +17,7 @@ class LiveSegment {
  public:
   explicit LiveSegment(const std::string& channel)
       : names_(detail::Names::make(channel, shared_channel::Scope::session).value()),
-        generation_(detail::platform::ServerLease::current_generation(names_).value()),
+        generation_(detail::platform::ServerLease::current_generation(names_).value().generation),
         page_(detail::platform::Mapping::open(names_, names_.server_page(generation_)).value()),
         mapping_(detail::platform::Mapping::open(names_, names_.segment(generation_)).value()) {}
 

@@ -2,10 +2,14 @@
 
 #include "role.hpp"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
 
 #include <shared_channel/shared_channel.hpp>
 
@@ -21,10 +25,18 @@ static void become(const peer::Arguments& arguments) {
     throw std::runtime_error("cannot change user");
 }
 
-// serve_as USER GROUP NAME: says "ready" and echoes until it hears no more, or says what went wrong.
+static ServerUser server_user(const peer::Arguments& arguments) {
+  if (arguments.size() <= 3) return ServerUser::mine_or_system();
+  if (arguments[3] == "any") return ServerUser::any();
+  return ServerUser::uid(static_cast<std::uint32_t>(std::stoul(arguments[3])));
+}
+
+// serve_as USER GROUP NAME [everyone]: says "ready" and echoes until it hears no more, or says what went wrong.
 const peer::Role serve_as{"serve_as", [](const peer::Arguments& arguments) {
                             become(arguments);
-                            auto server = Channel::Server::create(arguments.at(2));
+                            ServerOptions options;
+                            if (arguments.size() > 3) options.access = Access::everyone();
+                            auto server = Channel::Server::create(arguments.at(2), options);
                             if (!server) {
                               peer::say(to_string(server.error().code()));
                               return 0;
@@ -35,12 +47,63 @@ const peer::Role serve_as{"serve_as", [](const peer::Arguments& arguments) {
                             return 0;
                           }};
 
-// call_as USER GROUP NAME: one call; says "ok" or what went wrong.
+// call_as USER GROUP NAME [any | the number of the server's user]: one call; says "ok" or what went wrong.
 const peer::Role call_as{"call_as", [](const peer::Arguments& arguments) {
                            become(arguments);
-                           const auto answer = Channel::Client(arguments.at(2)).call(echo(1), std::chrono::seconds(60));
+                           ClientOptions options;
+                           options.server = server_user(arguments);
+                           const auto answer =
+                               Channel::Client(arguments.at(2), options).call(echo(1), std::chrono::seconds(60));
                            peer::say(answer ? "ok" : to_string(answer.error().code()));
                            return 0;
                          }};
+
+// intrude_as USER GROUP NAME: what an admitted client might try against a live server. It says which of the server's
+// objects it could write or lock, makes a generation of its own and tries to publish it; then it keeps its locks until
+// it hears no more.
+const peer::Role intrude_as{
+    "intrude_as", [](const peer::Arguments& arguments) {
+      const auto names = detail::Names::make(arguments.at(2), Scope::session).value();
+      const auto live = detail::platform::ServerLease::current_generation(names).value().generation;
+      become(arguments);
+      const auto open = [](const std::string& object, int flags) {
+        return ::open(("/dev/shm/" + object).c_str(), flags | O_CLOEXEC, 0666);
+      };
+      std::string done;
+      const auto tell = [&done](bool succeeded, const char* what) {
+        if (succeeded) done += std::string(done.empty() ? "" : " ") + what;
+      };
+      const std::string record = "/dev/shm/" + names.rendezvous();
+      tell(open(names.rendezvous(), O_RDWR) >= 0, "record");
+      tell(open(names.server_page(live), O_RDWR) >= 0, "page");
+      tell(::truncate(record.c_str(), 0) == 0, "truncated");
+      tell(::unlink(record.c_str()) == 0, "unlinked");
+
+      // Every byte of all that can be opened at all, which must not be what keeps a server from its name.
+      for (const std::string& object : {names.rendezvous(), names.server_page(live), names.server_lock()}) {
+        const int file = open(object, O_RDONLY);
+        struct flock all {};
+        all.l_type = F_RDLCK;
+        all.l_whence = SEEK_SET;
+        const bool locked = file >= 0 && ::fcntl(file, F_OFD_SETLK, &all) == 0;
+        tell(locked && object == names.server_lock(), "lock");
+      }
+
+      constexpr std::uint64_t own = 0x6666'6666'6666'6666;
+      for (const std::string& object : {names.server_page(own), names.segment(own)}) {
+        const int file = open(object, O_RDWR | O_CREAT | O_EXCL);
+        if (file < 0 || ::ftruncate(file, 1 << 16) != 0) throw std::runtime_error("cannot make " + object);
+      }
+      for (const int flags : {O_RDWR, O_WRONLY, O_RDONLY}) {
+        const int file = open(names.rendezvous(), flags);
+        tell(file >= 0 && ::pwrite(file, &own, sizeof own, 16) == ssize_t{sizeof own}, "published");
+      }
+      peer::say(done.empty() ? "nothing" : done);
+      peer::hear();
+      for (const std::string& object : {names.server_page(own), names.segment(own)}) {
+        ::unlink(("/dev/shm/" + object).c_str());
+      }
+      return 0;
+    }};
 
 #endif

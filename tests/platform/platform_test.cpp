@@ -152,7 +152,7 @@ TEST_CASE("seam server lease: clients see the record's generation while it is he
     lease->record().magic = rendezvous_magic;
     lease->record().version = abi_version;
     lease->record().generation.store(Segment::generation);
-    CHECK(ServerLease::current_generation(names).value() == Segment::generation);
+    CHECK(ServerLease::current_generation(names).value().generation == Segment::generation);
     lease->record().version = abi_version + 1;
     CHECK(error_of(ServerLease::current_generation(names)) == Errc::layout_mismatch);
   }

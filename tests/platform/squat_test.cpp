@@ -244,7 +244,9 @@ TEST_CASE("access: another user's server is called like one's own") {
   const auto name = unique_name("access");
   Process server = peer("serve_as", std::to_string(nobody), std::to_string(nobody), name);
   REQUIRE(server.read_line() == "ready");
-  CHECK(Channel::Client(name).call(echo(3), amply).value().id == 3);
+  ClientOptions options;
+  options.server = ServerUser::uid(nobody);
+  CHECK(Channel::Client(name, options).call(echo(3), amply).value().id == 3);
   CHECK(error_of(Channel::Server::create(name)) == Errc::not_owner);
   server.close_input();
   CHECK(server.wait() == ExitStatus{0, false});

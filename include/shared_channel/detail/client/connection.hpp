@@ -11,6 +11,7 @@
 #include <shared_channel/detail/base/forward_list.hpp>
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
+#include <shared_channel/detail/client/server_trust.hpp>
 #include <shared_channel/detail/platform/platform.hpp>
 #include <shared_channel/detail/protocol/doorbell.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
@@ -33,17 +34,21 @@ class Connection {
   using ClientMutex = typename Platform::ClientMutex;
   using Exec = Doorbell<DoorbellWords, Signal>;
   using SlotFreedBell = detail::SlotFreedBell<SlotFreed, Signal>;
+  using Trust = ServerTrust<Platform>;
 
  public:
   /// Finds the live server of `names` and attaches to it. Nothing in shared memory is believed before it is checked.
-  static Result<UniquePtr<Connection>> attach(const Names& names, const Contract& contract, WaitPolicy policy) {
+  static Result<UniquePtr<Connection>> attach(const Names& names, const Contract& contract,
+                                              const ClientOptions& options) {
     // A server may be replaced between two of these steps; then the next round finds its successor.
     constexpr int rounds = 8;
     for (int round = 1;; ++round) {
-      auto generation = ServerLease::current_generation(names);
-      if (!generation) return std::move(generation).error();
+      auto published = ServerLease::current_generation(names);
+      if (!published) return std::move(published).error();
+      if (auto trusted = Trust::check(names, options.server, published->owner); !trusted)
+        return std::move(trusted).error();
       SHARED_CHANNEL_TEST_POINT(client_found_generation);
-      auto connection = attach_to(*generation, names, contract, policy);
+      auto connection = attach_to(*published, names, contract, options.wait);
       if (connection || connection.error().code() != Errc::no_server || round == rounds) return connection;
     }
   }
@@ -121,10 +126,13 @@ class Connection {
     return *reinterpret_cast<const ServerPage*>(page.data());
   }
 
-  static Result<UniquePtr<Connection>> attach_to(std::uint64_t generation, const Names& names, const Contract& contract,
-                                                 WaitPolicy policy) {
+  static Result<UniquePtr<Connection>> attach_to(const platform::Published& published, const Names& names,
+                                                 const Contract& contract, WaitPolicy policy) {
+    const std::uint64_t generation = published.generation;
     auto page = Mapping::open(names, names.server_page(generation), platform::ForClients::read);
     if (!page) return std::move(page).error();
+    if (auto same = Trust::check_same(names, published.owner, *page, names.server_page(generation)); !same)
+      return std::move(same).error();
     if (page->size() < sizeof(ServerPage)) {
       return names.error(Errc::layout_mismatch, "the server page has " + std::to_string(page->size()) + " bytes, not " +
                                                     std::to_string(sizeof(ServerPage)));
@@ -141,6 +149,8 @@ class Connection {
     }
     auto segment = Mapping::open(names, names.segment(generation));
     if (!segment) return std::move(segment).error();
+    if (auto same = Trust::check_same(names, published.owner, *segment, names.segment(generation)); !same)
+      return std::move(same).error();
     SHARED_CHANNEL_TEST_POINT(client_mapped);
     if (auto fitting = has_room(names, *segment, identity); !fitting) return std::move(fitting).error();
     Header& header = *reinterpret_cast<Header*>(segment->data());

@@ -17,6 +17,7 @@
 #include <shared_channel/detail/client/completion.hpp>
 #include <shared_channel/detail/client/current_connection.hpp>
 #include <shared_channel/detail/client/explain.hpp>
+#include <shared_channel/detail/client/server_trust.hpp>
 #include <shared_channel/detail/message/message.hpp>
 #include <shared_channel/version.hpp>
 
@@ -39,6 +40,7 @@ class ClientCore : public RefCounted {
     if (options.wait.spin < nanoseconds::zero()) {
       return names->error(Errc::invalid_argument, "WaitPolicy::spin is negative; 0 sleeps at once");
     }
+    if (auto valid = Platform::Owners::check(*names, options.server); !valid) return std::move(valid).error();
     return RefPtr<ClientCore>(new ClientCore(*std::move(names), std::move(contract), options));
   }
 
@@ -111,7 +113,8 @@ class ClientCore : public RefCounted {
   [[nodiscard]] bool is_in_child() const noexcept { return mark_.in_child(); }
 
   /// After a call that timed out: a server that has a successor serves nobody any more, whatever its liveness word
-  /// says, which a stray write may have lit or a death may have left lit. A record that names nobody proves nothing.
+  /// says, which a stray write may have lit or a death may have left lit. A record that names nobody proves nothing,
+  /// nor does that of a user who may not serve us.
   void doubt(const Pin& pin) noexcept {
     const std::int64_t now = Clock::now().time_since_epoch().count();
     std::int64_t due = next_doubt_.load(std::memory_order_relaxed);
@@ -119,7 +122,8 @@ class ClientCore : public RefCounted {
     if (now < due || !next_doubt_.compare_exchange_strong(due, now + interval, std::memory_order_relaxed)) return;
     const typename Platform::NoCancellation uncancelled;
     const auto current = Platform::ServerLease::current_generation(names_);
-    if (current && *current != pin->generation()) connection_.retire(pin);
+    if (!current || current->generation == pin->generation()) return;
+    if (ServerTrust<Platform>::allows(options_.server, current->owner)) connection_.retire(pin);
   }
 
  private:
@@ -237,7 +241,7 @@ class ClientCore : public RefCounted {
       if (pin && pin->server().look() == platform::Peer::alive) return {};
       if (pin) connection_.retire(pin);
     }
-    auto connection = Connection::attach(names_, contract_, options_.wait);
+    auto connection = Connection::attach(names_, contract_, options_);
     if (!connection) return std::move(connection).error();
     connection_.install(*std::move(connection));
     SHARED_CHANNEL_TEST_POINT(client_connected);

@@ -7,6 +7,7 @@
 //   platform/<system>/beacon.hpp    Beacon, Watch: is the server still there?
 //   platform/<system>/signal.hpp    Signal, ClientMutex: sleeping and waking between processes
 //   platform/<system>/wait_set.hpp  WaitSet, Notifier: sleeping on many signals; telling a loop that is not ours
+//   platform/<system>/owner.hpp     Owners: what a ServerUser means
 //   platform/<system>/process.hpp   process_id, process_birth, clock_id, random_number, usable_cores, rest
 //
 // ForkMark and user_of stand where a system has what they are made of (linux/fork_guard.hpp and process.hpp,
@@ -21,11 +22,12 @@
 //   Mapping       Named shared memory of a fixed size, zero-filled when new. create() fails if the object exists;
 //                 open() answers no_server if it does not. remove() ends the name where names outlive their users; a
 //                 process that has mapped the object keeps it. What is made ForClients::read, nobody but the server's
-//                 user can write; open() with the same maps it so that this process cannot either.
+//                 user can write; open() with the same maps it so that this process cannot either. owner() asks the
+//                 opened object itself, not its name; an object that has a second name is not_owner.
 //   ServerLease   One holder per channel name, on the whole machine (or session), until it is destroyed or its process
 //                 is gone. acquire() answers name_in_use while another holds it. Nobody but the server's user can hold
 //                 it. It makes the Rendezvous record, and removes what a killed predecessor left.
-//                 current_generation() is the client's view: the record's generation, or no_server.
+//                 current_generation() is the client's view: the record's generation and owner, or no_server.
 //   ClientLease   A number, held until destruction or until the *whole* process is gone: once is_held() says false, no
 //                 instruction of the holder can still run. take() answers busy if the number is held. A holder asks
 //                 is_held() only about others. Unsure counts as held.
@@ -48,7 +50,8 @@
 //   random_number  Unlikely to repeat on this machine, whatever the system refuses.
 //   usable_cores   Cores that the caller may run on.
 //   rest           Passes some time without a reason to be woken; may be short, and does not fail.
-//   user_of        The user that a process runs as, in the system's own words; empty if it does not tell.
+//   Owners         What a ServerUser means on this system. Users are in the system's own words; empty: it does not
+//   tell. user_of        The user that a process runs as, in the system's own words; empty if it does not tell.
 //
 // Every wait ends at its deadline, also where the system refuses the call that it is made of, and also while a peer
 // changes the words all the time. No wait can be cancelled (pthread_cancel). Every function that can fail returns a
@@ -70,6 +73,12 @@ enum class Peer { alive, stopped, died };
 
 /// What clients may do with an object of the server's.
 enum class ForClients { read, write };
+
+/// What a client finds under a channel's name: which generation, and whose record says so.
+struct Published {
+  std::uint64_t generation;
+  std::string owner;
+};
 
 /// Why a wait returned.
 enum class Wake { signalled, timed_out, server_gone };

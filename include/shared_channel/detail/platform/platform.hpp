@@ -5,6 +5,7 @@
 #include <shared_channel/detail/platform/win32/beacon.hpp>
 #include <shared_channel/detail/platform/win32/lease.hpp>
 #include <shared_channel/detail/platform/win32/memory.hpp>
+#include <shared_channel/detail/platform/win32/owner.hpp>
 #include <shared_channel/detail/platform/win32/process.hpp>
 #include <shared_channel/detail/platform/win32/server_lease.hpp>
 #include <shared_channel/detail/platform/win32/signal.hpp>
@@ -13,6 +14,7 @@
 #include <shared_channel/detail/platform/linux/beacon.hpp>
 #include <shared_channel/detail/platform/linux/lease.hpp>
 #include <shared_channel/detail/platform/linux/memory.hpp>
+#include <shared_channel/detail/platform/linux/owner.hpp>
 #include <shared_channel/detail/platform/linux/process.hpp>
 #include <shared_channel/detail/platform/linux/server_lease.hpp>
 #include <shared_channel/detail/platform/linux/signal.hpp>
@@ -40,6 +42,7 @@ struct NativePlatform {
   using ClientMutex = platform::ClientMutex;
   using WaitSet = platform::WaitSet;
   using Notifier = platform::Notifier;
+  using Owners = platform::Owners;
   using ForkMark = platform::ForkMark;
   using NoCancellation = platform::NoCancellation;
   static std::uint32_t process_id() noexcept { return platform::process_id(); }

@@ -67,6 +67,19 @@ inline Descriptor open_object(const std::string& object, int flags) {
   return Descriptor([&] { return ::shm_open(path.c_str(), flags | open_flags, 0600); });
 }
 
+/// Whose an opened object is. With a second link it may be anybody's file of that user's, put under our name.
+inline Result<std::string> owner_of(const Names& names, const std::string& object, int descriptor) {
+  struct stat status {};
+  if (::fstat(descriptor, &status) != 0) return refused(names, "fstat", object, errno);
+  if (status.st_nlink == 0) return just_gone(names);
+  if (status.st_nlink > 1) {
+    return names.error(Errc::not_owner, "/dev/shm/" + object +
+                                            " is a second link to another file, which no server makes; remove it or "
+                                            "choose another name");
+  }
+  return std::to_string(status.st_uid);
+}
+
 inline Result<void> check_access(const Names& names, const Access& access) {
   if (access.kind() == Access::Kind::sddl) {
     return names.error(Errc::invalid_argument, "Access::sddl is for Win32; use Access::mode on Linux");
@@ -201,6 +214,11 @@ class Mapping {
     }
     return map(names, object, std::move(descriptor), static_cast<std::size_t>(status.st_size),
                writes ? PROT_READ | PROT_WRITE : PROT_READ);
+  }
+
+  /// Whose the object is, in decimal.
+  [[nodiscard]] Result<std::string> owner(const Names& names, const std::string& object) const {
+    return linux_shm::owner_of(names, object, descriptor_.get());
   }
 
   static void remove(const std::string& object) noexcept { ::shm_unlink(('/' + object).c_str()); }

@@ -42,7 +42,7 @@ class ServerLease {
   }
 
   /// The generation that a server has published under this name. If that server was killed, its server page tells.
-  static Result<std::uint64_t> current_generation(const Names& names) {
+  static Result<Published> current_generation(const Names& names) {
     const Descriptor descriptor = linux_shm::open_object(names.rendezvous(), O_RDONLY);
     if (!descriptor) {
       if (errno == ENOENT) return none(names);
@@ -54,7 +54,9 @@ class ServerLease {
       return names.error(Errc::layout_mismatch, "the server speaks protocol version " + std::to_string(record.version) +
                                                     ", this program " + std::to_string(abi_version));
     }
-    return record.generation;
+    auto owner = linux_shm::owner_of(names, names.rendezvous(), descriptor.get());
+    if (!owner) return std::move(owner).error();
+    return Published{record.generation, *std::move(owner)};
   }
 
   ServerLease(ServerLease&&) noexcept = default;

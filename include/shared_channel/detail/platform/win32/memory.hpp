@@ -12,6 +12,7 @@
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
 #include <shared_channel/detail/platform/win32/object.hpp>
+#include <shared_channel/detail/platform/win32/owner.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
 #include <shared_channel/version.hpp>
 
@@ -51,9 +52,17 @@ class Mapping {
   static Result<Mapping> open(const Names& names, const std::string& object, ForClients clients = ForClients::write) {
     const win32::ObjectName name(names, object);
     const win32::AsProcess own;
-    Handle section(::OpenFileMappingW(view_of(clients), FALSE, name.c_str()));
+    Handle section(::OpenFileMappingW(view_of(clients) | READ_CONTROL, FALSE, name.c_str()));
+    if (!section && ::GetLastError() == ERROR_ACCESS_DENIED) {  // an SDDL may grant the memory alone
+      section = Handle(::OpenFileMappingW(view_of(clients), FALSE, name.c_str()));
+    }
     if (!section) return win32::not_opened(names, "OpenFileMapping", name, ::GetLastError());
     return map(names, name, std::move(section), clients);
+  }
+
+  /// Whose the object is, as a SID; empty if the system does not tell.
+  [[nodiscard]] Result<std::string> owner(const Names&, const std::string&) const {
+    return win32::owner_of(section_.get());
   }
 
   /// The system removes the name with its last user.

@@ -13,6 +13,7 @@
 
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
+#include <shared_channel/detail/platform/win32/owner.hpp>
 #include <shared_channel/detail/platform/win32/process.hpp>
 #include <shared_channel/detail/platform/win32/security.hpp>
 #include <shared_channel/version.hpp>
@@ -160,15 +161,8 @@ inline std::string user_of(std::uint32_t process) {
     std::byte sid[SECURITY_MAX_SID_SIZE];
   } found;
   DWORD length = 0;
-  wchar_t* text = nullptr;
-  if (::GetTokenInformation(token.get(), TokenUser, &found, sizeof found, &length) == 0 ||
-      ::ConvertSidToStringSidW(found.user.User.Sid, &text) == 0) {
-    return {};
-  }
-  const win32::LocalMemory freed(text);
-  std::string user;
-  for (const wchar_t* c = text; *c != L'\0'; ++c) user += static_cast<char>(*c);  // a SID in text is ASCII
-  return user;
+  if (::GetTokenInformation(token.get(), TokenUser, &found, sizeof found, &length) == 0) return {};
+  return win32::text_of(found.user.User.Sid);
 }
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform

@@ -151,6 +151,12 @@ class SecurityAttributes {
   /// Everything for our user, by SID: Wine does not know OWNER RIGHTS. And the owner by name: with the
   /// default, a server that runs elevated would leave objects that are not its user's.
   static Result<SecurityAttributes> grant(const Names& names, const std::wstring& more) {
+    auto sid = our_sid(names);
+    if (!sid) return std::move(sid).error();
+    return convert(names, L"O:" + *sid + L"D:P(A;;GA;;;" + *sid + L")" + more);
+  }
+
+  static Result<std::wstring> our_sid(const Names& names) {
     const UserSid& user = our_user();
     wchar_t* raw = nullptr;
     if (user.error() != 0 || ::ConvertSidToStringSidW(user.get().User.Sid, &raw) == 0) {
@@ -159,8 +165,7 @@ class SecurityAttributes {
                          static_cast<int>(error));
     }
     const LocalMemory freed(raw);
-    const std::wstring sid(raw);
-    return convert(names, L"O:" + sid + L"D:P(A;;GA;;;" + sid + L")" + more);
+    return std::wstring(raw);
   }
 
   /// What an SDDL grants to other users is cut down to their `use` of the object: it speaks of the channel, and no
@@ -168,7 +173,7 @@ class SecurityAttributes {
   static Result<SecurityAttributes> given(const Names& names, const std::string& sddl, Use use) {
     std::wstring wide;
     for (const char c : sddl) wide += static_cast<wchar_t>(static_cast<unsigned char>(c));  // SDDL is ASCII
-    auto attributes = convert(names, wide);
+    auto attributes = convert_owned(names, wide);
     if (!attributes) return attributes;
     BOOL has_dacl = FALSE, defaulted = FALSE;
     PACL dacl = nullptr;
@@ -213,6 +218,20 @@ class SecurityAttributes {
       if ((allowed.Mask & (GENERIC_ALL | SECTION_MAP_WRITE)) != 0) allowed.Mask |= GENERIC_READ;
       allowed.Mask &= ~changing;
     }
+  }
+
+  /// Clients ask whose an object is: one whose SDDL does not say so is our user's.
+  static Result<SecurityAttributes> convert_owned(const Names& names, const std::wstring& sddl) {
+    auto attributes = convert(names, sddl);
+    if (!attributes) return attributes;
+    PSID owner = nullptr;
+    BOOL defaulted = FALSE;
+    if (::GetSecurityDescriptorOwner(attributes->descriptor(), &owner, &defaulted) != 0 && owner != nullptr) {
+      return attributes;
+    }
+    auto sid = our_sid(names);
+    if (!sid) return std::move(sid).error();
+    return convert(names, L"O:" + *sid + sddl);
   }
 
   static Result<SecurityAttributes> convert(const Names& names, const std::wstring& sddl) {

@@ -37,7 +37,7 @@ class ServerLease {
   /// The generation that a server has published under this name. If that server was killed and another client has the
   /// record open, it is still there: then the segment is gone, or Watch::open() finds nobody. To ask for the
   /// mutex instead would be to take it, under the eyes of a server that is just starting.
-  static Result<std::uint64_t> current_generation(const Names& names) {
+  static Result<Published> current_generation(const Names& names) {
     auto mapping = Mapping::open(names, names.rendezvous(), ForClients::read);
     if (!mapping && mapping.error().code() != Errc::no_server) return std::move(mapping).error();
     if (!mapping) return none(names);
@@ -49,7 +49,9 @@ class ServerLease {
       return names.error(Errc::layout_mismatch, "the server speaks protocol version " + std::to_string(version) +
                                                     ", this program " + std::to_string(abi_version));
     }
-    return generation;
+    auto owner = mapping->owner(names, names.rendezvous());
+    if (!owner) return std::move(owner).error();
+    return Published{generation, *std::move(owner)};
   }
 
   ServerLease(ServerLease&&) noexcept = default;
