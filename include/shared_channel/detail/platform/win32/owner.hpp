@@ -73,6 +73,7 @@ struct Owners {
   /// The SID as the system writes it; empty if it is none.
   static std::string canonical(const std::string& text) {
     PSID sid = nullptr;
+    if (text.empty()) return {};  // Wine takes it for a SID
     if (::ConvertStringSidToSidA(text.c_str(), &sid) == 0) return {};
     const win32::LocalMemory freed(sid);
     return win32::text_of(sid);
