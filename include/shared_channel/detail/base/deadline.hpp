@@ -63,6 +63,15 @@ class Deadline {
     return Deadline(left < slice ? left : slice);
   }
 
+  /// The earlier of this deadline and `point`, without a look at the clock where this one never passes.
+  [[nodiscard]] Deadline until(Clock::time_point point) noexcept {
+    if (!is_never() && at() <= point) return *this;
+    Deadline sooner((nanoseconds::max)() - nanoseconds(1));
+    sooner.at_ = point;
+    sooner.started_ = true;
+    return sooner;
+  }
+
  private:
   nanoseconds timeout_;
   Clock::time_point at_{};

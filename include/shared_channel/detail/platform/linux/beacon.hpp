@@ -61,6 +61,11 @@ class Beacon {
     ForkGuard::instance().release(page_);
   }
 
+  /// Lights the word again, where a stray write has put it out.
+  void mend() noexcept {
+    if (alive_.load(std::memory_order_relaxed) != lit_word_) alive_.store(lit_word_, std::memory_order_release);
+  }
+
  private:
   static constexpr std::uint32_t starting = 0;
   static constexpr std::uint32_t lit = 1;
@@ -130,7 +135,8 @@ class Beacon {
     SHARED_CHANNEL_TEST_POINT(server_beacon_listed);
     // The list first, the word second: a death in between finds a word that is not ours and leaves it.
     std::atomic_signal_fence(std::memory_order_seq_cst);
-    alive_.store(static_cast<std::uint32_t>(me) | FUTEX_WAITERS, std::memory_order_release);
+    lit_word_ = static_cast<std::uint32_t>(me) | FUTEX_WAITERS;
+    alive_.store(lit_word_, std::memory_order_release);
     tell(lit);
 
     Deadline never = Deadline::never();
@@ -159,6 +165,7 @@ class Beacon {
   const ForkGuard::Held& page_;
   RobustList* list_ = nullptr;
   Word command_{starting};
+  std::uint32_t lit_word_ = 0;  // what the kernel must find to mark our death
   pthread_t thread_{};
   const char* call_ = "pthread_create";  // that failed, if one did
   int failure_ = 0;

@@ -8,6 +8,8 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <new>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -59,12 +61,19 @@ class ServerLease {
     return Published{record.generation, *std::move(owner)};
   }
 
+  /// The generation that a server has at least begun to make; 0: none. For a record whose published one was damaged.
+  static std::uint64_t announced_generation(const Names& names) noexcept {
+    const Descriptor descriptor = linux_shm::open_object(names.rendezvous(), O_RDONLY);
+    RecordBytes record{};
+    return descriptor && read(descriptor, record) && record.version == abi_version ? record.announced : 0;
+  }
+
   ServerLease(ServerLease&&) noexcept = default;
   ServerLease& operator=(ServerLease&&) = delete;
   ~ServerLease() {
-    if (!mapping_) return;
+    if (!*mapping_) return;
     struct stat status {};
-    const bool is_known = mapping_.has_file() && ::fstat(mapping_.descriptor(), &status) == 0;
+    const bool is_known = mapping_->has_file() && ::fstat(mapping_->descriptor(), &status) == 0;
     // Somebody of our user may have cut it short: to touch it would be the end of the process.
     if (!is_known || status.st_size >= static_cast<off_t>(sizeof(Rendezvous))) record().generation.store(0);
     SHARED_CHANNEL_TEST_POINT(server_withdrew_generation);
@@ -75,7 +84,35 @@ class ServerLease {
       Mapping::remove(names_.server_lock());
   }
 
-  [[nodiscard]] Rendezvous& record() const noexcept { return *reinterpret_cast<Rendezvous*>(mapping_.data()); }
+  [[nodiscard]] Rendezvous& record() const noexcept { return *reinterpret_cast<Rendezvous*>(mapping_->data()); }
+
+  /// Whether the name is still ours; whoever removed the lock's file let in a successor. A record whose file is gone or
+  /// cut short is made anew, if that can be, and is then empty: `has_record` tells whether there is one to write to.
+  [[nodiscard]] bool keep_name(const Access& access, bool& has_record) noexcept {
+    struct stat status {};
+    has_record = false;
+    if (lock_.is_ours() && ::fstat(lock_.get(), &status) == 0 && status.st_nlink == 0) return false;
+    if (!mapping_->has_file() || ::fstat(mapping_->descriptor(), &status) != 0) return true;
+    const bool is_whole = status.st_size >= static_cast<off_t>(rendezvous_bytes);
+    has_record = is_whole && status.st_nlink != 0;
+    if (has_record) return true;
+    const NoCancellation whole;
+#if defined(__cpp_exceptions)
+    try {
+#endif
+      if (status.st_nlink != 0) Mapping::remove(names_.rendezvous());
+      auto made = Mapping::create(names_, names_.rendezvous(), rendezvous_bytes, access, ForClients::read);
+      if (made) {
+        mapping_.reset();
+        mapping_.emplace(*std::move(made));
+      }
+      has_record = static_cast<bool>(made);
+#if defined(__cpp_exceptions)
+    } catch (const std::bad_alloc&) {  // the next time perhaps
+    }
+#endif
+    return true;
+  }
 
  private:
   /// The record as plain bytes, for looking without mapping.
@@ -89,7 +126,7 @@ class ServerLease {
   static constexpr std::uint32_t lease_number = 0;
 
   ServerLease(const Names& names, Descriptor lock, Mapping mapping)
-      : names_(names), lock_(std::move(lock)), mapping_(std::move(mapping)) {}
+      : names_(names), lock_(std::move(lock)), mapping_(std::in_place, std::move(mapping)) {}
 
   static bool read(const Descriptor& descriptor, RecordBytes& record) noexcept {
     return ::pread(descriptor.get(), &record, sizeof record, 0) == static_cast<ssize_t>(sizeof record) &&
@@ -199,7 +236,7 @@ class ServerLease {
 
   Names names_;
   Descriptor lock_;
-  Mapping mapping_;
+  std::optional<Mapping> mapping_;
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform

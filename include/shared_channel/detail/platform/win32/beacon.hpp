@@ -55,6 +55,11 @@ class Beacon {
     ::SetEvent(ended_.get());
   }
 
+  /// Lights the word again, where a stray write has put it out.
+  void mend() noexcept {
+    if (alive_.load(std::memory_order_relaxed) != 1) alive_.store(1, std::memory_order_release);
+  }
+
  private:
   Beacon(Word& alive, Handle ended, Handle mutex) noexcept
       : alive_(alive), ended_(std::move(ended)), keeper_(std::move(mutex)) {}

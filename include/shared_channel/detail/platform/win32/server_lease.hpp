@@ -54,12 +54,26 @@ class ServerLease {
     return Published{generation, *std::move(owner)};
   }
 
+  /// The generation that a server has at least begun to make; 0: none. For a record whose published one was damaged.
+  static std::uint64_t announced_generation(const Names& names) {
+    auto mapping = Mapping::open(names, names.rendezvous(), ForClients::read);
+    if (!mapping) return 0;
+    const Rendezvous& record = *reinterpret_cast<const Rendezvous*>(mapping->data());
+    return record.magic == rendezvous_magic && record.version == abi_version ? load(record.announced) : 0;
+  }
+
   ServerLease(ServerLease&&) noexcept = default;
   ServerLease& operator=(ServerLease&&) = delete;
   ~ServerLease() {
     if (mapping_.data() == nullptr) return;
     record().generation.store(0);
     SHARED_CHANNEL_TEST_POINT(server_withdrew_generation);
+  }
+
+  /// Whether the name is still ours: the system takes no name from an object that is open.
+  [[nodiscard]] bool keep_name(const Access&, bool& has_record) const noexcept {
+    has_record = true;
+    return true;
   }
 
   [[nodiscard]] Rendezvous& record() const noexcept { return *reinterpret_cast<Rendezvous*>(mapping_.data()); }
