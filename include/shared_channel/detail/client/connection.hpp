@@ -44,13 +44,26 @@ class Connection {
     constexpr int rounds = 8;
     for (int round = 1;; ++round) {
       auto published = ServerLease::current_generation(names);
-      if (!published) return std::move(published).error();
+      if (!published) return attach_to_announced(std::move(published).error(), names, contract, options);
       if (auto trusted = Trust::check(names, options.server, published->owner); !trusted)
         return std::move(trusted).error();
       SHARED_CHANNEL_TEST_POINT(client_found_generation);
       auto connection = attach_to(*published, names, contract, options.wait);
       if (connection || connection.error().code() != Errc::no_server || round == rounds) return connection;
     }
+  }
+
+  /// Wakes the server that ought to be there, if there is one: it mends its words when it wakes.
+  static void knock(const Names& names, const ClientOptions& options) {
+    auto found = ServerLease::current_generation(names);
+    if (!found) found = ServerLease::announced_generation(names);
+    if (!found || !Trust::allows(options.server, found->owner)) return;
+    const std::uint64_t number = found->generation;
+    auto segment = Mapping::open(names, names.segment(number));
+    if (!segment || segment->size() < sizeof(Header)) return;
+    if (!Trust::check_same(names, found->owner, *segment, names.segment(number))) return;
+    DoorbellWords& words = reinterpret_cast<Header*>(segment->data())->exec;
+    if (auto exec = Signal::open(names, number, "exec", words.sequence)) Exec(words, *std::move(exec)).ring_anyway();
   }
 
   [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
@@ -171,6 +184,18 @@ class Connection {
                                 *std::move(server), me, *std::move(lease), Exec(header.exec, *std::move(exec)),
                                 SlotFreedBell(header.slot_freed, *std::move(slot_freed)), *std::move(client_mutex)},
                        policy));
+  }
+
+  /// A server whose published generation was damaged still has an announced one. So has one that starts or ends: then
+  /// its liveness word is out, whatever else is there.
+  static Result<UniquePtr<Connection>> attach_to_announced(Error none, const Names& names, const Contract& contract,
+                                                           const ClientOptions& options) {
+    if (none.code() != Errc::no_server) return none;
+    const auto announced = ServerLease::announced_generation(names);
+    if (!announced || !Trust::allows(options.server, announced->owner)) return none;
+    auto connection = attach_to(*announced, names, contract, options.wait);
+    if (connection) return connection;
+    return none;
   }
 
   /// Compares what the server says of itself with what this program was compiled for. The Shape that both have.

@@ -116,10 +116,7 @@ class ClientCore : public RefCounted {
   /// says, which a stray write may have lit or a death may have left lit. A record that names nobody proves nothing,
   /// nor does that of a user who may not serve us.
   void doubt(const Pin& pin) noexcept {
-    const std::int64_t now = Clock::now().time_since_epoch().count();
-    std::int64_t due = next_doubt_.load(std::memory_order_relaxed);
-    constexpr std::int64_t interval = Clock::duration(doubt_interval).count();
-    if (now < due || !next_doubt_.compare_exchange_strong(due, now + interval, std::memory_order_relaxed)) return;
+    if (!is_due(next_doubt_, doubt_interval)) return;
     const typename Platform::NoCancellation uncancelled;
     const auto current = Platform::ServerLease::current_generation(names_);
     if (!current || current->generation == pin->generation()) return;
@@ -132,6 +129,25 @@ class ClientCore : public RefCounted {
 
   /// How often a client that times out looks whether its server is still the channel's.
   static constexpr nanoseconds doubt_interval = std::chrono::milliseconds(500);
+
+  /// How often a client that finds no server in order knocks at what there is.
+  static constexpr nanoseconds knock_interval = std::chrono::milliseconds(500);
+
+  /// How long a server may take to mend what makes its memory look corrupted.
+  static constexpr nanoseconds mending = std::chrono::seconds(3);
+
+  /// True for one thread in each interval.
+  static bool is_due(std::atomic<std::int64_t>& next, nanoseconds interval) noexcept {
+    const std::int64_t now = Clock::now().time_since_epoch().count();
+    std::int64_t due = next.load(std::memory_order_relaxed);
+    const std::int64_t after = now + std::chrono::duration_cast<Clock::duration>(interval).count();
+    return now >= due && next.compare_exchange_strong(due, after, std::memory_order_relaxed);
+  }
+
+  static bool is_perhaps_damage(Errc code) noexcept {
+    return code == Errc::no_server || code == Errc::server_stopped || code == Errc::corrupt ||
+           code == Errc::layout_mismatch;
+  }
 
   ClientCore(Names names, Contract contract, const ClientOptions& options)
       : names_(std::move(names)), contract_(std::move(contract)), options_(options), completer_(options.wait) {}
@@ -242,18 +258,24 @@ class ClientCore : public RefCounted {
       if (pin) connection_.retire(pin);
     }
     auto connection = Connection::attach(names_, contract_, options_);
-    if (!connection) return std::move(connection).error();
+    if (!connection) {
+      if (is_perhaps_damage(connection.error().code()) && is_due(next_knock_, knock_interval))
+        Connection::knock(names_, options_);
+      return std::move(connection).error();
+    }
     connection_.install(*std::move(connection));
     SHARED_CHANNEL_TEST_POINT(client_connected);
     return {};
   }
 
   Result<void> connect_patiently(Deadline& deadline) {
+    Deadline mended(mending);
     for (;;) {
       auto connected = connect_once(deadline);
       if (connected) return connected;
       const Errc code = connected.error().code();
-      const bool may_come = code == Errc::no_server || code == Errc::server_stopped || code == Errc::server_died;
+      const bool may_come = code == Errc::no_server || code == Errc::server_stopped || code == Errc::server_died ||
+                            (code == Errc::corrupt && !mended.passed());
       if (!may_come || deadline.passed()) return connected;
       rest_until(deadline, search_interval);
     }
@@ -275,6 +297,7 @@ class ClientCore : public RefCounted {
   ForkMark mark_;
   std::timed_mutex connecting_;
   std::atomic<std::int64_t> next_doubt_{0};  // on the steady clock
+  std::atomic<std::int64_t> next_knock_{0};
   CurrentConnection connection_;
   Completer completer_;
 };

@@ -21,6 +21,7 @@
 #include <shared_channel/detail/server/generation.hpp>
 #include <shared_channel/detail/server/handler.hpp>
 #include <shared_channel/detail/server/slots.hpp>
+#include <shared_channel/detail/server/upkeep.hpp>
 #include <shared_channel/detail/wait/spin.hpp>
 #include <shared_channel/version.hpp>
 
@@ -72,7 +73,10 @@ class ServerCore final : private AnswerSink {
     stop();
     if (in_background_) join();
     // A serve() in another thread leaves by itself after stop() and joins its workers; its last call is answered first.
-    while (serving_.load(std::memory_order_acquire)) Platform::rest(std::chrono::milliseconds(1));
+    while (serving_.load(std::memory_order_acquire)) {
+      wake_workers();
+      Platform::rest(std::chrono::milliseconds(1));
+    }
     link_->cut([] { Platform::rest(std::chrono::milliseconds(1)); });
   }
 
@@ -106,7 +110,7 @@ class ServerCore final : private AnswerSink {
       while (is_asked.load(std::memory_order_seq_cst) && !is_told.load(std::memory_order_seq_cst))
         Platform::rest(std::chrono::milliseconds(1));
     }
-    return started;
+    return started && lost_name_.load(std::memory_order_relaxed) ? nameless() : std::move(started);
   }
 
   /// Serves on options.threads threads in the background. `kept` answers until they have ended.
@@ -135,12 +139,14 @@ class ServerCore final : private AnswerSink {
     });
     const TakenCall call = next(deadline);
     if (call) handle(call, answer);
+    if (!call && lost_name_.load(std::memory_order_relaxed)) return nameless();
     return static_cast<bool>(call);
   }
 
   /// Only atomics and wake-ups: safe in a signal handler.
   void stop() noexcept {
     if (mark_.in_child()) return;  // the parent's threads serve on
+    closing_.store(true, std::memory_order_seq_cst);
     // Pairs with the client's post: it sees that we stopped, or we see its request. Before the workers are told:
     // whoever still posts in a slot that one of them has refused already must see it.
     generation_->page().service.store(service_stopped, std::memory_order_seq_cst);
@@ -199,6 +205,11 @@ class ServerCore final : private AnswerSink {
   }
 
   void join() noexcept {
+    // One ring may not do: foreign sleepers may have swallowed it, or a stray write has undone it.
+    // Not without end: where the process ends, Win32 may have taken the threads in their sleep.
+    constexpr int rings = 500;
+    for (int ring = 0; ring < rings && stopping() && wake_workers(); ++ring)
+      Platform::rest(std::chrono::milliseconds(2));
     for (std::thread& worker : workers_) {
       if (worker.joinable()) worker.join();
     }
@@ -206,6 +217,28 @@ class ServerCore final : private AnswerSink {
       in_background_ = false;
       serving_.store(false, std::memory_order_release);
     }
+  }
+
+  /// Whether one still had to be woken.
+  bool wake_workers() noexcept {
+    const bool is_needed = upkeep_.has_sleepers();
+    if (is_needed) exec().ring_all();
+    return is_needed;
+  }
+
+  void keep_up() noexcept {
+    if (!upkeep_.begin()) return;
+    const bool is_ours = generation_->mend(closing_, options_.threads);
+    upkeep_.end();
+    if (is_ours || stopping()) return;
+    lost_name_.store(true, std::memory_order_relaxed);
+    stop();
+  }
+
+  [[nodiscard]] Error nameless() const {
+    return names_.error(Errc::server_stopped,
+                        "somebody removed the lock on this channel's name while the server ran, so that another server "
+                        "could take it; this one has stopped; make a new one");
   }
 
   [[nodiscard]] bool stopping() const noexcept { return stopping_.load(std::memory_order_seq_cst); }
@@ -218,13 +251,18 @@ class ServerCore final : private AnswerSink {
     });
     Deadline never = Deadline::never();
     Courtesy courtesy(options_.wait);
+    std::uint32_t calls = 0;
     while (const TakenCall call = next(never)) {
       handle(call, answer);
       courtesy.after_call();
+      if (++calls % calls_per_clock == 0) keep_up();
     }
     slots_side_.refuse_all();
     exec().ring_all();  // the next worker leaves likewise
   }
+
+  /// A busy worker never wakes, and looks after its words as well; not at every call, for which the clock is dear.
+  static constexpr std::uint32_t calls_per_clock = 64;
 
   // ---- finding requests ----
   /// The next request, or nothing once the deadline has passed or the server is stopping.
@@ -245,11 +283,15 @@ class ServerCore final : private AnswerSink {
       if (stopping()) return {};
       if (spin_.poll(look, deadline)) return found;
       if (deadline.passed()) return {};
-      if (spin_.never_sleeps()) continue;
-      const Sleeper sleeper(exec().words(), options_.threads);
-      if (look()) return found;
-      exec().wait(sleeper.ticket(), deadline);
-      SHARED_CHANNEL_TEST_POINT(server_woke);
+      if (!spin_.never_sleeps()) {
+        const Upkeep::Sleep sleep(upkeep_);
+        const Sleeper sleeper(exec().words(), options_.threads);
+        if (look()) return found;
+        Deadline slice = deadline.until(sleep.end());
+        exec().wait(sleeper.ticket(), slice);
+        SHARED_CHANNEL_TEST_POINT(server_woke);
+      }
+      keep_up();
     }
   }
 
@@ -361,7 +403,10 @@ class ServerCore final : private AnswerSink {
   ServerSlots<Platform> slots_side_{*generation_};
   AdaptiveSpin spin_;
 
+  Upkeep upkeep_;
+  std::atomic<bool> closing_{false};  // stop() has begun
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> lost_name_{false};
   std::atomic<bool> serving_{false};
   std::atomic<unsigned> working_{0};
   bool in_background_ = false;

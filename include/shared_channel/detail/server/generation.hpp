@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <utility>
@@ -40,7 +41,7 @@ class Generation {
     if (auto valid = check_options(names, options); !valid) return std::move(valid).error();
     auto lease = ServerLease::acquire(names, options.access);
     if (!lease) return std::move(lease).error();
-    UniquePtr<Generation> generation(new Generation(names, *std::move(lease)));
+    UniquePtr<Generation> generation(new Generation(names, options.access, *std::move(lease)));
     if (auto made = generation->make_all(options, contract_for(options)); !made) return std::move(made).error();
     return generation;
   }
@@ -51,6 +52,21 @@ class Generation {
   ~Generation() {
     if (beacon_) withdraw();  // else making it failed half-way, by an exception perhaps, and nobody knows of it
     if (number_ != 0) remove(number_);
+  }
+
+  /// Writes again what only the server writes, where a stray write has changed it: one damaged word must not keep
+  /// clients out as long as the server lives. One thread at a time. False: the name is not ours any more.
+  [[nodiscard]] bool mend(const std::atomic<bool>& is_closing, unsigned workers) noexcept {
+    bool has_record = false;
+    const bool is_ours = lease_.keep_name(access_, has_record);
+    if (has_record) mend_record();
+    mend_page(is_closing);
+    const SegmentMark mark{segment_magic, abi_version, 0, number_};
+    if (std::memcmp(&header().mark, &mark, sizeof mark) != 0) header().mark = mark;
+    if (header().exec.sleepers.load(std::memory_order_relaxed) > workers)
+      header().exec.sleepers.store(workers, std::memory_order_seq_cst);  // too many cost rings, too few lose them
+    mend_high_water();
+    return is_ours;
   }
 
   [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
@@ -64,7 +80,8 @@ class Generation {
   [[nodiscard]] Signal& done(std::uint32_t index) noexcept { return *done_[index]; }
 
  private:
-  Generation(const Names& names, ServerLease lease) : names_(names), lease_(std::move(lease)) {}
+  Generation(const Names& names, const Access& access, ServerLease lease)
+      : names_(names), access_(access), lease_(std::move(lease)) {}
 
   static Result<void> check_options(const Names& names, const ServerOptions& options) {
     const auto range = [&](const char* what, unsigned value, unsigned most) {
@@ -121,6 +138,39 @@ class Generation {
     return {};
   }
 
+  void mend_record() noexcept {
+    Rendezvous& record = lease_.record();
+    if (record.magic != rendezvous_magic) record.magic = rendezvous_magic;
+    if (record.version != abi_version) record.version = abi_version;
+    for (LongWord* number : {&record.announced, &record.generation}) {
+      if (number->load(std::memory_order_relaxed) != number_) number->store(number_, std::memory_order_seq_cst);
+    }
+  }
+
+  /// `is_closing` is set before stop() writes `service`: if that was after our look, it also writes after us; if
+  /// before, we take back what we wrote. A caller that saw the channel open meanwhile is refused by the worker that
+  /// we are called by, or by stop().
+  void mend_page(const std::atomic<bool>& is_closing) noexcept {
+    if (std::memcmp(&page().identity, &said_->identity, sizeof(Identity)) != 0) page().identity = said_->identity;
+    if (std::memcmp(&page().request, &said_->request, sizeof(Description)) != 0) page().request = said_->request;
+    if (std::memcmp(&page().reply, &said_->reply, sizeof(Description)) != 0) page().reply = said_->reply;
+    beacon_->mend();
+    if (page().service.load(std::memory_order_seq_cst) == service_open || is_closing.load(std::memory_order_seq_cst))
+      return;
+    page().service.store(service_open, std::memory_order_seq_cst);
+    if (is_closing.load(std::memory_order_seq_cst)) page().service.store(service_stopped, std::memory_order_seq_cst);
+  }
+
+  /// A slot that has ever been used must be looked at.
+  void mend_high_water() noexcept {
+    Word& high_water = header().high_water;
+    std::uint32_t stated = high_water.load(std::memory_order_seq_cst);
+    std::uint32_t used = slots_.count();
+    while (used > stated && slots_[used - 1].request.load(std::memory_order_seq_cst) == 0) --used;
+    while (stated < used && !high_water.compare_exchange_weak(stated, used, std::memory_order_seq_cst)) {
+    }
+  }
+
   void withdraw() noexcept {
     lease_.record().generation.store(0, std::memory_order_seq_cst);
     SHARED_CHANNEL_TEST_POINT(server_unpublished);
@@ -153,6 +203,9 @@ class Generation {
     identity.clock_id = Platform::clock_id();
     identity.magic = server_page_magic;
     page().service.store(service_open, std::memory_order_seq_cst);
+    said_->identity = identity;
+    said_->request = page().request;
+    said_->reply = page().reply;
   }
 
   Result<void> make_signals(const ServerOptions& options) {
@@ -177,13 +230,22 @@ class Generation {
     return {};
   }
 
+  /// What the page says and never changes.
+  struct Said {
+    Identity identity{};
+    Description request{};
+    Description reply{};
+  };
+
   const Names names_;
+  const Access access_;
   ServerLease lease_;
   std::uint64_t number_ = 0;
   std::optional<Mapping> page_;
   std::optional<Mapping> segment_;
   SlotArray slots_;
   std::optional<ClientLease> leases_;
+  UniquePtr<Said> said_{new Said};
   UniquePtr<Beacon> beacon_;
   std::optional<Exec> exec_;
   std::optional<SlotFreedBell> slot_freed_;

@@ -61,11 +61,15 @@ class ServerLease {
     return Published{record.generation, *std::move(owner)};
   }
 
-  /// The generation that a server has at least begun to make; 0: none. For a record whose published one was damaged.
-  static std::uint64_t announced_generation(const Names& names) noexcept {
+  /// The generation that a server has at least begun to make. For a record whose published one was damaged.
+  static Result<Published> announced_generation(const Names& names) {
     const Descriptor descriptor = linux_shm::open_object(names.rendezvous(), O_RDONLY);
     RecordBytes record{};
-    return descriptor && read(descriptor, record) && record.version == abi_version ? record.announced : 0;
+    if (!descriptor || !read(descriptor, record) || record.version != abi_version || record.announced == 0)
+      return none(names);
+    auto owner = linux_shm::owner_of(names, names.rendezvous(), descriptor.get());
+    if (!owner) return std::move(owner).error();
+    return Published{record.announced, *std::move(owner)};
   }
 
   ServerLease(ServerLease&&) noexcept = default;

@@ -54,12 +54,16 @@ class ServerLease {
     return Published{generation, *std::move(owner)};
   }
 
-  /// The generation that a server has at least begun to make; 0: none. For a record whose published one was damaged.
-  static std::uint64_t announced_generation(const Names& names) {
+  /// The generation that a server has at least begun to make. For a record whose published one was damaged.
+  static Result<Published> announced_generation(const Names& names) {
     auto mapping = Mapping::open(names, names.rendezvous(), ForClients::read);
-    if (!mapping) return 0;
+    if (!mapping) return std::move(mapping).error();
     const Rendezvous& record = *reinterpret_cast<const Rendezvous*>(mapping->data());
-    return record.magic == rendezvous_magic && record.version == abi_version ? load(record.announced) : 0;
+    const std::uint64_t announced = load(record.announced);
+    if (record.magic != rendezvous_magic || record.version != abi_version || announced == 0) return none(names);
+    auto owner = mapping->owner(names, names.rendezvous());
+    if (!owner) return std::move(owner).error();
+    return Published{announced, *std::move(owner)};
   }
 
   ServerLease(ServerLease&&) noexcept = default;

@@ -1,0 +1,294 @@
+// One stray word costs the calls in flight at most: the server mends its own words, and clients come back.
+#include "support/catch.hpp"
+
+#include <shared_channel/shared_channel.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#ifdef __linux__
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
+
+#include "faults/job.hpp"
+#include "faults/segment.hpp"
+#include "support/errors.hpp"
+#include "support/eventually.hpp"
+#include "support/names.hpp"
+#include "support/time.hpp"
+
+namespace damage_faults {
+
+using namespace faults;
+using namespace shared_channel;
+using namespace std::chrono_literals;
+using namespace test_support;
+
+namespace {
+
+enum class Place { record, page, segment };
+
+/// Neighbours that are overwritten together.
+struct Target {
+  Place place;
+  std::size_t offset;
+  std::size_t words;
+};
+
+/// Every word that has a meaning, and all others between them at once.
+std::vector<Target> targets() {
+  std::vector<Target> all;
+  const auto each = [&](Place place, std::size_t from, std::size_t to) {
+    for (std::size_t at = from; at < to; at += 4) all.push_back({place, at, 1});
+  };
+  const auto together = [&](Place place, std::size_t from, std::size_t to) {
+    all.push_back({place, from, (to - from) / 4});
+  };
+  using detail::Header, detail::ServerPage;
+  each(Place::record, 0, sizeof(detail::Rendezvous));
+  each(Place::page, 0, sizeof(detail::Identity));
+  together(Place::page, sizeof(detail::Identity), offsetof(ServerPage, service));
+  each(Place::page, offsetof(ServerPage, service), offsetof(ServerPage, alive) + 4);
+  for (const std::size_t description : {offsetof(ServerPage, request), offsetof(ServerPage, reply)}) {
+    each(Place::page, description, description + 8);
+    together(Place::page, description + 8, description + sizeof(detail::Description));
+  }
+  each(Place::segment, 0, sizeof(detail::SegmentMark));
+  together(Place::segment, sizeof(detail::SegmentMark), offsetof(Header, exec));
+  each(Place::segment, offsetof(Header, exec), offsetof(Header, high_water) + 4);
+  together(Place::segment, offsetof(Header, high_water) + 4, offsetof(Header, client_mutex));
+  each(Place::segment, offsetof(Header, client_mutex), offsetof(Header, slot_freed) + sizeof(detail::SlotFreed));
+  together(Place::segment, offsetof(Header, slot_freed) + sizeof(detail::SlotFreed), offsetof(Header, next_client));
+  each(Place::segment, offsetof(Header, next_client), offsetof(Header, next_client) + 4);
+  together(Place::segment, offsetof(Header, next_client) + 4, sizeof(Header));
+  return all;
+}
+
+/// A server with two clients that call all the time, and room for two calls.
+class Service {
+ public:
+  explicit Service(std::chrono::microseconds pause)
+      : channel_(unique_name("damage")), server_(channel_, options()), pause_(pause) {
+    REQUIRE_FALSE(error_of(server_.start([](const Job& job) { return answer_to(job); })));
+    names_.emplace(detail::Names::make(channel_, Scope::session).value());
+    for (Caller& caller : callers_) caller.thread = std::thread([this, &caller] { call_on(caller); });
+  }
+  ~Service() {
+    is_over_ = true;
+    for (Caller& caller : callers_) caller.thread.join();
+  }
+
+  /// Overwrites the words, and answers how long it took until everybody was served again; nothing: too long.
+  std::optional<std::chrono::nanoseconds> survive(const Target& target, int kind) {
+    if (!eventually([&] { return is_served(); })) return {};
+    overwrite(target, kind);
+    const Stopwatch watch;
+    const std::uint64_t before[] = {callers_[0].answered, callers_[1].answered};
+    std::this_thread::sleep_for(20ms);  // until the damage has been met
+    const auto is_well = [&] {
+      return is_served() && callers_[0].answered > before[0] + 3 && callers_[1].answered > before[1] + 3;
+    };
+    if (!eventually(is_well)) return {};
+    return watch.elapsed();
+  }
+
+  [[nodiscard]] std::uint64_t failed() const { return callers_[0].failed + callers_[1].failed; }
+  [[nodiscard]] std::uint64_t answered() const { return callers_[0].answered + callers_[1].answered; }
+
+ private:
+  struct Caller {
+    std::atomic<std::uint64_t> answered{0}, failed{0};
+    std::thread thread;
+  };
+
+  static ServerOptions options() {
+    ServerOptions options;
+    options.max_calls = 2;
+    return options;
+  }
+
+  void call_on(Caller& caller) {
+    Jobs::Client client(channel_);
+    for (std::uint64_t id = 1; !is_over_; ++id) {
+      const auto answer = client.call({id, 0, 0}, 200ms);
+      if (answer && !is_answer(*answer, id)) std::abort();  // whatever was damaged: no wrong answer
+      ++(answer ? caller.answered : caller.failed);
+      std::this_thread::sleep_for(answer ? pause_ : 5ms);
+    }
+  }
+
+  /// Asks as a client that was not there before.
+  [[nodiscard]] bool is_served() const { return Jobs::Client(channel_).call({7, 0, 0}, 200ms).has_value(); }
+
+  void overwrite(const Target& target, int kind) const {
+    const std::string object = target.place == Place::record ? names_->rendezvous()
+                               : target.place == Place::page ? names_->server_page(generation())
+                                                             : names_->segment(generation());
+    const auto mapping = detail::platform::Mapping::open(*names_, object).value();
+    auto* const words = reinterpret_cast<detail::Word*>(mapping.data() + target.offset);
+    for (std::size_t i = 0; i < target.words; ++i) words[i] = kind == 0 ? 0 : kind == 1 ? ~0u : words[i] + 1;
+  }
+  [[nodiscard]] std::uint64_t generation() const {
+    return detail::platform::ServerLease::current_generation(*names_).value().generation;
+  }
+
+  std::string channel_;
+  Jobs::Server server_;
+  std::chrono::microseconds pause_;
+  std::optional<detail::Names> names_;
+  std::atomic<bool> is_over_{false};
+  Caller callers_[2];
+};
+
+const char* name_of(Place place) {
+  return place == Place::record ? "record" : place == Place::page ? "page" : "segment";
+}
+
+}  // namespace
+
+TEST_CASE("damage: a stray word is mended while the server serves") {
+  constexpr int kinds = 3;  // 0, ones, one more than it was
+  constexpr std::size_t at_once = 16;
+  const std::vector<Target> all = targets();
+  std::atomic<std::size_t> next{0}, late{0};
+  std::atomic<std::uint64_t> answered{0}, failed{0};
+  std::atomic<std::int64_t> slowest{0};
+  std::mutex telling;
+  std::vector<std::string> broken;
+  {
+    std::vector<std::thread> threads;
+    for (std::size_t i = 0; i < at_once; ++i) {
+      threads.emplace_back([&, i] {
+        Service service(i % 2 == 0 ? 100us : 5000us);
+        for (std::size_t trial; (trial = next++) < all.size() * kinds;) {
+          const Target& target = all[trial / kinds];
+          const auto took = service.survive(target, static_cast<int>(trial % kinds));
+          if (took) {
+            if (*took > 3s) ++late;
+            for (auto seen = slowest.load();
+                 seen < took->count() && !slowest.compare_exchange_weak(seen, took->count());) {
+            }
+            continue;
+          }
+          const std::lock_guard lock(telling);
+          broken.push_back(std::string(name_of(target.place)) + " @" + std::to_string(target.offset) + " kind " +
+                           std::to_string(trial % kinds));
+        }
+        answered += service.answered();
+        failed += service.failed();
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+  std::printf(
+      "damage: %zu trials, %zu of them mended after more than 3 s, the slowest after %.2f s; %llu calls answered, "
+      "%llu failed\n",
+      all.size() * kinds, late.load(), static_cast<double>(slowest) / 1e9, static_cast<unsigned long long>(answered),
+      static_cast<unsigned long long>(failed));
+  for (const std::string& what : broken) UNSCOPED_INFO(what);
+  CHECK(broken.empty());
+  CHECK(late <= all.size() / 10);  // a busy machine may be late
+}
+
+TEST_CASE("damage: an idle server whose words were changed is found again") {
+  const auto channel = unique_name("damaged-idle");
+  Jobs::Server server(channel);
+  CHECK_FALSE(error_of(server.start([](const Job& job) { return answer_to(job); })));
+  CHECK(Jobs::Client(channel).call({1, 0, 0}, amply));
+  const LiveSegment segment(channel);
+  std::this_thread::sleep_for(200ms);  // until it sleeps
+  segment.page().alive = 0;
+  segment.page().service = detail::service_stopped;
+  segment.header().mark.magic = 1;
+  segment.header().exec.sleepers = 0;
+  segment.header().high_water = 0;
+  ClientOptions patient;
+  patient.wait_for_server = true;
+  Jobs::Client client(channel, patient);
+  CHECK(client.call({2, 0, 0}, amply));
+}
+
+#ifdef __linux__
+
+TEST_CASE("damage: a record that was removed is made anew") {
+  const auto channel = unique_name("removed-record");
+  Jobs::Server server(channel);
+  CHECK_FALSE(error_of(server.start([](const Job& job) { return answer_to(job); })));
+  Jobs::Client attached(channel);
+  CHECK(attached.call({1, 0, 0}, amply));
+  const std::string record = "/shared_channel." + channel;
+  for (int round = 0; round < 2; ++round) {
+    REQUIRE(::shm_unlink(record.c_str()) == 0);
+    CHECK(error_of(Jobs::Client(channel).call({2, 0, 0}, 1ms)) == Errc::no_server);
+    CHECK(eventually([&] { return Jobs::Client(channel).call({3, 0, 0}, 200ms).has_value(); }));
+    CHECK(attached.call({4, 0, 0}, amply));
+    CHECK(error_of(Jobs::Server::create(channel)) == Errc::name_in_use);
+  }
+}
+
+TEST_CASE("damage: a server whose lock was removed stops, and says why") {
+  const auto channel = unique_name("removed-lock");
+  Jobs::Server server(channel);
+  std::optional<Errc> ended;
+  std::thread serving([&] { ended = error_of(server.serve([](const Job& job) { return answer_to(job); })); });
+  Jobs::Client client(channel);
+  CHECK(eventually([&] { return client.call({1, 0, 0}, 200ms).has_value(); }));
+  REQUIRE(::shm_unlink(("/shared_channel." + channel + ":server").c_str()) == 0);
+  serving.join();
+  CHECK(ended == Errc::server_stopped);
+  Jobs::Server next(channel);
+  CHECK_FALSE(error_of(next.start([](const Job& job) { return answer_to(job); })));
+  CHECK(client.call({2, 0, 0}, amply));
+}
+
+TEST_CASE("damage: foreign sleepers do not keep a server from ending") {
+  const auto channel = unique_name("foreign-sleepers");
+  std::optional<Jobs::Server> server(std::in_place, channel);
+  CHECK_FALSE(error_of(server->start([](const Job& job) { return answer_to(job); })));
+  const auto names = detail::Names::make(channel, Scope::session).value();
+  const std::uint64_t generation = detail::platform::ServerLease::current_generation(names).value().generation;
+  const int file = ::shm_open(('/' + names.segment(generation)).c_str(), O_RDONLY | O_CLOEXEC, 0);
+  REQUIRE(file >= 0);
+  void* const data = ::mmap(nullptr, sizeof(detail::Header), PROT_READ, MAP_SHARED, file, 0);
+  ::close(file);
+  REQUIRE(data != MAP_FAILED);
+  const auto& sequence = static_cast<const detail::Header*>(data)->exec.sequence;
+  std::vector<pid_t> sleepers;
+  for (int i = 0; i < 64; ++i) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      for (;;) ::syscall(SYS_futex, &sequence, FUTEX_WAIT, sequence.load(), nullptr, nullptr, 0);
+    }
+    REQUIRE(child > 0);
+    sleepers.push_back(child);
+  }
+  std::this_thread::sleep_for(100ms);
+  const Stopwatch watch;
+  server.reset();
+  CHECK(watch.elapsed() < promptly);
+  for (const pid_t child : sleepers) {
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+  }
+  ::munmap(data, sizeof(detail::Header));
+}
+
+#endif
+
+}  // namespace damage_faults
