@@ -156,8 +156,12 @@ consteval std::size_t count_described() {
   }
 }
 
+/// Never called: only its type counts. Defined only because Clang 14 misses the definition where a type is local to a
+/// file.
 template <class... Member>
-DescribedTypes<Member...> types(const Member&...);
+DescribedTypes<Member...> types(const Member&...) {
+  return {};
+}
 
 /// Never called: only its type counts.
 template <class T, std::size_t count>
