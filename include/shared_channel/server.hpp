@@ -35,7 +35,8 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI {
 /// written.
 ///
 /// Destroying the server stops it, lets running handlers finish and their callers have their answers; other
-/// callers get server_stopped. In a fork()ed child the object is inert: only the parent's serves.
+/// callers get server_stopped. In a handler of its own, as when that calls exit(), it waits for no handler: the calls
+/// that run get their answers or server_stopped. In a fork()ed child the object is inert: only the parent's serves.
 template <class Request, class Reply>
 class SharedChannel<Request, Reply>::Server {
   using Core = detail::ServerCore<typename detail::PlatformOf<Request>::Type>;
@@ -149,6 +150,10 @@ class SharedChannel<Request, Reply>::Server {
     // In a fork()ed child threads and locks are the parent's: let go without touching them.
     if (!core_) return;
     if (core_->is_in_child()) return core_.forget();
+    if (core_->is_in_handler()) {
+      core_->let_go();
+      return core_.forget();
+    }
     core_->end();
     core_.reset();
   }

@@ -32,7 +32,7 @@ class UniquePtr {
 
   [[nodiscard]] T* release() noexcept { return std::exchange(object_, nullptr); }
   void reset() noexcept { *this = UniquePtr(); }
-  /// Leaves the object to nobody, for the child of a fork() that may not destroy it.
+  /// Leaves the object to nobody: a fork()ed child may not destroy it, nor a handler the server that it runs in.
   void forget() noexcept { object_ = nullptr; }
 
  private:

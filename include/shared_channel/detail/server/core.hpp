@@ -80,6 +80,24 @@ class ServerCore final : private AnswerSink {
     link_->cut([] { Platform::rest(std::chrono::milliseconds(1)); });
   }
 
+  /// Whether the calling thread is in one of this server's handlers: what end() would wait for is itself.
+  [[nodiscard]] bool is_in_handler() const noexcept { return HandlerScope::serves(generation_->number()); }
+
+  /// end() for a thread that is in a handler, which called exit() perhaps: waits for nobody. The threads leave when
+  /// they next look, so the core must stay until the process ends.
+  void let_go() noexcept {
+    stop();
+    link_->close();
+    upkeep_.close([] { Platform::rest(std::chrono::milliseconds(1)); });
+    generation_->retire();
+    if (in_background_) {
+      for (std::thread& worker : workers_) worker.detach();
+    }
+    next_let_go_ = last_let_go().load(std::memory_order_relaxed);
+    while (!last_let_go().compare_exchange_weak(next_let_go_, this, std::memory_order_acq_rel)) {
+    }
+  }
+
   /// Serves on the calling thread and options.threads - 1 more until stop(), or until `token` is asked to stop.
   template <class Answer>
   Result<void> serve(Answer& answer, const std::stop_token& token = {}) {
@@ -174,6 +192,12 @@ class ServerCore final : private AnswerSink {
   [[nodiscard]] Header& header() const noexcept { return generation_->header(); }
   [[nodiscard]] const SlotArray& slot_array() const noexcept { return generation_->slot_array(); }
   [[nodiscard]] Exec& exec() const noexcept { return generation_->exec(); }
+
+  /// Where leak checkers find the cores that nobody destroys.
+  static std::atomic<ServerCore*>& last_let_go() noexcept {
+    static std::atomic<ServerCore*> core{nullptr};
+    return core;
+  }
 
   // ---- threads ----
   Result<void> begin_serving() {
@@ -412,6 +436,7 @@ class ServerCore final : private AnswerSink {
   bool in_background_ = false;
   UniquePtr<KeptHandler> background_;  // of start()
   ForwardList<std::thread> workers_;
+  ServerCore* next_let_go_ = nullptr;
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

@@ -49,9 +49,14 @@ class Generation {
   Generation(const Generation&) = delete;
   Generation& operator=(const Generation&) = delete;
 
-  ~Generation() {
+  ~Generation() { retire(); }
+
+  /// Withdraws it and frees its name. What is mapped stays, for a thread that is still at it.
+  void retire() noexcept {
+    if (std::exchange(retired_, true)) return;
     if (beacon_) withdraw();  // else making it failed half-way, by an exception perhaps, and nobody knows of it
     if (number_ != 0) remove(number_);
+    const ServerLease gone(std::move(lease_));
   }
 
   /// Writes again what only the server writes, where a stray write has changed it: one damaged word must not keep
@@ -241,6 +246,7 @@ class Generation {
   const Access access_;
   ServerLease lease_;
   std::uint64_t number_ = 0;
+  bool retired_ = false;
   std::optional<Mapping> page_;
   std::optional<Mapping> segment_;
   SlotArray slots_;

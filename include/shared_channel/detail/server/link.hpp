@@ -66,10 +66,13 @@ class ServerLink : public RefCounted {
     return true;
   }
 
+  /// Lets nobody in any more.
+  void close() noexcept { server_.store(nullptr, std::memory_order_seq_cst); }
+
   /// `rest` passes a little time while a visitor is there.
   template <class Rest>
   void cut(Rest&& rest) noexcept {
-    server_.store(nullptr, std::memory_order_seq_cst);
+    close();
     while (visitors_.load(std::memory_order_seq_cst) != 0) rest();
   }
 

@@ -23,6 +23,12 @@ class Upkeep {
   }
   void end() noexcept { is_busy_.store(false, std::memory_order_release); }
 
+  /// It is never time again: what is withdrawn must not be mended. `rest` passes a little time while somebody is at it.
+  template <class Rest>
+  void close(Rest&& rest) noexcept {
+    while (is_busy_.exchange(true, std::memory_order_acquire)) rest();
+  }
+
   /// A worker that goes to sleep, until it wakes. One of them is on watch and wakes without a ring for the next time;
   /// the others do so rarely, so that many idle workers cost no more than one.
   class Sleep {

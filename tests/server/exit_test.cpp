@@ -1,0 +1,182 @@
+// A server that ends in a handler of its own: the handler calls exit(), or destroys the server.
+#include "support/catch.hpp"
+
+#include <shared_channel/shared_channel.hpp>
+
+#include <atomic>
+#include <future>
+#include <optional>
+#include <thread>
+
+#include "support/errors.hpp"
+#include "support/eventually.hpp"
+#include "support/messages.hpp"
+#include "support/names.hpp"
+#include "support/process.hpp"
+#include "support/resources.hpp"
+#include "support/time.hpp"
+
+namespace exit_test {
+
+using namespace shared_channel;
+using namespace std::chrono_literals;
+using namespace test_support;
+
+namespace {
+
+constexpr Ask quit{Ask::What::leave, 0, 7};
+constexpr ExitStatus as_asked{7, false};
+
+Process quitting(const std::string& name, const char* how) {
+  Process server = peer("quit", name, how);
+  REQUIRE(server.read_line() == "ready");
+  return server;
+}
+
+bool is_free(const std::string& name) {
+  Channel::Server next(name);
+  next.start([](const Ask& ask) { return Answer{ask.id, 1}; }).value();
+  return Channel::Client(name).call(echo(1), amply).value().id == 1;
+}
+
+bool is_clean(const std::string& name) { return shm_entries("shared_channel." + name).empty(); }
+
+bool is_answered_or_told(const Result<Answer>& answer) { return answer || error_of(answer) == Errc::server_stopped; }
+
+}  // namespace
+
+TEST_CASE("exit: in a handler of a server of static storage, which is gone then") {
+  for (const char* how : {"serve", "serve elsewhere", "start", "start, two threads", "static"}) {
+    INFO(how);
+    const auto name = unique_name("exit");
+    Process server = quitting(name, how);
+    Channel::Client client(name);
+    CHECK(client.call(echo(1), amply).value().id == 1);
+    const Stopwatch watch;
+    const auto answer = client.call(quit, amply);
+    CHECK(error_of(answer) == Errc::server_stopped);
+    CHECK(server.wait(20s) == as_asked);
+    CHECK(watch.elapsed() < 20s);
+    CHECK(is_clean(name));
+    CHECK(is_free(name));
+    CHECK(is_clean(name));
+  }
+}
+
+TEST_CASE("exit: in a handler of a local server, which counts as death") {
+  const auto name = unique_name("exit");
+  Process server = quitting(name, "local");
+  Channel::Client client(name);
+  CHECK(error_of(client.call(quit, amply)) == Errc::server_died);
+  CHECK(server.wait(20s) == as_asked);
+  CHECK(is_free(name));
+  CHECK(is_clean(name));
+}
+
+TEST_CASE("exit: it does not wait for another thread's handler") {
+  const auto name = unique_name("exit");
+  Process server = quitting(name, "start, two threads");
+  Channel::Client client(name);
+  auto hanging = std::async(std::launch::async, [&] { return client.call(hang, amply); });
+  REQUIRE(server.read_line() == "taken");
+  CHECK(error_of(client.call(quit, amply)) == Errc::server_stopped);
+  CHECK(server.wait(20s) == as_asked);
+  CHECK(error_of(hanging.get()) == Errc::server_stopped);
+  CHECK(is_clean(name));
+  CHECK(is_free(name));
+}
+
+TEST_CASE("exit: main returns while another thread serves") {
+  const auto name = unique_name("exit");
+  Process server = quitting(name, "main returns");
+  CHECK(Channel::Client(name).call(echo(1), amply).value().id == 1);
+  server.write_line("return");
+  CHECK(server.wait(20s) == as_asked);
+  CHECK(is_clean(name));
+  CHECK(is_free(name));
+}
+
+TEST_CASE("exit: in the callback of a client of static storage") {
+  const auto name = unique_name("exit");
+  Channel::Server server(name);
+  server.start([](const Ask& ask) { return Answer{ask.id, 1}; }).value();
+  CHECK(peer("quit_in_callback", name).wait(20s) == as_asked);
+  CHECK(Channel::Client(name).call(echo(1), amply).value().id == 1);
+}
+
+TEST_CASE("exit: a handler of a server with its own threads destroys it") {
+  for (const unsigned threads : {1U, 2U}) {
+    const auto name = unique_name("exit");
+    ServerOptions options;
+    options.threads = threads;
+    std::optional<Channel::Server> server(std::in_place, name, options);
+    std::atomic<bool> is_free_at_once{false};
+    server
+        ->start([&](const Ask& ask) {
+          server.reset();
+          is_free_at_once = is_clean(name) && is_free(name);
+          return Answer{ask.id, 1};
+        })
+        .value();
+    const auto threads_before = thread_count() - threads - 1;  // the workers, and the liveness word's
+    Channel::Client client(name);
+    CHECK(is_answered_or_told(client.call(echo(1), amply)));
+    CHECK(eventually([&] { return is_free_at_once.load(); }));
+    CHECK(eventually([&] { return thread_count() <= threads_before; }));
+    CHECK(is_clean(name));
+  }
+}
+
+TEST_CASE("exit: a handler of a server that serves the calling thread destroys it") {
+  for (const unsigned threads : {1U, 2U}) {
+    const auto name = unique_name("exit");
+    ServerOptions options;
+    options.threads = threads;
+    std::optional<Channel::Server> server(std::in_place, name, options);
+    auto asked = std::async(std::launch::async, [&] { return Channel::Client(name).call(echo(1), amply); });
+    const auto served = server->serve([&](const Ask& ask) {
+      server.reset();
+      return Answer{ask.id, 1};
+    });
+    CHECK_FALSE(error_of(served));
+    CHECK(is_answered_or_told(asked.get()));
+    CHECK(is_clean(name));
+    CHECK(is_free(name));
+  }
+}
+
+TEST_CASE("exit: a handler of a server that answers one call destroys it") {
+  const auto name = unique_name("exit");
+  std::optional<Channel::Server> server(std::in_place, name);
+  auto asked = std::async(std::launch::async, [&] { return Channel::Client(name).call(echo(1), amply); });
+  const auto answered = server->serve_one(
+      [&](const Ask& ask) {
+        server.reset();
+        return Answer{ask.id, 1};
+      },
+      amply);
+  CHECK(answered.value());
+  CHECK(is_answered_or_told(asked.get()));
+  CHECK(is_clean(name));
+  CHECK(is_free(name));
+}
+
+TEST_CASE("exit: a deferred reply of a server that its handler destroyed is told so") {
+  const auto name = unique_name("exit");
+  std::optional<Channel::Server> server(std::in_place, name);
+  std::promise<Responder<Answer>> kept;
+  auto future = kept.get_future();
+  server
+      ->start([&](const Ask&, Responder<Answer> responder) {
+        server.reset();
+        kept.set_value(std::move(responder));
+      })
+      .value();
+  Channel::Client client(name);
+  CHECK(error_of(client.call(echo(1), amply)) == Errc::server_stopped);
+  Responder<Answer> late = future.get();
+  late.reply(Answer{1, 1});
+  CHECK(is_clean(name));
+}
+
+}  // namespace exit_test
