@@ -90,7 +90,7 @@ class ServerCore final : private AnswerSink {
     link_->close();
     upkeep_.close([] { Platform::rest(std::chrono::milliseconds(1)); });
     generation_->retire();
-    if (in_background_) {
+    if (is_started_.load(std::memory_order_acquire)) {  // else start() still adds to them
       for (std::thread& worker : workers_) worker.detach();
     }
     next_let_go_ = last_let_go().load(std::memory_order_relaxed);
@@ -140,7 +140,9 @@ class ServerCore final : private AnswerSink {
     background_ = std::move(kept);
     in_background_ = true;  // the threads leave with stop(); only join() waits for them
     Result<void> started = start_workers(answer, options_.threads);
-    if (!started) {
+    if (started) {
+      is_started_.store(true, std::memory_order_release);
+    } else {
       stop();
       join();
     }
@@ -434,7 +436,8 @@ class ServerCore final : private AnswerSink {
   std::atomic<bool> serving_{false};
   std::atomic<unsigned> working_{0};
   bool in_background_ = false;
-  UniquePtr<KeptHandler> background_;  // of start()
+  std::atomic<bool> is_started_{false};  // start() has all its threads
+  UniquePtr<KeptHandler> background_;    // of start()
   ForwardList<std::thread> workers_;
   ServerCore* next_let_go_ = nullptr;
 };
