@@ -45,7 +45,7 @@ class Connection {
     for (int round = 1;; ++round) {
       auto published = ServerLease::current_generation(names);
       if (!published) return attach_to_announced(std::move(published).error(), names, contract, options);
-      if (auto trusted = Trust::check(names, options.server, published->owner); !trusted)
+      if (auto trusted = Trust::examine(names, options.server, published->owner); !trusted)
         return std::move(trusted).error();
       SHARED_CHANNEL_TEST_POINT(client_found_generation);
       auto connection = attach_to(*published, names, contract, options.wait);

@@ -40,7 +40,7 @@ class ClientCore : public RefCounted {
     if (options.wait.spin < nanoseconds::zero()) {
       return names->error(Errc::invalid_argument, "WaitPolicy::spin is negative; 0 sleeps at once");
     }
-    if (auto valid = Platform::Owners::check(*names, options.server); !valid) return std::move(valid).error();
+    if (auto valid = Platform::Owners::examine(*names, options.server); !valid) return std::move(valid).error();
     return RefPtr<ClientCore>(new ClientCore(*std::move(names), std::move(contract), options));
   }
 

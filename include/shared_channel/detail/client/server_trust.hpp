@@ -31,7 +31,7 @@ class ServerTrust {
   }
 
   /// Whether the owner of the rendezvous record may serve.
-  static Result<void> check(const Names& names, const ServerUser& server, const std::string& owner) {
+  static Result<void> examine(const Names& names, const ServerUser& server, const std::string& owner) {
     if (allows(server, owner)) return {};
     if (owner.empty()) {
       return names.error(Errc::not_owner,

@@ -13,7 +13,7 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 
 struct Owners {
   /// Whether the user that `server` names can be one of this system's.
-  static Result<void> check(const Names& names, const ServerUser& server) {
+  static Result<void> examine(const Names& names, const ServerUser& server) {
     if (server.kind() == ServerUser::Kind::sid) {
       return names.error(Errc::invalid_argument, "ServerUser::sid is for Win32; use ServerUser::uid on Linux");
     }

@@ -42,7 +42,7 @@ inline std::string owner_of(HANDLE object) {
 
 struct Owners {
   /// Whether the user that `server` names can be one of this system's.
-  static Result<void> check(const Names& names, const ServerUser& server) {
+  static Result<void> examine(const Names& names, const ServerUser& server) {
     if (server.kind() == ServerUser::Kind::uid) {
       return names.error(Errc::invalid_argument, "ServerUser::uid is for Linux; use ServerUser::sid on Win32");
     }
