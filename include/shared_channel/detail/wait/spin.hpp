@@ -1,9 +1,9 @@
 // Spinning before sleeping, as long as it pays.
 #pragma once
 
-#if defined(_M_X64) || defined(_M_IX86)
+#if defined(_MSC_VER) && (defined(_M_X64) || defined(_M_IX86))
 #include <emmintrin.h>
-#elif defined(_M_ARM64) || defined(_M_ARM)
+#elif defined(_MSC_VER) && (defined(_M_ARM64) || defined(_M_ARM))
 #include <intrin.h>
 #endif
 
@@ -19,9 +19,9 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 /// Tells the processor that this is a spin loop: it saves power, and the other side's store arrives sooner.
 inline void pause() noexcept {
-#if defined(_M_X64) || defined(_M_IX86)
+#if defined(_MSC_VER) && (defined(_M_X64) || defined(_M_IX86))
   _mm_pause();
-#elif defined(_M_ARM64) || defined(_M_ARM)
+#elif defined(_MSC_VER) && (defined(_M_ARM64) || defined(_M_ARM))
   __yield();
 #elif defined(__x86_64__) || defined(__i386__)
   asm volatile("pause");
