@@ -85,7 +85,7 @@ class Service {
  public:
   explicit Service(std::chrono::microseconds pause)
       : channel_(unique_name("damage")), server_(channel_, options()), pause_(pause) {
-    REQUIRE_FALSE(error_of(server_.start([](const Job& job) { return answer_to(job); })));
+    server_.start([](const Job& job) { return answer_to(job); }).value();
     names_.emplace(detail::Names::make(channel_, Scope::session).value());
     for (Caller& caller : callers_) caller.thread = std::thread([this, &caller] { call_on(caller); });
   }

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include <shared_channel/detail/base/handler_scope.hpp>
@@ -219,28 +220,32 @@ class ClientCore : public RefCounted {
     Platform::rest(left < at_most ? left : at_most);
   }
 
+  /// How often a thread looks whether another one has connected. Connecting rarely takes longer than the yields before.
+  static constexpr nanoseconds glance_interval = std::chrono::microseconds(100);
+  static constexpr unsigned yields_before_rest = 1000;
+
   /// One thread connects at a time. The others wait for it, but not beyond their deadlines.
   class ConnectingThread {
    public:
-    ConnectingThread(ClientCore& core, Deadline& deadline) : core_(core), has_turn_(core.connecting_.try_lock()) {
-      if (has_turn_ || deadline.passed()) return;
-      has_turn_ =
-          core.connecting_.try_lock_for(deadline.remaining() < longest_wait ? deadline.remaining() : longest_wait);
+    ConnectingThread(ClientCore& core, Deadline& deadline) noexcept : core_(core) {
+      for (unsigned look = 0; !(is_it_ = core.connecting_.try_lock()) && !deadline.passed(); ++look) {
+        if (look < yields_before_rest)
+          std::this_thread::yield();
+        else
+          rest_until(deadline, glance_interval);
+      }
     }
     ~ConnectingThread() {
-      if (has_turn_) core_.connecting_.unlock();
+      if (is_it_) core_.connecting_.unlock();
     }
     ConnectingThread(const ConnectingThread&) = delete;
     ConnectingThread& operator=(const ConnectingThread&) = delete;
 
-    explicit operator bool() const noexcept { return has_turn_; }
+    explicit operator bool() const noexcept { return is_it_; }
 
    private:
-    /// Some systems count in 64 bits of nanoseconds since 1970.
-    static constexpr nanoseconds longest_wait = std::chrono::hours(24 * 365);
-
     ClientCore& core_;
-    bool has_turn_;
+    bool is_it_ = false;
   };
 
   Result<void> connect(Deadline& deadline) {
@@ -295,7 +300,7 @@ class ClientCore : public RefCounted {
   Contract contract_;
   ClientOptions options_;
   ForkMark mark_;
-  std::timed_mutex connecting_;
+  std::mutex connecting_;
   std::atomic<std::int64_t> next_doubt_{0};  // on the steady clock
   std::atomic<std::int64_t> next_knock_{0};
   CurrentConnection connection_;
