@@ -1,6 +1,6 @@
 // Clients, workers and a stopper on the machine. What protocol.hpp and doorbell.hpp decide is called here; what
-// surrounds it in client/call.hpp, server/slots.hpp and server/core.hpp (which need clocks, kernels and mappings) is
-// told again, in stages.
+// surrounds it in client/call.hpp, client/slot_claim.hpp, server/slots.hpp and server/core.hpp (which need clocks,
+// kernels and mappings) is told again, in stages.
 #pragma once
 
 #include <shared_channel/detail/protocol/doorbell.hpp>

@@ -241,7 +241,7 @@ class AsyncCall : public RefCounted {
     if (call_.is_answered()) {
       end_locked(call_.verdict());
     } else if (server != platform::Peer::alive) {
-      end_locked(call_.give_up(Call::end_or(Errc::server_died, server)));
+      end_locked(call_.give_up(server_end_or(Errc::server_died, server)));
     } else if (now >= deadline_.at()) {
       end_locked(call_.give_up(Errc::timed_out));
       if (end_ == End::failed) core_->doubt(pin_);

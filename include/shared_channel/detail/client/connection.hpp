@@ -22,6 +22,19 @@
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
+/// The end of a server as an error, `otherwise` if it lives.
+inline Errc server_end_or(Errc otherwise, platform::Peer server) noexcept {
+  switch (server) {
+    case platform::Peer::alive:
+      return otherwise;
+    case platform::Peer::stopped:
+      return Errc::server_stopped;
+    case platform::Peer::died:
+      break;
+  }
+  return Errc::server_died;
+}
+
 /// What a client holds while it is attached. Everything is thread-safe; nothing changes after attach()
 /// except the hints.
 template <class Platform>
@@ -77,6 +90,9 @@ class Connection {
   [[nodiscard]] const SlotArray& slot_array() const noexcept { return slots_; }
   [[nodiscard]] const ClientLease& lease() const noexcept { return lease_; }
   [[nodiscard]] const Watch& server() const noexcept { return server_; }
+  [[nodiscard]] Errc server_end_or(Errc otherwise) const noexcept {
+    return detail::server_end_or(otherwise, server_.look());
+  }
   [[nodiscard]] Exec& exec() noexcept { return exec_; }
   [[nodiscard]] SlotFreedBell& slot_freed() noexcept { return slot_freed_; }
   [[nodiscard]] ClientMutex& client_mutex() noexcept { return client_mutex_; }
