@@ -4,10 +4,9 @@
 //
 //   what users name         channel, options, error, result, client, pending_call, server, responder, call_context,
 //                           codec, description, version
-//   asking [client]         core (connect, retry), explain (failures in words), current_connection, connection
-//   (attach),
-//                           call (one call), slot_claim (its slot), async_call and completion (a call that no thread
-//                           waits for)
+//   asking [client]         core (from a call to its Result), explain (failures in words), connector (finding the
+//                           server), current_connection, connection (attaching), call (one call), slot_claim (its
+//                           slot), async_call and completion (a call that no thread waits for)
 //   serving [server]        core (threads), handler (its forms), link (from a Responder to its server), slots (taking
 //                           and answering calls), generation (all that a server creates)
 //   types <-> bytes [message]    message, codec_parts, builtin_codecs, members, described_members

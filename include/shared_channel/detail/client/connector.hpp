@@ -1,0 +1,171 @@
+// Finds the channel's server and attaches to it, once or until one comes; and looks for a successor when the server
+// seems to be gone.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/base/name.hpp>
+#include <shared_channel/detail/client/connection.hpp>
+#include <shared_channel/detail/client/current_connection.hpp>
+#include <shared_channel/detail/client/server_trust.hpp>
+#include <shared_channel/detail/platform/contract.hpp>
+#include <shared_channel/detail/protocol/layout.hpp>
+#include <shared_channel/options.hpp>
+#include <shared_channel/result.hpp>
+#include <shared_channel/version.hpp>
+
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
+
+/// Everything is thread-safe.
+template <class Platform>
+class Connector {
+  using Connection = detail::Connection<Platform>;
+  using CurrentConnection = detail::CurrentConnection<Platform>;
+
+ public:
+  using Pin = typename CurrentConnection::Pin;
+
+  Connector(Names names, Contract contract, const ClientOptions& options)
+      : names_(std::move(names)), contract_(std::move(contract)), options_(options) {}
+  Connector(const Connector&) = delete;
+  Connector& operator=(const Connector&) = delete;
+
+  [[nodiscard]] const Names& names() const noexcept { return names_; }
+
+  /// The connection in use, kept open by the pin; an empty pin if there is none.
+  [[nodiscard]] Pin current() noexcept { return current_.current(); }
+
+  /// Nobody gets the pinned connection any more.
+  void retire(const Pin& pin) noexcept { current_.retire(pin); }
+
+  /// Makes a connection current; the options say whether that waits for a server.
+  Result<void> connect(Deadline& deadline) {
+    const typename Platform::NoCancellation uncancelled;
+    return options_.wait_for_server ? connect_patiently(deadline) : connect_once(deadline);
+  }
+
+  /// The same, waiting for a server until the deadline.
+  Result<void> wait_for_server(Deadline& deadline) {
+    const typename Platform::NoCancellation uncancelled;
+    return connect_patiently(deadline);
+  }
+
+  /// After a call that timed out: a server that has a successor serves nobody any more, whatever its liveness word
+  /// says, which a stray write may have lit or a death may have left lit. A record that names nobody proves nothing,
+  /// nor does that of a user who may not serve us.
+  void doubt(const Pin& pin) noexcept {
+    if (!is_due(next_doubt_, doubt_interval)) return;
+    const typename Platform::NoCancellation uncancelled;
+    const auto current = Platform::ServerLease::current_generation(names_);
+    if (!current || current->generation == pin->generation()) return;
+    if (ServerTrust<Platform>::allows(options_.server, current->owner)) current_.retire(pin);
+  }
+
+ private:
+  /// How often a server that is not there is looked for.
+  static constexpr nanoseconds search_interval = std::chrono::milliseconds(5);
+
+  /// How often a client that times out looks whether its server is still the channel's.
+  static constexpr nanoseconds doubt_interval = std::chrono::milliseconds(500);
+
+  /// How often a client that finds no server in order knocks at what there is.
+  static constexpr nanoseconds knock_interval = std::chrono::milliseconds(500);
+
+  /// How long a server may take to mend what makes its memory look corrupted.
+  static constexpr nanoseconds mending = std::chrono::seconds(3);
+
+  /// True for one thread in each interval.
+  static bool is_due(std::atomic<std::int64_t>& next, nanoseconds interval) noexcept {
+    const std::int64_t now = Clock::now().time_since_epoch().count();
+    std::int64_t due = next.load(std::memory_order_relaxed);
+    const std::int64_t after = now + std::chrono::duration_cast<Clock::duration>(interval).count();
+    return now >= due && next.compare_exchange_strong(due, after, std::memory_order_relaxed);
+  }
+
+  static bool is_perhaps_damage(Errc code) noexcept {
+    return code == Errc::no_server || code == Errc::server_stopped || code == Errc::corrupt ||
+           code == Errc::layout_mismatch;
+  }
+
+  static void rest_until(Deadline& deadline, nanoseconds at_most) noexcept {
+    const nanoseconds left = deadline.remaining();
+    Platform::rest(left < at_most ? left : at_most);
+  }
+
+  /// How often a thread looks whether another one has connected. Connecting rarely takes longer than the yields before.
+  static constexpr nanoseconds glance_interval = std::chrono::microseconds(100);
+  static constexpr unsigned yields_before_rest = 1000;
+
+  /// One thread connects at a time. The others wait for it, but not beyond their deadlines.
+  class ConnectingThread {
+   public:
+    ConnectingThread(Connector& connector, Deadline& deadline) noexcept : connector_(connector) {
+      for (unsigned look = 0; !(is_it_ = connector.connecting_.try_lock()) && !deadline.passed(); ++look) {
+        if (look < yields_before_rest)
+          std::this_thread::yield();
+        else
+          rest_until(deadline, glance_interval);
+      }
+    }
+    ~ConnectingThread() {
+      if (is_it_) connector_.connecting_.unlock();
+    }
+    ConnectingThread(const ConnectingThread&) = delete;
+    ConnectingThread& operator=(const ConnectingThread&) = delete;
+
+    explicit operator bool() const noexcept { return is_it_; }
+
+   private:
+    Connector& connector_;
+    bool is_it_ = false;
+  };
+
+  /// Makes a connection current, unless another thread has done so meanwhile.
+  Result<void> connect_once(Deadline& deadline) {
+    const ConnectingThread me(*this, deadline);
+    if (!me) return names_.error(Errc::timed_out, "another thread was still connecting at the deadline");
+    {
+      const Pin pin = current_.current();
+      if (pin && pin->server().look() == platform::Peer::alive) return {};
+      if (pin) current_.retire(pin);
+    }
+    auto connection = Connection::attach(names_, contract_, options_);
+    if (!connection) {
+      if (is_perhaps_damage(connection.error().code()) && is_due(next_knock_, knock_interval))
+        Connection::knock(names_, options_);
+      return std::move(connection).error();
+    }
+    current_.install(*std::move(connection));
+    SHARED_CHANNEL_TEST_POINT(client_connected);
+    return {};
+  }
+
+  Result<void> connect_patiently(Deadline& deadline) {
+    Deadline mended(mending);
+    for (;;) {
+      auto connected = connect_once(deadline);
+      if (connected) return connected;
+      const Errc code = connected.error().code();
+      const bool may_come = code == Errc::no_server || code == Errc::server_stopped || code == Errc::server_died ||
+                            (code == Errc::corrupt && !mended.passed());
+      if (!may_come || deadline.passed()) return connected;
+      rest_until(deadline, search_interval);
+    }
+  }
+
+  const Names names_;
+  const Contract contract_;
+  const ClientOptions options_;
+  std::mutex connecting_;
+  std::atomic<std::int64_t> next_doubt_{0};  // on the steady clock
+  std::atomic<std::int64_t> next_knock_{0};
+  CurrentConnection current_;
+};
+
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail
