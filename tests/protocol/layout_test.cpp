@@ -70,9 +70,29 @@ TEST_CASE("layout: a description says no more than it has, and nothing that a te
   CHECK(description.read() == "?8 bytes aligned to 8");
   description.length = 0xFFFF'FFFF;
   CHECK(description.read().size() == Description::capacity);
-  const std::string long_one(2 * Description::capacity, 'x');
-  description.write(long_one);
-  CHECK(description.read() == Description::cut(long_one));
+}
+
+TEST_CASE("layout: of a description that is too long the beginning and the hash of all of it are kept") {
+  Description description{};
+  const std::string fitting(Description::capacity, 'x');
+  description.write(fitting);
+  CHECK(description.read() == fitting);
+  CHECK(description.is_of(fitting));
+  CHECK_FALSE(description.is_of(fitting + 'x'));
+
+  description.write(fitting + 'x');
+  CHECK(description.read() == std::string(Description::capacity - 17, 'x') + "~f1637ac2fcff14b7");
+  CHECK(description.is_of(fitting + 'x'));
+  CHECK_FALSE(description.is_of(fitting + 'y'));
+  CHECK_FALSE(description.is_of(fitting + "xx"));
+}
+
+TEST_CASE("layout: descriptions are compared as they are, whatever is shown of them") {
+  Description description{};
+  description.write("{i32}#gr\xC3\xB6\xC3\x9F\x65");
+  CHECK(description.read() == "{i32}#gr????e");
+  CHECK(description.is_of("{i32}#gr\xC3\xB6\xC3\x9F\x65"));
+  CHECK_FALSE(description.is_of(description.read()));
 }
 
 }  // namespace layout_test

@@ -11,6 +11,7 @@
 #include <shared_channel/detail/base/forward_list.hpp>
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
+#include <shared_channel/detail/client/mismatch.hpp>
 #include <shared_channel/detail/client/server_trust.hpp>
 #include <shared_channel/detail/platform/platform.hpp>
 #include <shared_channel/detail/protocol/doorbell.hpp>
@@ -226,13 +227,8 @@ class Connection {
                       std::to_string(abi_version));
     }
     const Shape shape = adopt_maxima(contract.shape, identity.shape);
-    const std::string request = page.request.read();
-    const std::string reply = page.reply.read();
-    if (identity.shape != shape || request != Description::cut(contract.request) ||
-        reply != Description::cut(contract.reply)) {
-      return mismatch("this program sends a request of " + contract.request + " and expects a reply of " +
-                      contract.reply + ", the server takes a request of " + request + " and gives a reply of " + reply);
-    }
+    if (const std::string cause = mismatch_text(contract, shape, page, identity.shape); !cause.empty())
+      return mismatch(cause);
     if (identity.generation != generation || identity.slot_count == 0 || identity.slot_count > max_slots ||
         shape.request_size > largest_message || shape.reply_size > largest_message) {
       return names.error(Errc::corrupt, "the server page holds impossible values");

@@ -135,23 +135,48 @@ struct Description {
   std::uint32_t length;  // not trusted
   char text[capacity];
 
-  /// What does not fit is cut off: both sides cut at the same place.
-  static constexpr std::string_view cut(std::string_view words) noexcept { return words.substr(0, capacity); }
+  /// What stands for `words` here: themselves, or as much of their beginning as leaves room for a tilde and the hash of
+  /// all of them in 16 hexadecimal digits.
+  static std::string fitting(std::string_view words) {
+    if (words.size() <= capacity) return std::string(words);
+    std::string shortened(words.substr(0, capacity - hash_digits - 1));
+    shortened += '~';
+    const std::uint64_t hash = hash_of(words);
+    for (unsigned bits = 4 * hash_digits; bits != 0;) shortened += "0123456789abcdef"[hash >> (bits -= 4) & 0xF];
+    return shortened;
+  }
 
-  void write(std::string_view words) noexcept {
-    const std::string_view kept = cut(words);
+  void write(std::string_view words) {
+    const std::string kept = fitting(words);
     std::memcpy(text, kept.data(), kept.size());
     length = static_cast<std::uint32_t>(kept.size());
   }
 
+  /// Whether it describes the same type as `words`.
+  [[nodiscard]] bool is_of(std::string_view words) const { return copy() == fitting(words); }
+
   /// A copy of what the server wrote, with nothing in it that could upset a terminal.
-  [[nodiscard]] std::string read() const {
-    const std::size_t stated = length;
-    std::string words(text, stated < capacity ? stated : capacity);
+  [[nodiscard]] std::string read() const { return printable(copy()); }
+  [[nodiscard]] static std::string printable(std::string words) {
     for (char& c : words) {
       if (c < ' ' || c > '~') c = '?';
     }
     return words;
+  }
+
+ private:
+  static constexpr unsigned hash_digits = 16;
+
+  /// FNV-1a of 64 bits: a few lines in any language, and nobody gains by making two types collide.
+  static std::uint64_t hash_of(std::string_view words) noexcept {
+    std::uint64_t hash = 0xCBF2'9CE4'8422'2325;
+    for (const char c : words) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100'0000'01B3;
+    return hash;
+  }
+
+  [[nodiscard]] std::string copy() const {
+    const std::size_t stated = length;
+    return {text, stated < capacity ? stated : capacity};
   }
 };
 static_assert(offsetof(Description, text) == 4 && sizeof(Description) == 1792);
