@@ -29,6 +29,7 @@ class Process {
   int wait();           ///< until it ends; its exit code, or one that no program here returns if it was killed
   void kill();          ///< as SIGKILL and TerminateProcess do: it gets no chance to clean up
   void press_ctrl_c();  ///< for this process alone
+  void terminate();     ///< as SIGTERM does; on Win32, where nobody can send that, as Ctrl-C
 
  private:
   struct Native;

@@ -93,6 +93,10 @@ void Process::press_ctrl_c() {
   if (is_running()) ::kill(native_->pid, SIGINT);
 }
 
+void Process::terminate() {
+  if (is_running()) ::kill(native_->pid, SIGTERM);
+}
+
 std::filesystem::path this_program() { return std::filesystem::read_symlink("/proc/self/exe"); }
 
 int this_process() { return ::getpid(); }

@@ -133,6 +133,8 @@ void Process::press_ctrl_c() {
   if (thread == nullptr) fail("CreateRemoteThread");
 }
 
+void Process::terminate() { press_ctrl_c(); }
+
 std::filesystem::path this_program() {
   wchar_t path[4096];
   GetModuleFileNameW(nullptr, path, static_cast<DWORD>(std::size(path)));
