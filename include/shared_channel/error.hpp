@@ -12,7 +12,7 @@
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI {
 
-/// Every way a call can end other than in its answer.
+/// Every way a call can end other than in its answer. The numbers travel (Responder::fail()): new ones come last.
 enum class Errc {
   invalid_name = 1,   ///< The channel name is empty, too long, or has a character outside [A-Za-z0-9._-].
   invalid_argument,   ///< An option is out of its range, a handler is empty, or the server already serves.
@@ -80,6 +80,8 @@ constexpr std::string_view to_string(Errc code) noexcept {
   return "unknown";
 }
 
+class Error;
+
 /// Whether any handler can have seen the request that an Error speaks of.
 enum class Execution {
   none,      ///< Certain: no handler saw it. Asking again cannot run it twice.
@@ -88,11 +90,16 @@ enum class Execution {
 
 namespace detail {
 
+/// Whether a number is one of ours.
+constexpr bool is_known(Errc code) noexcept { return code >= Errc::invalid_name && code <= Errc::system_error; }
+
 /// Whether what the code says may be over a moment later.
 constexpr bool may_pass(Errc code) noexcept {
   return code == Errc::no_server || code == Errc::server_stopped || code == Errc::server_died || code == Errc::busy ||
          code == Errc::timed_out || code == Errc::cancelled;
 }
+
+std::string words_to_relay(const Error& error);
 
 class ErrorCategory final : public std::error_category {
  public:
@@ -126,7 +133,8 @@ class [[nodiscard]] Error {
   /// The operating system's own code (errno, GetLastError()), or 0.
   [[nodiscard]] int native() const noexcept { return native_; }
 
-  /// True if it is certain that no handler saw this request: asking again cannot execute it twice.
+  /// True if it is certain that no handler saw this request: asking again cannot execute it twice. Of an error that the
+  /// handler passed on (Responder::fail()), this is the handler's word.
   [[nodiscard]] bool not_executed() const noexcept { return execution_ == Execution::none; }
 
   /// True if the request was not executed and the same call may succeed later: the server was away or busy, or the
@@ -143,12 +151,19 @@ class [[nodiscard]] Error {
   }
 
  private:
+  friend std::string detail::words_to_relay(const Error& error);
+
   Errc code_;
   int native_;
   Execution execution_;
   std::string channel_;
   std::string cause_;
 };
+
+/// What an error says to the caller of a handler that passes it on. A handler's own error names no channel.
+inline std::string detail::words_to_relay(const Error& error) {
+  return error.channel_.empty() && error.native_ == 0 ? error.cause_ : error.message();
+}
 
 /// The Error of a constructor or of Result::value(), as an exception.
 class ChannelException : public std::exception {

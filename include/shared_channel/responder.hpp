@@ -1,13 +1,16 @@
-// AnswerSink a call later, from any thread.
+// Answers a call later, from any thread.
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 #include <utility>
 
 #include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/message/message.hpp>
+#include <shared_channel/detail/protocol/cause.hpp>
 #include <shared_channel/detail/server/link.hpp>
+#include <shared_channel/error.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI {
@@ -46,7 +49,18 @@ class Responder {
 
   /// Sends an error: the caller gets handler_failed with `text`, of which the first 252 bytes travel.
   void fail(std::string_view text) noexcept {
-    conclude([&](detail::AnswerSink& server) { return server.fail(call_, text); });
+    conclude([&](detail::AnswerSink& server) { return server.fail(call_, text, detail::Cause::none); });
+  }
+
+  /// Passes on an error of another channel that the call needed, or one of the handler's own making, such as
+  /// Error(Errc::busy, "", "too much to do"), which says that nothing was done: the caller gets its code, and
+  /// not_executed() and safe_to_retry() as it has them. They are the handler's promise: what it did before it asked
+  /// the other channel, it must be able to do twice. Of its message the first 252 bytes travel; native() does not, the
+  /// message has it. The caller's client takes it for an answer: it neither reconnects nor asks again by itself.
+  /// If memory for the message runs out, nothing was sent and the call may still be answered.
+  void fail(const Error& error) {
+    const std::string words = detail::words_to_relay(error);
+    conclude([&](detail::AnswerSink& server) { return server.fail(call_, words, detail::Cause::of(error).word()); });
   }
 
  private:

@@ -24,12 +24,15 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI {
 ///
 /// A handler is called as one of
 ///   Reply(const Request&)          Reply(Request)
+///   Result<Reply>(const Request&)  Result<Reply>(Request)   or passes an error on, as Responder::fail() does
 ///   void(const Request&, Reply&)   writes the reply where the client reads it: no copy
 ///   void(const Request&, Responder<Reply>)   answers later, from any thread (responder.hpp)
 ///   void(T&)                       where request and reply are one type
-///   std::size_t(std::span<const std::byte>, std::span<std::byte>)   for Bytes: returns the reply's size
+///   std::size_t(std::span<const std::byte>, std::span<std::byte>)   for Bytes: returns the reply's size, or a
+///                                                                   Result<std::size_t>
 /// and each may take a trailing `const CallContext&` (call_context.hpp); on the thread(s) that serve. It may throw: its
-/// caller alone gets handler_failed with the text, of which the first 252 bytes travel. With ServerOptions::threads
+/// caller alone gets handler_failed with the text, of which the first 252 bytes travel; a ChannelException too, since
+/// nobody can tell what a handler had done by then: to pass its error on, return it. With ServerOptions::threads
 /// above 1 it is called concurrently. Requests of up to 4096 bytes are copied before it sees them; larger ones it sees
 /// where the client wrote them, and a Reply& of more than 4096 bytes holds what an earlier message left until it is
 /// written.

@@ -3,6 +3,7 @@
 
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
+#include <shared_channel/error.hpp>
 
 #include <cstddef>
 #include <fstream>
@@ -115,6 +116,20 @@ TEST_CASE("protocol page: its tables are the layout's") {
               {offsetof(Slot, length), 4, "length"},
               {offsetof(Slot, cause), 4, "cause"},
               {offsetof(Slot, inline_bytes), inline_capacity, "inline bytes"}});
+}
+
+TEST_CASE("protocol page: its numbers of errors are the library's") {
+  const std::string text = page();
+  if (text.empty()) SKIP_TEST("the sources are not where they were compiled");
+  const std::string table = section(text, "## 5. The words");
+  int last = 0;
+  for (int number = 1; is_known(static_cast<shared_channel::Errc>(number)); last = number++) {
+    const std::string cell =
+        "| " + std::to_string(number) + ' ' + std::string(to_string(static_cast<shared_channel::Errc>(number))) + " |";
+    INFO(cell);
+    CHECK(table.find(cell) != std::string::npos);
+  }
+  CHECK(last == 19);
 }
 
 TEST_CASE("protocol page: its names are the channel's") {

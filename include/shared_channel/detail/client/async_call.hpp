@@ -92,7 +92,7 @@ class AsyncCall : public RefCounted {
       const std::lock_guard lock(mutex_);
       if (end_ == End::none) {
         end_by_caller(is_answered);
-        if (end_ == End::failed && failure().code == Errc::timed_out) core_->doubt(pin_);
+        if (has_failed(Errc::timed_out)) core_->doubt(pin_);
       }
     }
     const std::lock_guard lock(mutex_);
@@ -188,7 +188,7 @@ class AsyncCall : public RefCounted {
     bell_ = nullptr;
     if (end_ != End::none) return;
     end_locked(call_.give_up(Errc::timed_out));
-    if (end_ == End::failed && failure().code == Errc::timed_out) end_ = End::orphaned;
+    if (has_failed(Errc::timed_out)) end_ = End::orphaned;
   }
 
   void resume() noexcept {
@@ -224,7 +224,12 @@ class AsyncCall : public RefCounted {
     if (end_ == End::none) end_by_caller(call_.give_up_sleepless(why));
   }
 
-  /// For the caller; under the mutex, like all that follows.
+  /// Whether this channel failed so: not what a handler passed on from another. Under the mutex, like all that follows.
+  [[nodiscard]] bool has_failed(Errc code) const noexcept {
+    return end_ == End::failed && call_.failure().code == code && !call_.failure().is_relayed;
+  }
+
+  /// For the caller.
   bool ended_by_now() noexcept {
     if (end_ == End::none && decide(Clock::now(), call_.is_answered() ? platform::Peer::alive : call_.server()) &&
         bell_ != nullptr)
@@ -244,14 +249,14 @@ class AsyncCall : public RefCounted {
       end_locked(call_.give_up(server_end_or(Errc::server_died, server)));
     } else if (now >= deadline_.at()) {
       end_locked(call_.give_up(Errc::timed_out));
-      if (end_ == End::failed) core_->doubt(pin_);
+      if (has_failed(Errc::timed_out)) core_->doubt(pin_);
     }
     return end_ != End::none;
   }
 
   void end_locked(bool is_answered) noexcept {
     end_ = is_answered ? End::answered : End::failed;
-    if (!is_answered && (failure().code == Errc::server_died || failure().code == Errc::server_stopped)) pin_.retire();
+    if (has_failed(Errc::server_died) || has_failed(Errc::server_stopped)) pin_.retire();
     SHARED_CHANNEL_TEST_POINT(client_call_ended);
     if (caller_bell_) caller_bell_->ring();
     if (notifier_) notifier_->notify();

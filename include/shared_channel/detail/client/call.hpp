@@ -3,12 +3,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/client/connection.hpp>
 #include <shared_channel/detail/client/slot_claim.hpp>
+#include <shared_channel/detail/protocol/cause.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/slot_protocol.hpp>
 #include <shared_channel/version.hpp>
@@ -20,8 +22,9 @@ struct Failure {
   Errc code;
   Execution execution;
   int native;
-  std::size_t size;   // message_too_large: of the message
-  std::size_t limit;  // and of the slot
+  std::size_t size;         // message_too_large: of the message
+  std::size_t limit;        // and of the slot
+  bool is_relayed = false;  // the handler's words about another channel: it says nothing of this one
 };
 
 template <class Platform>
@@ -159,7 +162,7 @@ class Call {
       case Phase::done:
         return true;
       case Phase::failed:
-        return fails(Errc::handler_failed, Execution::possible);
+        return fails_as_told();
       case Phase::refused:
         return fails(Errc::server_stopped);
       case Phase::malformed:
@@ -178,7 +181,15 @@ class Call {
  private:
   bool fails(Errc code, Execution execution = Execution::none, int native = 0, std::size_t size = 0,
              std::size_t limit = 0) noexcept {
-    failure_ = {code, execution, native, size, limit};
+    failure_ = {code, execution, native, size, limit, false};
+    return false;
+  }
+
+  /// The handler's failure, or the error that it passes on.
+  bool fails_as_told() noexcept {
+    const std::optional<Cause> cause = Cause::of(slot().cause.load(std::memory_order_relaxed));
+    fails(cause ? cause->code : Errc::handler_failed, cause ? cause->execution : Execution::possible);
+    failure_.is_relayed = cause.has_value();
     return false;
   }
 

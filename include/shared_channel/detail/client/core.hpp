@@ -72,7 +72,8 @@ class ClientCore : public RefCounted {
   /// Has `call` end by itself; or says why it cannot, and whether a handler can have seen the request.
   Result<void> watch_or_explain(const RefPtr<AsyncCall>& call) {
     if (completer_.add(call)) return {};
-    constexpr Failure answered{Errc::system_error, Execution::possible, 0, 0, 0};  // in vain: nobody was there to tell
+    constexpr Failure answered{
+        Errc::system_error, Execution::possible, 0, 0, 0, false};  // in vain: nobody was there to tell
     return explain(call->finish() ? answered : call->failure(), *call);
   }
 
@@ -175,6 +176,7 @@ class ClientCore : public RefCounted {
 
   /// Whether a call that failed so may be made again, on the next server.
   bool goes_on(const Failure& failure, const Pin& pin, Deadline& deadline) noexcept {
+    if (failure.is_relayed) return false;
     if (failure.code == Errc::timed_out) connector_.doubt(pin);
     if (failure.code != Errc::server_died && failure.code != Errc::server_stopped) return false;
     connector_.retire(pin);

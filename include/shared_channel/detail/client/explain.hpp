@@ -49,6 +49,7 @@ inline std::string too_large(const Failure& failure) {
 
 template <class Platform>
 std::string explain(const Failure& failure, const Call<Platform>& call) {
+  if (failure.is_relayed) return "its handler says: " + call.text();
   if (failure.code == Errc::handler_failed) return "the server's handler failed: " + call.text();
   if (failure.code == Errc::message_too_large) return too_large(failure);
   for (const FailureText& text : failure_texts) {

@@ -266,7 +266,7 @@ struct alignas(separation) Slot {
   Word request;  // which call is asked
   Word reply;    // which call was answered last, and how
   Word length;   // of the message or text now in the slot; not trusted
-  Word cause;    // reserved for why a call failed
+  Word cause;    // with phase failed: the error that the handler passed on; see cause.hpp. Not trusted
   std::byte inline_bytes[inline_capacity];
 };
 static_assert(offsetof(Slot, owner) == 0 && offsetof(Slot, process) == 4);

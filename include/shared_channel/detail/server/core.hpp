@@ -17,6 +17,7 @@
 #include <shared_channel/detail/base/handler_scope.hpp>
 #include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
+#include <shared_channel/detail/protocol/cause.hpp>
 #include <shared_channel/detail/protocol/doorbell.hpp>
 #include <shared_channel/detail/server/generation.hpp>
 #include <shared_channel/detail/server/handler.hpp>
@@ -334,6 +335,7 @@ class ServerCore final : private AnswerSink {
       has_responder_ = true;
       return Responder<Reply>(core_.link_, call_);
     }
+    Outcome fail(std::string_view text, std::uint32_t cause) const noexcept { return core_.fail(call_, text, cause); }
     /// Whether the duty to answer went over to a Responder.
     [[nodiscard]] bool has_responder() const noexcept { return has_responder_; }
 
@@ -395,7 +397,9 @@ class ServerCore final : private AnswerSink {
   // ---- AnswerSink: what responders and contexts ask for, from any thread ----
   [[nodiscard]] Frame reply_frame(TakenCall call) const noexcept override { return slot_array().reply(*call.slot); }
 
-  Phase fail(TakenCall call, std::string_view text) noexcept override { return slots_side_.fail(call, text); }
+  Phase fail(TakenCall call, std::string_view text, std::uint32_t cause = Cause::none) noexcept override {
+    return slots_side_.fail(call, text, cause);
+  }
 
   void conclude(TakenCall call, Phase outcome) noexcept override {
     slots_side_.leave(call, outcome);

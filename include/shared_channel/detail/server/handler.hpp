@@ -14,6 +14,7 @@
 #include <shared_channel/call_context.hpp>
 #include <shared_channel/detail/base/stored.hpp>
 #include <shared_channel/detail/message/message.hpp>
+#include <shared_channel/detail/protocol/cause.hpp>
 #include <shared_channel/detail/protocol/slot_protocol.hpp>
 #include <shared_channel/responder.hpp>
 #include <shared_channel/result.hpp>
@@ -78,17 +79,31 @@ concept InOutHandler = !BytesMessage<Request> && std::same_as<Request, Reply> &&
 template <class Handler, class Request, class Reply>
 concept ReturningHandler = !BytesMessage<Request> && Returns<Handler, Reply, Given<Request>>;
 
+/// `Result<Reply>(const Request&)` or `Result<Reply>(Request)`: answers, or passes an error on. Of a handler for Bytes
+/// the Result is the reply's size.
+template <class Handler, class Request, class Reply>
+concept RelayingHandler =
+    !BytesMessage<Request> && Accepts<Handler, Given<Request>> &&
+    std::same_as<std::remove_cvref_t<typename AnswerOf<Handler, Given<Request>>::type>, Result<Reply>>;
+template <class Handler, class Request>
+concept RelayingBytesHandler =
+    BytesMessage<Request> && Accepts<Handler, std::span<const std::byte>, std::span<std::byte>> &&
+    std::same_as<typename AnswerOf<Handler, std::span<const std::byte>, std::span<std::byte>>::type,
+                 Result<std::size_t>>;
+
 /// What serve(), serve_one() and start() accept.
 template <class Handler, class Request, class Reply>
-concept HandlerFor = BytesHandler<Handler, Request, Reply> || InPlaceHandler<Handler, Request, Reply> ||
-    DeferringHandler<Handler, Request, Reply> || InOutHandler<Handler, Request, Reply> ||
+concept HandlerFor = BytesHandler<Handler, Request, Reply> || RelayingBytesHandler<Handler, Request> ||
+    InPlaceHandler<Handler, Request, Reply> || DeferringHandler<Handler, Request, Reply> ||
+    InOutHandler<Handler, Request, Reply> || RelayingHandler<Handler, Request, Reply> ||
     ReturningHandler<Handler, Request, Reply>;
 
 template <class Handler, class Request, class Reply>
 constexpr bool check_handler() {
   static_assert(
       HandlerFor<Handler, Request, Reply>,
-      "SharedChannel: a handler must be callable as Reply(const Request&), Reply(Request), "
+      "SharedChannel: a handler must be callable as Reply(const Request&), Reply(Request), one that returns "
+      "Result<Reply>, "
       "void(const Request&, Reply&) (Reply being default-constructible), void(const Request&, Responder<Reply>) or, "
       "where request and reply are one type, void(T&); for Bytes as std::size_t(std::span<const std::byte>, "
       "std::span<std::byte>); "
@@ -157,13 +172,26 @@ Outcome send_made(const Frame& frame, Make&& make) {
 
 // ---- calling ----------------------------------------------------------------------------------------
 
+/// A handler returned an error in place of its answer.
+template <class Call>
+Outcome pass_on(const Error& error, const Call& call) {
+  return call.fail(words_to_relay(error), Cause::of(error).word());
+}
+
 /// Bytes: the handler writes into all the room there is; short replies then move inline.
-template <class Handler, class Call>
+template <class Request, class Handler, class Call>
 Outcome invoke_bytes(Handler& handler, const Call& call) {
   const Frame reply = call.reply();
   Outcome outcome = Phase::malformed;
   const auto answer = [&](std::span<const std::byte> request) {
-    const std::size_t bytes = call_with(handler, call, request, span_of(reply.fixed(), reply.capacity()));
+    std::size_t bytes = 0;
+    if constexpr (RelayingBytesHandler<Handler, Request>) {
+      const Result<std::size_t> size = call_with(handler, call, request, span_of(reply.fixed(), reply.capacity()));
+      if (!size) return outcome = pass_on(size.error(), call), true;
+      bytes = *size;
+    } else {
+      bytes = call_with(handler, call, request, span_of(reply.fixed(), reply.capacity()));
+    }
     const bool has_room = bytes <= reply.capacity();
     has_room ? reply.commit(bytes) : reply.refuse(bytes);
     outcome = has_room ? Phase::done : Phase::oversized;
@@ -173,14 +201,14 @@ Outcome invoke_bytes(Handler& handler, const Call& call) {
   return outcome;
 }
 
-/// Calls `handler` for a taken call: anything that offers request() and reply() frames, context() and
+/// Calls `handler` for a taken call: anything that offers request() and reply() frames, context(), fail() and
 /// responder<Reply>(). Inline request and reply may be the same bytes: inline messages are copied or decoded before the
 /// reply is written.
 template <class Request, class Reply, class Handler, class Call>
 Outcome invoke(Handler& handler, const Call& call) {
   static_assert(inline_capacity <= copy_limit);
   if constexpr (BytesMessage<Request>) {
-    return invoke_bytes(handler, call);
+    return invoke_bytes<Request>(handler, call);
   } else {
     constexpr bool defers = !InPlaceHandler<Handler, Request, Reply> && DeferringHandler<Handler, Request, Reply>;
     return with_request<Request, defers>(call.request(), [&](Request& request) -> Outcome {
@@ -199,6 +227,9 @@ Outcome invoke(Handler& handler, const Call& call) {
           call_with(handler, call, request);
           return send<Reply>(request, call.reply());
         }
+      } else if constexpr (RelayingHandler<Handler, Request, Reply>) {
+        const Result<Reply> answer = call_with(handler, call, static_cast<Given<Request>>(request));
+        return answer ? send<Reply>(*answer, call.reply()) : pass_on(answer.error(), call);
       } else {
         return send_made<Reply>(call.reply(), [&]() -> decltype(auto) {
           return call_with(handler, call, static_cast<Given<Request>>(request));

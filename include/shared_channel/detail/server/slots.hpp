@@ -59,11 +59,12 @@ class ServerSlots {
   }
 
   /// Leaves the text that the caller's error will carry, cut to the room there is.
-  Phase fail(TakenCall call, std::string_view text) noexcept {
+  Phase fail(TakenCall call, std::string_view text, std::uint32_t cause) noexcept {
     const std::size_t length = text.size() < text_capacity ? text.size() : text_capacity;
     Slot& slot = *call.slot;
     std::memcpy(slot.text, text.data(), length);
     slot.length.store(static_cast<std::uint32_t>(length), std::memory_order_relaxed);
+    slot.cause.store(cause, std::memory_order_relaxed);
     return Phase::failed;
   }
 

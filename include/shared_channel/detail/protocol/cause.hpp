@@ -1,0 +1,44 @@
+// Why a handler had its call fail: the slot's `cause`, where one handler passes on what another channel told it.
+//
+// It is one of the reply's bytes: written by the worker before F1 and read by the caller after it has seen F1, like
+// `text` and `length` (slot_protocol.hpp). Every `failed` writes it, so that no older one is read. Nobody else needs
+// it, and a peer that does not know it takes the call for one whose handler failed.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include <shared_channel/error.hpp>
+#include <shared_channel/version.hpp>
+
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
+
+/// The error that a handler passed on; or none, if the handler itself failed.
+struct Cause {
+  Errc code;
+  Execution execution;
+
+  static constexpr std::uint32_t none = 0;
+  static constexpr std::uint32_t not_executed = 0x100;
+  static constexpr std::uint32_t code_mask = 0xFF;
+
+  [[nodiscard]] constexpr std::uint32_t word() const noexcept {
+    if (!is_known(code)) return none;
+    const auto number = static_cast<std::uint32_t>(code);
+    return execution == Execution::none ? number | not_executed : number;
+  }
+
+  static Cause of(const Error& error) noexcept {
+    return {error.code(), error.not_executed() ? Execution::none : Execution::possible};
+  }
+
+  /// What a peer wrote, which is not trusted: nothing but a word that word() makes is one of ours.
+  static constexpr std::optional<Cause> of(std::uint32_t word) noexcept {
+    const Cause cause{static_cast<Errc>(word & code_mask),
+                      (word & not_executed) != 0 ? Execution::none : Execution::possible};
+    if (!is_known(cause.code) || cause.word() != word) return std::nullopt;
+    return cause;
+  }
+};
+
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail
