@@ -234,6 +234,7 @@ TEST_CASE("seam beacon: a watch sees it lit, and out after a graceful end") {
   REQUIRE(watch);
   CHECK(watch->look() == Peer::alive);
   served.beacon.reset();
+  CHECK(watch->glance() == Peer::stopped);
   CHECK(watch->look() == Peer::stopped);
   CHECK(watch->look() == Peer::stopped);
   CHECK(error_of(served.segment.watch()) == Errc::no_server);
@@ -267,6 +268,19 @@ TEST_CASE("seam beacon: a killed process's goes out by itself") {
   CHECK(second->look() == Peer::died);
   CHECK(first->look() == Peer::died);
   CHECK(error_of(served.segment.watch()) == Errc::no_server);
+}
+
+TEST_CASE("seam beacon: a glance sees a death, though others have just glanced") {
+  Served served;
+  served.beacon.reset();
+  Process server = playing("seam_beacon", "lit", served.name);
+  const auto watch = served.segment.watch();
+  REQUIRE(watch);
+  CHECK(watch->glance() == Peer::alive);
+  server.kill();
+  CHECK(eventually([&] { return watch->glance() == Peer::died; }));
+  CHECK(watch->glance() == Peer::died);
+  CHECK(watch->look() == Peer::died);
 }
 
 TEST_CASE("seam beacon: a suspended process's stays lit") {

@@ -166,6 +166,25 @@ TEST_CASE("win32: a death is noticed though a handle on the server has become us
   CHECK(signal.wait(0, deadline, *watch) == Wake::server_gone);
 }
 
+TEST_CASE("win32: a glance at the server asks the system once in a while, not each time") {
+  const auto name = unique_name("win32");
+  const Segment segment = Segment::create(name);
+  const auto beacon = segment.light();
+  const auto watch = segment.watch();
+  REQUIRE(watch);
+  constexpr int times = 10'000;
+  const auto duration_of = [&](auto&& ask) {
+    const Stopwatch stopwatch;
+    bool is_alive = true;
+    for (int i = 0; i < times; ++i) is_alive = ask() == Peer::alive && is_alive;
+    CHECK(is_alive);
+    return stopwatch.elapsed();
+  };
+  const auto looks = duration_of([&] { return watch->look(); });
+  const auto glances = duration_of([&] { return watch->glance(); });
+  CHECK(3 * glances < looks);
+}
+
 TEST_CASE("win32: other users get no right that a client does not use") {
   const auto name = unique_name("win32");
   const Segment segment = Segment::create(name);

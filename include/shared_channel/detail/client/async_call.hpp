@@ -231,7 +231,8 @@ class AsyncCall : public RefCounted {
 
   /// For the caller.
   bool ended_by_now() noexcept {
-    if (end_ == End::none && decide(Clock::now(), call_.is_answered() ? platform::Peer::alive : call_.server()) &&
+    if (end_ == End::none &&
+        decide(Clock::now(), call_.is_answered() ? platform::Peer::alive : call_.glance_at_server()) &&
         bell_ != nullptr)
       bell_->ring();
     return end_ != End::none;

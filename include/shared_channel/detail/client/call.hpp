@@ -129,7 +129,9 @@ class Call {
   [[nodiscard]] Result<Signal*> done() { return connection_.done(claim_.index()); }
 
   [[nodiscard]] platform::Peer server() const noexcept { return connection_.server().look(); }
-  [[nodiscard]] bool is_server_gone() const noexcept { return server() != platform::Peer::alive; }
+  /// May be late by a millisecond, and costs no system call.
+  [[nodiscard]] platform::Peer glance_at_server() const noexcept { return connection_.server().glance(); }
+  [[nodiscard]] bool is_server_gone() const noexcept { return glance_at_server() != platform::Peer::alive; }
 
   /// Ends the call before its answer. True: the answer has come after all.
   bool give_up(Errc reason, int native = 0) noexcept {

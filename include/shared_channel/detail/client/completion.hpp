@@ -226,7 +226,8 @@ class Watcher : public RefCounted {
     const auto outcome = bell_.sleep([this] { return announce(); }, slice, &any.pin()->server());
     SHARED_CHANNEL_TEST_POINT(client_watcher_woke);
     if (outcome != platform::Wake::server_gone) return platform::Peer::alive;
-    return any.call().is_server_gone() ? any.call().server() : platform::Peer::died;
+    const platform::Peer server = any.call().server();
+    return server != platform::Peer::alive ? server : platform::Peer::died;
   }
 
   std::optional<Entries> announce() noexcept {

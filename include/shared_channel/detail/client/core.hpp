@@ -146,7 +146,7 @@ class ClientCore : public RefCounted {
     Result<void> setback;  // how the last server ended
     for (;;) {
       Pin pin = connector_.current();
-      if (pin && liveness == Liveness::asked && pin->server().look() != platform::Peer::alive) {
+      if (pin && liveness == Liveness::asked && pin->server().glance() != platform::Peer::alive) {
         connector_.retire(pin);
         continue;
       }

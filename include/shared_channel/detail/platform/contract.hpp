@@ -32,7 +32,8 @@
 //                 instruction of the holder can still run. take() answers busy if the number is held. A holder asks
 //                 is_held() only about others. Unsure counts as held.
 //   Beacon        Lit by the server for one generation; goes out by itself when its process is gone.
-//   Watch         A client's view of the beacon: look() tells alive, stopped (gracefully) or died.
+//   Watch         A client's view of the beacon: look() tells alive, stopped (gracefully) or died. glance() tells the
+//                 same, but may tell what was so a millisecond ago: for what asks at each call.
 //   Signal        Wakes a thread that sleeps on a word in shared memory. wait(seen, …) sleeps while the word is `seen`
 //                 and may return early for no reason; a ring() after the word changed is never lost. With a Watch it
 //                 also returns, with Wake::server_gone, when the server ends or dies.

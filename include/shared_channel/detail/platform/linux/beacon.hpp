@@ -187,6 +187,7 @@ class Watch {
     const std::uint32_t now = alive_->load(std::memory_order_acquire);
     return now == lit_ ? Peer::alive : now == 0 ? Peer::stopped : Peer::died;
   }
+  [[nodiscard]] Peer glance() const noexcept { return look(); }
 
   /// The word as a wait watches it.
   [[nodiscard]] linux_futex::Watched watched() const noexcept { return {alive_, lit_}; }

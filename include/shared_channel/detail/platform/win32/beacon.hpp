@@ -97,7 +97,8 @@ class Watch {
         ended_(std::move(other.ended_)),
         process_(std::move(other.process_)),
         mutex_(std::move(other.mutex_)),
-        has_died_(other.has_died_.load(std::memory_order_relaxed)) {}
+        has_died_(other.has_died_.load(std::memory_order_relaxed)),
+        asked_(other.asked_.load(std::memory_order_relaxed)) {}
 
   [[nodiscard]] Peer look() const noexcept {
     if (alive_->load(std::memory_order_acquire) == 0) return Peer::stopped;
@@ -110,6 +111,19 @@ class Watch {
     }
     // A server that ended gracefully may have left its process since the first look.
     return alive_->load(std::memory_order_acquire) == 0 ? Peer::stopped : Peer::died;
+  }
+
+  /// Asks the system once in each millisecond at most, for all threads together. It may miss a death of just now, no
+  /// wait does: those have the kernel's own objects among their handles, and a thread that spins asks again.
+  [[nodiscard]] Peer glance() const noexcept {
+    using std::chrono::milliseconds;
+    const auto now = std::chrono::duration_cast<milliseconds>(Clock::now().time_since_epoch()).count();
+    const auto tick = static_cast<std::uint32_t>(now);
+    const bool is_known = asked_.load(std::memory_order_relaxed) == tick && !has_died_.load(std::memory_order_relaxed);
+    if (is_known && alive_->load(std::memory_order_acquire) != 0) return Peer::alive;
+    const Peer server = look();
+    if (server == Peer::alive) asked_.store(tick, std::memory_order_relaxed);
+    return server;
   }
 
  private:
@@ -189,6 +203,7 @@ class Watch {
   Handle process_;  // null where the client may not open or wait for it
   Handle mutex_;    // null only where an SDDL lets a client see the process and not the mutex
   mutable std::atomic<bool> has_died_{false};
+  mutable std::atomic<std::uint32_t> asked_{0};  // when the system last said that it lives, in milliseconds
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform
