@@ -17,14 +17,14 @@
 #endif
 
 #define SHARED_CHANNEL_VERSION_MAJOR 0
-#define SHARED_CHANNEL_VERSION_MINOR 1
+#define SHARED_CHANNEL_VERSION_MINOR 2
 #define SHARED_CHANNEL_VERSION_PATCH 0
 
 /// One comparable number: major * 10000 + minor * 100 + patch.
 #define SHARED_CHANNEL_VERSION \
   (SHARED_CHANNEL_VERSION_MAJOR * 10000 + SHARED_CHANNEL_VERSION_MINOR * 100 + SHARED_CHANNEL_VERSION_PATCH)
 
-// The inline namespace around everything, e.g. v0_1_0, which users never write. Two versions in one process, or units
+// The inline namespace around everything, e.g. v0_2_0, which users never write. Two versions in one process, or units
 // compiled with and without exceptions, share no function and no variable: the linker would keep one unit's and
 // discard the other's.
 #if defined(__cpp_exceptions)
