@@ -45,8 +45,7 @@ class CallContext {
   [[nodiscard]] unsigned slot() const noexcept { return call_.index; }
 
  private:
-  template <class>
-  friend class detail::ServerCore;
+  friend class detail::Invocation;
   CallContext(detail::RefPtr<detail::ServerLink> link, const detail::TakenCall& call,
               std::chrono::steady_clock::time_point deadline, std::uint32_t process)
       : link_(std::move(link)), call_(call), deadline_(deadline), process_(process) {}

@@ -64,8 +64,7 @@ class Responder {
   }
 
  private:
-  template <class>
-  friend class detail::ServerCore;
+  friend class detail::Invocation;
   Responder(detail::RefPtr<detail::ServerLink> link, const detail::TakenCall& call)
       : link_(std::move(link)), call_(call) {}
 

@@ -7,8 +7,10 @@
 //   asking [client]         core (from a call to its Result), explain (failures in words), connector (finding the
 //                           server), current_connection, connection (attaching), call (one call), slot_claim (its
 //                           slot), async_call and completion (a call that no thread waits for)
-//   serving [server]        core (threads), handler (its forms), link (from a Responder to its server), slots (taking
-//                           and answering calls), generation (all that a server creates)
+//   serving [server]        core (serving and stopping), workers (its threads), upkeep (mending its words), dispatcher
+//                           (from a request to its answer), handler (its forms), invocation (what it is called with),
+//                           link (from a Responder to its server), slots (taking and ending calls), generation (all
+//                           that a server creates)
 //   types <-> bytes [message]    message, codec_parts, builtin_codecs, members, described_members
 //   who may write what when [protocol]   slot_protocol, doorbell, layout (the bytes), frame (one message's place)
 //   waiting [wait]          spin
@@ -16,7 +18,7 @@
 //                           server_lease, signal, wait_set, beacon, lease, process; linux/ also futex and fork_guard,
 //                           win32/ object
 //   knows no channels [base]     unique_ptr, ref_ptr, forward_list, address_of, stored, deadline, name, callable,
-//                           handler_scope, test_point
+//                           at_end, handler_scope, test_point
 #pragma once
 
 #include <shared_channel/call_context.hpp>

@@ -15,8 +15,7 @@
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
-template <class Platform>
-class ServerCore;
+class Invocation;  // invocation.hpp: makes responders and contexts
 
 /// A call that this process has taken and not yet concluded; or none. Not a std::optional: that is built in pieces and
 /// copied whole, which stalls the processor's store buffer at each copy on the hottest path.

@@ -1,0 +1,127 @@
+// Has a taken call handled, and ends it: with the handler's answer, or what its Responder sends later.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <string_view>
+
+#include <shared_channel/detail/base/handler_scope.hpp>
+#include <shared_channel/detail/base/ref_ptr.hpp>
+#include <shared_channel/detail/protocol/cause.hpp>
+#include <shared_channel/detail/protocol/frame.hpp>
+#include <shared_channel/detail/protocol/slot_protocol.hpp>
+#include <shared_channel/detail/server/generation.hpp>
+#include <shared_channel/detail/server/handler.hpp>
+#include <shared_channel/detail/server/invocation.hpp>
+#include <shared_channel/detail/server/link.hpp>
+#include <shared_channel/detail/server/slots.hpp>
+#include <shared_channel/version.hpp>
+
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
+
+/// Everything is thread-safe.
+template <class Platform>
+class Dispatcher final : private AnswerSink {
+  using Generation = detail::Generation<Platform>;
+  using ServerSlots = detail::ServerSlots<Platform>;
+  using ForkMark = typename Platform::ForkMark;
+
+ public:
+  Dispatcher(Generation& generation, ServerSlots& slots_of_it, unsigned threads, const std::atomic<bool>& stopping,
+             const ForkMark& mark)
+      : generation_(generation), slots_(slots_of_it), threads_(threads), stopping_(stopping), mark_(mark) {}
+  Dispatcher(const Dispatcher&) = delete;
+  Dispatcher& operator=(const Dispatcher&) = delete;
+
+  template <class Answer>
+  void handle(TakenCall call, Answer& answer) {
+    pass_ring_on();
+    const Outcome outcome = call_handler(call, answer);
+    SHARED_CHANNEL_TEST_POINT(server_handled);
+    if (outcome != deferred) slots_.leave(call, outcome);
+  }
+
+  /// The way back to here, for responders and contexts.
+  [[nodiscard]] ServerLink& link() noexcept { return *link_; }
+
+ private:
+  /// Two rings that meet before a sleeper sleeps can merge into one (Win32 events do). The worker that got the one
+  /// rings for the other.
+  void pass_ring_on() noexcept {
+    if (threads_ == 1 || generation_.exec().words().sleepers.load(std::memory_order_relaxed) == 0) return;
+    if (slots_.has_posted()) generation_.exec().ring_sleeper();
+  }
+
+  template <class Answer>
+  Outcome call_handler(TakenCall call, Answer& answer) {
+    HandlerScope scope(generation_.number(), call.index, call.sequence);
+    const Invocation invocation(*this, generation_.slot_array(), link_, call);
+#if defined(__cpp_exceptions)
+    // A handler that gave its Responder away has left the answer to that, unless the Responder was dropped by the very
+    // exception that ended the handler: drop() marks the scope then.
+    const auto fail_unless_deferred = [&](std::string_view text) {
+      const bool is_responders = invocation.has_responder() && !scope.is_unanswered();
+      return is_responders ? deferred : fail(call, text);
+    };
+    try {
+      const Outcome outcome = answer(invocation);
+      return scope.is_unanswered() ? fail(call, dropped) : outcome;
+    } catch (const std::exception& exception) {
+      return fail_unless_deferred(exception.what());
+    } catch (...) {
+      if (std::current_exception()) return fail_unless_deferred("it threw something that is not a std::exception");
+      // pthread_exit() or pthread_cancel(): not an exception of C++, and must go on
+      const Outcome outcome = fail_unless_deferred("its thread was ended");
+      if (outcome != deferred) slots_.leave(call, outcome);
+      throw;
+    }
+#else
+    return answer(invocation);
+#endif
+  }
+
+  // ---- AnswerSink: what responders and contexts ask for, from any thread ----
+  [[nodiscard]] Frame reply_frame(TakenCall call) const noexcept override {
+    return generation_.slot_array().reply(*call.slot);
+  }
+
+  Phase fail(TakenCall call, std::string_view text, std::uint32_t cause = Cause::none) noexcept override {
+    return slots_.fail(call, text, cause);
+  }
+
+  void conclude(TakenCall call, Phase outcome) noexcept override {
+    slots_.leave(call, outcome);
+    // A worker looks at every slot again before it sleeps or ends; a responder's thread does not. While it was at the
+    // desk, a worker may have turned away from the slot's next call. Either that worker came after us, or we see its
+    // call.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (stopping_.load(std::memory_order_seq_cst))
+      slots_.refuse_all();
+    else if (slots_.is_posted(call.index))
+      generation_.exec().ring_sleeper();
+  }
+
+  static constexpr std::string_view dropped = "the handler dropped the call without an answer";
+
+  void drop(TakenCall call) noexcept override {
+    // If the handler is throwing, call_handler() will know the text.
+    if (std::uncaught_exceptions() > 0 &&
+        HandlerScope::leave_unanswered(generation_.number(), call.index, call.sequence))
+      return;
+    conclude(call, fail(call, dropped));
+  }
+
+  [[nodiscard]] bool is_wanted(TakenCall call) const noexcept override { return slots_.is_wanted(call); }
+
+  [[nodiscard]] bool is_in_child() const noexcept override { return mark_.in_child(); }
+
+  Generation& generation_;
+  ServerSlots& slots_;
+  const unsigned threads_;
+  const std::atomic<bool>& stopping_;
+  const ForkMark& mark_;
+  const RefPtr<ServerLink> link_{new ServerLink(*this, Platform::user_of)};
+};
+
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

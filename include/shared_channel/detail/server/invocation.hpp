@@ -1,0 +1,57 @@
+// What a handler is called with.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include <shared_channel/call_context.hpp>
+#include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/base/ref_ptr.hpp>
+#include <shared_channel/detail/protocol/frame.hpp>
+#include <shared_channel/detail/protocol/layout.hpp>
+#include <shared_channel/detail/server/link.hpp>
+#include <shared_channel/responder.hpp>
+#include <shared_channel/version.hpp>
+
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
+
+/// The taken call's frames, and whatever else the handler's form asks for. It must not outlive its arguments.
+class Invocation {
+ public:
+  Invocation(AnswerSink& server, const SlotArray& slot_array, const RefPtr<ServerLink>& link, TakenCall call) noexcept
+      : server_(server), slot_array_(slot_array), link_(link), call_(call) {}
+
+  [[nodiscard]] Frame request() const noexcept { return slot_array_.request(*call_.slot); }
+  [[nodiscard]] Frame reply() const noexcept { return slot_array_.reply(*call_.slot); }
+
+  [[nodiscard]] CallContext context() const {
+    const Slot& slot = *call_.slot;
+    const auto stated = static_cast<std::int64_t>(slot.deadline.load(std::memory_order_relaxed));
+    const auto timeout = static_cast<std::int64_t>(slot.timeout.load(std::memory_order_relaxed));
+    // A deadline not yet stated belongs to a call that was posted this instant.
+    // No client states a negative one, and who subtracts the clock from it must not overflow.
+    const Clock::time_point deadline =
+        stated == 0 ? Deadline(nanoseconds(timeout)).at() : Clock::time_point(nanoseconds(stated > 0 ? stated : 0));
+    return CallContext(link_, call_, deadline, slot.process.load(std::memory_order_relaxed));
+  }
+
+  template <class Reply>
+  [[nodiscard]] Responder<Reply> responder() const {
+    has_responder_ = true;
+    return Responder<Reply>(link_, call_);
+  }
+  /// Leaves the error that the caller gets; see AnswerSink.
+  Phase fail(std::string_view text, std::uint32_t cause) const noexcept { return server_.fail(call_, text, cause); }
+
+  /// Whether the duty to answer went over to a Responder.
+  [[nodiscard]] bool has_responder() const noexcept { return has_responder_; }
+
+ private:
+  AnswerSink& server_;
+  const SlotArray& slot_array_;
+  const RefPtr<ServerLink>& link_;
+  TakenCall call_;
+  mutable bool has_responder_ = false;
+};
+
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

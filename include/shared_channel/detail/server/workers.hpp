@@ -1,0 +1,58 @@
+// The threads that a server has besides its callers'.
+#pragma once
+
+#include <atomic>
+#include <new>
+#include <system_error>
+#include <thread>
+
+#include <shared_channel/detail/base/forward_list.hpp>
+#include <shared_channel/detail/base/name.hpp>
+#include <shared_channel/detail/platform/error_text.hpp>
+#include <shared_channel/error.hpp>
+#include <shared_channel/result.hpp>
+#include <shared_channel/version.hpp>
+
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
+
+/// Not thread-safe, but for leave().
+class Workers {
+ public:
+  /// Starts `count` threads that do `work`. `most` work in all, those included that the server's caller lends.
+  template <class Work>
+  Result<void> start([[maybe_unused]] const Names& names, unsigned count, unsigned most, const Work& work) {
+    working_.store(most, std::memory_order_relaxed);  // before one of them can leave again
+#if defined(__cpp_exceptions)
+    try {
+#endif
+      for (unsigned i = 0; i < count; ++i) threads_.emplace(work);
+#if defined(__cpp_exceptions)
+    } catch (const std::system_error& error) {
+      return names.error(Errc::system_error, "a server thread could not start; use fewer threads",
+                         platform::native_of(error.code()));
+    } catch (const std::bad_alloc&) {  // the destructor waits until serving ends, which an exception would leave open
+      return names.error(Errc::out_of_memory, "there is no memory for a server thread; use fewer threads");
+    }
+#endif
+    return {};
+  }
+
+  /// For a worker that ends: true if it was the last one.
+  bool leave() noexcept { return working_.fetch_sub(1, std::memory_order_acq_rel) == 1; }
+
+  void join() noexcept {
+    for (std::thread& thread : threads_) {
+      if (thread.joinable()) thread.join();
+    }
+  }
+
+  void detach() noexcept {
+    for (std::thread& thread : threads_) thread.detach();
+  }
+
+ private:
+  std::atomic<unsigned> working_{0};
+  ForwardList<std::thread> threads_;
+};
+
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail
