@@ -92,11 +92,8 @@ class SharedChannel<Request, Reply>::Client {
     static_assert(std::is_invocable_v<Fill&, Request&>, "SharedChannel: fill must be callable as fill(Request&)");
     static_assert(std::is_invocable_v<Read&, const Reply&>,
                   "SharedChannel: read must be callable as read(const Reply&)");
-    if (!core_) return moved_from();
-    detail::Deadline deadline(timeout);
-    deadline.start();  // what `fill` takes counts
-    return core_->exchange(
-        deadline,
+    return exchange_in_place(
+        timeout,
         [&](const detail::Frame& frame) {
           fill(detail::fresh_object_at<Request>(frame.fixed()));
           return detail::fits;
@@ -113,11 +110,8 @@ class SharedChannel<Request, Reply>::Client {
                   "SharedChannel: fill must be callable as std::size_t fill(std::span<std::byte>)");
     static_assert(std::is_invocable_v<Read&, std::span<const std::byte>>,
                   "SharedChannel: read must be callable as read(std::span<const std::byte>)");
-    if (!core_) return moved_from();
-    detail::Deadline deadline(timeout);
-    deadline.start();  // what `fill` takes counts
-    return core_->exchange(
-        deadline,
+    return exchange_in_place(
+        timeout,
         [&](const detail::Frame& frame) {
           const std::size_t bytes = fill(detail::span_of(frame.fixed(), frame.capacity()));
           if (bytes > frame.capacity()) return bytes;
@@ -184,6 +178,14 @@ class SharedChannel<Request, Reply>::Client {
     if (!core_) return moved_from();
     return core_->begin(core_, detail::Deadline(timeout),
                         [&](const detail::Frame& frame) { return detail::write_message(request, frame); });
+  }
+
+  template <class Fill, class Read>
+  Result<void> exchange_in_place(std::chrono::nanoseconds timeout, Fill&& fill, Read&& read) {
+    if (!core_) return moved_from();
+    detail::Deadline deadline(timeout);
+    deadline.start();  // what the user's `fill` takes counts
+    return core_->exchange(deadline, std::forward<Fill>(fill), std::forward<Read>(read));
   }
 
   static Error moved_from() { return Error(Errc::no_server, "", "this client was moved from"); }
