@@ -1,15 +1,14 @@
 // Answers a call later, from any thread.
 #pragma once
 
-#include <cstddef>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include <shared_channel/detail/base/ref_ptr.hpp>
-#include <shared_channel/detail/message/message.hpp>
 #include <shared_channel/detail/protocol/cause.hpp>
 #include <shared_channel/detail/server/link.hpp>
+#include <shared_channel/detail/server/reply.hpp>
 #include <shared_channel/error.hpp>
 #include <shared_channel/version.hpp>
 
@@ -38,13 +37,7 @@ class Responder {
   /// Sends the answer. One that is too large for the channel reaches the caller as message_too_large. If a Codec
   /// throws, nothing was sent and the call may still be answered.
   void reply(const Reply& answer) {
-    conclude([&](detail::AnswerSink& server) {
-      const detail::Frame frame = server.reply_frame(call_);
-      const std::size_t size = detail::write_message(answer, frame);
-      if (size == detail::fits) return detail::Phase::done;
-      frame.refuse(size);
-      return detail::Phase::oversized;
-    });
+    conclude([&](detail::AnswerSink& server) { return detail::send(answer, server.reply_frame(call_)); });
   }
 
   /// Sends an error: the caller gets handler_failed with `text`, of which the first 252 bytes travel.

@@ -9,8 +9,8 @@
 //                           slot), async_call and completion (a call that no thread waits for)
 //   serving [server]        core (serving and stopping), workers (its threads), upkeep (mending its words), dispatcher
 //                           (from a request to its answer), handler (its forms), invocation (what it is called with),
-//                           link (from a Responder to its server), slots (taking and ending calls), generation (all
-//                           that a server creates)
+//                           reply (into its frame), link (from a Responder to its server), slots (taking and ending
+//                           calls), generation (all that a server creates)
 //   types <-> bytes [message]    message, codec_parts, builtin_codecs, members, described_members
 //   who may write what when [protocol]   slot_protocol, doorbell, layout (the bytes), frame (one message's place)
 //   waiting [wait]          spin

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <new>
 #include <optional>
 #include <span>
 #include <type_traits>
@@ -15,7 +14,9 @@
 #include <shared_channel/detail/base/stored.hpp>
 #include <shared_channel/detail/message/message.hpp>
 #include <shared_channel/detail/protocol/cause.hpp>
+#include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/slot_protocol.hpp>
+#include <shared_channel/detail/server/reply.hpp>
 #include <shared_channel/responder.hpp>
 #include <shared_channel/result.hpp>
 #include <shared_channel/version.hpp>
@@ -111,10 +112,6 @@ constexpr bool check_handler() {
   return true;
 }
 
-/// How a handler left its call: concluded with this phase, or deferred to its Responder.
-using Outcome = Phase;
-inline constexpr Outcome deferred = Phase::idle;
-
 // ---- the request ------------------------------------------------------------------------------------
 
 /// Calls `use` with the request. Copied first if it is small, or if `own_copy` says that it must survive the peer's
@@ -134,39 +131,6 @@ Outcome with_request(const Frame& frame, Use&& use) {
     return use(*copy.get());
   } else {
     return use(object_at<Request>(frame.fixed()));
-  }
-}
-
-// ---- the reply --------------------------------------------------------------------------------------
-
-template <class Reply>
-Outcome send(const Reply& reply, const Frame& frame) {
-  const std::size_t size = write_message(reply, frame);
-  if (size == fits) return Phase::done;
-  frame.refuse(size);
-  return Phase::oversized;
-}
-
-/// Lets `fill` write a reply: into the slot if it is of fixed size, else into a fresh value that is then encoded.
-template <class Reply, class Fill>
-Outcome send_filled(const Frame& frame, Fill&& fill) {
-  if constexpr (FixedMessage<Reply>) {
-    fill(fresh_object_at<Reply>(frame.fixed()));
-    return Phase::done;
-  } else {
-    Reply reply{};
-    fill(reply);
-    return send(reply, frame);
-  }
-}
-
-template <class Reply, class Make>
-Outcome send_made(const Frame& frame, Make&& make) {
-  if constexpr (FixedMessage<Reply>) {
-    ::new (static_cast<void*>(frame.fixed())) Reply(make());
-    return Phase::done;
-  } else {
-    return send<Reply>(make(), frame);
   }
 }
 

@@ -1,0 +1,50 @@
+// How a reply gets into its frame.
+#pragma once
+
+#include <cstddef>
+#include <new>
+#include <utility>
+
+#include <shared_channel/detail/message/message.hpp>
+#include <shared_channel/detail/protocol/frame.hpp>
+#include <shared_channel/detail/protocol/slot_protocol.hpp>
+#include <shared_channel/version.hpp>
+
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
+
+/// How a handler left its call: concluded with this phase, or deferred to its Responder.
+using Outcome = Phase;
+inline constexpr Outcome deferred = Phase::idle;
+
+template <class Reply>
+Outcome send(const Reply& reply, const Frame& frame) {
+  const std::size_t size = write_message(reply, frame);
+  if (size == fits) return Phase::done;
+  frame.refuse(size);
+  return Phase::oversized;
+}
+
+/// Lets `fill` write a reply: into the slot if it is of fixed size, else into a fresh value that is then encoded.
+template <class Reply, class Fill>
+Outcome send_filled(const Frame& frame, Fill&& fill) {
+  if constexpr (FixedMessage<Reply>) {
+    fill(fresh_object_at<Reply>(frame.fixed()));
+    return Phase::done;
+  } else {
+    Reply reply{};
+    fill(reply);
+    return send(reply, frame);
+  }
+}
+
+template <class Reply, class Make>
+Outcome send_made(const Frame& frame, Make&& make) {
+  if constexpr (FixedMessage<Reply>) {
+    ::new (static_cast<void*>(frame.fixed())) Reply(make());
+    return Phase::done;
+  } else {
+    return send<Reply>(make(), frame);
+  }
+}
+
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail
