@@ -11,6 +11,7 @@
 
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/base/name.hpp>
+#include <shared_channel/detail/base/test_point.hpp>
 #include <shared_channel/detail/client/connection.hpp>
 #include <shared_channel/detail/client/current_connection.hpp>
 #include <shared_channel/detail/client/server_trust.hpp>

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/base/test_point.hpp>
 #include <shared_channel/detail/client/connection.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
 #include <shared_channel/detail/protocol/doorbell.hpp>

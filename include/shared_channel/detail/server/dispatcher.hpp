@@ -8,6 +8,7 @@
 
 #include <shared_channel/detail/base/handler_scope.hpp>
 #include <shared_channel/detail/base/ref_ptr.hpp>
+#include <shared_channel/detail/base/test_point.hpp>
 #include <shared_channel/detail/protocol/cause.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/slot_protocol.hpp>

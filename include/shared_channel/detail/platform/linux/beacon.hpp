@@ -25,15 +25,27 @@
 #include <new>
 #include <string>
 
+#include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/base/name.hpp>
+#include <shared_channel/detail/base/test_point.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
 #include <shared_channel/detail/platform/linux/fork_guard.hpp>
 #include <shared_channel/detail/platform/linux/futex.hpp>
 #include <shared_channel/detail/platform/linux/process.hpp>
-#include <shared_channel/detail/platform/linux/server_lease.hpp>
+#include <shared_channel/detail/protocol/layout.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
+
+namespace linux_beacon {
+
+/// Whether a thread is named there that lives, or left the word behind so quickly that the kernel could not mark it.
+constexpr bool is_lit(std::uint32_t word) noexcept {
+  return (word & FUTEX_TID_MASK) != 0 && (word & FUTEX_OWNER_DIED) == 0;
+}
+
+}  // namespace linux_beacon
 
 class Beacon {
  public:
@@ -177,9 +189,7 @@ class Watch {
  public:
   static Result<Watch> open(const Names& names, std::uint64_t, const ServerPage& page) {
     const std::uint32_t lit = page.alive.load(std::memory_order_acquire);
-    if ((lit & FUTEX_TID_MASK) == 0 || (lit & FUTEX_OWNER_DIED) != 0 || (lit & FUTEX_WAITERS) == 0) {
-      return just_gone(names);
-    }
+    if (!linux_beacon::is_lit(lit) || (lit & FUTEX_WAITERS) == 0) return just_gone(names);
     return Watch(page.alive, lit);
   }
 
@@ -205,18 +215,5 @@ class Watch {
   const Word* alive_;
   std::uint32_t lit_;
 };
-
-inline bool ServerLease::is_served(const Names& names) {
-  const Descriptor rendezvous = linux_shm::open_object(names.rendezvous(), O_RDONLY);
-  RecordBytes record{};
-  if (!rendezvous || ::pread(rendezvous.get(), &record, sizeof record, 0) != static_cast<ssize_t>(sizeof record))
-    return false;
-  const Descriptor page = linux_shm::open_object(names.server_page(record.generation), O_RDONLY);
-  std::uint32_t alive = 0;
-  if (!page ||
-      ::pread(page.get(), &alive, sizeof alive, offsetof(ServerPage, alive)) != static_cast<ssize_t>(sizeof alive))
-    return false;
-  return (alive & FUTEX_TID_MASK) != 0 && (alive & FUTEX_OWNER_DIED) == 0;
-}
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform

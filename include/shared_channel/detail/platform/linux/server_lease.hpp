@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <new>
 #include <optional>
@@ -15,6 +16,7 @@
 
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/test_point.hpp>
+#include <shared_channel/detail/platform/linux/beacon.hpp>
 #include <shared_channel/detail/platform/linux/fork_guard.hpp>
 #include <shared_channel/detail/platform/linux/memory.hpp>
 #include <shared_channel/detail/platform/linux/process.hpp>
@@ -141,6 +143,20 @@ class ServerLease {
     return names.error(Errc::no_server, "no server is running; start it, or set ClientOptions::wait_for_server");
   }
 
+  /// Whether the record's server is alive, as far as its page tells.
+  static bool is_served(const Names& names) {
+    const Descriptor rendezvous = linux_shm::open_object(names.rendezvous(), O_RDONLY);
+    RecordBytes record{};
+    if (!rendezvous || ::pread(rendezvous.get(), &record, sizeof record, 0) != static_cast<ssize_t>(sizeof record))
+      return false;
+    const Descriptor page = linux_shm::open_object(names.server_page(record.generation), O_RDONLY);
+    std::uint32_t alive = 0;
+    if (!page ||
+        ::pread(page.get(), &alive, sizeof alive, offsetof(ServerPage, alive)) != static_cast<ssize_t>(sizeof alive))
+      return false;
+    return linux_beacon::is_lit(alive);
+  }
+
   static Result<Descriptor> take_lock(const Names& names) {
     const std::string object = names.server_lock();
     for (;;) {
@@ -235,8 +251,6 @@ class ServerLease {
     const bool is_directory = error == EINVAL || error == EISDIR;  // glibc's shm_open says EINVAL
     return foreign || is_directory ? squatted(names, object) : linux_shm::refused(names, "shm_open", object, error);
   }
-
-  static bool is_served(const Names& names);  // in beacon.hpp, which knows a lit beacon
 
   Names names_;
   Descriptor lock_;

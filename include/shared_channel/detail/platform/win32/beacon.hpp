@@ -13,9 +13,14 @@
 #include <string>
 #include <utility>
 
+#include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
-#include <shared_channel/detail/platform/win32/server_lease.hpp>
+#include <shared_channel/detail/platform/win32/mutex_keeper.hpp>
+#include <shared_channel/detail/platform/win32/object.hpp>
+#include <shared_channel/detail/platform/win32/process.hpp>
+#include <shared_channel/detail/protocol/layout.hpp>
 #include <shared_channel/version.hpp>
 
 /// Tests may set an expression that says when a client is refused the server's process.
