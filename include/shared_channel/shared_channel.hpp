@@ -18,7 +18,7 @@
 //                           server_lease, signal, wait_set, beacon, lease, process; linux/ also futex and fork_guard,
 //                           win32/ object
 //   knows no channels [base]     unique_ptr, ref_ptr, forward_list, address_of, stored, deadline, name, callable,
-//                           at_end, handler_scope, test_point
+//                           integer_cast, at_end, handler_scope, test_point
 #pragma once
 
 #include <shared_channel/call_context.hpp>

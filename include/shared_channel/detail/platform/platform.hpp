@@ -1,7 +1,9 @@
 // Selects the operating system. contract.hpp says what each one provides.
 #pragma once
 
-#if defined(_WIN32)
+#if defined(__ANDROID__)
+#error "SharedChannel does not know Android, which has no shm_open() and no /dev/shm"
+#elif defined(_WIN32)
 #include <shared_channel/detail/platform/win32/beacon.hpp>
 #include <shared_channel/detail/platform/win32/lease.hpp>
 #include <shared_channel/detail/platform/win32/memory.hpp>

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 
+#include <shared_channel/detail/base/integer_cast.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
 #include <shared_channel/version.hpp>
 
@@ -49,7 +50,7 @@ class Frame {
 
   [[nodiscard]] std::size_t length() const noexcept { return slot_->length.load(std::memory_order_relaxed); }
   void set_length(std::size_t bytes) const noexcept {
-    slot_->length.store(static_cast<std::uint32_t>(bytes), std::memory_order_relaxed);
+    slot_->length.store(integer_cast<std::uint32_t>(bytes), std::memory_order_relaxed);
   }
 
  private:

@@ -47,6 +47,7 @@
 #include <string>
 #include <string_view>
 
+#include <shared_channel/detail/base/integer_cast.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/version.hpp>
 
@@ -149,7 +150,7 @@ struct Description {
   void write(std::string_view words) {
     const std::string kept = fitting(words);
     std::memcpy(text, kept.data(), kept.size());
-    length = static_cast<std::uint32_t>(kept.size());
+    length = integer_cast<std::uint32_t>(kept.size());
   }
 
   /// Whether it describes the same type as `words`.

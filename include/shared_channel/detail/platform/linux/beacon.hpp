@@ -26,6 +26,7 @@
 #include <string>
 
 #include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/base/integer_cast.hpp>
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/test_point.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
@@ -137,7 +138,7 @@ class Beacon {
     robust_list_head& head = list_->head;
     head.list.next = &node;
     node.next = &head.list;
-    head.futex_offset = static_cast<long>(reinterpret_cast<char*>(&alive_) - reinterpret_cast<char*>(&node));
+    head.futex_offset = integer_cast<long>(reinterpret_cast<char*>(&alive_) - reinterpret_cast<char*>(&node));
     if (::syscall(SYS_set_robust_list, &head, sizeof head) != 0) return fail("set_robust_list", errno);
     // An emulator may say yes and do nothing. No client would ever learn of this process's death.
     robust_list_head* kept = nullptr;

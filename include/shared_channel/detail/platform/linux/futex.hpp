@@ -17,6 +17,7 @@
 #include <cstdint>
 
 #include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/base/integer_cast.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
 #include <shared_channel/detail/platform/linux/process.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
@@ -138,7 +139,7 @@ inline int futex_waitv(const Watched* words, std::size_t count, Deadline& deadli
   Time until{};
   if (!deadline.is_never()) until = time_of(deadline.at());
   const Time* const timeout = deadline.is_never() ? nullptr : &until;
-  return ::syscall(waitv_call, waiters, static_cast<unsigned>(count), 0, timeout, CLOCK_MONOTONIC) >= 0 ? 0 : errno;
+  return ::syscall(waitv_call, waiters, integer_cast<unsigned>(count), 0, timeout, CLOCK_MONOTONIC) >= 0 ? 0 : errno;
 }
 
 /// Sleeps while all of the words are as seen. Where there is no futex_waitv: on the first one, with a look at the

@@ -17,6 +17,7 @@
 #include <string>
 #include <utility>
 
+#include <shared_channel/detail/base/integer_cast.hpp>
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/test_point.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
@@ -117,7 +118,7 @@ inline Result<void> apply_access(const Names& names, int descriptor, const std::
       ::fchown(descriptor, static_cast<uid_t>(-1), static_cast<gid_t>(access.group())) != 0) {
     return refused(names, "fchown", object, errno);
   }
-  if (::fchmod(descriptor, static_cast<mode_t>(mode_of(access, clients))) != 0) {
+  if (::fchmod(descriptor, mode_of(access, clients)) != 0) {
     return refused(names, "fchmod", object, errno);
   }
   return {};
@@ -195,7 +196,7 @@ class Mapping {
     if (!descriptor) return linux_shm::refused(names, "shm_open", object, errno);
     SHARED_CHANNEL_TEST_POINT(server_segment_created);
     Result<Mapping> mapping =
-        fill(names, object, std::move(descriptor), static_cast<std::size_t>(bytes), access, clients);
+        fill(names, object, std::move(descriptor), integer_cast<std::size_t>(bytes), access, clients);
     if (!mapping) remove(object);
     return mapping;
   }

@@ -18,6 +18,7 @@
 #include <string>
 
 #include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/base/integer_cast.hpp>
 #include <shared_channel/detail/platform/linux/fork_guard.hpp>
 #include <shared_channel/version.hpp>
 
@@ -114,8 +115,8 @@ inline unsigned usable_cores() noexcept {
 /// system refuses to let us sleep, others at least get the core.
 inline void rest(nanoseconds time) noexcept {
   const NoCancellation whole;
-  const timespec duration{static_cast<time_t>(time.count() / 1'000'000'000),
-                          static_cast<long>(time.count() % 1'000'000'000)};
+  const timespec duration{integer_cast<time_t>(time.count() / 1'000'000'000),
+                          integer_cast<long>(time.count() % 1'000'000'000)};
   if (::nanosleep(&duration, nullptr) == 0 || errno == EINTR) return;
   constexpr std::int64_t longest = 1000;
   const std::int64_t milliseconds = (time.count() + 999'999) / 1'000'000;
