@@ -141,6 +141,9 @@ class [[nodiscard]] Error {
   /// call ran out of time or was cancelled. Other errors stay until somebody mends their cause.
   [[nodiscard]] bool safe_to_retry() const noexcept { return not_executed() && detail::may_pass(code_); }
 
+  /// The clause of message() that says what happened and what to do about it.
+  [[nodiscard]] const std::string& cause() const noexcept { return cause_; }
+
   /// A sentence, without its full stop, that names the channel, the cause and, where there is one, the remedy.
   [[nodiscard]] std::string message() const {
     std::string text = "shared channel '" + channel_ + "': " + cause_;

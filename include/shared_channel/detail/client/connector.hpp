@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -14,6 +15,7 @@
 #include <shared_channel/detail/base/test_point.hpp>
 #include <shared_channel/detail/client/connection.hpp>
 #include <shared_channel/detail/client/current_connection.hpp>
+#include <shared_channel/detail/client/duration_text.hpp>
 #include <shared_channel/detail/client/server_trust.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
@@ -48,7 +50,11 @@ class Connector {
   /// Makes a connection current; the options say whether that waits for a server.
   Result<void> connect(Deadline& deadline) {
     const typename Platform::NoCancellation uncancelled;
-    return options_.wait_for_server ? connect_patiently(deadline) : connect_once(deadline);
+    if (options_.wait_for_server) return connect_patiently(deadline);
+    auto connected = connect_once(deadline);
+    if (!connected && connected.error().code() == Errc::no_server)
+      return none_there(connected.error(), "", "; start it, or set ClientOptions::wait_for_server");
+    return connected;
   }
 
   /// The same, waiting for a server until the deadline.
@@ -130,7 +136,9 @@ class Connector {
   /// Makes a connection current, unless another thread has done so meanwhile.
   Result<void> connect_once(Deadline& deadline) {
     const ConnectingThread me(*this, deadline);
-    if (!me) return names_.error(Errc::timed_out, "another thread was still connecting at the deadline");
+    if (!me)
+      return names_.error(Errc::timed_out, "another thread was still connecting after " +
+                                               duration_text(deadline.timeout()) + "; the request was not sent");
     {
       const Pin pin = current_.current();
       if (pin && pin->server().look() == platform::Peer::alive) return {};
@@ -155,9 +163,19 @@ class Connector {
       const Errc code = connected.error().code();
       const bool may_come = code == Errc::no_server || code == Errc::server_stopped || code == Errc::server_died ||
                             (code == Errc::corrupt && !mended.passed());
-      if (!may_come || deadline.passed()) return connected;
+      if (!may_come) return connected;
+      if (deadline.passed()) return none_came(connected.error(), deadline);
       rest_until(deadline, search_interval);
     }
+  }
+
+  /// What was found, and what to do about it, unless that is said already.
+  Error none_there(const Error& found, std::string waited, const char* advice) const {
+    const bool is_advised = found.code() != Errc::no_server || found.cause().find(';') != std::string::npos;
+    return names_.error(found.code(), std::move(waited) + found.cause() + (is_advised ? "" : advice), found.native());
+  }
+  Error none_came(const Error& found, const Deadline& deadline) const {
+    return none_there(found, "waited " + duration_text(deadline.timeout()) + ": ", "; start it, or wait longer");
   }
 
   const Names names_;

@@ -82,7 +82,7 @@ class ClientCore : public RefCounted {
 
   /// The error of an asynchronous call that ended so.
   Error explain(const Failure& failure, AsyncCall& call) const {
-    if (!call.is_orphan()) return explain(failure, call.call());
+    if (!call.is_orphan()) return explain(failure, call.call(), call.deadline());
     return names().error(failure.code, text_of(orphan_text, failure.execution), 0, failure.execution);
   }
 
@@ -161,7 +161,7 @@ class ClientCore : public RefCounted {
       auto made = make(std::move(pin));
       Call& call = body(made).call();
       if (attempt(call)) return answer(made);
-      setback = explain(call.failure(), call);
+      setback = explain(call.failure(), call, deadline);
       if (!goes_on(call.failure(), body(made).pin(), deadline)) return std::move(setback).error();
     }
   }
@@ -189,8 +189,9 @@ class ClientCore : public RefCounted {
                          "call another channel, or share the code instead");
   }
 
-  Error explain(const Failure& failure, const Call& call) const {
-    return names().error(failure.code, detail::explain(failure, call), failure.native, failure.execution);
+  Error explain(const Failure& failure, const Call& call, const Deadline& deadline) const {
+    return names().error(failure.code, detail::explain(failure, call, deadline.timeout()), failure.native,
+                         failure.execution);
   }
 
   ForkMark mark_;

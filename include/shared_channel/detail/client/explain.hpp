@@ -4,13 +4,16 @@
 #include <cstddef>
 #include <string>
 
+#include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/client/call.hpp>
+#include <shared_channel/detail/client/duration_text.hpp>
 #include <shared_channel/error.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
-/// What to say of one error code: if the handler certainly did not see the request, and if it may have.
+/// What to say of one error code: if the handler certainly did not see the request, and if it may have. A % stands for
+/// the call's timeout.
 struct FailureText {
   Errc code;
   const char* not_executed;
@@ -18,9 +21,11 @@ struct FailureText {
 };
 
 inline constexpr FailureText failure_texts[] = {
-    {Errc::busy, "every slot stayed occupied until the deadline; raise ServerOptions::max_calls or the timeout", ""},
-    {Errc::timed_out, "the server did not take the request before the deadline; it was withdrawn and never runs",
-     "no reply came before the deadline; the handler may still be running and its reply will be dropped"},
+    {Errc::busy, "every slot stayed occupied for %; raise ServerOptions::max_calls or the timeout", ""},
+    {Errc::timed_out, "the server did not take the request within %; it was withdrawn and never runs",
+     "no reply came within %; the handler may still be running and its reply will be dropped"},
+    {Errc::cancelled, "the call was cancelled before the server took the request, which never runs",
+     "the call was cancelled before its reply came; the handler may still be running and its reply will be dropped"},
     {Errc::server_stopped, "the server stopped before it took the request",
      "the server stopped; the request may have been executed"},
     {Errc::server_died, "the server's process ended before it took the request",
@@ -47,13 +52,19 @@ inline std::string too_large(const Failure& failure) {
          "; raise ServerOptions::" + (is_request ? "max_request_bytes" : "max_reply_bytes");
 }
 
+/// The text with the timeout in its place.
+inline std::string with_timeout(std::string text, nanoseconds timeout) {
+  if (const std::size_t at = text.find('%'); at != std::string::npos) text.replace(at, 1, duration_text(timeout));
+  return text;
+}
+
 template <class Platform>
-std::string explain(const Failure& failure, const Call<Platform>& call) {
+std::string explain(const Failure& failure, const Call<Platform>& call, nanoseconds timeout) {
   if (failure.is_relayed) return "its handler says: " + call.text();
   if (failure.code == Errc::handler_failed) return "the server's handler failed: " + call.text();
   if (failure.code == Errc::message_too_large) return too_large(failure);
   for (const FailureText& text : failure_texts) {
-    if (text.code == failure.code) return text_of(text, failure.execution);
+    if (text.code == failure.code) return with_timeout(text_of(text, failure.execution), timeout);
   }
   return "the operating system refused to let the call wait";
 }

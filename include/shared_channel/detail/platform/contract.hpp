@@ -105,11 +105,11 @@ struct WaitEntries {
 
 // What both systems say in the same words.
 
-inline Error just_gone(const Names& names) { return names.error(Errc::no_server, "the server has just gone"); }
-
-inline Error not_running(const Names& names) {
-  return names.error(Errc::no_server, "no server is running; start it, or set ClientOptions::wait_for_server");
+// These say what was found; what to do about it depends on what the caller has done, and Connector adds it.
+inline Error just_gone(const Names& names) {
+  return names.error(Errc::no_server, "no server is running any more: the last one has ended");
 }
+inline Error not_running(const Names& names) { return names.error(Errc::no_server, "no server is running"); }
 
 inline Error already_running(const Names& names) {
   return names.error(Errc::name_in_use,

@@ -205,7 +205,7 @@ class Mapping {
     const bool writes = clients == ForClients::write;
     Descriptor descriptor = linux_shm::open_object(object, writes ? O_RDWR : O_RDONLY);
     if (!descriptor) {
-      if (errno == ENOENT) return names.error(Errc::no_server, "the server has just gone");
+      if (errno == ENOENT) return just_gone(names);
       return linux_shm::refused(names, "shm_open", object, errno);
     }
     struct stat status {};

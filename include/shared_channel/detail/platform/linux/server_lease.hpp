@@ -49,11 +49,11 @@ class ServerLease {
   static Result<Published> current_generation(const Names& names) {
     const Descriptor descriptor = linux_shm::open_object(names.rendezvous(), O_RDONLY);
     if (!descriptor) {
-      if (errno == ENOENT) return none(names);
+      if (errno == ENOENT) return not_running(names);
       return linux_shm::refused(names, "shm_open", names.rendezvous(), errno);
     }
     RecordBytes record{};
-    if (!read(descriptor, record) || record.generation == 0) return none(names);
+    if (!read(descriptor, record) || record.generation == 0) return not_running(names);
     if (record.version != abi_version) {
       return names.error(Errc::layout_mismatch, "the server speaks protocol version " + std::to_string(record.version) +
                                                     ", this program " + std::to_string(abi_version));
@@ -68,7 +68,7 @@ class ServerLease {
     const Descriptor descriptor = linux_shm::open_object(names.rendezvous(), O_RDONLY);
     RecordBytes record{};
     if (!descriptor || !read(descriptor, record) || record.version != abi_version || record.announced == 0)
-      return none(names);
+      return not_running(names);
     auto owner = linux_shm::owner_of(names, names.rendezvous(), descriptor.get());
     if (!owner) return std::move(owner).error();
     return Published{record.announced, *std::move(owner)};
@@ -137,10 +137,6 @@ class ServerLease {
   static bool read(const Descriptor& descriptor, RecordBytes& record) noexcept {
     return ::pread(descriptor.get(), &record, sizeof record, 0) == static_cast<ssize_t>(sizeof record) &&
            record.magic == rendezvous_magic;
-  }
-
-  static Error none(const Names& names) {
-    return names.error(Errc::no_server, "no server is running; start it, or set ClientOptions::wait_for_server");
   }
 
   /// Whether the record's server is alive, as far as its page tells.

@@ -143,7 +143,7 @@ class Watch {
 
   Watch(const Word& alive, Handle ended) noexcept : alive_(&alive), ended_(std::move(ended)) {}
 
-  static Error gone(const Names& names) { return names.error(Errc::no_server, "the server has just gone"); }
+  static Error gone(const Names& names) { return just_gone(names); }
 
   /// A process id is only a number: it may be a later process's, or nonsense. And a handle may come without the right
   /// to wait for it, which some security programs take away.

@@ -88,7 +88,7 @@ inline Error failed(const Names& names, const char* call, const ObjectName& obje
 
 /// How a client's failure to open an object of one generation reads.
 inline Error not_opened(const Names& names, const char* call, const ObjectName& object, DWORD error) {
-  if (error == ERROR_FILE_NOT_FOUND) return names.error(Errc::no_server, "the server has just gone");
+  if (error == ERROR_FILE_NOT_FOUND) return just_gone(names);
   return failed(names, call, object, error);
 }
 

@@ -106,7 +106,7 @@ class ServerLease {
                              : "no server is running for the machine, but one is in this session; set "
                                "ServerOptions::scope to Scope::machine, or ClientOptions::scope to Scope::session");
     }
-    return names.error(Errc::no_server, "no server is running; start it, or set ClientOptions::wait_for_server");
+    return not_running(names);
   }
 
   static Result<UniquePtr<win32::MutexKeeper>> take_name(const Names& names) {
