@@ -131,37 +131,59 @@ class AdaptiveSpin {
   /// a peer's death is to stay unnoticed.
   template <class Ready, class Gone>
   bool poll(Ready&& ready, Gone&& gone, Deadline& deadline) noexcept {
-    if (policy_.spin <= nanoseconds::zero()) return ready();
-    const bool is_worth_trying = never_sleeps() || worth_trying();
-    if (!is_worth_trying && !has_cores_) return ready();
-    if (spin_briefly(ready)) {
-      first_look_.arrived_late();
-      if (is_worth_trying) forget_misses();
+    const Effort effort = next_effort();
+    if (effort == Effort::one_look) return ready();
+    if (is_ready_soon(ready)) {
+      if (effort != Effort::brief) forget_misses();
       return true;
     }
-    first_look_.did_not_arrive();
-    if (!is_worth_trying) return false;
-    if (never_sleeps()) return spin(ready, look_around, deadline);
-    nanoseconds budget = policy_.spin;
-    bool is_ready = spin_yielding(ready, budget < look_around ? budget : look_around, deadline);
-    while (!is_ready && (budget -= look_around) > nanoseconds::zero() && !deadline.passed()) {
-      if (gone()) return false;
-      is_ready = spin_yielding(ready, budget < look_around ? budget : look_around, deadline);
-    }
-    if (is_ready) {
-      forget_misses();
-    } else if (!deadline.passed()) {  // else it was cut short: nothing learnt
-      learn_miss();
-    }
-    return is_ready;
+    if (effort == Effort::brief) return false;
+    if (effort == Effort::endless) return spin(ready, look_around, deadline);
+    return spin_out(ready, gone, deadline);
   }
 
  private:
+  enum class Effort { one_look, brief, whole, endless };
+
   /// How often a thread that does not sleep looks at the deadline and for its peer's death, which is a system
   /// call on Win32.
   static constexpr nanoseconds look_around = std::chrono::milliseconds(1);
   static constexpr std::uint32_t patience = 3;           // misses in a row before spinning is skipped
   static constexpr std::uint32_t rarest = patience + 3;  // then a try every 2, 4, 8 waits
+
+  /// What policy, cores and misses leave of the next wait's spin.
+  Effort next_effort() noexcept {
+    if (policy_.spin <= nanoseconds::zero()) return Effort::one_look;
+    if (never_sleeps()) return Effort::endless;
+    if (worth_trying()) return Effort::whole;
+    return has_cores_ ? Effort::brief : Effort::one_look;
+  }
+
+  /// The brief spin that each longer one begins with.
+  template <class Ready>
+  bool is_ready_soon(Ready& ready) noexcept {
+    const bool is_ready = spin_briefly(ready);
+    is_ready ? first_look_.arrived_late() : first_look_.did_not_arrive();
+    return is_ready;
+  }
+
+  /// Spins as long as the policy says, and learns from it unless the deadline or the peer's end cut it short.
+  template <class Ready, class Gone>
+  bool spin_out(Ready& ready, Gone& gone, Deadline& deadline) noexcept {
+    for (nanoseconds left = policy_.spin;;) {
+      if (spin_yielding(ready, left < look_around ? left : look_around, deadline)) {
+        forget_misses();
+        return true;
+      }
+      if (deadline.passed()) return false;
+      left -= look_around;
+      if (left <= nanoseconds::zero()) {
+        learn_miss();
+        return false;
+      }
+      if (gone()) return false;
+    }
+  }
 
   void forget_misses() noexcept {
     if (misses_.load(std::memory_order_relaxed) != 0) misses_.store(0, std::memory_order_relaxed);
