@@ -15,7 +15,8 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI {
 /// Who asks. Stated by the client and not proven: for logs and courtesy, not for access control.
 struct Caller {
   std::uint32_t process_id;
-  /// Linux: the user id in decimal; Win32: the SID. As the system tells it of process_id; empty if it does not.
+  /// Linux: the user id in decimal; Win32: the SID. It is what the system tells of process_id; empty if it does not
+  /// tell.
   std::string user;
 };
 
@@ -27,7 +28,7 @@ class CallContext {
   CallContext(const CallContext&) = default;
   CallContext& operator=(const CallContext&) = default;
 
-  /// When the caller stops waiting. time_point::max(): never. Later than the truth by at most what the caller has spun
+  /// When the caller stops waiting; time_point::max() if never. May be late by the time that the caller has spun
   /// (WaitPolicy; 1 ms if it never sleeps).
   [[nodiscard]] std::chrono::steady_clock::time_point deadline() const noexcept { return deadline_; }
 

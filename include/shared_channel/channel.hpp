@@ -5,8 +5,8 @@
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI {
 
-/// A named channel on one machine: one server process answers a Request with a Reply, any number of client
-/// processes ask. With one type it is the recipe's struct that goes in and comes out.
+/// A named channel on one machine: one server process answers a Request with a Reply, any number of client processes
+/// ask. With one type, that type travels both ways.
 ///
 /// Messages are trivially copyable types of 1 byte to 1 GiB, aligned to at most 4096. They must not hold
 /// pointers (which cannot be checked here), and must be laid out alike in every program that uses the

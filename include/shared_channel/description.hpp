@@ -1,4 +1,5 @@
-// A type in a text that is the same from every compiler, for every word size: `{i32 f64[3] string}`.
+// The description of a type: a text that is the same from every compiler and for every word size, such as
+// `{i32 f64[3] string}`.
 //
 //     bool char i8 u8 i16 u16 i32 u32 i64 u64 f32 f64   scalars; an enumeration is its underlying type
 //     T[n]                     std::array and C arrays

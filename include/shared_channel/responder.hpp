@@ -15,11 +15,11 @@
 namespace shared_channel::inline SHARED_CHANNEL_ABI {
 
 /// The right, and the duty, to answer one call: the second argument of a handler `void(const Request&,
-/// Responder<Reply>)`. Move-only; may be moved to another thread and kept while the handler has long returned, unlike a
-/// `const Request&`: take a `Request` to keep that as well. The call's slot stays occupied meanwhile. Answers once:
-/// what comes after the first reply() or fail() does nothing. Dropped without an answer its caller gets handler_failed,
-/// with the exception's text if that is what ended the handler. Outliving the caller or the server is safe: the answer
-/// goes nowhere.
+/// Responder<Reply>)`. Move-only. It may be moved to another thread and kept after the handler has returned, unlike a
+/// `const Request&`: take a `Request` to keep that as well. The call's slot stays occupied meanwhile. It answers once:
+/// after the first reply() or fail() further ones do nothing. If it is destroyed without an answer, the caller gets
+/// handler_failed (with the exception's text if an exception ended the handler). Outliving the caller or the server is
+/// safe: the answer goes nowhere.
 template <class Reply>
 class Responder {
  public:

@@ -1,4 +1,4 @@
-// An object's address, whatever its type makes of unary `&`: std::addressof without <memory> (compile time).
+// The address of an object whose type may overload unary `&`: std::addressof without <memory> (compile time).
 #pragma once
 
 #include <shared_channel/version.hpp>

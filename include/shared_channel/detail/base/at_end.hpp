@@ -1,11 +1,11 @@
-// Something to be done when a scope is left.
+// Does something when a scope is left.
 #pragma once
 
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
-/// Does `end` when it goes out of scope, however that comes about.
+/// Calls `end` when it goes out of scope, by a return, an exception or the end of the thread.
 template <class End>
 class AtEnd {
  public:

@@ -21,7 +21,7 @@ class HandlerScope {
   HandlerScope(const HandlerScope&) = delete;
   HandlerScope& operator=(const HandlerScope&) = delete;
 
-  /// Leaves it to the handler of this call, if that is running on the calling thread, to answer after all.
+  /// Leaves the answer to the handler of this call, if that runs on the calling thread. False: it does not.
   static bool leave_unanswered(std::uint64_t generation, std::uint32_t index, std::uint32_t sequence) noexcept {
     for (HandlerScope* scope = innermost(); scope != nullptr; scope = scope->outer_) {
       if (scope->generation_ == generation && scope->index_ == index && scope->sequence_ == sequence) {

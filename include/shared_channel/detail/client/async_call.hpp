@@ -99,7 +99,7 @@ class AsyncCall : public RefCounted {
     return end_ == End::answered;
   }
 
-  /// Of a call that has ended otherwise.
+  /// Of a call that did not end in its reply.
   [[nodiscard]] const Failure& failure() const noexcept { return call_.failure(); }
 
   /// Whether the call ended because its client did.
@@ -108,13 +108,13 @@ class AsyncCall : public RefCounted {
     return end_ == End::orphaned;
   }
 
-  /// Nobody wants the reply's bytes any more.
+  /// The reply has been read.
   void leave() noexcept {
     const std::lock_guard lock(mutex_);
     if (bell_ == nullptr) call_.leave();
   }
 
-  /// The caller wants no reply: the request is withdrawn, or its reply discarded. What was to happen does not.
+  /// The caller wants no reply: the request is withdrawn, or its reply discarded. The continuation never runs.
   void cancel() noexcept {
     const UniquePtr<Continuation> unwanted = take_continuation();
     const std::lock_guard lock(mutex_);
@@ -160,7 +160,7 @@ class AsyncCall : public RefCounted {
     watcher_ = watcher;
   }
 
-  /// Whether the call has ended, in whatever way. If so the watcher lets it go and calls resume().
+  /// Whether the call has ended, in its reply or otherwise. If so the watcher lets it go and calls resume().
   bool end_if_due(Clock::time_point now, platform::Peer server) noexcept {
     const std::lock_guard lock(mutex_);
     if (end_ == End::none) decide(now, server);

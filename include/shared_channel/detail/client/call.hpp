@@ -86,8 +86,8 @@ class Call {
     const auto waited = wait(deadline, [&] { tell_deadline(deadline); });
     if (is_answered()) return verdict();
     if (!waited) return give_up_sleepless(waited.error());
-    // At the deadline too: a caller whose timeouts are too short to sleep in would else never learn that the server is
-    // gone, nor find the next one.
+    // The server is asked at the deadline too: a caller whose timeouts are too short to sleep in would otherwise never
+    // learn that the server is gone, nor find the next one.
     return give_up(connection_.server_end_or(deadline.passed() ? Errc::timed_out : Errc::server_died));
   }
 
@@ -141,7 +141,7 @@ class Call {
       case Withdrawal::answered:
         return verdict();
       case Withdrawal::withdrawn:
-        // Nobody took it in all that time. If the bell was damaged, no call ever would be taken again.
+        // Nobody took it until now. If the bell was damaged, no later call would be taken either.
         if (reason == Errc::timed_out) connection_.exec().ring_anyway();
         return fails(reason, damaged ? Execution::possible : Execution::none, native);
       case Withdrawal::abandoned:
@@ -150,8 +150,8 @@ class Call {
     return fails(damaged ? Errc::corrupt : reason, Execution::possible, native);
   }
 
-  /// The same for want of a Done signal to sleep on. One that is not found went with the server, whose end the system
-  /// may not have announced yet.
+  /// Ends the call because there is no Done signal to sleep on. A signal that is not found went with the server, whose
+  /// end the system may not have announced yet.
   bool give_up_sleepless(const Error& why) noexcept {
     if (why.code() == Errc::no_server) return give_up(connection_.server_end_or(Errc::server_died));
     return give_up(Errc::system_error, why.native());
@@ -208,7 +208,8 @@ class Call {
     return false;
   }
 
-  /// Withdraws the call. If that meets a worker, looks for two microseconds: between T1 and T2 it decides sooner.
+  /// Withdraws the call. If that meets a worker, looks again for two microseconds: between T1 and T2 the worker decides
+  /// sooner.
   Withdrawal withdraw_and_look() noexcept {
     Withdrawal outcome = withdraw(slot(), sequence_);
     if (outcome == Withdrawal::abandoned) {
@@ -217,8 +218,8 @@ class Call {
     return outcome;
   }
 
-  /// What a handler may want to know. On our own line, so that it costs nothing to say. The clock is not read for
-  /// it: the timeout will do until the deadline is known, or where the server reads another clock (time namespaces).
+  /// What a handler may ask. It lies on our own cache line, so that writing it costs nothing. The clock is not read for
+  /// it: the timeout stands in until the deadline is known, or where the server reads another clock (time namespaces).
   void tell(const Deadline& deadline) noexcept {
     Slot& mine = slot();
     mine.process.store(connection_.process(), std::memory_order_relaxed);

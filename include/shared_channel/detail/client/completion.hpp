@@ -33,7 +33,7 @@ class WatcherBell {
  public:
   [[nodiscard]] int failure() const noexcept { return set_.failure(); }
 
-  /// After whatever there is to find has been published.
+  /// After what the watcher is to find has been published.
   void ring() noexcept {
     news_.store(true, std::memory_order_seq_cst);  // R1
     if (must_ring(bell_)) set_.ring();
@@ -132,7 +132,7 @@ class Watcher : public RefCounted {
     return 0;
   }
 
-  /// For Completer, which takes care that one thread at a time does it.
+  /// Only Completer calls it, from one thread at a time.
   [[nodiscard]] bool has_room_for(const Connection& connection) const noexcept {
     const std::size_t load = load_.load(std::memory_order_acquire);
     return load == 0 || (load < WaitSet::capacity && connection_ == &connection);
@@ -178,7 +178,7 @@ class Watcher : public RefCounted {
     arrived_count_ = 0;
   }
 
-  /// Lets the calls go that have ended, and does what was to happen then. True if there were any.
+  /// Lets go of the calls that have ended, and resumes them. True if there were any.
   bool let_ended_go(platform::Peer server) {
     const auto now = Clock::now();
     std::size_t left = 0;  // those go to the front
@@ -205,7 +205,7 @@ class Watcher : public RefCounted {
     return platform::Peer::alive;
   }
 
-  /// Waits until a call may have ended or a new one has come. How the server stands, as far as that was asked.
+  /// Waits until a call may have ended or a new one has come. Answers how the server stands, as far as that was asked.
   platform::Peer wait() {
     AsyncCall& any = *calls_[0];
     Deadline first = any.deadline();
@@ -274,8 +274,8 @@ class Completer {
  public:
   explicit Completer(WaitPolicy policy) noexcept : policy_(policy) {}
 
-  /// Has the call end by itself, if nobody watches it yet. False: it has ended, because the client has, or because
-  /// there was no thread to be had.
+  /// Has the call end by itself, if nobody watches it yet. False: the client has ended and the call with it, or no
+  /// thread could be had.
   bool add(const RefPtr<AsyncCall>& call) {
     const std::lock_guard lock(mutex_);
     if (call->is_watched()) return true;

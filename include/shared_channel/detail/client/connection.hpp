@@ -67,7 +67,7 @@ class Connection {
     }
   }
 
-  /// Wakes the server that ought to be there, if there is one: it mends its words when it wakes.
+  /// Wakes the server that ought to be there, if there is one: a server that wakes mends its words.
   static void knock(const Names& names, const ClientOptions& options) {
     auto found = ServerLease::current_generation(names);
     if (!found) found = ServerLease::announced_generation(names);
@@ -167,7 +167,7 @@ class Connection {
       return names.error(Errc::layout_mismatch, "the server page has " + std::to_string(page->size()) + " bytes, not " +
                                                     std::to_string(sizeof(ServerPage)));
     }
-    // Lit after the identity was written: so it is loaded before the identity is copied.
+    // The word is lit after the identity was written, so it is loaded before the identity is copied.
     static_cast<void>(page_of(*page).alive.load(std::memory_order_acquire));
     const Identity identity = page_of(*page).identity;
     auto shape = agree(names, page_of(*page), identity, generation, contract);
@@ -203,8 +203,8 @@ class Connection {
                        policy));
   }
 
-  /// A server whose published generation was damaged still has an announced one. So has one that starts or ends: then
-  /// its liveness word is out, whatever else is there.
+  /// A server whose published generation was damaged still has an announced one. A server that starts or ends has one
+  /// too, but then its liveness word is out.
   static Result<UniquePtr<Connection>> attach_to_announced(Error none, const Names& names, const Contract& contract,
                                                            const ClientOptions& options) {
     if (none.code() != Errc::no_server) return none;

@@ -63,9 +63,9 @@ class Connector {
     return connect_patiently(deadline);
   }
 
-  /// After a call that timed out: a server that has a successor serves nobody any more, whatever its liveness word
-  /// says, which a stray write may have lit or a death may have left lit. A record that names nobody proves nothing,
-  /// nor does that of a user who may not serve us.
+  /// After a call that timed out: looks whether the server has a successor, and retires it if so. Its liveness word is
+  /// no proof of life: a stray write may have lit it, or a death have left it lit. A record that names no generation
+  /// proves nothing, nor does the record of a user who may not serve us.
   void doubt(const Pin& pin) noexcept {
     if (!is_due(next_doubt_, doubt_interval)) return;
     const typename Platform::NoCancellation uncancelled;
@@ -75,13 +75,13 @@ class Connector {
   }
 
  private:
-  /// How often a server that is not there is looked for.
+  /// How often a client that waits for a server looks for one.
   static constexpr nanoseconds search_interval = std::chrono::milliseconds(5);
 
   /// How often a client that times out looks whether its server is still the channel's.
   static constexpr nanoseconds doubt_interval = std::chrono::milliseconds(500);
 
-  /// How often a client that finds no server in order knocks at what there is.
+  /// How often a client that cannot attach wakes the server that ought to be there.
   static constexpr nanoseconds knock_interval = std::chrono::milliseconds(500);
 
   /// How long a server may take to mend what makes its memory look corrupted.

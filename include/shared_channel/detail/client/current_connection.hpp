@@ -79,7 +79,7 @@ class CurrentConnection {
     current_.store(&cell, std::memory_order_seq_cst);
   }
 
-  /// No new user gets `use`'s connection any more; it closes when its last user leaves.
+  /// No new user gets the pinned connection any more; it closes when its last user leaves.
   void retire(const Pin& pin) noexcept {
     Cell* cell = pin.cell_;
     current_.compare_exchange_strong(cell, nullptr, std::memory_order_seq_cst);  // T1; T2 is in leave()

@@ -34,7 +34,7 @@ inline constexpr FailureText failure_texts[] = {
      "the slot holds a state that no correct peer writes; the request may have been executed"},
 };
 
-/// How an asynchronous call ends whose client ends before it.
+/// The end of an asynchronous call whose client was destroyed.
 inline constexpr FailureText orphan_text = {
     Errc::timed_out, "the client was destroyed before the server took the request; it was withdrawn and never runs",
     "the client was destroyed before the reply came; the handler may still be running and its reply will be dropped"};

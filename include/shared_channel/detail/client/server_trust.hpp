@@ -1,8 +1,8 @@
 // Whom a client lets serve it.
 //
-// Anybody may make objects under a channel's name, and requests go to whoever did. So a client asks the objects
-// themselves whose they are: the record that names a generation must be of a user that ClientOptions::server allows,
-// and what it names must be the same user's.
+// Anybody may make objects under a channel's name, and requests go to the user who did. So a client asks the objects
+// themselves whose they are: the record that names a generation must belong to a user that ClientOptions::server
+// allows, and what it names to the same user.
 #pragma once
 
 #include <string>

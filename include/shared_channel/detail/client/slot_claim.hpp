@@ -97,14 +97,14 @@ class SlotClaim {
     return false;
   }
 
-  /// Why a slot would be of no use any more, or `otherwise`. Stopped servers live on as long as their handlers run.
+  /// Why no slot would help any more, or `otherwise`. A stopped server lives on as long as its handlers run.
   [[nodiscard]] Errc service_end_or(Errc otherwise) const noexcept {
     const bool is_open = connection_.page().service.load(std::memory_order_seq_cst) == service_open;
     return connection_.server_end_or(is_open ? otherwise : Errc::server_stopped);
   }
 
-  /// Takes over the first slot whose owner is gone. Only the head of the queue asks the system for that, and once an
-  /// owner where its slots lie side by side.
+  /// Takes over the first slot whose owner is gone. Asking the system is slow, so only the head of the queue does, and
+  /// only once for an owner whose slots lie side by side.
   bool try_recover() noexcept {
     const SlotArray& slot_array = connection_.slot_array();
     std::uint32_t alive = connection_.me();
@@ -125,13 +125,13 @@ class SlotClaim {
   static constexpr nanoseconds queue_slice = std::chrono::milliseconds(50);
 
   /// Queues behind the callers that came before. Only the head of the queue waits for a slot, so that a freed slot
-  /// wakes one caller; if it was beaten to the slot by a newcomer, newcomers queue as well.
+  /// wakes one caller. If a newcomer takes that slot first, newcomers queue as well.
   ///
   /// A head that stands still (SIGSTOP, a debugger) keeps the mutex and leaves `starving` set. It must not cost others
   /// more than its own slot: so a caller whose slice has passed tries the slots itself, and clears `starving` if it
-  /// gets one, for the next newcomers. A head that lives sets it again in its next round, so that it is overtaken now
-  /// and then by a caller that has waited, and never starved by newcomers. That is all `starving` is for: no step of
-  /// the protocol relies on it, and a slot is claimed by compare-and-swap whoever comes.
+  /// gets one, for the next newcomers. A head that lives sets it again in its next round, so waiting callers overtake
+  /// it now and then, and newcomers never starve it. `starving` is for nothing else: no step of the protocol relies on
+  /// it, and every slot is claimed by compare-and-swap.
   bool claim_with_mutex(Deadline& deadline) {
     ClientMutex& mutex = connection_.client_mutex();
     for (;;) {

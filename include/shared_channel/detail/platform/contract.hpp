@@ -48,11 +48,11 @@
 //
 //   process_id, process_birth   Name a process for messages, and for systems that watch the process itself.
 //   clock_id       Which steady clock the process reads: two processes may compare times only if it is the same.
-//   random_number  Unlikely to repeat on this machine, whatever the system refuses.
+//   random_number  Unlikely to repeat on this machine, even where the system refuses to help.
 //   usable_cores   Cores that the caller may run on.
 //   rest           Passes some time without a reason to be woken; may be short, and does not fail.
-//   Owners         What a ServerUser means on this system. Users are in the system's own words; empty: it does not
-//   tell. user_of        The user that a process runs as, in the system's own words; empty if it does not tell.
+//   Owners         What a ServerUser means on this system. Users are in the system's own words.
+//   user_of        The user that a process runs as, in the system's own words; empty if it does not tell.
 //
 // Every wait ends at its deadline, also where the system refuses the call that it is made of, and also while a peer
 // changes the words all the time. No wait can be cancelled (pthread_cancel). Every function that can fail returns a

@@ -16,7 +16,8 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 inline constexpr std::size_t fits = 0;
 
 /// One direction's message in one slot. A message of fixed size lies at fixed(). One of variable length lies inline if
-/// it has at most inline_capacity bytes, whatever the capacity is: so that a short one travels beside its words.
+/// it has at most inline_capacity bytes, even if the capacity is larger, so that a short message travels beside its
+/// words.
 class Frame {
  public:
   Frame(Slot& slot, std::byte* area, std::size_t capacity) noexcept : slot_(&slot), area_(area), capacity_(capacity) {}

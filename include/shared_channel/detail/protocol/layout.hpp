@@ -1,4 +1,4 @@
-// The shared-memory ABI: whatever two processes may disagree on stands in this file.
+// The shared-memory ABI: everything on which two processes must agree stands in this file.
 //
 //   server page of one generation: written by the server, read-only for clients
 //   0        +------------------------------------------------------------+

@@ -68,10 +68,10 @@ class ServerCore {
     dispatcher_.link().cut([] { Platform::rest(std::chrono::milliseconds(1)); });
   }
 
-  /// Whether the calling thread is in one of this server's handlers: what end() would wait for is itself.
+  /// Whether the calling thread is in one of this server's handlers: end() would wait for itself.
   [[nodiscard]] bool is_in_handler() const noexcept { return HandlerScope::serves(generation_->number()); }
 
-  /// end() for a thread that is in a handler, which called exit() perhaps: waits for nobody. The threads leave when
+  /// end() for a thread that is in a handler (which may have called exit()): waits for nobody. The threads leave when
   /// they next look, so the core must stay until the process ends.
   void let_go() noexcept {
     stop();
@@ -146,15 +146,15 @@ class ServerCore {
   void stop() noexcept {
     if (mark_.in_child()) return;  // the parent's threads serve on
     closing_.store(true, std::memory_order_seq_cst);
-    // Pairs with the client's post: it sees that we stopped, or we see its request. Before the workers are told:
-    // whoever still posts in a slot that one of them has refused already must see it.
+    // Pairs with the client's post: either the client sees that we stopped, or we see its request. Before the workers
+    // are told, because a client that posts in a slot that a worker has refused already must see it.
     generation_->page().service.store(service_stopped, std::memory_order_seq_cst);
     stopping_.store(true, std::memory_order_seq_cst);
     std::atomic_thread_fence(std::memory_order_seq_cst);
     SHARED_CHANNEL_TEST_POINT(server_stopping);
     slots_.refuse_all();
     exec().ring_all();
-    slots_.tell_slot_freed();  // who waits for a slot need not wait any longer
+    slots_.tell_slot_freed();  // a caller that waits for a slot need not wait any longer
   }
 
   [[nodiscard]] const Names& names() const noexcept { return names_; }
@@ -223,8 +223,8 @@ class ServerCore {
   }
 
   void join() noexcept {
-    // One ring may not do: foreign sleepers may have swallowed it, or a stray write has undone it.
-    // Not without end: where the process ends, Win32 may have taken the threads in their sleep.
+    // One ring may not be enough: another sleeper may have swallowed it, or a stray write undone it. The number of
+    // rings is bounded: where the process ends, Win32 may have ended the threads in their sleep.
     constexpr int rings = 500;
     for (int ring = 0; ring < rings && stopping() && wake_workers(); ++ring)
       Platform::rest(std::chrono::milliseconds(2));
@@ -277,7 +277,8 @@ class ServerCore {
     exec().ring_all();  // the next worker leaves likewise
   }
 
-  /// A busy worker never wakes, and looks after its words as well; not at every call, for which the clock is dear.
+  /// A busy worker never wakes from sleep, so it also mends the words of its server; not at every call, because reading
+  /// the clock is dear.
   static constexpr std::uint32_t calls_per_clock = 64;
 
   // ---- finding requests ----

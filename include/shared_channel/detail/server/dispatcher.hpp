@@ -93,9 +93,9 @@ class Dispatcher final : private AnswerSink {
 
   void conclude(TakenCall call, Phase outcome) noexcept override {
     slots_.leave(call, outcome);
-    // A worker looks at every slot again before it sleeps or ends; a responder's thread does not. While it was at the
-    // desk, a worker may have turned away from the slot's next call. Either that worker came after us, or we see its
-    // call.
+    // A worker looks at every slot again before it sleeps or ends; a responder's thread does not. While this thread
+    // held the slot's lock, a worker may have passed over the slot's next call. Either that worker looks again after
+    // us, or we see its call.
     std::atomic_thread_fence(std::memory_order_seq_cst);
     if (stopping_.load(std::memory_order_seq_cst))
       slots_.refuse_all();

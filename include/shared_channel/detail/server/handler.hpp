@@ -27,7 +27,7 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 template <class Handler, class... Args>
 concept Accepts = std::invocable<Handler&, Args...> || std::invocable<Handler&, Args..., const CallContext&>;
 
-/// Calls it so. `call` makes the context, which costs a little, only for handlers that take one.
+/// Calls the handler so. The context costs a little, so `call` makes it only for handlers that take one.
 template <class Handler, class Call, class... Args>
 decltype(auto) call_with(Handler& handler, const Call& call, Args&&... args) {
   if constexpr (std::invocable<Handler&, Args..., const CallContext&>) {

@@ -15,7 +15,7 @@
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
-/// The taken call's frames, and whatever else the handler's form asks for. It must not outlive its arguments.
+/// The taken call's frames, and what else the handler's form asks for. It must not outlive its arguments.
 class Invocation {
  public:
   Invocation(AnswerSink& server, const SlotArray& slot_array, const RefPtr<ServerLink>& link, TakenCall call) noexcept
@@ -28,8 +28,8 @@ class Invocation {
     const Slot& slot = *call_.slot;
     const auto stated = static_cast<std::int64_t>(slot.deadline.load(std::memory_order_relaxed));
     const auto timeout = static_cast<std::int64_t>(slot.timeout.load(std::memory_order_relaxed));
-    // A deadline not yet stated belongs to a call that was posted this instant.
-    // No client states a negative one, and who subtracts the clock from it must not overflow.
+    // A deadline not yet stated belongs to a call that was posted this instant. No client states a negative one; it
+    // becomes 0, because subtracting the clock from it could overflow.
     const Clock::time_point deadline =
         stated == 0 ? Deadline(nanoseconds(timeout)).at() : Clock::time_point(nanoseconds(stated > 0 ? stated : 0));
     return CallContext(link_, call_, deadline, slot.process.load(std::memory_order_relaxed));

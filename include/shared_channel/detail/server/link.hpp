@@ -1,4 +1,4 @@
-// What a deferred reply or a call's context, which may outlive the server, can ask of it.
+// The way from a deferred reply or a call's context back to the server, which they may outlive.
 #pragma once
 
 #include <atomic>
@@ -34,7 +34,7 @@ class AnswerSink {
   /// Leaves the text that the caller's error will carry, and the Cause's word if an error is passed on.
   virtual Phase fail(TakenCall call, std::string_view text, std::uint32_t cause) noexcept = 0;
   virtual void conclude(TakenCall call, Phase outcome) noexcept = 0;
-  /// The call's Responder went without an answer.
+  /// The call's Responder was destroyed without an answer.
   virtual void drop(TakenCall call) noexcept = 0;
   /// Whether the caller still waits for the answer.
   [[nodiscard]] virtual bool is_wanted(TakenCall call) const noexcept = 0;
@@ -45,17 +45,17 @@ class AnswerSink {
   ~AnswerSink() = default;
 };
 
-/// Leads to the server as long as it lives. Visitors do not keep each other out: one may spend long on encoding its
-/// reply.
+/// Leads to the server as long as it lives. Visitors do not exclude each other: encoding a long reply must not block
+/// other calls.
 class ServerLink : public RefCounted {
  public:
   using UserOf = std::string (*)(std::uint32_t process);
 
-  /// `ask` is the platform's: it answers also when the server has gone.
+  /// `ask` is the platform's: it answers even when the server is gone.
   ServerLink(AnswerSink& server, UserOf ask) noexcept : user_of_(ask), server_(&server) {}
 
-  /// Calls `use` with the server, which waits with its end until that returns. False: there is none any more, or it is
-  /// the parent's, of which a fork()ed child has copies of responders.
+  /// Calls `use` with the server, whose end waits until that returns. False: the server is gone, or it is the parent of
+  /// this fork()ed child.
   template <class Use>
   bool with_server(Use&& use) {
     const Visit visit(visitors_);  // first, so that either cut() sees us or we see that it came

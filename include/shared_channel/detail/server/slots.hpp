@@ -1,5 +1,5 @@
 // The server's side of the slots, with a lock for each: takes the calls that wait there and ends those it took. Never
-// waits. protocol.hpp has the argument.
+// waits. slot_protocol.hpp has the argument.
 #pragma once
 
 #include <atomic>
@@ -32,7 +32,8 @@ class ServerSlots {
     const std::uint32_t used = used_slots();
     return scan(used, used);
   }
-  /// The same but for the slot that was answered last, whose line its caller may be about to write.
+  /// The same, but skips the slot that was answered last: polling its cache line would slow the caller that is about to
+  /// write it.
   TakenCall take_another() noexcept {
     const std::uint32_t used = used_slots();
     return scan(used, used > 0 ? used - 1 : 0);
@@ -136,7 +137,7 @@ class ServerSlots {
     return {};
   }
 
-  /// Ends what a slot waits for that looks damaged, if no worker has its lock and it still does.
+  /// Ends the call of a slot that looks damaged, if no worker has its lock and it still looks so.
   void repair(std::uint32_t index, State request) noexcept {
     Slot& slot = slot_array()[index];
     SlotLock& lock = locks_[index];

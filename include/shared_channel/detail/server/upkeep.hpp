@@ -1,4 +1,4 @@
-// When a server looks after the words that only it writes: a stray write there must not outlast a moment.
+// When a server mends the words that only it writes: the damage of a stray write there must not last.
 #pragma once
 
 #include <atomic>
@@ -23,7 +23,8 @@ class Upkeep {
   }
   void end() noexcept { is_busy_.store(false, std::memory_order_release); }
 
-  /// It is never time again: what is withdrawn must not be mended. `rest` passes a little time while somebody is at it.
+  /// It is never time again: withdrawn words must not be mended. `rest` passes a little time while another thread
+  /// mends.
   template <class Rest>
   void close(Rest&& rest) noexcept {
     while (is_busy_.exchange(true, std::memory_order_acquire)) rest();
@@ -44,7 +45,7 @@ class Upkeep {
     Sleep(const Sleep&) = delete;
     Sleep& operator=(const Sleep&) = delete;
 
-    /// When it wakes in any case. Counted from the last upkeep, so that the clock is not read.
+    /// When the worker wakes even without a ring. Counted from the last upkeep, so that the clock is not read.
     [[nodiscard]] Clock::time_point end() const noexcept {
       const Clock::time_point last{Clock::duration(upkeep_.last_.load(std::memory_order_relaxed))};
       return last + std::chrono::duration_cast<Clock::duration>(is_on_watch_ ? backstop : rare_backstop);

@@ -53,8 +53,7 @@ bool spin(Ready&& ready, nanoseconds budget, Deadline& deadline) noexcept {
   return ready();
 }
 
-/// The same, but between its polls it lets another thread have the core, if one wants it: it may be the peer that we
-/// wait for.
+/// The same, but yields the core between its polls: the thread that wants it may be the peer that we wait for.
 template <class Ready>
 bool spin_yielding(Ready&& ready, nanoseconds budget, Deadline& deadline) noexcept {
   const Clock::time_point limit = deadline.within(budget).at();
@@ -65,11 +64,11 @@ bool spin_yielding(Ready&& ready, nanoseconds budget, Deadline& deadline) noexce
   return false;
 }
 
-/// Learns when to look first. A look takes the line away from the peer that is about to write there, who then has to
-/// fetch it back: a first look that comes too early costs more than one that comes late. So it comes after as long as
-/// it took lately: a bit earlier after each answer that was there, clearly later after each that came soon after the
-/// look. RefCounted in turns of an empty loop, which need no clock; how long one takes does not matter. Threads may
-/// share one.
+/// Learns when to look first. A look takes the cache line away from the peer that is about to write there, so a first
+/// look that comes too early costs more than one that comes late. The first look therefore waits as long as recent
+/// answers took: a bit less after each answer that was there, clearly more after each that came soon after the look.
+/// The time is counted in iterations of an empty loop, which need no clock; how long one takes does not matter. Threads
+/// may share one.
 class FirstLook {
  public:
   /// Waits, looks once, and learns from success. After failure comes arrived_late() or did_not_arrive().
@@ -101,11 +100,11 @@ class FirstLook {
   std::atomic<std::uint32_t> iterations_{0};
 };
 
-/// Learns whether spinning pays. Where the peer takes longer than the spin, or needs the very core that we spin on,
-/// spinning does not see the answer: after a few such misses only a brief spin is left, or none where there is but one
-/// core, and the whole one is tried more rarely until a try succeeds; not ever more rarely, for where wake-ups are
-/// dear, threads that all sleep would keep each other asleep. docs/performance.md has the figures. Threads may share
-/// one; a lost update only delays the lesson.
+/// Learns whether spinning pays. It does not where the peer takes longer than the spin, or needs the very core that we
+/// spin on. After a few such misses only a brief spin is left (none with a single core), and the whole spin is tried
+/// more rarely until a try succeeds. It is never tried more rarely than every eighth time: where wake-ups are dear,
+/// threads that all sleep would keep each other asleep. docs/performance.md has the figures. Threads may share one; a
+/// lost update only delays the lesson.
 class AdaptiveSpin {
  public:
   /// `cores`: how many the caller may run on.
@@ -210,9 +209,9 @@ class AdaptiveSpin {
   std::atomic<std::uint32_t> skipped_{0};
 };
 
-/// The manners of a busy server. It never waits among many callers, so that those on its own core would get one answer
-/// per time slice while the others get thousands: every so many calls it lets them have the core, and asks less often
-/// where nobody wants it. Belongs to one thread.
+/// A busy server never waits, so callers on its own core would get one answer per time slice while others get
+/// thousands. Every so many calls it therefore yields the core, and more rarely where nobody wants it. Belongs to one
+/// thread.
 class Courtesy {
  public:
   explicit Courtesy(WaitPolicy policy) noexcept : interval_(policy.spin == (nanoseconds::max)() ? never : shortest) {}

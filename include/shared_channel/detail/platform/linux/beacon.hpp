@@ -41,7 +41,7 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 
 namespace linux_beacon {
 
-/// Whether a thread is named there that lives, or left the word behind so quickly that the kernel could not mark it.
+/// Whether the word names a thread, and the kernel has not marked it dead.
 constexpr bool is_lit(std::uint32_t word) noexcept {
   return (word & FUTEX_TID_MASK) != 0 && (word & FUTEX_OWNER_DIED) == 0;
 }

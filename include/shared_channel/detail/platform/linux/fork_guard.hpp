@@ -40,7 +40,7 @@ class FileIdentity {
     return identity;
   }
 
-  /// Where the system does not tell, nothing is known, and nothing is the same.
+  /// Where the system does not tell, nothing is known, and no file counts as the same.
   [[nodiscard]] bool is_known() const noexcept { return is_known_; }
   [[nodiscard]] bool is_still(int descriptor) const noexcept {
     const FileIdentity now = of(descriptor);
@@ -54,8 +54,8 @@ class FileIdentity {
 };
 
 /// What a fork()ed child must not keep: descriptors whose locks stand for the parent's life, and the mappings that hold
-/// on to the same open file descriptions. An inherited lock would outlive the parent and make it look alive. In place
-/// of a mapping the child gets zeros of its own: whatever it still does there, in a handler that forked say, harms
+/// the same open file descriptions. An inherited lock would outlive the parent and make it look alive. The child gets
+/// zeros of its own in place of a mapping, so that what it still does there (in a handler that forked, say) harms
 /// nobody.
 class ForkGuard {
  public:
@@ -78,7 +78,7 @@ class ForkGuard {
     }
   };
 
-  /// What `take` puts into a Held, until it is released. No fork() comes between the taking and our knowing of it.
+  /// Keeps what `take` puts into a Held until it is released. No fork() can come between the taking and the keeping.
   template <class Take>
   const Held& hold(Take&& take) {
     const std::lock_guard lock(mutex_);

@@ -1,9 +1,9 @@
 // Sleeping and waking on words that processes share, by futex(2) and futex_waitv(2). FUTEX_PRIVATE_FLAG is never set:
 // these futexes are found by the page they lie on, not by the address space.
 //
-// A wait never takes a refusal for a wake-up. Where a kernel or a sandbox lacks a call, whatever errno it says so with,
-// the next best one is taken: futex_waitv, else slices of a plain wait; the 64-bit time, else the 32-bit one; a futex,
-// else short sleeps. Each of them ends at the deadline.
+// A wait never takes a refusal for a wake-up. Where a kernel or a sandbox lacks a call, whichever errno says so, the
+// next best one is taken: futex_waitv, else slices of a plain wait; the 64-bit time, else the 32-bit one; a futex, else
+// short sleeps. Each of them ends at the deadline.
 #pragma once
 
 #include <linux/futex.h>
@@ -92,8 +92,8 @@ inline void wake(const Word& word, int count) noexcept {
   futex(word, FUTEX_WAKE, static_cast<std::uint32_t>(count), nullptr);
 }
 
-/// What a kernel's answer to a wait means. A wake-up that was meant for us is never told as the deadline; a word that
-/// has changed, or a signal, is after it: a peer that changes words all the time must not hold us.
+/// What a kernel's answer to a wait means. A wake-up that was meant for us is never reported as the deadline. A changed
+/// word or a signal is, once the deadline has passed: a peer that keeps changing words must not hold us.
 inline Wake meaning_of(int error, Deadline& deadline) noexcept {
   if (error == 0) return Wake::signalled;
   return error == ETIMEDOUT || deadline.passed() ? Wake::timed_out : Wake::signalled;

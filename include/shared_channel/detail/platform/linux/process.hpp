@@ -111,7 +111,7 @@ inline unsigned usable_cores() noexcept {
   return static_cast<unsigned>(CPU_COUNT(&cores));
 }
 
-/// Waits without a reason to be woken: for retries whose moment nobody announces. May end early, by a signal. Where the
+/// Waits without a reason to be woken: for retries whose moment nobody announces. A signal may end it early. Where the
 /// system refuses to let us sleep, others at least get the core.
 inline void rest(nanoseconds time) noexcept {
   const NoCancellation whole;

@@ -32,8 +32,8 @@ class ServerLease {
  public:
   static Result<ServerLease> acquire(const Names& names, const Access& access) {
     if (auto valid = linux_shm::check_access(names, access); !valid) return valid.error();
-    // A killed server keeps its lock until the kernel has torn down its memory; nobody else is in the
-    // way then, so wait for that. A server that lives is recognised at once.
+    // A killed server keeps its lock until the kernel has torn down its memory. Nobody else is in the way then, so wait
+    // for that. A server that lives is recognised at once.
     Deadline patience(std::chrono::seconds(2));
     for (;;) {
       auto lock = take_lock(names);
@@ -92,8 +92,9 @@ class ServerLease {
 
   [[nodiscard]] Rendezvous& record() const noexcept { return *reinterpret_cast<Rendezvous*>(mapping_->data()); }
 
-  /// Whether the name is still ours; whoever removed the lock's file let in a successor. A record whose file is gone or
-  /// cut short is made anew, if that can be, and is then empty: `has_record` tells whether there is one to write to.
+  /// Whether the name is still ours: where somebody removed the lock's file, a successor may have taken it. A record
+  /// whose file is gone or cut short is made anew, if that can be, and is then empty: `has_record` tells whether there
+  /// is one to write to.
   [[nodiscard]] bool keep_name(const Access& access, bool& has_record) noexcept {
     struct stat status {};
     has_record = false;
@@ -182,13 +183,13 @@ class ServerLease {
     }
   }
 
-  /// A file that we have just made for nothing goes.
+  /// Removes the file if we have just made it, in vain.
   static Error given_up(const Names& names, const char* call, const std::string& object, int error, bool is_new) {
     if (is_new) Mapping::remove(object);
     return linux_shm::refused(names, call, object, error);
   }
 
-  /// On failure the lock's file goes too.
+  /// On failure the file of the lock is removed too.
   static Result<ServerLease> with_record(const Names& names, const Access& access, Descriptor lock) {
     auto mapping = make_record(names, access);
     if (!mapping) {

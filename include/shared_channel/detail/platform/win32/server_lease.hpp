@@ -160,7 +160,7 @@ class ServerLease {
                        name.shown() + " belongs to another user or is no channel; choose another name");
   }
 
-  /// Whether an object that refuses us is another user's: its owner may always look at it, whatever its DACL says.
+  /// Whether an object that refuses us is another user's: an owner may always look at an object, even against its DACL.
   /// `looked` is an attempt to do so, which has just been made.
   static bool is_foreign(const Handle& looked) noexcept {
     return looked ? !win32::is_ours(looked.get()) : ::GetLastError() == ERROR_ACCESS_DENIED;
