@@ -16,6 +16,7 @@
 #include <shared_channel/detail/server/handler.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/result.hpp>
+#include <shared_channel/server_stats.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI {
@@ -42,9 +43,12 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI {
 /// that run get their answers or server_stopped. In a fork()ed child the object is inert: only the parent's serves.
 template <class Request, class Reply>
 class SharedChannel<Request, Reply>::Server {
-  using Core = detail::ServerCore<typename detail::PlatformOf<Request>::Type>;
+  using Platform = typename detail::PlatformOf<Request>::Type;
+  using Core = detail::ServerCore<Platform>;
 
  public:
+  using native_handle_type = typename detail::LoopNotice<Platform>::Native;
+
 #if defined(__cpp_exceptions)
   /// As create(), but throws ChannelException.
   explicit Server(std::string_view name, const ServerOptions& options = {}) : Server(create(name, options).value()) {}
@@ -118,6 +122,24 @@ class SharedChannel<Request, Reply>::Server {
   void stop() noexcept {
     if (core_) core_->stop();
   }
+
+  /// What a loop of the program's own can wait for, together with serve_one(handler, 0ns): signalled while requests
+  /// wait, and for good once the server stops. Linux: an eventfd for poll or epoll (readable); Win32: a manual-reset
+  /// event for MsgWaitForMultipleObjects. After a wake-up call serve_one(handler, 0ns) until it returns false, or once
+  /// per turn of the loop: only a serve_one() that found nothing takes the signal back. It may be signalled without a
+  /// request now and then. Made on first use, with a thread that waits for requests in the loop's place, so that a
+  /// request takes two wake-ups; owned by the server: to be neither closed nor reset nor read, and gone with it, but
+  /// not if it is moved. -1 or nullptr if the system has no thread or handle to give, and in a fork()ed child.
+  ///
+  /// For a server whose calls one loop answers. Where other threads call serve_one() too (one at a time), none misses
+  /// a request; while serve() or start() answer, it is signalled and nobody takes that back. Thread-safe.
+  [[nodiscard]] native_handle_type native_handle() {
+    return core_ ? core_->native_handle() : detail::LoopNotice<Platform>::none;
+  }
+
+  /// What became of the calls so far, and how many are in the making. Costs the calls nothing. Thread-safe. A
+  /// moved-from server has none.
+  [[nodiscard]] ServerStats stats() const { return core_ ? core_->stats() : ServerStats{}; }
 
   /// How many slots were found in a state that no correct client leaves, and reset. Thread-safe.
   [[nodiscard]] std::uint64_t damaged_slots() const noexcept { return core_ ? core_->damaged_slots() : 0; }

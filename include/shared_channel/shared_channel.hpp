@@ -2,17 +2,19 @@
 //
 // Reading order, from a call to the cache line; the folders of detail/ in brackets:
 //
-//   what users name         channel, options, error, result, client, pending_call, server, responder, call_context,
-//                           codec, description, version
+//   what users name         channel, options, error, result, client, pending_call, server, server_stats, responder,
+//                           call_context, codec, description, version
 //   asking [client]         core (from a call to its Result), explain (failures in words), connector (finding the
 //                           server), current_connection, connection (attaching), call (one call), slot_claim (its
 //                           slot), async_call and completion (a call that no thread waits for)
 //   serving [server]        core (serving and stopping), workers (its threads), upkeep (mending its words), dispatcher
 //                           (from a request to its answer), handler (its forms), invocation (what it is called with),
 //                           reply (into its frame), link (from a Responder to its server), slots (taking and ending
-//                           calls), generation (all that a server creates)
+//                           calls), counters and running_times (what stats() tells), loop_notice (native_handle()),
+//                           generation (all that a server creates)
 //   types <-> bytes [message]    message, codec_parts, builtin_codecs, members, described_members
-//   who may write what when [protocol]   slot_protocol, doorbell, layout (the bytes), frame (one message's place)
+//   who may write what when [protocol]   slot_protocol, doorbell, layout (the bytes), frame (one message's place),
+//                           cause (an error passed on)
 //   waiting [wait]          spin
 //   the operating system [platform]      contract (in words), platform (the selector), then linux/ or win32/: memory,
 //                           server_lease, signal, wait_set, beacon, lease, process; linux/ also futex and fork_guard,
@@ -32,4 +34,5 @@
 #include <shared_channel/responder.hpp>
 #include <shared_channel/result.hpp>
 #include <shared_channel/server.hpp>
+#include <shared_channel/server_stats.hpp>
 #include <shared_channel/version.hpp>

@@ -66,6 +66,7 @@ TEST_CASE("protocol page: its tables are the layout's") {
 
   const std::string names_version = "version: " + version;
   const std::size_t shape = offsetof(Identity, shape);
+  const std::size_t counted = offsetof(ServerPage, statistics);
   check_rows(
       section(text, "### Server page, " + std::to_string(server_page_bytes) + " bytes"),
       {{offsetof(Identity, magic), 8, "magic"},
@@ -84,6 +85,15 @@ TEST_CASE("protocol page: its tables are the layout's") {
        {offsetof(ServerPage, service), 4, "service"},
        {offsetof(ServerPage, alive), 4, "alive"},
        {offsetof(ServerPage, statistics), sizeof(Statistics), "statistics"},
+       {counted + offsetof(Statistics, done), 8, "done"},
+       {counted + offsetof(Statistics, failed), 8, "failed"},
+       {counted + offsetof(Statistics, refused), 8, "refused"},
+       {counted + offsetof(Statistics, withdrawn), 8, "withdrawn"},
+       {counted + offsetof(Statistics, abandoned), 8, "abandoned"},
+       {counted + offsetof(Statistics, malformed), 8, "malformed"},
+       {counted + offsetof(Statistics, damaged), 8, "damaged"},
+       {counted + offsetof(Statistics, as_of), 8, "as_of"},
+       {counted + offsetof(Statistics, reserved), sizeof(Statistics::reserved), "reserved"},
        {offsetof(ServerPage, request), 4, "length of the request's description"},
        {offsetof(ServerPage, request) + offsetof(Description, text), Description::capacity, "request's description"},
        {offsetof(ServerPage, reply), 4, "length of the reply's description"},

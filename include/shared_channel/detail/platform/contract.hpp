@@ -42,8 +42,8 @@
 //   WaitSet       Sleeps on up to `capacity` Signals of one server at once, as Signal::wait does on one, and on a word
 //                 of its own that changes before each ring(). A ring() ends the wait under way, or else the next one
 //                 with an older ticket. wait() belongs to one thread; ring() to all.
-//   Notifier      A kernel object that a user's own loop can wait for. Not set when made; notify() sets it for good.
-//                 False if the system had none to give.
+//   Notifier      A kernel object that a user's own loop can wait for. Not set when made; notify() sets it until it is
+//                 cleared, whoever waits for it. False if the system had none to give.
 //   ForkMark      Tells whether the process is a fork()ed child of the one that made the mark.
 //
 //   process_id, process_birth   Name a process for messages, and for systems that watch the process itself.

@@ -182,10 +182,24 @@ struct Description {
 };
 static_assert(offsetof(Description, text) == 4 && sizeof(Description) == 1792);
 
-/// Reserved for what a server counts. 0: nothing counted.
+/// What a server has counted since it was made, for other programs to read. Written when it looks after its words: at
+/// most two seconds old if the server is idle, and else one, unless all of its threads are in handlers. Each number is
+/// whole; together they may be of two moments.
 struct Statistics {
-  LongWord counters[32];
+  LongWord done;       // answered by the handler
+  LongWord failed;     // the handler failed, passed an error on, or its answer was too large
+  LongWord refused;    // posted, and not begun when the server stopped
+  LongWord withdrawn;  // given up by their callers before a handler saw them, as far as the slots tell
+  LongWord abandoned;  // given up while the handler ran
+  LongWord malformed;  // could not be decoded
+  LongWord damaged;    // slots in a state that no correct peer leaves, and reset
+  LongWord as_of;      // in ns of the server's steady clock; 0: not written yet
+  LongWord reserved[24];
 };
+static_assert(offsetof(Statistics, done) == 0 && offsetof(Statistics, failed) == 8);
+static_assert(offsetof(Statistics, refused) == 16 && offsetof(Statistics, withdrawn) == 24);
+static_assert(offsetof(Statistics, abandoned) == 32 && offsetof(Statistics, malformed) == 40);
+static_assert(offsetof(Statistics, damaged) == 48 && offsetof(Statistics, as_of) == 56);
 static_assert(sizeof(Statistics) == 256);
 
 inline constexpr std::size_t server_page_bytes = 4096;

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <mutex>
 #include <stop_token>
 #include <string_view>
 #include <utility>
@@ -15,15 +16,19 @@
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/protocol/doorbell.hpp>
+#include <shared_channel/detail/server/counters.hpp>
 #include <shared_channel/detail/server/dispatcher.hpp>
 #include <shared_channel/detail/server/generation.hpp>
 #include <shared_channel/detail/server/link.hpp>
+#include <shared_channel/detail/server/loop_notice.hpp>
+#include <shared_channel/detail/server/running_times.hpp>
 #include <shared_channel/detail/server/slots.hpp>
 #include <shared_channel/detail/server/upkeep.hpp>
 #include <shared_channel/detail/server/workers.hpp>
 #include <shared_channel/detail/wait/spin.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/result.hpp>
+#include <shared_channel/server_stats.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
@@ -38,6 +43,7 @@ class ServerCore {
   using Generation = detail::Generation<Platform>;
   using Exec = typename Generation::Exec;
   using ForkMark = typename Platform::ForkMark;
+  using LoopNotice = detail::LoopNotice<Platform>;
 
  public:
   /// `contract_for` makes the channel's Contract from options that have been checked.
@@ -65,6 +71,12 @@ class ServerCore {
       wake_workers();
       Platform::rest(std::chrono::milliseconds(1));
     }
+    if (LoopNotice* const notice = notice_.load(std::memory_order_acquire)) {
+      notice->end([this] {
+        exec().ring_all();
+        Platform::rest(std::chrono::milliseconds(1));
+      });
+    }
     dispatcher_.link().cut([] { Platform::rest(std::chrono::milliseconds(1)); });
   }
 
@@ -81,6 +93,7 @@ class ServerCore {
     if (is_started_.load(std::memory_order_acquire)) {  // else start() still adds to them
       workers_.detach();
     }
+    if (LoopNotice* const notice = notice_.load(std::memory_order_acquire)) notice->detach();
     next_let_go_ = last_let_go().load(std::memory_order_relaxed);
     while (!last_let_go().compare_exchange_weak(next_let_go_, this, std::memory_order_acq_rel)) {
     }
@@ -138,8 +151,28 @@ class ServerCore {
     });
     const TakenCall call = next(deadline);
     if (call) dispatcher_.handle(call, answer);
+    if (LoopNotice* const notice = notice_.load(std::memory_order_acquire)) tell_loop(*notice, !call);
     if (!call && lost_name_.load(std::memory_order_relaxed)) return nameless();
     return static_cast<bool>(call);
+  }
+
+  /// What a loop of the program's own can wait for: set while requests wait. Made when first asked for.
+  typename LoopNotice::Native native_handle() {
+    if (mark_.in_child()) return LoopNotice::none;
+    const std::lock_guard lock(making_notice_);
+    if (!kept_notice_) {
+      UniquePtr<LoopNotice> notice(new LoopNotice);
+      if (!notice->start([this] { await_for_loop(); })) return LoopNotice::none;
+      kept_notice_ = std::move(notice);
+      notice_.store(&*kept_notice_, std::memory_order_release);
+    }
+    return kept_notice_->native();
+  }
+
+  [[nodiscard]] ServerStats stats() const {
+    ServerStats stats = slots_.stats();
+    stats.longest_running = times_->longest(slots_, generation_->slot_array().count());
+    return stats;
   }
 
   /// Only atomics and wake-ups: safe in a signal handler.
@@ -244,7 +277,8 @@ class ServerCore {
 
   void keep_up() noexcept {
     if (!upkeep_.begin()) return;
-    const bool is_ours = generation_->mend(closing_, options_.threads);
+    const bool is_ours = generation_->mend(closing_, most_sleepers());
+    publish(slots_.stats(), generation_->page().statistics);
     upkeep_.end();
     if (is_ours || stopping()) return;
     lost_name_.store(true, std::memory_order_relaxed);
@@ -302,7 +336,7 @@ class ServerCore {
       if (deadline.passed()) return {};
       if (!spin_.never_sleeps()) {
         const Upkeep::Sleep sleep(upkeep_);
-        const Sleeper sleeper(exec().words(), options_.threads);
+        const Sleeper sleeper(exec().words(), most_sleepers());
         if (look()) return found;
         Deadline slice = deadline.until(sleep.end());
         exec().wait(sleeper.ticket(), slice);
@@ -311,6 +345,32 @@ class ServerCore {
       keep_up();
     }
   }
+
+  // ---- a loop that is not ours ----
+  /// On the LoopNotice's thread, which is a worker that does not work: returns once a request waits or we stop.
+  void await_for_loop() noexcept {
+    while (!is_worth_a_look()) {
+      {
+        const Upkeep::Sleep sleep(upkeep_);
+        const Sleeper sleeper(exec().words(), most_sleepers());
+        if (is_worth_a_look()) break;
+        Deadline slice = Deadline::never().until(sleep.end());
+        exec().wait(sleeper.ticket(), slice);
+      }
+      keep_up();
+    }
+    exec().ring_sleeper();  // the ring that we got may have been another's
+  }
+  [[nodiscard]] bool is_worth_a_look() noexcept { return stopping() || slots_.has_work(); }
+
+  void tell_loop(LoopNotice& notice, bool found_nothing) noexcept {
+    if (found_nothing) notice.rearm(stopping_);
+    // We may have got a ring that was the notice's as well.
+    if (stopping() || slots_.has_posted()) exec().ring_sleeper();
+  }
+
+  /// Workers, and the thread that waits for a loop.
+  [[nodiscard]] unsigned most_sleepers() const noexcept { return options_.threads + 1; }
 
   Names names_;
   ServerOptions options_;
@@ -328,6 +388,10 @@ class ServerCore {
   std::atomic<bool> is_started_{false};  // start() has all its threads
   UniquePtr<KeptHandler> background_;    // of start()
   Workers workers_;
+  UniquePtr<RunningTimes> times_{new RunningTimes};
+  std::mutex making_notice_;
+  UniquePtr<LoopNotice> kept_notice_;  // once asked for
+  std::atomic<LoopNotice*> notice_{nullptr};
   ServerCore* next_let_go_ = nullptr;
 };
 

@@ -6,14 +6,18 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <string_view>
 
+#include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/protocol/doorbell.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/slot_protocol.hpp>
+#include <shared_channel/detail/server/counters.hpp>
 #include <shared_channel/detail/server/generation.hpp>
 #include <shared_channel/detail/server/link.hpp>
+#include <shared_channel/server_stats.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
@@ -25,7 +29,7 @@ class ServerSlots {
 
  public:
   explicit ServerSlots(Generation& generation)
-      : generation_(generation), locks_(UniquePtr<SlotLock[]>(generation.slot_array().count())) {}
+      : generation_(generation), locks_(UniquePtr<SlotRecord[]>(generation.slot_array().count())) {}
 
   /// A call that waits in any slot that was ever used.
   TakenCall take_any() noexcept {
@@ -46,6 +50,12 @@ class ServerSlots {
       if (!locks_[index].is_locked() && is_posted(index)) return true;
     }
     return false;
+  }
+  /// The same, and sees to damage as a worker does that looks for calls.
+  [[nodiscard]] bool has_work() noexcept {
+    const std::uint32_t used = used_slots();
+    for (std::uint32_t index = 0; index < used; ++index) repair_if_damaged(index);
+    return has_posted();
   }
   /// Whether a call waits in this slot, with or without a worker at it.
   [[nodiscard]] bool is_posted(std::uint32_t index) const noexcept {
@@ -87,11 +97,71 @@ class ServerSlots {
   /// The caller that waits for a slot may look again.
   void tell_slot_freed() noexcept { generation_.slot_freed().tell(); }
 
+  /// What has become of all calls, and of those in the slots now; but not for how long.
+  [[nodiscard]] ServerStats stats() const noexcept {
+    ServerStats stats = counters_.rare();
+    const std::uint32_t used = used_slots();
+    for (std::uint32_t index = 0; index < used; ++index) {
+      stats.done += locks_[index].done.load(std::memory_order_relaxed);
+      const SlotView slot = view(index);
+      stats.running += slot.is_running ? 1 : 0;
+      stats.waiting += slot.is_waiting ? 1 : 0;
+      stats.withdrawn += slot.withdrawn;
+    }
+    return stats;
+  }
+
+  /// Calls `use` with the index and sequence number of each running call, and when it was made if its caller says so.
+  template <class Use>
+  void for_each_running(Use&& use) const {
+    const std::uint32_t used = used_slots();
+    for (std::uint32_t index = 0; index < used; ++index) {
+      const SlotView slot = view(index);
+      if (slot.is_running) use(index, slot.running, made_at(slot_array()[index]));
+    }
+  }
+
   /// Slots found in a state that no correct peer leaves, and reset.
-  [[nodiscard]] std::uint64_t damaged() const noexcept { return damaged_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t damaged() const noexcept { return counters_.damaged(); }
 
  private:
   [[nodiscard]] const SlotArray& slot_array() const noexcept { return generation_.slot_array(); }
+
+  /// A slot as stats() sees it.
+  struct SlotView {
+    bool is_running = false;
+    bool is_waiting = false;
+    std::uint32_t running = 0;    // the call
+    std::uint32_t withdrawn = 0;  // calls that were given up since the last one that was concluded
+  };
+  [[nodiscard]] SlotView view(std::uint32_t index) const noexcept {
+    const SlotRecord& record = locks_[index];
+    const Slot& slot = slot_array()[index];
+    SlotView view;
+    const std::uint32_t before = record.concluded.load(std::memory_order_seq_cst);
+    const State taken = load_taken(slot);
+    const State request = load_request(slot);
+    view.is_running = record.is_locked() && taken.phase() == Phase::taken && taken.sequence() != before;
+    view.is_waiting = !view.is_running && is_waiting(record, request);
+    if (record.concluded.load(std::memory_order_seq_cst) != before) return {};  // it ends just now, or the next begins
+    view.running = taken.sequence();
+    if (view.is_running)
+      view.withdrawn = Counters::between(before, view.running);
+    else if (view.is_waiting)
+      view.withdrawn = Counters::between(before, request.sequence());
+    else if (request.phase() == Phase::withdrawn)
+      view.withdrawn = Counters::between(before, State::after(request.sequence()));
+    return view;
+  }
+
+  /// As its owner claims; zero if it does not.
+  [[nodiscard]] static Clock::time_point made_at(const Slot& slot) noexcept {
+    const auto deadline = static_cast<std::int64_t>(slot.deadline.load(std::memory_order_relaxed));
+    const auto timeout = static_cast<std::int64_t>(slot.timeout.load(std::memory_order_relaxed));
+    constexpr std::int64_t never = (std::numeric_limits<std::int64_t>::max)();
+    if (deadline <= 0 || deadline == never || timeout < 0 || timeout > deadline) return Clock::time_point{};
+    return Clock::time_point(nanoseconds(deadline - timeout));
+  }
 
   [[nodiscard]] std::uint32_t used_slots() const noexcept {
     const std::uint32_t stated = generation_.header().high_water.load(std::memory_order_acquire);
@@ -137,6 +207,12 @@ class ServerSlots {
     return {};
   }
 
+  void repair_if_damaged(std::uint32_t index) noexcept {
+    const Slot& slot = slot_array()[index];
+    const State seen = load_request(slot);
+    if (looks_executing(slot, seen) || has_lost_reply(slot, locks_[index], seen)) repair(index, seen);
+  }
+
   /// Ends the call of a slot that looks damaged, if no worker has its lock and it still looks so.
   void repair(std::uint32_t index, State request) noexcept {
     Slot& slot = slot_array()[index];
@@ -148,11 +224,15 @@ class ServerSlots {
     if (has_lost) conclude({&slot, index, request.sequence()}, Phase::damaged);
     lock.unlock();
     if (is_executing) tell_slot_freed();
-    if (is_executing || has_lost) damaged_.fetch_add(1, std::memory_order_relaxed);
+    if (is_executing || has_lost) counters_.count_damaged();
   }
 
   void conclude(TakenCall call, Phase outcome) noexcept {
-    switch (finish(*call.slot, locks_[call.index], call.sequence, outcome)) {
+    SlotRecord& record = locks_[call.index];
+    const std::uint32_t before = record.concluded.load(std::memory_order_relaxed);
+    const Finish owed = finish(*call.slot, record, call.sequence, outcome);
+    counters_.count(record, outcome, owed, before, call.sequence);
+    switch (owed) {
       case Finish::nothing:
         break;
       case Finish::wake:
@@ -165,9 +245,9 @@ class ServerSlots {
   }
 
   Generation& generation_;
-  UniquePtr<SlotLock[]> locks_;
+  UniquePtr<SlotRecord[]> locks_;
   std::atomic<std::uint32_t> cursor_{0};  // where the next scan begins
-  std::atomic<std::uint64_t> damaged_{0};
+  Counters counters_;
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

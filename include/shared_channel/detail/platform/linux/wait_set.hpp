@@ -61,7 +61,7 @@ class WaitSet {
   Word& own_;
 };
 
-/// Once notified, for good: an eventfd that poll(2) finds readable.
+/// Once notified, an eventfd that poll(2) finds readable.
 class Notifier : public RefCounted {
  public:
   using Native = int;
@@ -77,6 +77,14 @@ class Notifier : public RefCounted {
     const NoCancellation whole;
     const std::uint64_t once = 1;
     while (::write(event_.get(), &once, sizeof once) < 0 && errno == EINTR) {
+    }
+  }
+
+  void clear() noexcept {
+    if (!event_.is_ours()) return;
+    const NoCancellation whole;
+    std::uint64_t times = 0;
+    while (::read(event_.get(), &times, sizeof times) < 0 && errno == EINTR) {
     }
   }
 

@@ -71,7 +71,7 @@ class WaitSet {
   int failure_ = 0;
 };
 
-/// Once notified, for good: a manual-reset event.
+/// A manual-reset event.
 class Notifier : public RefCounted {
  public:
   using Native = void*;  // HANDLE, without <windows.h>
@@ -83,6 +83,7 @@ class Notifier : public RefCounted {
   [[nodiscard]] Native native() const noexcept { return event_.get(); }
 
   void notify() noexcept { ::SetEvent(event_.get()); }
+  void clear() noexcept { ::ResetEvent(event_.get()); }
 
  private:
   Handle event_;
