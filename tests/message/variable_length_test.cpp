@@ -424,9 +424,9 @@ TEST_CASE("variable length: bytes of an impossible length reach no handler") {
     return request.size();
   };
   one.frame.set_length(200);
-  CHECK(detail::invoke_bytes(handler, call) == detail::Phase::done);
+  CHECK(detail::invoke_bytes<Bytes>(handler, call) == detail::Phase::done);
   one.frame.set_length(201);
-  CHECK(detail::invoke_bytes(handler, call) == detail::Phase::malformed);
+  CHECK(detail::invoke_bytes<Bytes>(handler, call) == detail::Phase::malformed);
   CHECK(handled == 1);
 }
 
