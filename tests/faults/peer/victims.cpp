@@ -69,6 +69,18 @@ const peer::Role victim_server{"victim_server", [](const peer::Arguments& argume
                                  return 0;
                                }};
 
+// doomed_server NAME JOURNAL NUMBER POINT FAULT NTH SLOW: serves one generation, whose callers have all the time they
+// want, until the fault has happened or it hears a line. Says "ready".
+const peer::Role doomed_server{"doomed_server", [](const peer::Arguments& arguments) {
+                                 Handler handler(arguments.at(1));
+                                 Jobs::Server server(arguments.at(0), options_of(std::stoull(arguments.at(2))));
+                                 server.start(std::ref(handler)).value();
+                                 arm(arguments, 3);
+                                 peer::say("ready");
+                                 peer::hear();
+                                 return 0;
+                               }};
+
 namespace {
 
 template <class Request, class Reply>
