@@ -30,6 +30,8 @@ using shared_channel::ServerOptions;
 
 #ifdef __linux__
 
+constexpr const char* none = "no namespaces";
+
 TEST_CASE("other worlds: a dead server's process id and thread id are another's") {
   if (::geteuid() != 0) SKIP_TEST("only root makes a namespace of process ids");
   Process inside = fault_peer("among_reused_ids", unique_name("reused"));
@@ -40,11 +42,48 @@ TEST_CASE("other worlds: a dead server's process id and thread id are another's"
 }
 
 TEST_CASE("other worlds: shared memory that is all used up") {
-  if (::geteuid() != 0) SKIP_TEST("only root makes a /dev/shm of its own");
   Process inside = fault_peer("in_little_room", unique_name("little"));
-  CHECK(inside.read_line() == "too large: out_of_memory, 0 files left");
+  const std::string first = inside.read_line();
+  if (first == none) SKIP_TEST("no mount namespace of one's own");
+  CHECK(first == "too large: out_of_memory, 0 files left");
   CHECK(inside.read_line() == "no room at all: out_of_memory, 0 files left");
   CHECK(inside.read_line() == "small enough: called");
+  CHECK(inside.wait() == ExitStatus{});
+}
+
+TEST_CASE("other worlds: no /dev/shm, or one that nobody may write") {
+  for (const std::string how : {"missing", "read-only"}) {
+    INFO(how);
+    const Stopwatch watch;
+    Process inside = fault_peer("without_shm", unique_name("no-shm"), how);
+    const std::string server = inside.read_line();
+    if (server == none) SKIP_TEST("no mount namespace of one's own");
+    CHECK(server == "system_error, 0 files left");
+    CHECK(inside.read_line() == "no_server");
+    CHECK(inside.wait() == ExitStatus{});
+    CHECK(watch.elapsed() < promptly);
+  }
+}
+
+TEST_CASE("other worlds: a /dev/shm without room for more files") {
+  Process inside = fault_peer("with_few_inodes", unique_name("inodes"));
+  std::string said = inside.read_line();
+  if (said == none) SKIP_TEST("no mount namespace of one's own");
+  int refused = 0;
+  for (; said == "out_of_memory, 0 files left"; said = inside.read_line()) ++refused;
+  CHECK(refused == 4);  // lock, record, server page and segment
+  CHECK(said.starts_with("made"));
+  CHECK(inside.wait() == ExitStatus{});
+}
+
+TEST_CASE("other worlds: server and client read different clocks") {
+  Process inside = fault_peer("across_clocks", unique_name("clocks"));
+  const std::string first = inside.read_line();
+  if (first == none) SKIP_TEST("no time namespace of one's own");
+  CHECK(first == "server ahead: right");
+  CHECK(inside.read_line() == "server ahead: right");
+  CHECK(inside.read_line() == "client ahead: right");
+  CHECK(inside.read_line() == "client ahead: right");
   CHECK(inside.wait() == ExitStatus{});
 }
 

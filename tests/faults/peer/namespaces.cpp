@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -80,10 +81,28 @@ void among_reused_ids(const std::string& name) {
   reap(other);
 }
 
+/// A /dev/shm of one's own, or whatever else `mount` makes; false: the system lets nobody have that.
+template <class Mount>
+bool in_own_mounts(Mount&& mount) {
+  if (::unshare(CLONE_NEWNS) != 0) {
+    peer::say("no namespaces");
+    return false;
+  }
+  must(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "mount");
+  mount();
+  return true;
+}
+
+void mount_shm(const char* options, unsigned long flags = 0) {
+  must(::mount("none", "/dev/shm", "tmpfs", flags, options), "mount");
+}
+
 std::string try_to_serve(const std::string& name) {
   const auto made = Jobs::Server::create(name, {.max_calls = 4096});
   std::size_t left = 0;
-  for (const auto& file : std::filesystem::directory_iterator("/dev/shm")) left += file.path().filename() != "ballast";
+  std::error_code missing;
+  for (const auto& file : std::filesystem::directory_iterator("/dev/shm", missing))
+    left += file.path().filename() != "ballast";
   return std::string(made ? "made" : to_string(made.error().code())) + ", " + std::to_string(left) + " files left";
 }
 
@@ -100,15 +119,88 @@ const peer::Role reused_ids{"among_reused_ids", [](const peer::Arguments& argume
 const peer::Role little_room{
     "in_little_room", [](const peer::Arguments& arguments) {
       const std::string& name = arguments.at(0);
-      must(::unshare(CLONE_NEWNS), "unshare");
-      must(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "mount");
-      must(::mount("none", "/dev/shm", "tmpfs", 0, "size=64k"), "mount");
+      if (!in_own_mounts([] { mount_shm("size=64k"); })) return 0;
       peer::say("too large: " + try_to_serve(name));
       std::ofstream("/dev/shm/ballast") << std::string(64 << 10, 'x');
       peer::say("no room at all: " + try_to_serve(name));
       std::filesystem::remove("/dev/shm/ballast");
       const auto server = small_server(name);
       peer::say("small enough: " + std::string(Jobs::Client(name).call({2, 0, 0}, 60s) ? "called" : "not called"));
+      return 0;
+    }};
+
+// without_shm NAME HOW: says how a server and a client fare where /dev/shm is "missing" or "read-only".
+const peer::Role without_shm{"without_shm", [](const peer::Arguments& arguments) {
+                               const bool is_missing = arguments.at(1) == "missing";
+                               if (!in_own_mounts([&] {
+                                     if (is_missing)
+                                       must(::mount("none", "/dev", "tmpfs", 0, nullptr), "mount");
+                                     else
+                                       mount_shm(nullptr, MS_RDONLY);
+                                   }))
+                                 return 0;
+                               peer::say(try_to_serve(arguments.at(0)));
+                               peer::say(outcome(Jobs::Client(arguments.at(0)).call({1, 0, 0}, 100ms)));
+                               return 0;
+                             }};
+
+// with_few_inodes NAME: says how servers fare where there is room for ever more files, until one is served.
+const peer::Role few_inodes{"with_few_inodes", [](const peer::Arguments& arguments) {
+                              if (!in_own_mounts([] { mount_shm("nr_inodes=1"); })) return 0;
+                              for (int files = 0; files < 16; ++files) {
+                                const std::string room = "nr_inodes=" + std::to_string(files + 1);
+                                must(::mount("none", "/dev/shm", "tmpfs", MS_REMOUNT, room.c_str()), "mount");
+                                const std::string said = try_to_serve(arguments.at(0));
+                                peer::say(said);
+                                if (said.starts_with("made")) break;
+                              }
+                              return 0;
+                            }};
+
+// across_clocks NAME: a server and a client in different time namespaces, either of them ahead; says what the handler
+// made of the deadline.
+const peer::Role across_clocks{
+    "across_clocks", [](const peer::Arguments& arguments) {
+      using Deadlines = SharedChannel<std::int64_t>;
+      constexpr auto timeout = 50s;
+      const auto serve = [&](const std::string& name) {
+        Deadlines::Server server(name);
+        server
+            .start([](const std::int64_t&, const CallContext& context) -> std::int64_t {
+              return (context.deadline() - std::chrono::steady_clock::now()).count();
+            })
+            .value();
+        for (;;) ::pause();
+      };
+      const auto ask = [&](const std::string& name, const char* who) {
+        for (const auto& wait : {WaitPolicy{}, WaitPolicy::sleep()}) {
+          ClientOptions options;
+          options.wait = wait;
+          options.wait_for_server = true;
+          const auto left = Deadlines::Client(name, options).call(0, timeout);
+          const bool is_right = left && *left > 0 && *left <= std::chrono::nanoseconds(timeout).count() + 1'000'000;
+          peer::say(std::string(who) + (is_right ? ": right"
+                                        : left   ? ": " + std::to_string(*left)
+                                                 : ": " + left.error().message()));
+        }
+      };
+      // Before the namespace: the first child that is born in it decides.
+      const std::string ahead = arguments.at(0) + "-ahead", behind = arguments.at(0) + "-behind";
+      const pid_t server_behind = fork_to([&] { serve(behind); });
+      if (::unshare(0x80 /* CLONE_NEWTIME */) != 0 ||
+          !(std::ofstream("/proc/self/timens_offsets") << "monotonic 100000 0\n"
+                                                       << std::flush)) {
+        peer::say("no namespaces");
+      } else {
+        const pid_t server_ahead = fork_to([&] { serve(ahead); });
+        ask(ahead, "server ahead");
+        reap(fork_to([&] { ask(behind, "client ahead"); }));
+        ::kill(server_ahead, SIGKILL);
+        reap(server_ahead);
+      }
+      ::kill(server_behind, SIGKILL);
+      reap(server_behind);
+      for (const std::string& name : {ahead, behind}) static_cast<void>(Deadlines::Server::create(name));
       return 0;
     }};
 

@@ -287,8 +287,8 @@ class ServerCore {
 
   [[nodiscard]] Error nameless() const {
     return names_.error(Errc::server_stopped,
-                        "somebody removed the lock on this channel's name while the server ran, so that another server "
-                        "could take it; this one has stopped; make a new one");
+                        "somebody removed this channel's files from shared memory while the server ran, so that no "
+                        "client finds it or another server has the name; this one has stopped; make a new one");
   }
 
   [[nodiscard]] bool stopping() const noexcept { return stopping_.load(std::memory_order_seq_cst); }

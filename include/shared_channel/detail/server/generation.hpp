@@ -55,13 +55,18 @@ class Generation {
   void retire() noexcept {
     if (std::exchange(retired_, true)) return;
     if (beacon_) withdraw();  // else making it failed half-way, by an exception perhaps, and nobody knows of it
-    if (number_ != 0) remove(number_);
+    if (number_ != 0) {
+      Mapping::remove(page_name_);
+      Mapping::remove(segment_name_);
+    }
     const ServerLease gone(std::move(lease_));
   }
 
   /// Writes again what only the server writes, where a stray write has changed it: one damaged word must not keep
-  /// clients out as long as the server lives. One thread at a time. False: the name is not ours any more.
+  /// clients out as long as the server lives. One thread at a time. False: clients cannot find us any more, and nothing
+  /// can mend that: our memory has lost its name, which no system gives back, or another server has the channel's.
   [[nodiscard]] bool mend(const std::atomic<bool>& is_closing, unsigned workers) noexcept {
+    if (page_->is_lost(page_name_) || segment_->is_lost(segment_name_)) return false;
     bool has_record = false;
     const bool is_ours = lease_.keep_name(access_, has_record);
     if (has_record) mend_record();
@@ -121,11 +126,12 @@ class Generation {
 
     const Shape& shape = contract.shape;
     const Geometry geometry = Geometry::of(shape, options.max_calls);
-    auto page = Mapping::create(names_, names_.server_page(number_), server_page_bytes, options.access,
-                                platform::ForClients::read);
+    page_name_ = names_.server_page(number_);
+    segment_name_ = names_.segment(number_);
+    auto page = Mapping::create(names_, page_name_, server_page_bytes, options.access, platform::ForClients::read);
     if (!page) return std::move(page).error();
     page_.emplace(*std::move(page));
-    auto segment = Mapping::create(names_, names_.segment(number_), geometry.total_bytes, options.access);
+    auto segment = Mapping::create(names_, segment_name_, geometry.total_bytes, options.access);
     if (!segment) return std::move(segment).error();
     segment_.emplace(*std::move(segment));
     slots_ = SlotArray(segment_->data(), shape, options.max_calls);
@@ -181,11 +187,6 @@ class Generation {
     SHARED_CHANNEL_TEST_POINT(server_unpublished);
     beacon_.reset();
     SHARED_CHANNEL_TEST_POINT(server_beacon_out);
-  }
-
-  void remove(std::uint64_t number) const noexcept {
-    Mapping::remove(names_.server_page(number));
-    Mapping::remove(names_.segment(number));
   }
 
   static std::uint64_t random_number() {
@@ -246,6 +247,7 @@ class Generation {
   const Access access_;
   ServerLease lease_;
   std::uint64_t number_ = 0;
+  std::string page_name_, segment_name_;
   bool retired_ = false;
   std::optional<Mapping> page_;
   std::optional<Mapping> segment_;

@@ -10,8 +10,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <limits>
 #include <new>
 #include <string>
@@ -79,6 +81,21 @@ inline Result<std::string> owner_of(const Names& names, const std::string& objec
                                             "choose another name");
   }
   return std::to_string(status.st_uid);
+}
+
+/// Whether a file of ours is no longer what its name leads to: removed, as by systemd at the end of a session
+/// (RemoveIPC), or renamed. Where this process sees another /dev/shm than the file's (chroot, a mount namespace), or
+/// the system does not tell, nothing is known, and nothing was lost.
+inline bool has_lost_name(int descriptor, const std::string& object) noexcept {
+  struct stat ours {
+  }, named{};
+  if (::fstat(descriptor, &ours) != 0) return false;
+  if (ours.st_nlink == 0) return true;
+  char path[NAME_MAX + sizeof "/dev/shm/"];  // no allocation: upkeep must not fail
+  const int length = std::snprintf(path, sizeof path, "/dev/shm/%s", object.c_str());
+  if (length < 0 || static_cast<std::size_t>(length) >= sizeof path) return false;
+  if (::lstat(path, &named) == 0) return named.st_dev == ours.st_dev && named.st_ino != ours.st_ino;
+  return errno == ENOENT && ::stat("/dev/shm", &named) == 0 && named.st_dev == ours.st_dev;
 }
 
 inline Result<void> check_access(const Names& names, const Access& access) {
@@ -237,6 +254,10 @@ class Mapping {
   [[nodiscard]] int descriptor() const noexcept { return descriptor_.get(); }
   /// Whether descriptor() is still the object's.
   [[nodiscard]] bool has_file() const noexcept { return descriptor_.is_ours(); }
+  /// Whether nobody who looks for the object finds it any more.
+  [[nodiscard]] bool is_lost(const std::string& object) const noexcept {
+    return has_file() && linux_shm::has_lost_name(descriptor_.get(), object);
+  }
 
  private:
   Mapping(Descriptor descriptor, const ForkGuard::Held& held)

@@ -84,36 +84,24 @@ class ServerLease {
     if (!is_known || status.st_size >= static_cast<off_t>(sizeof(Rendezvous))) record().generation.store(0);
     SHARED_CHANNEL_TEST_POINT(server_withdrew_generation);
     // Before the lock goes with the descriptor: a successor must not lose its files. Nor must one that serves because
-    // somebody has removed ours, as systemd does at the end of a session (RemoveIPC).
-    if (!is_known || status.st_nlink != 0) Mapping::remove(names_.rendezvous());
-    if (!lock_.is_ours() || ::fstat(lock_.get(), &status) != 0 || status.st_nlink != 0)
-      Mapping::remove(names_.server_lock());
+    // somebody has removed ours.
+    if (!mapping_->is_lost(rendezvous_)) Mapping::remove(rendezvous_);
+    if (!has_lost_lock()) Mapping::remove(server_lock_);
   }
 
   [[nodiscard]] Rendezvous& record() const noexcept { return *reinterpret_cast<Rendezvous*>(mapping_->data()); }
 
-  /// Whether the name is still ours: where somebody removed the lock's file, a successor may have taken it. A record
-  /// whose file is gone or cut short is made anew, if that can be, and is then empty: `has_record` tells whether there
-  /// is one to write to.
+  /// Whether the name is still ours: where the lock's file is gone, it is made anew, unless somebody else has done so.
+  /// A record whose file is gone or cut short is made anew, if that can be, and is then empty: `has_record` tells
+  /// whether there is one to write to.
   [[nodiscard]] bool keep_name(const Access& access, bool& has_record) noexcept {
-    struct stat status {};
     has_record = false;
-    if (lock_.is_ours() && ::fstat(lock_.get(), &status) == 0 && status.st_nlink == 0) return false;
-    if (!mapping_->has_file() || ::fstat(mapping_->descriptor(), &status) != 0) return true;
-    const bool is_whole = status.st_size >= static_cast<off_t>(rendezvous_bytes);
-    has_record = is_whole && status.st_nlink != 0;
-    if (has_record) return true;
     const NoCancellation whole;
 #if defined(__cpp_exceptions)
     try {
 #endif
-      if (status.st_nlink != 0) Mapping::remove(names_.rendezvous());
-      auto made = Mapping::create(names_, names_.rendezvous(), rendezvous_bytes, access, ForClients::read);
-      if (made) {
-        mapping_.reset();
-        mapping_.emplace(*std::move(made));
-      }
-      has_record = static_cast<bool>(made);
+      if (!keep_lock()) return false;
+      has_record = keep_record(access);
 #if defined(__cpp_exceptions)
     } catch (const std::bad_alloc&) {  // the next time perhaps
     }
@@ -133,7 +121,38 @@ class ServerLease {
   static constexpr std::uint32_t lease_number = 0;
 
   ServerLease(const Names& names, Descriptor lock, Mapping mapping)
-      : names_(names), lock_(std::move(lock)), mapping_(std::in_place, std::move(mapping)) {}
+      : names_(names),
+        rendezvous_(names.rendezvous()),
+        server_lock_(names.server_lock()),
+        lock_(std::move(lock)),
+        mapping_(std::in_place, std::move(mapping)) {}
+
+  [[nodiscard]] bool has_lost_lock() const noexcept {
+    return lock_.is_ours() && linux_shm::has_lost_name(lock_.get(), server_lock_);
+  }
+
+  bool keep_lock() {
+    if (lock_.is_ours() && !has_lost_lock()) return true;  // if it is not ours, the program has closed it
+    auto lock = take_lock(names_);
+    if (lock) {
+      lock_ = *std::move(lock);
+      return true;
+    }
+    const Errc refusal = lock.error().code();
+    return refusal != Errc::name_in_use && refusal != Errc::not_owner;  // the rest may pass
+  }
+
+  bool keep_record(const Access& access) {
+    struct stat status {};
+    if (!mapping_->has_file() || ::fstat(mapping_->descriptor(), &status) != 0) return false;
+    if (status.st_size >= static_cast<off_t>(rendezvous_bytes) && !mapping_->is_lost(rendezvous_)) return true;
+    Mapping::remove(rendezvous_);
+    auto made = Mapping::create(names_, rendezvous_, rendezvous_bytes, access, ForClients::read);
+    if (!made) return false;
+    mapping_.reset();
+    mapping_.emplace(*std::move(made));
+    return true;
+  }
 
   static bool read(const Descriptor& descriptor, RecordBytes& record) noexcept {
     return ::pread(descriptor.get(), &record, sizeof record, 0) == static_cast<ssize_t>(sizeof record) &&
@@ -250,6 +269,7 @@ class ServerLease {
   }
 
   Names names_;
+  std::string rendezvous_, server_lock_;  // names of the two files
   Descriptor lock_;
   std::optional<Mapping> mapping_;
 };

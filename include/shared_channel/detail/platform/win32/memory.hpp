@@ -67,6 +67,8 @@ class Mapping {
 
   /// The system removes the name with its last user.
   static void remove(const std::string&) noexcept {}
+  /// Nobody can take the name away.
+  [[nodiscard]] bool is_lost(const std::string&) const noexcept { return false; }
 
   Mapping(Mapping&& other) noexcept
       : section_(std::move(other.section_)), data_(std::exchange(other.data_, nullptr)), size_(other.size_) {}
