@@ -82,6 +82,16 @@ TEST_CASE("sandbox: a server that is refused a system call serves or says why no
   CHECK(counts["serves, no_server"] == 0);
 }
 
+TEST_CASE("sandbox: a server whose robust list is only pretended says so") {
+  if (is_sanitized) SKIP_TEST("the sanitizer's own system calls are refused as well");
+  const auto name = unique_name("sandboxed");
+  Process server = peer("sandboxed_server", name, "set_robust_list", "0");  // succeeds and does nothing
+  const std::string start = server.read_line(bound);
+  if (start == "no seccomp") SKIP_TEST("this kernel has no seccomp filters");
+  CHECK(start == "system_error");
+  CHECK(shm_entries("shared_channel." + name).empty());
+}
+
 TEST_CASE("sandbox: a client that is refused a system call is answered or told why not") {
   if (is_sanitized) SKIP_TEST("the sanitizer's own system calls are refused as well");
   const auto name = unique_name("sandboxed");

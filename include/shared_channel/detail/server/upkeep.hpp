@@ -30,30 +30,25 @@ class Upkeep {
     while (is_busy_.exchange(true, std::memory_order_acquire)) rest();
   }
 
-  /// A worker that goes to sleep, until it wakes. One of them is on watch and wakes without a ring for the next time;
-  /// the others do so rarely, so that many idle workers cost no more than one.
+  /// A worker that goes to sleep, until it wakes. Each of them wakes without a ring for the next time: were only one on
+  /// watch, a long handler would take it away from there.
   class Sleep {
    public:
     explicit Sleep(Upkeep& upkeep) noexcept : upkeep_(upkeep) {
       upkeep_.sleeping_.fetch_add(1, std::memory_order_seq_cst);
-      is_on_watch_ = !upkeep_.has_watch_.exchange(true, std::memory_order_relaxed);
     }
-    ~Sleep() {
-      if (is_on_watch_) upkeep_.has_watch_.store(false, std::memory_order_relaxed);
-      upkeep_.sleeping_.fetch_sub(1, std::memory_order_seq_cst);
-    }
+    ~Sleep() { upkeep_.sleeping_.fetch_sub(1, std::memory_order_seq_cst); }
     Sleep(const Sleep&) = delete;
     Sleep& operator=(const Sleep&) = delete;
 
     /// When the worker wakes even without a ring. Counted from the last upkeep, so that the clock is not read.
     [[nodiscard]] Clock::time_point end() const noexcept {
       const Clock::time_point last{Clock::duration(upkeep_.last_.load(std::memory_order_relaxed))};
-      return last + std::chrono::duration_cast<Clock::duration>(is_on_watch_ ? backstop : rare_backstop);
+      return last + std::chrono::duration_cast<Clock::duration>(backstop);
     }
 
    private:
     Upkeep& upkeep_;
-    bool is_on_watch_;
   };
 
   /// Whether a worker sleeps or is about to. One that is about to looks once more whether the server is stopping.
@@ -62,11 +57,9 @@ class Upkeep {
  private:
   static constexpr nanoseconds interval = std::chrono::seconds(1);
   static constexpr nanoseconds backstop = std::chrono::seconds(2);
-  static constexpr nanoseconds rare_backstop = std::chrono::seconds(16);
 
   std::atomic<Clock::rep> last_{Clock::now().time_since_epoch().count()};  // on the steady clock
   std::atomic<bool> is_busy_{false};
-  std::atomic<bool> has_watch_{false};
   std::atomic<unsigned> sleeping_{0};
 };
 
