@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <cstring>
 #include <stdexcept>
 #include <string>
 
@@ -55,6 +56,23 @@ const peer::Role call_as{"call_as", [](const peer::Arguments& arguments) {
                            const auto answer =
                                Channel::Client(arguments.at(2), options).call(echo(1), std::chrono::seconds(60));
                            peer::say(answer ? "ok" : to_string(answer.error().code()));
+                           return 0;
+                         }};
+
+// peek_as USER GROUP NAME: for each number that it hears, how often that lies in a live server's segment.
+const peer::Role peek_as{"peek_as", [](const peer::Arguments& arguments) {
+                           become(arguments);
+                           const auto names = detail::Names::make(arguments.at(2), Scope::session).value();
+                           const auto live = detail::platform::ServerLease::current_generation(names).value();
+                           const auto segment =
+                               detail::platform::Mapping::open(names, names.segment(live.generation)).value();
+                           while (const auto line = peer::hear()) {
+                             const std::uint64_t wanted = std::stoull(*line);
+                             int found = 0;
+                             for (std::size_t at = 0; at + sizeof wanted <= segment.size(); at += 4)
+                               found += std::memcmp(segment.data() + at, &wanted, sizeof wanted) == 0;
+                             peer::say(std::to_string(found));
+                           }
                            return 0;
                          }};
 

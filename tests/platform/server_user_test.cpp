@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #endif
@@ -220,6 +221,67 @@ TEST_CASE("server user: another user's record does not part a client from a serv
   is_slow = false;
   CHECK(client.call(echo(2), amply).value().id == 2);
   publish(generation, 0);
+}
+
+namespace {
+
+// Of many lines, padding and all.
+struct Secret {
+  alignas(8) std::uint64_t words[64];
+  std::uint8_t odd;
+};
+
+}  // namespace
+
+TEST_CASE("server user: another user finds nothing of messages whose calls have ended") {
+  if (!is_root()) SKIP_TEST("only root can become another user");
+  using Secrets = SharedChannel<Secret>;
+  const auto name = unique_name("server_user");
+  constexpr std::uint64_t asked = 0x5EC2'E7A5'0000'0001, answered = 0x5EC2'E7A5'0000'0002;
+  Secrets::Server server(name, Service::options_of(Access::everyone()));
+  std::atomic<bool> is_slow{false};
+  REQUIRE(server.start([&](const Secret& secret, Secret& reply) {
+    for (std::uint64_t& word : reply.words) word = answered;
+    if (secret.odd == 2) throw std::runtime_error(std::string(8, '\x5E'));
+    while (is_slow) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }));
+  Process peeker = peer("peek_as", nobody, nobody, name);
+  const auto found = [&] {
+    int all = 0;
+    for (const std::uint64_t wanted : {asked, answered, std::uint64_t{0x5E5E'5E5E'5E5E'5E5E}}) {
+      peeker.write_line(std::to_string(wanted));
+      all += std::stoi(peeker.read_line());
+    }
+    return all;
+  };
+  Secrets::Client client(name);
+  Secret secret{};
+  for (std::uint64_t& word : secret.words) word = asked;
+  CHECK(found() == 0);
+  CHECK(client.call(secret, amply).value().words[63] == answered);
+  CHECK(found() == 0);
+  secret.odd = 2;
+  CHECK(error_of(client.call(secret, amply)) == Errc::handler_failed);
+  CHECK(found() == 0);
+  CHECK(client.call_async(secret, amply).get().error().code() == Errc::handler_failed);
+  CHECK(found() == 0);
+
+  secret.odd = 0;
+  is_slow = true;
+  auto running = client.call_async(secret, amply);
+  CHECK(found() > 0);  // while a call is under way, whoever is let in can read it
+  CHECK(error_of(client.call(secret, std::chrono::milliseconds(50))) == Errc::timed_out);  // was not taken
+  is_slow = false;
+  CHECK(running.get());
+  CHECK(found() == 0);
+  peeker.close_input();
+  CHECK(peeker.wait() == ExitStatus{});
+}
+
+TEST_CASE("server user: a channel of one user's peers clears nothing") {
+  const Service own(Access::current_user());
+  const auto page = detail::platform::Mapping::open(own.names, own.names.server_page(own.generation)).value();
+  CHECK(reinterpret_cast<const detail::ServerPage*>(page.data())->identity.flags == 0);
 }
 
 TEST_CASE("server user: an admitted client of another user becomes neither the server nor an obstacle to the next") {

@@ -81,6 +81,7 @@ TEST_CASE("protocol page: its tables are the layout's") {
        {shape + offsetof(Shape, framing), 4, "framing"},
        {offsetof(Identity, server_birth), 8, "server_birth"},
        {offsetof(Identity, server_process), 4, "server_process"},
+       {offsetof(Identity, flags), 4, "flags"},
        {offsetof(Identity, clock_id), 8, "clock_id"},
        {offsetof(ServerPage, service), 4, "service"},
        {offsetof(ServerPage, alive), 4, "alive"},

@@ -64,6 +64,7 @@ class Call {
   /// Sends the request that has been written.
   [[nodiscard]] bool post(const Deadline& deadline) {
     tell(deadline);
+    is_posted_ = true;
     sequence_ = detail::post(slot());
     connection_.exec().ring_sleeper();
     SHARED_CHANNEL_TEST_POINT(client_rang);
@@ -71,7 +72,7 @@ class Call {
     // worker has taken by then it answers: it may be our own handler that stopped the server.
     const bool is_stopped = connection_.page().service.load(std::memory_order_seq_cst) != service_open;
     if (is_stopped) [[unlikely]]
-      return !is_withdrawn_at_stop() || fails(Errc::server_stopped);
+      return !is_withdrawn_at_stop() || fails_withdrawn(Errc::server_stopped);
     return true;
   }
 
@@ -97,6 +98,7 @@ class Call {
   /// Gives the slot back, once the call has ended and its reply was read.
   void leave() noexcept {
     if (!claim_.is_held()) return;
+    if (connection_.clears_slots() && !may_be_in_use()) connection_.slot_array().clear(slot());
     if (is_concluded_) leave_settled(slot(), sequence_);
     claim_.give_back();
   }
@@ -143,7 +145,7 @@ class Call {
       case Withdrawal::withdrawn:
         // Nobody took it until now. If the bell was damaged, no later call would be taken either.
         if (reason == Errc::timed_out) connection_.exec().ring_anyway();
-        return fails(reason, damaged ? Execution::possible : Execution::none, native);
+        return fails_withdrawn(reason, damaged ? Execution::possible : Execution::none, native);
       case Withdrawal::abandoned:
         break;
     }
@@ -186,6 +188,13 @@ class Call {
     failure_ = {code, execution, native, size, limit, false};
     return false;
   }
+
+  bool fails_withdrawn(Errc code, Execution execution = Execution::none, int native = 0) noexcept {
+    is_withdrawn_ = true;
+    return fails(code, execution, native);
+  }
+  /// Whether a worker may still read the request or write the reply.
+  [[nodiscard]] bool may_be_in_use() const noexcept { return is_posted_ && !is_concluded_ && !is_withdrawn_; }
 
   /// The handler's failure, or the error that it passes on.
   bool fails_as_told() noexcept {
@@ -254,7 +263,9 @@ class Call {
   Connection& connection_;
   SlotClaim<Platform> claim_;
   std::uint32_t sequence_ = 0;
+  bool is_posted_ = false;
   bool is_concluded_ = false;
+  bool is_withdrawn_ = false;
   Failure failure_;  // once a step has failed
 };
 

@@ -85,6 +85,8 @@ class Connection {
   [[nodiscard]] std::uint32_t process() const noexcept { return process_; }
   /// Whether the server's steady clock is ours, so that a time means the same to both.
   [[nodiscard]] bool shares_clock() const noexcept { return shares_clock_; }
+  /// Whether peers may be of different users, for whom no message is left in a slot.
+  [[nodiscard]] bool clears_slots() const noexcept { return clears_slots_; }
   /// What the server says of itself: read-only.
   [[nodiscard]] const ServerPage& page() const noexcept { return page_of(page_); }
   [[nodiscard]] Header& header() const noexcept { return *reinterpret_cast<Header*>(segment_.data()); }
@@ -280,6 +282,7 @@ class Connection {
   std::uint64_t generation_;
   std::uint32_t me_;
   std::uint32_t process_ = Platform::process_id();
+  bool clears_slots_ = (page_of(page_).identity.flags & slots_are_cleared) != 0;
   bool shares_clock_ = page_of(page_).identity.clock_id == Platform::clock_id();
   ClientLease lease_;
   Watch server_;

@@ -116,14 +116,19 @@ struct Identity {
   alignas(8) std::uint64_t
       server_birth;  // Win32: the server's creation time, to tell it from a later process of its id
   std::uint32_t server_process;
-  std::uint32_t reserved;
+  std::uint32_t flags;
   alignas(8) std::uint64_t clock_id;  // tells clocks apart where a machine has several; 0: unknown
 };
 static_assert(offsetof(Identity, magic) == 0 && offsetof(Identity, version) == 8);
 static_assert(offsetof(Identity, slot_count) == 12 && offsetof(Identity, total_bytes) == 16);
 static_assert(offsetof(Identity, generation) == 24 && offsetof(Identity, shape) == 32);
 static_assert(offsetof(Identity, server_birth) == 56 && offsetof(Identity, server_process) == 64);
+static_assert(offsetof(Identity, flags) == 68);
 static_assert(offsetof(Identity, clock_id) == 72 && sizeof(Identity) == 80);
+
+/// Bit of Identity::flags: peers may be of different users, so a slot does not keep its message for the next reader.
+/// Whoever gives one back clears it.
+inline constexpr std::uint32_t slots_are_cleared = 1;
 
 /// Values of ServerPage::service.
 inline constexpr std::uint32_t service_open = 1;

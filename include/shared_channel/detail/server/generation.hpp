@@ -207,6 +207,7 @@ class Generation {
     identity.server_birth = Platform::process_birth();
     identity.server_process = Platform::process_id();
     identity.clock_id = Platform::clock_id();
+    identity.flags = access_.kind() == Access::Kind::current_user ? 0 : slots_are_cleared;
     identity.magic = server_page_magic;
     page().service.store(service_open, std::memory_order_seq_cst);
     said_->identity = identity;
