@@ -1,15 +1,38 @@
 #include "role.hpp"
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <optional>
+#include <span>
+#include <stop_token>
 #include <thread>
+#include <utility>
 
 #include <shared_channel/shared_channel.hpp>
 
 #include "support/messages.hpp"
 
 namespace peer_quit {
+
+struct LastWord {
+  char empty = 0;
+};
+
+}  // namespace peer_quit
+
+template <>
+struct shared_channel::Codec<peer_quit::LastWord> {
+  static std::size_t size(const peer_quit::LastWord&) { return 1; }
+  static void encode(const peer_quit::LastWord&, std::span<std::byte>) { std::exit(7); }
+  static std::optional<peer_quit::LastWord> decode(std::span<const std::byte>) { return peer_quit::LastWord{}; }
+};
+
+namespace peer_quit {
+
+using LastWords = shared_channel::SharedChannel<std::int32_t, LastWord>;
+using shared_channel::Responder;
 
 using test_support::Answer;
 using test_support::Ask;
@@ -71,5 +94,42 @@ const peer::Role quit_in_callback{"quit_in_callback", [](const peer::Arguments& 
                                                                     [](const auto&) { std::exit(7); });
                                     return outlast();
                                   }};
+
+// quit_in_codec NAME: answers from a thread of its own, and calls exit(7) in the reply's codec.
+const peer::Role quit_in_codec{
+    "quit_in_codec", [](const peer::Arguments& arguments) {
+      static LastWords::Server server(arguments.at(0));
+      server
+          .start([](const std::int32_t&, Responder<LastWord> responder) {
+            std::thread([kept = std::move(responder)]() mutable { kept.reply({}); }).detach();
+          })
+          .value();
+      peer::say("ready");
+      return outlast();
+    }};
+
+// ask_last_word NAME: says how a call of that server ended.
+const peer::Role ask_last_word{"ask_last_word", [](const peer::Arguments& arguments) {
+                                 const auto reply = LastWords::Client(arguments.at(0)).call(1, 50s);
+                                 peer::say(reply ? "answered" : to_string(reply.error().code()));
+                                 return 0;
+                               }};
+
+// quit_when_stopped NAME: serves until its token is asked to stop, whereupon another callback of that calls exit(7).
+const peer::Role quit_when_stopped{
+    "quit_when_stopped", [](const peer::Arguments& arguments) {
+      static Channel::Server server(arguments.at(0));
+      static std::stop_source source;
+      static const bool is_first = arguments.at(1) == "before";
+      const auto leave = [] { std::exit(7); };
+      std::optional<std::stop_callback<void (*)()>> callback;
+      if (is_first) callback.emplace(source.get_token(), leave);
+      std::thread([] { static_cast<void>(server.serve(answer, source.get_token())); }).detach();
+      while (!Channel::Client(arguments[0]).call(test_support::echo(1), 1s)) {
+      }
+      if (!is_first) callback.emplace(source.get_token(), leave);
+      source.request_stop();
+      return outlast();
+    }};
 
 }  // namespace peer_quit

@@ -125,6 +125,23 @@ TEST_CASE("call context: the deadline is the caller's") {
   }
 }
 
+TEST_CASE("call context: a deadline that another process states is never later than its timeout from now on") {
+  const auto name = unique_name("context");
+  ServerOptions one;
+  one.max_calls = 1;
+  Numbers::Server server(name, one);
+  Numbers::Client client(name);
+  std::jthread asking([&] { (void)client.call(1, 2s); });
+  const auto names = detail::Names::make(name, Scope::session).value();
+  const auto generation = detail::platform::ServerLease::current_generation(names).value().generation;
+  const auto segment = detail::platform::Mapping::open(names, names.segment(generation)).value();
+  auto& slot = *reinterpret_cast<detail::Slot*>(segment.data() + sizeof(detail::Header));
+  while (slot.deadline == 0) std::this_thread::sleep_for(1ms);  // until the caller has stated it, once and for all
+  slot.deadline = static_cast<std::uint64_t>((Clock::now() + 24h).time_since_epoch().count());
+  const CallContext context = context_of_one_call<Numbers>(server);
+  CHECK(context.deadline() <= Clock::now() + 2s);
+}
+
 TEST_CASE("call context: time spent behind other calls counts") {
   const auto name = unique_name("context");
   Numbers::Server server(name);

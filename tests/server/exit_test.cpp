@@ -104,6 +104,25 @@ TEST_CASE("exit: in the callback of a client of static storage") {
   CHECK(Channel::Client(name).call(echo(1), amply).value().id == 1);
 }
 
+TEST_CASE("exit: in the codec of a deferred reply, on a thread of the program's") {
+  const auto name = unique_name("exit");
+  Process server = peer("quit_in_codec", name);
+  REQUIRE(server.read_line() == "ready");
+  Process asking = peer("ask_last_word", name);
+  CHECK(asking.read_line() == "server_stopped");
+  CHECK(server.wait(20s) == as_asked);
+  CHECK(is_clean(name));
+}
+
+TEST_CASE("exit: in a callback of the token that asks a server to stop") {
+  for (const char* when : {"before", "after"}) {  // the server's own callback
+    INFO(when);
+    const auto name = unique_name("exit");
+    CHECK(peer("quit_when_stopped", name, when).wait(20s) == as_asked);
+    CHECK(is_clean(name));
+  }
+}
+
 TEST_CASE("exit: a handler of a server with its own threads destroys it") {
   for (const unsigned threads : {1U, 2U}) {
     const auto name = unique_name("exit");

@@ -80,11 +80,14 @@ class ServerCore {
     dispatcher_.link().cut([] { Platform::rest(std::chrono::milliseconds(1)); });
   }
 
-  /// Whether the calling thread is in one of this server's handlers: end() would wait for itself.
-  [[nodiscard]] bool is_in_handler() const noexcept { return HandlerScope::serves(generation_->number()); }
+  /// Whether the calling thread is in one of this server's handlers, or answers one of its calls: end() would wait for
+  /// itself.
+  [[nodiscard]] bool is_in_handler() const noexcept {
+    return HandlerScope::serves(generation_->number()) || dispatcher_.link().is_visited_here();
+  }
 
-  /// end() for a thread that is in a handler (which may have called exit()): waits for nobody. The threads leave when
-  /// they next look, so the core must stay until the process ends.
+  /// end() for a thread that is in a handler or a codec (which may have called exit()): waits for nobody. The threads
+  /// leave when they next look, so the core must stay until the process ends.
   void let_go() noexcept {
     stop();
     dispatcher_.link().close();

@@ -44,7 +44,7 @@ class Dispatcher final : private AnswerSink {
   }
 
   /// The way back to here, for responders and contexts.
-  [[nodiscard]] ServerLink& link() noexcept { return *link_; }
+  [[nodiscard]] ServerLink& link() const noexcept { return *link_; }
 
  private:
   /// Two rings that meet before a sleeper sleeps can merge into one (Win32 events do). The worker that got the one

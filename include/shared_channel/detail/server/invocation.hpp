@@ -28,10 +28,12 @@ class Invocation {
     const Slot& slot = *call_.slot;
     const auto stated = static_cast<std::int64_t>(slot.deadline.load(std::memory_order_relaxed));
     const auto timeout = static_cast<std::int64_t>(slot.timeout.load(std::memory_order_relaxed));
-    // A deadline not yet stated belongs to a call that was posted this instant. No client states a negative one; it
-    // becomes 0, because subtracting the clock from it could overflow.
-    const Clock::time_point deadline =
-        stated == 0 ? Deadline(nanoseconds(timeout)).at() : Clock::time_point(nanoseconds(stated > 0 ? stated : 0));
+    // A deadline not yet stated belongs to a call that was posted this instant. A stated one is another process's word:
+    // never later than the timeout from now on. No client states a negative one; it becomes 0, because subtracting the
+    // clock from it could overflow.
+    const Clock::time_point latest = Deadline(nanoseconds(timeout)).at();
+    const Clock::time_point told(nanoseconds(stated > 0 ? stated : 0));
+    const Clock::time_point deadline = stated == 0 || told > latest ? latest : told;
     return CallContext(link_, call_, deadline, slot.process.load(std::memory_order_relaxed));
   }
 

@@ -58,7 +58,7 @@ class ServerLink : public RefCounted {
   /// this fork()ed child.
   template <class Use>
   bool with_server(Use&& use) {
-    const Visit visit(visitors_);  // first, so that either cut() sees us or we see that it came
+    const Visit visit(*this);  // first, so that either cut() sees us or we see that it came
     AnswerSink* const server = server_.load(std::memory_order_seq_cst);
     if (server == nullptr || server->is_in_child()) return false;
     use(*server);
@@ -75,20 +75,42 @@ class ServerLink : public RefCounted {
     while (visitors_.load(std::memory_order_seq_cst) != 0) rest();
   }
 
+  /// Whether the calling thread is with the server: in a Codec, say, that writes a reply.
+  [[nodiscard]] bool is_visited_here() const noexcept {
+    for (const Visit* visit = Visit::innermost(); visit != nullptr; visit = visit->outer()) {
+      if (&visit->link() == this) return true;
+    }
+    return false;
+  }
+
   [[nodiscard]] std::string user_of(std::uint32_t process) const { return user_of_(process); }
 
  private:
   class Visit {
    public:
-    explicit Visit(std::atomic<std::uint32_t>& visitors) noexcept : visitors_(visitors) {
-      visitors_.fetch_add(1, std::memory_order_seq_cst);
+    explicit Visit(ServerLink& link) noexcept : link_(link), outer_(innermost()) {
+      innermost() = this;
+      link_.visitors_.fetch_add(1, std::memory_order_seq_cst);
     }
-    ~Visit() { visitors_.fetch_sub(1, std::memory_order_release); }
+    ~Visit() {
+      link_.visitors_.fetch_sub(1, std::memory_order_release);
+      innermost() = outer_;
+    }
     Visit(const Visit&) = delete;
     Visit& operator=(const Visit&) = delete;
 
+    [[nodiscard]] const ServerLink& link() const noexcept { return link_; }
+    [[nodiscard]] const Visit* outer() const noexcept { return outer_; }
+
+    /// Of those that the calling thread is at.
+    static const Visit*& innermost() noexcept {
+      thread_local const Visit* visit = nullptr;
+      return visit;
+    }
+
    private:
-    std::atomic<std::uint32_t>& visitors_;
+    ServerLink& link_;
+    const Visit* outer_;
   };
 
   UserOf user_of_;
