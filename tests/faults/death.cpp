@@ -6,14 +6,22 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
+
+#ifdef __linux__
+#include <unistd.h>
+#endif
 
 #include "faults/fault_peer.hpp"
 #include "faults/job.hpp"
 #include "support/errors.hpp"
+#include "support/eventually.hpp"
 #include "support/names.hpp"
 #include "support/resources.hpp"
 #include "support/time.hpp"
@@ -108,6 +116,73 @@ TEST_CASE("death: a server that exits on another thread") { all_notice("exit() e
 #ifdef __linux__
 TEST_CASE("death: a server that becomes another program") { all_notice("exec()", "exec", "0", 5); }
 TEST_CASE("death: a server whose child lives on") { all_notice("killed, with a living child", "fork", "0", 5); }
+
+namespace {
+
+/// A memory cgroup of 64 MiB, of either version; none where nobody may make one.
+class MemoryCgroup {
+ public:
+  explicit MemoryCgroup(const std::string& name) {
+    for (const auto& [root, limit] :
+         {std::pair{"/sys/fs/cgroup/memory/", "/memory.limit_in_bytes"}, std::pair{"/sys/fs/cgroup/", "/memory.max"}}) {
+      std::error_code refused;
+      if (!std::filesystem::create_directory(root + name, refused)) continue;
+      path_ = root + name;
+      is_made_ = write(limit, 64 << 20);
+      if (is_made_) return;
+      ::rmdir(path_.c_str());
+    }
+  }
+  MemoryCgroup(const MemoryCgroup&) = delete;
+  MemoryCgroup& operator=(const MemoryCgroup&) = delete;
+  ~MemoryCgroup() {
+    if (is_made_) CHECK(eventually([&] { return ::rmdir(path_.c_str()) == 0; }));
+  }
+
+  [[nodiscard]] bool is_made() const { return is_made_; }
+  [[nodiscard]] bool take_in(std::int64_t process) const { return write("/cgroup.procs", process); }
+  /// Processes that were killed because the memory was used up.
+  [[nodiscard]] int kills() const {
+    int all = 0;
+    for (const char* file : {"/memory.oom_control", "/memory.events"}) {
+      std::ifstream lines(path_ + file);
+      for (std::string word; lines >> word;) {
+        if (int count = 0; word == "oom_kill" && lines >> count) all += count;
+      }
+    }
+    return all;
+  }
+
+ private:
+  [[nodiscard]] bool write(const char* file, std::int64_t value) const {
+    return static_cast<bool>(std::ofstream(path_ + file) << value << std::flush);
+  }
+
+  std::string path_;
+  bool is_made_ = false;
+};
+
+}  // namespace
+
+TEST_CASE("death: a server that the kernel kills because its memory is used up") {
+  for (int i = 0; i < 5; ++i) {
+    const auto name = unique_name("death");
+    const MemoryCgroup small(name);
+    if (!small.is_made()) SKIP_TEST("no memory cgroup of one's own");
+    Process server = fault_peer("dying_server", name, "eat");
+    REQUIRE(server.read_line() == "ready");
+    if (!small.take_in(server.pid())) SKIP_TEST("no memory cgroup of one's own");
+    Jobs::Client client(name);
+    auto call = client.call_async({1, 0, 0}, amply);
+    REQUIRE(server.read_line() == "taken");
+    const auto answer = call.get();
+    CHECK(error_of(answer) == Errc::server_died);
+    CHECK_FALSE((answer || answer.error().not_executed()));
+    CHECK(server.wait() == ExitStatus{9, true});
+    CHECK(small.kills() > 0);
+    CHECK_FALSE(error_of(Jobs::Server::create(name)));
+  }
+}
 
 TEST_CASE("death: a client whose child lives on") {
   const auto name = unique_name("death");

@@ -4,6 +4,7 @@
 #include <shared_channel/shared_channel.hpp>
 
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <thread>
@@ -15,6 +16,7 @@
 #include "support/names.hpp"
 #include "support/process.hpp"
 #include "support/resources.hpp"
+#include "support/time.hpp"
 
 namespace points_faults {
 
@@ -178,7 +180,63 @@ class Trial {
   int misses_ = 0;  // at the present point
 };
 
+/// Whether a point is reached while callers call, nobody dies and the server stays.
+bool is_on_a_calls_way(const std::string& point) {
+  return belongs_to("client", point) && !is_seldom(point) && point != "client_found_dead_owner" &&
+         point != "client_disconnects";
+}
+
+/// A client that calls among others until it comes to the point, where it is to be stopped. False: it came too late.
+bool is_stopped_at(Process& client) {
+  if (client.read_line() != "here") return false;
+  client.suspend();
+  return true;
+}
+
 }  // namespace
+
+TEST_CASE("fault points: a client that stands still at any of them costs the others its own slot at most") {
+  const std::string channel = unique_name("still");
+  const Records calls(channel + ".calls"), executions(channel + ".executions");
+  std::uint64_t series = 0;
+  const auto first_id = [&] { return std::to_string((++series) << 32); };
+  Process server = fault_peer("server", channel, executions.path, "0", "2");
+  REQUIRE(server.read_line() == "ready");
+  std::vector<Process> callers;  // three callers, two slots: so that there is a queue
+  for (int i = 0; i < 3; ++i) callers.push_back(fault_peer("caller", channel, calls.path, first_id()));
+  int answered = 0, points = 0;
+  for (const std::string point : all_points) {
+    if (!is_on_a_calls_way(point)) continue;
+    INFO(point);
+    bool is_reached = false;
+    for (int tries = 0; tries < 30 && !is_reached; ++tries) {
+      Process victim = fault_peer("victim_client", channel, calls.path, first_id(), point, "stop", "1", "nowhere");
+      is_reached = is_stopped_at(victim);
+      if (!is_reached) continue;
+      Jobs::Client other(channel);
+      for (std::uint64_t i = 0; i < 10; ++i) {
+        const auto answer = other.call({unrecorded, 0, 0}, promptly);
+        INFO((answer ? "" : answer.error().message()));
+        CHECK(answer);
+        answered += answer.has_value();
+      }
+      victim.resume();
+      victim.write_line("go");
+      CHECK(victim.read_line() == "hit");
+    }
+    CHECK(is_reached);
+    ++points;
+  }
+  for (Process& caller : callers) {
+    caller.write_line("over");
+    CHECK(caller.read_line() == "over");
+  }
+  std::printf("a client stopped at each of %d points: %d calls of others answered\n", points, answered);
+  server.write_line("stop");
+  CHECK(server.wait() == ExitStatus{});
+  const Verdict verdict(Journal<Record>::read(calls.path), Journal<std::uint64_t>::read(executions.path));
+  CHECK(verdict.holds());
+}
 
 TEST_CASE("fault points: a client killed at each") { Trial("client", "kill").run(); }
 TEST_CASE("fault points: a client stopped at each") { Trial("client", "stop").run(); }

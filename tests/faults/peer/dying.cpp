@@ -36,6 +36,7 @@ void end_by(const std::string& way) {
   if (way == "exit") std::thread([] { std::exit(0); }).detach();
   if (way == "abort") std::abort();
 #ifdef __linux__
+  for (std::size_t eaten = 64; way == "eat"; eaten += 64) burden(eaten);  // until its memory cgroup is full
   if (way == "exec") std::thread([] { ::execl("/bin/sleep", "sleep", "3", nullptr); }).detach();
   if (way == "fork" && ::fork() == 0) {
     std::this_thread::sleep_for(std::chrono::seconds(3));  // outlives its parent
