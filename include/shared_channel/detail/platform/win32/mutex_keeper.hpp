@@ -1,98 +1,276 @@
-// Owning a mutex beyond the life of the thread that asked for it: the server's name, and its sign of life.
+// Owning a mutex beyond the life of the thread that asked for it: the server's name, and its sign of life. A mutex
+// belongs to the thread that waited for it, and the user's thread that made the server may end before the server does.
+// So one thread of ours owns those of all servers; each DLL with this code has its own.
 //
-// A static server in a DLL is made and destroyed in DllMain. No thread starts or ends before that returns, so the
-// thread that keeps the mutex is not waited for there.
+// A static server in a DLL is made and destroyed in DllMain. No thread starts or ends before that returns, so our
+// thread is not waited for there: the thread in DllMain takes the mutex, and ours waits behind it, the first in the
+// queue, for the day that this one ends.
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <utility>
 
+#include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/platform/win32/process.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform::win32 {
 
-/// Owns a mutex on a thread of our own. A mutex belongs to the thread that waited for it, and the user's thread that
-/// made the server may end before the server does.
-class MutexKeeper {
- public:
-  explicit MutexKeeper(Handle mutex) noexcept : mutex_(std::move(mutex).kept()) {}
-  MutexKeeper(const MutexKeeper&) = delete;
-  MutexKeeper& operator=(const MutexKeeper&) = delete;
+/// A mutex on its way to the keeper thread, and there. Kept by the MutexKeeper that wants it and by the thread.
+struct KeptMutex : public RefCounted {
+  explicit KeptMutex(Handle object) noexcept
+      : mutex(std::move(object).kept()),
+        tried(Handle(::CreateEventW(nullptr, TRUE, FALSE, nullptr)).kept()),
+        left(Handle(::CreateEventW(nullptr, TRUE, FALSE, nullptr)).kept()) {}
 
-  /// Waits until the mutex is free again, not for the thread's end, which waits for DllMain to return. The thread's
-  /// handle is in the same wait: at the process's end the system ends the threads first.
-  ~MutexKeeper() {
+  /// Counts from now, in ticks of the system's clock; the keeper thread's first look is soon.
+  [[nodiscard]] DWORD remaining() const noexcept {
+    if (patience == INFINITE) return INFINITE;
+    const ULONGLONG passed = ::GetTickCount64() - since;
+    return passed < patience ? patience - static_cast<DWORD>(passed) : 0;
+  }
+
+  Handle mutex;
+  Handle tried;  // set once the thread owns it or has given up
+  Handle left;   // set once the thread has let go of it
+  DWORD patience = 0;
+  ULONGLONG since = 0;
+  DWORD failure = 0;                  // of taking it; 0: the thread owns it
+  bool is_tried = false;              // the thread's own
+  std::atomic<bool> unwanted{false};  // the thread is to let go of it
+  RefPtr<KeptMutex> next;             // in the thread's list, or on the way there
+};
+
+class KeeperThread;
+
+/// Which thread that is.
+struct CurrentKeeper {
+  SRWLOCK lock = SRWLOCK_INIT;
+  KeeperThread* thread = nullptr;
+};
+
+/// The thread, as long as there is a mutex for it to own.
+class KeeperThread : public RefCounted {
+ public:
+  /// The running one, or a new one; leave() must follow.
+  static RefPtr<KeeperThread> join() {
+    const Lock lock;
+    if (current_.thread == nullptr || !current_.thread->is_running()) {
+      if (current_.thread != nullptr) current_.thread->itself_ = nullptr;
+      RefPtr<KeeperThread> fresh(new KeeperThread);
+      fresh->itself_ = fresh;
+      current_.thread = fresh.get();
+    }
+    ++current_.thread->users_;
+    return RefPtr<KeeperThread>(current_.thread);
+  }
+
+  /// Of the last one the thread ends; its code may be unloaded next.
+  static void leave(const RefPtr<KeeperThread>& thread) noexcept {
+    RefPtr<KeeperThread> last;
+    {
+      const Lock lock;
+      if (--thread->users_ > 0) return;
+      if (current_.thread == thread.get()) current_.thread = nullptr;
+      last = std::exchange(thread->itself_, nullptr);
+    }
+    thread->end();
+  }
+
+  /// 0, or why there is no thread.
+  [[nodiscard]] DWORD failure() const noexcept { return failure_; }
+  [[nodiscard]] HANDLE handle() const noexcept { return thread_.get(); }
+  /// False while it waits for a DllMain to return, which is perhaps the caller's.
+  [[nodiscard]] bool has_begun() const noexcept { return has_begun_.load(); }
+
+  void add(RefPtr<KeptMutex> kept) noexcept {
+    {
+      const Lock lock;
+      kept->next = std::move(arrived_);
+      arrived_ = std::move(kept);
+    }
+    look();
+  }
+  void look() noexcept { ::SetEvent(news_.get()); }
+
+ private:
+  /// Held for a few instructions. At the process's end a thread that held it may be gone; then there is no other.
+  class Lock {
+   public:
+    Lock() noexcept {
+      while (!(is_held_ = ::TryAcquireSRWLockExclusive(&current_.lock) != 0) && !is_shutting_down()) ::SwitchToThread();
+    }
+    ~Lock() {
+      if (is_held_) ::ReleaseSRWLockExclusive(&current_.lock);
+    }
+    Lock(const Lock&) = delete;
+    Lock& operator=(const Lock&) = delete;
+
+   private:
+    bool is_held_ = false;
+  };
+
+  static constexpr DWORD last_steps_ms = 20;
+
+  KeeperThread() noexcept
+      : news_(Handle(::CreateEventW(nullptr, FALSE, FALSE, nullptr)).kept()),
+        ended_(Handle(::CreateEventW(nullptr, TRUE, FALSE, nullptr)).kept()) {
+    if (news_ && ended_) thread_ = Handle(::CreateThread(nullptr, 0, &KeeperThread::run, this, 0, nullptr)).kept();
+    if (!thread_) failure_ = ::GetLastError();
+  }
+  friend class RefPtr<KeeperThread>;
+  ~KeeperThread() = default;
+
+  [[nodiscard]] bool is_running() const noexcept {
+    return thread_ && ::WaitForSingleObject(thread_.get(), 0) == WAIT_TIMEOUT;
+  }
+
+  void end() noexcept {
     if (!thread_) return;
-    ::SetEvent(leave_.get());
-    if (taken_here_) ::ReleaseMutex(mutex_.get());  // refused in another thread; the handle's end frees it then
-    const HANDLE handles[] = {left_.get(), thread_.get()};
-    if (is_in_dll_main() && !has_begun_.load()) {
+    closing_.store(true);
+    look();
+    if (is_in_dll_main() && !has_begun()) {
       ::TerminateThread(thread_.get(), 0);  // before its first instruction, so it holds nothing
       return;
     }
+    // In DllMain it ends as far as our code goes, not altogether.
+    const HANDLE handles[] = {ended_.get(), thread_.get()};
     ::WaitForMultipleObjects(2, handles, FALSE, INFINITE);
-    // It has only to return from run(): the code under it may be unloaded next.
     ::WaitForSingleObject(thread_.get(), is_in_dll_main() ? last_steps_ms : INFINITE);
   }
 
-  /// Takes the mutex. 0, WAIT_TIMEOUT if another still had it after `patience`, or GetLastError(). Once only.
-  DWORD take(DWORD patience) noexcept {
-    patience_ = patience;
-    tried_ = Handle(::CreateEventW(nullptr, TRUE, FALSE, nullptr)).kept();
-    leave_ = Handle(::CreateEventW(nullptr, TRUE, FALSE, nullptr)).kept();
-    left_ = Handle(::CreateEventW(nullptr, TRUE, FALSE, nullptr)).kept();
-    if (!tried_ || !leave_ || !left_) return ::GetLastError();
-    const bool cannot_start_yet = is_in_dll_main();
-    if (cannot_start_yet) {
-      // This thread takes the mutex, and ours waits behind it, the first in the queue, for the day that this one ends.
-      const DWORD outcome = ::WaitForSingleObject(mutex_.get(), patience);
-      if (outcome != WAIT_OBJECT_0 && outcome != WAIT_ABANDONED) return failure_of(outcome);
-      taken_here_ = true;
-      patience_ = INFINITE;
-    }
-    thread_ = Handle(::CreateThread(nullptr, 0, &MutexKeeper::run, this, 0, nullptr)).kept();
-    if (!thread_) return ::GetLastError();
-    if (cannot_start_yet) return 0;
-    ::WaitForSingleObject(tried_.get(), INFINITE);
-    return failure_;
-  }
-
- private:
-  static constexpr DWORD last_steps_ms = 20;
-
   static DWORD WINAPI run(void* self) noexcept {
-    static_cast<MutexKeeper*>(self)->keep();
+    KeeperThread& thread = *static_cast<KeeperThread*>(self);
+    thread.keep();
+    ::SetEvent(thread.ended_.get());  // the last touch: the object may be gone
     return 0;
-  }
-
-  static DWORD failure_of(DWORD outcome) noexcept {
-    return outcome == WAIT_TIMEOUT ? DWORD{WAIT_TIMEOUT} : ::GetLastError();
   }
 
   void keep() noexcept {
     has_begun_.store(true);
-    const HANDLE handles[] = {mutex_.get(), leave_.get()};
-    const DWORD outcome = ::WaitForMultipleObjects(2, handles, FALSE, patience_);
-    const bool holds = outcome == WAIT_OBJECT_0 || outcome == WAIT_ABANDONED_0;
-    failure_ = holds ? 0 : failure_of(outcome);
-    ::SetEvent(tried_.get());
-    if (holds) {
-      ::WaitForSingleObject(leave_.get(), INFINITE);
-      ::ReleaseMutex(mutex_.get());
+    for (RefPtr<KeptMutex> all; !closing_.load();) {
+      take_arrived(all);
+      let_go_unwanted(all);
+      wait_for_one(all);
     }
-    ::SetEvent(left_.get());  // the last touch: the object may be gone
   }
 
-  Handle mutex_;
-  Handle tried_;
-  Handle leave_;
-  Handle left_;
+  void take_arrived(RefPtr<KeptMutex>& all) noexcept {
+    RefPtr<KeptMutex> arrived;
+    {
+      const Lock lock;
+      std::swap(arrived, arrived_);
+    }
+    while (arrived) {
+      RefPtr<KeptMutex> rest = std::move(arrived->next);
+      arrived->next = std::move(all);
+      all = std::move(arrived);
+      arrived = std::move(rest);
+    }
+  }
+
+  static void let_go_unwanted(RefPtr<KeptMutex>& all) noexcept {
+    for (RefPtr<KeptMutex>* at = &all; *at;) {
+      if (!(*at)->unwanted.load()) {
+        at = &(*at)->next;
+        continue;
+      }
+      const RefPtr<KeptMutex> unwanted = std::exchange(*at, std::move((*at)->next));
+      if (unwanted->is_tried && unwanted->failure == 0) ::ReleaseMutex(unwanted->mutex.get());
+      ::SetEvent(unwanted->left.get());
+    }
+  }
+
+  /// Waits until one of the mutexes that the thread does not have yet is its own, or until there is something to do.
+  void wait_for_one(const RefPtr<KeptMutex>& all) noexcept {
+    HANDLE handles[MAXIMUM_WAIT_OBJECTS] = {news_.get()};
+    KeptMutex* wanted[MAXIMUM_WAIT_OBJECTS] = {};
+    DWORD count = 1, patience = INFINITE;
+    for (KeptMutex* kept = all.get(); kept != nullptr && count < MAXIMUM_WAIT_OBJECTS; kept = kept->next.get()) {
+      if (kept->is_tried) continue;
+      wanted[count] = kept;
+      handles[count++] = kept->mutex.get();
+      const DWORD left = kept->remaining();
+      patience = left < patience ? left : patience;
+    }
+    const DWORD outcome = ::WaitForMultipleObjects(count, handles, FALSE, patience);
+    const DWORD error = outcome == WAIT_FAILED ? ::GetLastError() : DWORD{WAIT_TIMEOUT};
+    if (outcome == WAIT_FAILED) ::Sleep(1);
+    const DWORD taken = outcome >= WAIT_ABANDONED_0 && outcome < WAIT_ABANDONED_0 + count ? outcome - WAIT_ABANDONED_0
+                                                                                          : outcome - WAIT_OBJECT_0;
+    for (DWORD at = 1; at < count; ++at) {
+      if (at == taken)
+        conclude(*wanted[at], 0);
+      else if (outcome == WAIT_FAILED || (outcome == WAIT_TIMEOUT && wanted[at]->remaining() == 0))
+        conclude(*wanted[at], error);
+    }
+  }
+
+  static void conclude(KeptMutex& kept, DWORD failure) noexcept {
+    kept.failure = failure;
+    kept.is_tried = true;
+    ::SetEvent(kept.tried.get());
+  }
+
+  inline static CurrentKeeper current_;
+
+  Handle news_;
+  Handle ended_;
   Handle thread_;
-  DWORD patience_ = 0;
   DWORD failure_ = 0;
-  bool taken_here_ = false;
+  unsigned users_ = 0;  // under the lock, as the next two
+  RefPtr<KeptMutex> arrived_;
+  RefPtr<KeeperThread> itself_;  // as long as there are users: the thread's own
   std::atomic<bool> has_begun_{false};
+  std::atomic<bool> closing_{false};
+};
+
+/// Owns a mutex, on the keeper thread.
+class MutexKeeper {
+ public:
+  explicit MutexKeeper(Handle mutex) : kept_(new KeptMutex(std::move(mutex))) {}
+  MutexKeeper(const MutexKeeper&) = delete;
+  MutexKeeper& operator=(const MutexKeeper&) = delete;
+
+  /// Waits until the mutex is free again. The thread's handle is in the same wait: at the process's end the system ends
+  /// the threads first.
+  ~MutexKeeper() {
+    if (!thread_) return;
+    kept_->unwanted.store(true);
+    thread_->look();
+    if (taken_here_) ::ReleaseMutex(kept_->mutex.get());  // refused in another thread; the handle's end frees it then
+    const HANDLE handles[] = {kept_->left.get(), thread_->handle()};
+    const bool can_begin = !is_in_dll_main() || thread_->has_begun();
+    if (thread_->handle() != nullptr && can_begin) ::WaitForMultipleObjects(2, handles, FALSE, INFINITE);
+    KeeperThread::leave(thread_);
+  }
+
+  /// Takes the mutex. 0, WAIT_TIMEOUT if another still had it after `patience`, or GetLastError(). Once only.
+  DWORD take(DWORD patience) {
+    if (!kept_->tried || !kept_->left) return ERROR_NOT_ENOUGH_MEMORY;
+    thread_ = KeeperThread::join();
+    if (thread_->failure() != 0) return thread_->failure();
+    const bool cannot_start_yet = is_in_dll_main() && !thread_->has_begun();
+    if (cannot_start_yet) {
+      const DWORD outcome = ::WaitForSingleObject(kept_->mutex.get(), patience);
+      if (outcome != WAIT_OBJECT_0 && outcome != WAIT_ABANDONED)
+        return outcome == WAIT_TIMEOUT ? DWORD{WAIT_TIMEOUT} : ::GetLastError();
+      taken_here_ = true;
+    }
+    kept_->patience = cannot_start_yet ? INFINITE : patience;
+    kept_->since = ::GetTickCount64();
+    thread_->add(kept_);
+    if (cannot_start_yet) return 0;
+    const HANDLE handles[] = {kept_->tried.get(), thread_->handle()};
+    if (::WaitForMultipleObjects(2, handles, FALSE, INFINITE) != WAIT_OBJECT_0) return ERROR_INVALID_HANDLE;
+    return kept_->failure;
+  }
+
+ private:
+  RefPtr<KeptMutex> kept_;
+  RefPtr<KeeperThread> thread_;
+  bool taken_here_ = false;
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform::win32

@@ -184,6 +184,13 @@ inline void rest(nanoseconds time) noexcept {
   if (!timer || ::WaitForSingleObject(timer.get(), INFINITE) != WAIT_OBJECT_0) ::Sleep(win32::milliseconds(time));
 }
 
+/// Whether the process ends: no thread but the calling one is left, and whatever the others held stays so.
+inline bool is_shutting_down() noexcept {
+  using InProgress = BOOLEAN NTAPI();
+  const auto in_progress = win32::system_function<InProgress>(L"ntdll.dll", "RtlDllShutdownInProgress");
+  return in_progress != nullptr && in_progress() != 0;
+}
+
 /// Win32 has no fork().
 class ForkMark {
  public:
