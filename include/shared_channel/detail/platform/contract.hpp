@@ -1,7 +1,7 @@
 // The seam: all that SharedChannel asks of an operating system. platform.hpp asks which one it
 // is. Both systems fill the seam with the same names:
 //
-//   platform/<system>/memory.hpp    Mapping: named shared memory
+//   platform/<system>/memory.hpp    Mapping: named shared memory; Admission (win32/security.hpp): who may use it
 //   platform/<system>/server_lease.hpp   ServerLease: who serves a name
 //   platform/<system>/lease.hpp     ClientLease: is a client's process still there?
 //   platform/<system>/beacon.hpp    Beacon, Watch: is the server still there?
@@ -19,6 +19,7 @@
 // The contract, in words. "Gone" always means: the kernel says that the process has ended. Slowness, a debugger or
 // SIGSTOP never make a process gone.
 //
+//   Admission     What an Access means to the system, found out once for all objects of a generation.
 //   Mapping       Named shared memory of a fixed size, zero-filled when new. create() fails if the object exists;
 //                 open() answers no_server if it does not. remove() ends the name where names outlive their users; a
 //                 process that has mapped the object keeps it. What is made ForClients::read, nobody but the server's

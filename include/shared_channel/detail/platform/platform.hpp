@@ -35,6 +35,7 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 /// are templates so that a program pays for what it uses of them, and so that a test can put a platform of its own
 /// below them.
 struct NativePlatform {
+  using Admission = platform::Admission;
   using Mapping = platform::Mapping;
   using ServerLease = platform::ServerLease;
   using ClientLease = platform::ClientLease;

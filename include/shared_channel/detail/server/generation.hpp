@@ -22,6 +22,7 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 template <class Platform>
 class Generation {
+  using Admission = typename Platform::Admission;
   using Mapping = typename Platform::Mapping;
   using ServerLease = typename Platform::ServerLease;
   using ClientLease = typename Platform::ClientLease;
@@ -68,7 +69,7 @@ class Generation {
   [[nodiscard]] bool mend(const std::atomic<bool>& is_closing, unsigned workers) noexcept {
     if (page_->is_lost(page_name_) || segment_->is_lost(segment_name_)) return false;
     bool has_record = false;
-    const bool is_ours = lease_.keep_name(access_, has_record);
+    const bool is_ours = lease_.keep_name(admission_, has_record);
     if (has_record) mend_record();
     mend_page(is_closing);
     const SegmentMark mark{segment_magic, abi_version, 0, number_};
@@ -91,7 +92,7 @@ class Generation {
 
  private:
   Generation(const Names& names, const Access& access, ServerLease lease)
-      : names_(names), access_(access), lease_(std::move(lease)) {}
+      : names_(names), admission_(access), lease_(std::move(lease)) {}
 
   static Result<void> check_options(const Names& names, const ServerOptions& options) {
     const auto range = [&](const char* what, unsigned value, unsigned most) {
@@ -128,10 +129,10 @@ class Generation {
     const Geometry geometry = Geometry::of(shape, options.max_calls);
     page_name_ = names_.server_page(number_);
     segment_name_ = names_.segment(number_);
-    auto page = Mapping::create(names_, page_name_, server_page_bytes, options.access, platform::ForClients::read);
+    auto page = Mapping::create(names_, page_name_, server_page_bytes, admission_, platform::ForClients::read);
     if (!page) return std::move(page).error();
     page_.emplace(*std::move(page));
-    auto segment = Mapping::create(names_, segment_name_, geometry.total_bytes, options.access);
+    auto segment = Mapping::create(names_, segment_name_, geometry.total_bytes, admission_);
     if (!segment) return std::move(segment).error();
     segment_.emplace(*std::move(segment));
     slots_ = SlotArray(segment_->data(), shape, options.max_calls);
@@ -140,7 +141,7 @@ class Generation {
     SHARED_CHANNEL_TEST_POINT(server_identified);
     if (auto made = make_signals(options); !made) return made;
     SHARED_CHANNEL_TEST_POINT(server_made_signals);
-    auto beacon = Beacon::light(names_, number_, this->page(), options.access);
+    auto beacon = Beacon::light(names_, number_, this->page(), admission_);
     if (!beacon) return std::move(beacon).error();
     beacon_ = *std::move(beacon);
     SHARED_CHANNEL_TEST_POINT(server_beacon_lit);
@@ -217,13 +218,13 @@ class Generation {
 
   Result<void> make_signals(const ServerOptions& options) {
     const auto make = [&](const std::string& part, Word& word) {
-      return Signal::create(names_, number_, part, word, options.access);
+      return Signal::create(names_, number_, part, word, admission_);
     };
     auto exec = make("exec", header().exec.sequence);
     if (!exec) return std::move(exec).error();
     auto slot_freed = make("slot_freed", header().slot_freed.sequence);
     if (!slot_freed) return std::move(slot_freed).error();
-    auto client_mutex = ClientMutex::create(names_, number_, header().client_mutex, options.access);
+    auto client_mutex = ClientMutex::create(names_, number_, header().client_mutex, admission_);
     if (!client_mutex) return std::move(client_mutex).error();
     done_ = UniquePtr<std::optional<Signal>[]>(options.max_calls);
     for (std::uint32_t index = 0; index < options.max_calls; ++index) {
@@ -245,7 +246,7 @@ class Generation {
   };
 
   const Names names_;
-  const Access access_;
+  const Admission admission_;
   ServerLease lease_;
   std::uint64_t number_ = 0;
   std::string page_name_, segment_name_;

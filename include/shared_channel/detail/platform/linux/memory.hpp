@@ -200,6 +200,9 @@ inline bool is_locked(int descriptor, std::uint32_t number) noexcept {
 
 }  // namespace linux_shm
 
+/// The system needs nothing else.
+using Admission = Access;
+
 /// Shared memory under a name; the descriptor stays open to carry the leases.
 class Mapping {
  public:

@@ -34,12 +34,12 @@ class Beacon {
  public:
   /// Lights the page's `alive` word; it goes out with this object or with the process.
   static Result<UniquePtr<Beacon>> light(const Names& names, std::uint64_t generation, ServerPage& page,
-                                         const Access& access) {
+                                         const Admission& admission) {
     const win32::ObjectName ended_name(names, names.part(generation, "ended"));
-    auto ended = win32::create_event(names, ended_name, win32::Reset::never, access, win32::Use::waiting);
+    auto ended = win32::create_event(names, ended_name, win32::Reset::never, admission, win32::Use::waiting);
     if (!ended) return std::move(ended).error();
     const win32::ObjectName alive_name(names, names.part(generation, "alive"));
-    auto alive = win32::create_mutex(names, alive_name, access);
+    auto alive = win32::create_mutex(names, alive_name, admission);
     if (!alive) return std::move(alive).error();
 
     UniquePtr<Beacon> beacon(new Beacon(page.alive, *std::move(ended), *std::move(alive)));

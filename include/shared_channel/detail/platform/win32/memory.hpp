@@ -34,15 +34,15 @@ inline Handle create_section(const ObjectName& object, std::uint64_t bytes, SECU
 class Mapping {
  public:
   static Result<Mapping> create(const Names& names, const std::string& object, std::uint64_t bytes,
-                                const Access& access, ForClients clients = ForClients::write) {
+                                const Admission& admission, ForClients clients = ForClients::write) {
     if (bytes > static_cast<std::uint64_t>((std::numeric_limits<std::ptrdiff_t>::max)())) {
       return names.error(Errc::out_of_memory, "the slots need " + std::to_string(bytes) +
                                                   " bytes, more than this process can address; use fewer slots");
     }
-    auto security = win32::SecurityAttributes::make(names, access, clients);
+    auto security = admission.to(names, win32::use_of(clients));
     if (!security) return std::move(security).error();
     const win32::ObjectName name(names, object);
-    Handle section = win32::create_section(name, bytes, security->get());
+    Handle section = win32::create_section(name, bytes, (*security)->get());
     const DWORD error = ::GetLastError();
     if (!section || error == ERROR_ALREADY_EXISTS) return not_created(names, name, error);
     SHARED_CHANNEL_TEST_POINT(server_segment_created);

@@ -101,20 +101,20 @@ inline Result<Handle> only_new(const Names& names, const char* call, const Objec
 
 enum class Reset : BOOL { by_one_wait = FALSE, never = TRUE };
 
-inline Result<Handle> create_event(const Names& names, const ObjectName& object, Reset reset, const Access& access,
-                                   Use use) {
-  auto security = SecurityAttributes::make(names, access, use);
+inline Result<Handle> create_event(const Names& names, const ObjectName& object, Reset reset,
+                                   const Admission& admission, Use use) {
+  auto security = admission.to(names, use);
   if (!security) return std::move(security).error();
   const AsProcess own;
-  Handle event(::CreateEventW(security->get(), static_cast<BOOL>(reset), FALSE, object.c_str()));
+  Handle event(::CreateEventW((*security)->get(), static_cast<BOOL>(reset), FALSE, object.c_str()));
   return only_new(names, "CreateEvent", object, std::move(event), ::GetLastError());
 }
 
-inline Result<Handle> create_mutex(const Names& names, const ObjectName& object, const Access& access) {
-  auto security = SecurityAttributes::make(names, access, Use::waiting);
+inline Result<Handle> create_mutex(const Names& names, const ObjectName& object, const Admission& admission) {
+  auto security = admission.to(names, Use::waiting);
   if (!security) return std::move(security).error();
   const AsProcess own;
-  Handle mutex(::CreateMutexW(security->get(), FALSE, object.c_str()));
+  Handle mutex(::CreateMutexW((*security)->get(), FALSE, object.c_str()));
   return only_new(names, "CreateMutex", object, std::move(mutex), ::GetLastError());
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -117,13 +118,13 @@ enum class Use : DWORD {
   ringing = READ_CONTROL | EVENT_MODIFY_STATE,
   waiting_and_ringing = READ_CONTROL | SYNCHRONIZE | EVENT_MODIFY_STATE,
 };
+constexpr std::size_t uses = 5;
+
+inline Use use_of(ForClients clients) noexcept { return clients == ForClients::write ? Use::memory : Use::reading; }
 
 /// Who may do what with a new object.
 class SecurityAttributes {
  public:
-  static Result<SecurityAttributes> make(const Names& names, const Access& access, ForClients clients) {
-    return make(names, access, clients == ForClients::write ? Use::memory : Use::reading);
-  }
   static Result<SecurityAttributes> make(const Names& names, const Access& access, Use use) {
     switch (access.kind()) {
       case Access::Kind::current_user:
@@ -248,3 +249,34 @@ class SecurityAttributes {
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform::win32
+
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
+
+/// Makes one descriptor for each use of an object, not for each object. Belongs to one thread.
+class Admission {
+ public:
+  Admission(const Access& access) : access_(access) {}
+
+  Result<win32::SecurityAttributes*> to(const Names& names, win32::Use use) const {
+    for (std::optional<Made>& made : made_) {
+      if (!made) {
+        auto attributes = win32::SecurityAttributes::make(names, access_, use);
+        if (!attributes) return std::move(attributes).error();
+        made.emplace(Made{use, *std::move(attributes)});
+      }
+      if (made->use == use) return &made->attributes;
+    }
+    return names.error(Errc::system_error, "an object has a use of which the library knows nothing");
+  }
+
+ private:
+  struct Made {
+    win32::Use use;
+    win32::SecurityAttributes attributes;
+  };
+
+  Access access_;
+  mutable std::optional<Made> made_[win32::uses];
+};
+
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform

@@ -22,13 +22,13 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 /// it lies.
 class ServerLease {
  public:
-  static Result<ServerLease> acquire(const Names& names, const Access& access) {
-    auto security = win32::SecurityAttributes::make(names, access, ForClients::read);
+  static Result<ServerLease> acquire(const Names& names, const Admission& admission) {
+    auto security = admission.to(names, win32::use_of(ForClients::read));
     if (!security) return std::move(security).error();
     auto keeper = take_name(names);
     if (!keeper) return std::move(keeper).error();
     SHARED_CHANNEL_TEST_POINT(server_lease_taken);
-    auto mapping = take_record(names, *security);
+    auto mapping = take_record(names, **security);
     if (!mapping) return std::move(mapping).error();
     SHARED_CHANNEL_TEST_POINT(server_removed_leftovers);  // by itself: the system removes what nobody has open
     return ServerLease(*std::move(mapping), *std::move(keeper));
@@ -75,7 +75,7 @@ class ServerLease {
   }
 
   /// Whether the name is still ours: the system takes no name from an object that is open.
-  [[nodiscard]] bool keep_name(const Access&, bool& has_record) const noexcept {
+  [[nodiscard]] bool keep_name(const Admission&, bool& has_record) const noexcept {
     has_record = true;
     return true;
   }

@@ -19,9 +19,9 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 class Signal {
  public:
   static Result<Signal> create(const Names& names, std::uint64_t generation, std::string_view part, Word& word,
-                               const Access& access) {
+                               const Admission& admission) {
     const win32::ObjectName object(names, names.part(generation, part));
-    auto event = win32::create_event(names, object, win32::Reset::by_one_wait, access, use_of(part));
+    auto event = win32::create_event(names, object, win32::Reset::by_one_wait, admission, use_of(part));
     if (!event) return std::move(event).error();
     return Signal(word, *std::move(event));
   }
@@ -86,9 +86,9 @@ class Signal {
 /// The client mutex. The system itself knows a dead owner.
 class ClientMutex {
  public:
-  static Result<ClientMutex> create(const Names& names, std::uint64_t generation, Word&, const Access& access) {
+  static Result<ClientMutex> create(const Names& names, std::uint64_t generation, Word&, const Admission& admission) {
     const win32::ObjectName object(names, names.part(generation, "client_mutex"));
-    auto mutex = win32::create_mutex(names, object, access);
+    auto mutex = win32::create_mutex(names, object, admission);
     if (!mutex) return std::move(mutex).error();
     return ClientMutex(*std::move(mutex));
   }
