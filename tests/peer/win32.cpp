@@ -5,6 +5,9 @@
 
 #include "support/windows.hpp"
 
+#include <string>
+#include <thread>
+
 #include <tlhelp32.h>
 
 using namespace test_support;
@@ -54,6 +57,36 @@ const peer::Role dll_server{
       FreeLibrary(dll);
       peer::say(GetModuleHandleA("shared_channel_static_server.dll") == nullptr ? "unloaded" : "still there");
       peer::hear();
+      return 0;
+    }};
+
+// dll_threads NAME FUNCTION [unload]: has a DLL start threads of its own, by start or serve; "ran". Unloads it, if it
+// is to; "unloaded". Then it ends.
+const peer::Role dll_threads{"dll_threads", [](const peer::Arguments& arguments) {
+                               SetEnvironmentVariableA("SHARED_CHANNEL_DLL_NAME", arguments.at(0).c_str());
+                               const HMODULE dll = LoadLibraryA("shared_channel_own_threads.dll");
+                               const auto function = reinterpret_cast<int (*)()>(
+                                   reinterpret_cast<void*>(GetProcAddress(dll, arguments.at(1).c_str())));
+                               peer::say(function() == 1 ? "ran" : "failed");
+                               peer::hear();
+                               if (arguments.size() < 3) return 0;
+                               FreeLibrary(dll);
+                               peer::say("unloaded");
+                               peer::hear();
+                               return 0;
+                             }};
+
+// dll_thread_local NAME WAIT: threads that end with a client of their own, which has a thread for its callbacks;
+// "ended" after each.
+const peer::Role dll_thread_local{
+    "dll_thread_local", [](const peer::Arguments& arguments) {
+      SetEnvironmentVariableA("SHARED_CHANNEL_DLL_NAME", arguments.at(0).c_str());
+      const HMODULE dll = LoadLibraryA("shared_channel_own_threads.dll");
+      const auto call = reinterpret_cast<int (*)(int)>(reinterpret_cast<void*>(GetProcAddress(dll, "call_in_thread")));
+      for (int round = 0; round < 5; ++round) {
+        std::thread([&] { call(std::stoi(arguments.at(1))); }).join();
+        peer::say("ended");
+      }
       return 0;
     }};
 #endif

@@ -338,5 +338,38 @@ TEST_CASE("win32: a process ends with a static server in a DLL") {
   CHECK_FALSE(error_of(Channel::Server::create(name)));
 }
 
+TEST_CASE("win32: a DLL is unloaded with a server and a client that have threads") {
+  const auto name = unique_name("win32");
+  Process host = peer("dll_threads", name, "start", "unload");
+  REQUIRE(host.read_line() == "ran");
+  CHECK(Channel::Client(name).call(echo(7), amply).value().id == 7);
+  host.write_line("unload");
+  REQUIRE(host.read_line() == "unloaded");
+  CHECK_FALSE(error_of(Channel::Server::create(name)));
+  host.write_line("leave");
+  CHECK(host.wait() == ExitStatus{});
+}
+
+TEST_CASE("win32: a process ends though a server or a client in a DLL has threads") {
+  const auto name = unique_name("win32");
+  const auto function = GENERATE(as<std::string>{}, "start", "serve");
+  INFO(function);
+  Process host = peer("dll_threads", name, function);
+  REQUIRE(host.read_line() == "ran");
+  host.write_line("leave");
+  CHECK(host.wait() == ExitStatus{});
+  CHECK_FALSE(error_of(Channel::Server::create(name)));
+}
+
+TEST_CASE("win32: a thread ends with a thread_local client in a DLL that has a thread for callbacks") {
+  const auto name = unique_name("win32");
+  Channel::Server server(name);
+  server.start([](const Ask& ask) { return Answer{ask.id, 0}; }).value();
+  const auto wait = GENERATE(as<std::string>{}, "1", "0");
+  Process host = peer("dll_thread_local", name, wait);
+  for (int round = 0; round < 5; ++round) REQUIRE(host.read_line() == "ended");
+  CHECK(host.wait() == ExitStatus{});
+}
+
 }  // namespace win32_test
 #endif

@@ -110,6 +110,7 @@ class Watcher : public RefCounted {
   using Call = detail::Call<Platform>;
   using AsyncCall = detail::AsyncCall<Platform>;
   using WatcherBell = detail::WatcherBell<Platform>;
+  using Thread = typename Platform::Thread;
   using WaitSet = typename Platform::WaitSet;
   using Entry = typename WaitSet::Entry;
   using Entries = typename WaitSet::Entries;
@@ -123,7 +124,7 @@ class Watcher : public RefCounted {
 #if defined(__cpp_exceptions)
     try {
 #endif
-      thread_ = std::thread([self = RefPtr<Watcher>(this)] { self->work(); });
+      thread_ = Thread([self = RefPtr<Watcher>(this)] { self->work(); });
 #if defined(__cpp_exceptions)
     } catch (const std::system_error& error) {
       return platform::native_of(error.code());
@@ -261,7 +262,7 @@ class Watcher : public RefCounted {
   std::array<RefPtr<AsyncCall>, WaitSet::capacity> calls_;  // the thread's own
   std::size_t count_ = 0;
   std::array<Entry, WaitSet::capacity> entries_;
-  std::thread thread_;
+  Thread thread_;
 };
 
 /// A client's watchers. Thread-safe.

@@ -8,7 +8,8 @@
 //   platform/<system>/signal.hpp    Signal, ClientMutex: sleeping and waking between processes
 //   platform/<system>/wait_set.hpp  WaitSet, Notifier: sleeping on many signals; telling a loop that is not ours
 //   platform/<system>/owner.hpp     Owners: what a ServerUser means
-//   platform/<system>/process.hpp   process_id, process_birth, clock_id, random_number, usable_cores, rest
+//   platform/<system>/process.hpp   process_id, process_birth, clock_id, random_number, usable_cores, rest;
+//                                   with is_shutting_down, Thread (win32/thread.hpp)
 //
 // ForkMark and user_of stand where a system has what they are made of (linux/fork_guard.hpp and process.hpp,
 // win32/process.hpp and object.hpp); linux/futex.hpp, win32/object.hpp,
@@ -45,12 +46,15 @@
 //                 with an older ticket. wait() belongs to one thread; ring() to all.
 //   Notifier      A kernel object that a user's own loop can wait for. Not set when made; notify() sets it until it is
 //                 cleared, whoever waits for it. False if the system had none to give.
+//   Thread        A std::thread for work of ours. join() returns although the system lets no thread end meanwhile, once
+//                 the work is done or the thread is gone.
 //   ForkMark      Tells whether the process is a fork()ed child of the one that made the mark.
 //
 //   process_id, process_birth   Name a process for messages, and for systems that watch the process itself.
 //   clock_id       Which steady clock the process reads: two processes may compare times only if it is the same.
 //   random_number  Unlikely to repeat on this machine, even where the system refuses to help.
 //   usable_cores   Cores that the caller may run on.
+//   is_shutting_down   Whether the process ends and its other threads are gone: nobody is waited for any more.
 //   rest           Passes some time without a reason to be woken; may be short, and does not fail.
 //   Owners         What a ServerUser means on this system. Users are in the system's own words.
 //   user_of        The user that a process runs as, in the system's own words; empty if it does not tell.

@@ -11,6 +11,7 @@
 #include <shared_channel/detail/platform/win32/process.hpp>
 #include <shared_channel/detail/platform/win32/server_lease.hpp>
 #include <shared_channel/detail/platform/win32/signal.hpp>
+#include <shared_channel/detail/platform/win32/thread.hpp>
 #include <shared_channel/detail/platform/win32/wait_set.hpp>
 #elif defined(__linux__)
 #include <shared_channel/detail/platform/linux/beacon.hpp>
@@ -45,6 +46,7 @@ struct NativePlatform {
   using ClientMutex = platform::ClientMutex;
   using WaitSet = platform::WaitSet;
   using Notifier = platform::Notifier;
+  using Thread = platform::Thread;
   using Owners = platform::Owners;
   using ForkMark = platform::ForkMark;
   using NoCancellation = platform::NoCancellation;
@@ -54,6 +56,7 @@ struct NativePlatform {
   static std::uint64_t clock_id() noexcept { return platform::clock_id(); }
   static unsigned usable_cores() noexcept { return platform::usable_cores(); }
   static std::string user_of(std::uint32_t process) { return platform::user_of(process); }
+  static bool is_shutting_down() noexcept { return platform::is_shutting_down(); }
   static void rest(nanoseconds time) noexcept { platform::rest(time); }
 };
 

@@ -67,7 +67,8 @@ class ServerCore {
     stop();
     if (in_background_) join();
     // A serve() in another thread leaves by itself after stop() and joins its workers; its last call is answered first.
-    while (serving_.load(std::memory_order_acquire)) {
+    // Unless the process ends, and has ended that thread.
+    while (serving_.load(std::memory_order_acquire) && !Platform::is_shutting_down()) {
       wake_workers();
       Platform::rest(std::chrono::milliseconds(1));
     }
@@ -77,7 +78,10 @@ class ServerCore {
         Platform::rest(std::chrono::milliseconds(1));
       });
     }
-    dispatcher_.link().cut([] { Platform::rest(std::chrono::milliseconds(1)); });
+    dispatcher_.link().cut([] {
+      Platform::rest(std::chrono::milliseconds(1));
+      return !Platform::is_shutting_down();
+    });
   }
 
   /// Whether the calling thread is in one of this server's handlers, or answers one of its calls: end() would wait for
@@ -262,7 +266,7 @@ class ServerCore {
     // One ring may not be enough: another sleeper may have swallowed it, or a stray write undone it. The number of
     // rings is bounded: where the process ends, Win32 may have ended the threads in their sleep.
     constexpr int rings = 500;
-    for (int ring = 0; ring < rings && stopping() && wake_workers(); ++ring)
+    for (int ring = 0; ring < rings && stopping() && !Platform::is_shutting_down() && wake_workers(); ++ring)
       Platform::rest(std::chrono::milliseconds(2));
     workers_.join();
     if (in_background_) {
@@ -390,7 +394,7 @@ class ServerCore {
   bool in_background_ = false;
   std::atomic<bool> is_started_{false};  // start() has all its threads
   UniquePtr<KeptHandler> background_;    // of start()
-  Workers workers_;
+  Workers<typename Platform::Thread> workers_;
   UniquePtr<RunningTimes> times_{new RunningTimes};
   std::mutex making_notice_;
   UniquePtr<LoopNotice> kept_notice_;  // once asked for

@@ -92,7 +92,7 @@ class Generation {
 
  private:
   Generation(const Names& names, const Access& access, ServerLease lease)
-      : names_(names), admission_(access), lease_(std::move(lease)) {}
+      : names_(names), access_(access), admission_(access), lease_(std::move(lease)) {}
 
   static Result<void> check_options(const Names& names, const ServerOptions& options) {
     const auto range = [&](const char* what, unsigned value, unsigned most) {
@@ -246,6 +246,7 @@ class Generation {
   };
 
   const Names names_;
+  const Access access_;
   const Admission admission_;
   ServerLease lease_;
   std::uint64_t number_ = 0;

@@ -68,11 +68,12 @@ class ServerLink : public RefCounted {
   /// Lets nobody in any more.
   void close() noexcept { server_.store(nullptr, std::memory_order_seq_cst); }
 
-  /// `rest` passes a little time while a visitor is there.
+  /// `rest` passes a little time while a visitor is there, or says that it is not worth while.
   template <class Rest>
   void cut(Rest&& rest) noexcept {
     close();
-    while (visitors_.load(std::memory_order_seq_cst) != 0) rest();
+    while (visitors_.load(std::memory_order_seq_cst) != 0 && rest()) {
+    }
   }
 
   /// Whether the calling thread is with the server: in a Codec, say, that writes a reply.

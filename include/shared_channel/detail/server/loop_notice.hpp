@@ -37,6 +37,8 @@ template <class Platform>
 class LoopNotice {
   using Notifier = typename Platform::Notifier;
 
+  using Thread = typename Platform::Thread;
+
  public:
   using Native = typename Notifier::Native;
   static constexpr Native none = Notifier::none;
@@ -48,7 +50,7 @@ class LoopNotice {
 #if defined(__cpp_exceptions)
     try {
 #endif
-      thread_ = std::thread([this, await] { work(await); });
+      thread_ = Thread([this, await] { work(await); });
 #if defined(__cpp_exceptions)
     } catch (const std::system_error&) {
       return false;
@@ -79,7 +81,9 @@ class LoopNotice {
     }
     // Not without end: where the process ends, Win32 may have taken the thread in its sleep.
     constexpr int times = 500;
-    for (int time = 0; time < times && !has_ended_.load(std::memory_order_acquire); ++time) wake();
+    for (int time = 0; time < times && !Platform::is_shutting_down() && !has_ended_.load(std::memory_order_acquire);
+         ++time)
+      wake();
     thread_.join();
   }
 
@@ -107,7 +111,7 @@ class LoopNotice {
   bool is_armed_ = true;
   bool is_closing_ = false;
   std::atomic<bool> has_ended_{false};
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

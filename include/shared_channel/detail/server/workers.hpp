@@ -4,7 +4,6 @@
 #include <atomic>
 #include <new>
 #include <system_error>
-#include <thread>
 
 #include <shared_channel/detail/base/forward_list.hpp>
 #include <shared_channel/detail/base/name.hpp>
@@ -16,6 +15,7 @@
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 /// Not thread-safe, but for leave().
+template <class Thread>
 class Workers {
  public:
   /// Starts `count` threads that do `work`. `most` work in all, those included that the server's caller lends.
@@ -41,18 +41,18 @@ class Workers {
   bool leave() noexcept { return working_.fetch_sub(1, std::memory_order_acq_rel) == 1; }
 
   void join() noexcept {
-    for (std::thread& thread : threads_) {
+    for (Thread& thread : threads_) {
       if (thread.joinable()) thread.join();
     }
   }
 
   void detach() noexcept {
-    for (std::thread& thread : threads_) thread.detach();
+    for (Thread& thread : threads_) thread.detach();
   }
 
  private:
   std::atomic<unsigned> working_{0};
-  ForwardList<std::thread> threads_;
+  ForwardList<Thread> threads_;
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <thread>
 
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/base/integer_cast.hpp>
@@ -110,6 +111,12 @@ inline unsigned usable_cores() noexcept {
   if (::sched_getaffinity(0, sizeof cores, &cores) != 0) return CPU_SETSIZE;  // more than the set can tell
   return static_cast<unsigned>(CPU_COUNT(&cores));
 }
+
+/// Threads live until the process is gone.
+inline bool is_shutting_down() noexcept { return false; }
+
+/// Nothing keeps a thread from ending.
+using Thread = std::thread;
 
 /// Waits without a reason to be woken: for retries whose moment nobody announces. A signal may end it early. Where the
 /// system refuses to let us sleep, others at least get the core.
