@@ -25,7 +25,8 @@
 //                 open() answers no_server if it does not. remove() ends the name where names outlive their users; a
 //                 process that has mapped the object keeps it. What is made ForClients::read, nobody but the server's
 //                 user can write; open() with the same maps it so that this process cannot either. owner() asks the
-//                 opened object itself, not its name; an object that has a second name is not_owner.
+//                 opened object itself, not its name; an object that has a second name is not_owner. is_lost()
+//                 tells whether its name is gone or another object's.
 //   ServerLease   One holder per channel name, on the whole machine (or session), until it is destroyed or its process
 //                 is gone. acquire() answers name_in_use while another holds it. Nobody but the server's user can hold
 //                 it. It makes the Rendezvous record, and removes what a killed predecessor left.
