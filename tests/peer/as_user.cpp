@@ -48,6 +48,19 @@ const peer::Role serve_as{"serve_as", [](const peer::Arguments& arguments) {
                             return 0;
                           }};
 
+// drop_to USER GROUP NAME: makes a server, becomes that user, says "ready", echoes until it hears no more, and ends.
+const peer::Role drop_to{"drop_to", [](const peer::Arguments& arguments) {
+                           {
+                             Channel::Server server(arguments.at(2));
+                             become(arguments);
+                             server.start([](const Ask& ask) { return Answer{ask.id, 0}; }).value();
+                             peer::say("ready");
+                             peer::hear();
+                           }
+                           peer::say("ended");
+                           return 0;
+                         }};
+
 // call_as USER GROUP NAME [any | the number of the server's user]: one call; says "ok" or what went wrong.
 const peer::Role call_as{"call_as", [](const peer::Arguments& arguments) {
                            become(arguments);

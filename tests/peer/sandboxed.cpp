@@ -2,6 +2,7 @@
 #ifdef __linux__
 #include "role.hpp"
 
+#include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -77,6 +78,11 @@ const std::map<std::string, unsigned>& calls() {
   return numbers;
 }
 
+bool install(sock_filter* filter, std::size_t length) {
+  const sock_fprog program{static_cast<unsigned short>(length), filter};
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
 /// libc's own waits go by other operations of futex than ours, and it ends the program where they are refused.
 bool refuse(const std::string& call, unsigned error) {
   const unsigned number = calls().at(call);
@@ -92,8 +98,26 @@ bool refuse(const std::string& call, unsigned error) {
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
-  const sock_fprog program{static_cast<unsigned short>(sizeof filter / sizeof *filter), filter};
-  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+  return install(filter, sizeof filter / sizeof *filter);
+}
+
+/// A fallocate() of more than `most` bytes is interrupted, as by a storm of signals on kernels that let any signal do
+/// so.
+bool interrupt_long_pieces(std::uint32_t most) {
+#if defined(__LP64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fallocate, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[3])),
+      BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, most, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINTR),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  return install(filter, sizeof filter / sizeof *filter);
+#else
+  static_cast<void>(most);
+  return false;
+#endif
 }
 
 /// Processor time of this process, in milliseconds.
@@ -135,6 +159,17 @@ const peer::Role sandboxed_server{
       peer::say(std::to_string(spent()));
       return 0;
     }};
+
+// interrupted_server NAME: says how a server of 16 MiB was made that gets its memory a piece at a time at most.
+const peer::Role interrupted_server{"interrupted_server", [](const peer::Arguments& arguments) {
+                                      if (!interrupt_long_pieces(64 << 10)) {
+                                        peer::say("no seccomp");
+                                        return 0;
+                                      }
+                                      const auto made = BlockChannel::Server::create(arguments.at(0), {.max_calls = 8});
+                                      peer::say(made ? "made" : to_string(made.error().code()));
+                                      return 0;
+                                    }};
 
 // sandboxed_client NAME CALL ERRNO: calls a server, idly waits for one long answer, and says how it went and its CPU
 // time.

@@ -206,6 +206,8 @@ TEST_CASE("guest: a channel longer than files may be is an error and leaves noth
   CHECK(Footprint(name) == before);
 }
 
+// On kernels that interrupt a tmpfs in the middle; newer ones do so only for a signal that kills (see
+// sandbox_test.cpp).
 TEST_CASE("guest: a storm of signals does not keep a channel from being made") {
   struct sigaction nothing {};
   struct sigaction before {};

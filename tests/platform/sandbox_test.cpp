@@ -92,6 +92,16 @@ TEST_CASE("sandbox: a server whose robust list is only pretended says so") {
   CHECK(shm_entries("shared_channel." + name).empty());
 }
 
+TEST_CASE("sandbox: a server whose memory is always interrupted gets it in small pieces") {
+  const auto name = unique_name("sandboxed");
+  Process server = peer("interrupted_server", name);
+  const std::string made = server.read_line(bound);
+  if (made == "no seccomp") SKIP_TEST("this kernel has no seccomp filters");
+  CHECK(made == "made");
+  CHECK(server.wait(bound) == ExitStatus{});
+  CHECK(shm_entries("shared_channel." + name).empty());
+}
+
 TEST_CASE("sandbox: a client that is refused a system call is answered or told why not") {
   if (is_sanitized) SKIP_TEST("the sanitizer's own system calls are refused as well");
   const auto name = unique_name("sandboxed");

@@ -257,7 +257,9 @@ class ServerLease {
 
   static Error squatted(const Names& names, const std::string& object) {
     return names.error(Errc::not_owner,
-                       "/dev/shm/" + object + " belongs to another user or is no channel; choose another name");
+                       "/dev/shm/" + object +
+                           " belongs to another user or is no channel; choose another name, or remove it if a server "
+                           "left it that changed its user after it was made");
   }
 
   static Error refused_existing(const Names& names, const std::string& object, int error) {
