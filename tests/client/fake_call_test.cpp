@@ -211,6 +211,19 @@ TEST_CASE("fake call: an answer that is there counts, even from the dead") {
   }
 }
 
+TEST_CASE("fake call: a server that stops between claim and post has not executed the call") {
+  Pair pair(false);
+  bool has_read = false;
+  const auto ended = pair.client.call_in_place([&](fake::Ask&) { pair.server.stop(); },
+                                               [&](const fake::Answer&) { has_read = true; }, amply);
+  REQUIRE(error_of(ended) == Errc::server_stopped);
+  CHECK(ended.error().not_executed());
+  CHECK_FALSE(has_read);
+  CHECK(detail::load_request(pair.objects->slot(0)).phase() == Phase::withdrawn);
+  CHECK(pair.objects->slot(0).owner == 0);
+  CHECK(kernel().count(Op::wait) == 0);
+}
+
 TEST_CASE("fake call: a call that a dead server has not seen goes on with its successor") {
   Pair pair(false);
   fake::Handler handler;
