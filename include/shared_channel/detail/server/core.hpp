@@ -23,6 +23,7 @@
 #include <shared_channel/detail/server/loop_notice.hpp>
 #include <shared_channel/detail/server/running_times.hpp>
 #include <shared_channel/detail/server/slots.hpp>
+#include <shared_channel/detail/server/stop_when_asked.hpp>
 #include <shared_channel/detail/server/upkeep.hpp>
 #include <shared_channel/detail/server/workers.hpp>
 #include <shared_channel/detail/wait/spin.hpp>
@@ -119,7 +120,12 @@ class ServerCore {
     });
     {
       // Ends before we say that we serve no more: from then on the server may be destroyed.
-      const StopWhenAsked stop_when_asked(*this, token);
+      const StopWhenAsked stop_when_asked(
+          token,
+          [this]() noexcept {
+            if (!stopping()) stop();
+          },
+          [] { Platform::rest(std::chrono::milliseconds(1)); });
       started = start_workers(answer, options_.threads - 1);
       if (started)
         work(answer);
@@ -217,34 +223,6 @@ class ServerCore {
     static std::atomic<ServerCore*> core{nullptr};
     return core;
   }
-
-  /// Stops the server once `token` asks for it. The destructor itself waits for a callback that runs: where libstdc++
-  /// has no futexes, the wake-up of a stop_callback's destructor can get lost.
-  class StopWhenAsked {
-   public:
-    StopWhenAsked(ServerCore& core, const std::stop_token& token) : core_(core), callback_(token, Stop{*this}) {}
-    ~StopWhenAsked() {
-      while (is_asked_.load(std::memory_order_seq_cst) && !is_told_.load(std::memory_order_seq_cst))
-        Platform::rest(std::chrono::milliseconds(1));
-    }
-    StopWhenAsked(const StopWhenAsked&) = delete;
-    StopWhenAsked& operator=(const StopWhenAsked&) = delete;
-
-   private:
-    struct Stop {
-      void operator()() const noexcept {
-        self.is_asked_.store(true, std::memory_order_seq_cst);
-        if (!self.core_.stopping()) self.core_.stop();
-        self.is_told_.store(true, std::memory_order_seq_cst);
-      }
-      StopWhenAsked& self;
-    };
-
-    ServerCore& core_;
-    std::atomic<bool> is_asked_{false};
-    std::atomic<bool> is_told_{false};
-    const std::stop_callback<Stop> callback_;
-  };
 
   // ---- threads ----
   Result<void> begin_serving() {
