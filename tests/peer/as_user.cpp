@@ -48,10 +48,14 @@ const peer::Role serve_as{"serve_as", [](const peer::Arguments& arguments) {
                             return 0;
                           }};
 
-// drop_to USER GROUP NAME: makes a server, becomes that user, says "ready", echoes until it hears no more, and ends.
+// drop_to USER GROUP NAME [ROOT]: makes a server, changes its root directory, becomes that user, says "ready", echoes
+// until it hears no more, and ends.
 const peer::Role drop_to{"drop_to", [](const peer::Arguments& arguments) {
                            {
                              Channel::Server server(arguments.at(2));
+                             const bool moves = arguments.size() > 3;
+                             if (moves && (::chroot(arguments[3].c_str()) != 0 || ::chdir("/") != 0))
+                               throw std::runtime_error("cannot change the root directory");
                              become(arguments);
                              server.start([](const Ask& ask) { return Answer{ask.id, 0}; }).value();
                              peer::say("ready");

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
 #include <string>
 #include <thread>
 
@@ -50,6 +51,28 @@ TEST_CASE("dropped privileges: the server serves on, ends, and root's next start
     Process own = peer("serve_as", "65534", "65534", name);
     CHECK(own.read_line() == "ready");
   }
+}
+
+TEST_CASE("dropped privileges: a server that no longer sees its files serves on") {
+  if (::geteuid() != 0) SKIP_TEST("only root can change its root directory");
+  const auto name = unique_name("dropped");
+  const auto elsewhere = std::filesystem::temp_directory_path() / name;
+  std::filesystem::create_directory(elsewhere);
+  {
+    Process server = peer("drop_to", "0", "0", name, elsewhere.string());
+    REQUIRE(server.read_line() == "ready");
+    Channel::Client client(name);
+    CHECK(client.call(echo(1), amply));
+    std::this_thread::sleep_for(3s);  // until it has looked for its files
+    CHECK(client.call(echo(2), amply));
+    CHECK(Channel::Client(name).call(echo(3), amply));
+    server.close_input();
+    CHECK(server.read_line() == "ended");
+    CHECK(server.wait() == ExitStatus{});
+  }
+  CHECK_FALSE(error_of(Channel::Server::create(name)));
+  CHECK(shm_entries("shared_channel." + name).empty());
+  std::filesystem::remove(elsewhere);
 }
 
 }  // namespace dropped_privileges_test
