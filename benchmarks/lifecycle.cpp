@@ -121,7 +121,7 @@ class Lifecycle {
     std::memset(block_.data() + Gate::reserved, 0, sizeof(Stage) - Gate::reserved);
     stop_.close();
     std::snprintf(stage.channel, sizeof stage.channel, "bench-life-%lx-%u", own_id(), channel_);
-    stage.max_calls = slots_;
+    stage.slots = slots_;
     Process server("channel-server", block_, 0);
     wait_until([&] { return stage.ready != 0; });
     return server;

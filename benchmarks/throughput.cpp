@@ -101,7 +101,7 @@ class Run {
     for (const std::uint32_t slots : counts) {
       Shape one = base_;
       one.placement = Placement::apart;
-      one.max_calls = slots;
+      one.slots = slots;
       std::vector<double> times;
       for (unsigned round = 1; round <= rounds_; ++round) {
         const Sample sample = measure("slots one caller", round, *system, one);
@@ -109,7 +109,7 @@ class Run {
       }
       Shape many = base_;
       many.clients = 16;
-      many.max_calls = slots;
+      many.slots = slots;
       table.row({format("%u", slots), duration(spread(times).median), median_rate("slots", *system, many)});
     }
     finish("by number of slots, 64 B, default policy", table);
@@ -201,7 +201,7 @@ int drive(const Options& options) {
                                                : std::vector<std::string>{"1", "2", "4", "8", "16", "64"}));
     if (section == "fairness") run.fairness();
     if (section == "threads") run.threads();
-    if (section == "slots") run.slot_array();
+    if (section == "slots") run.slots();
     if (section == "pipelined") run.pipelined();
   }
   return run.failed() ? 1 : 0;
