@@ -119,13 +119,14 @@ TEST_CASE("protocol page: its tables are the layout's") {
               {offsetof(Slot, deadline), 8, "deadline"},
               {offsetof(Slot, timeout), 8, "timeout"},
               {offsetof(Slot, last), 4, "last"},
-              {offsetof(Slot, order), 4, "order"},
+              {offsetof(Slot, cause), 4, "cause"},
+              {offsetof(Slot, order), 8, "order"},
               {offsetof(Slot, taken), 4, "taken"},
               {offsetof(Slot, text), text_capacity, "text"},
               {offsetof(Slot, request), 4, "request"},
               {offsetof(Slot, reply), 4, "reply"},
               {offsetof(Slot, length), 4, "length"},
-              {offsetof(Slot, cause), 4, "cause"},
+              {offsetof(Slot, stream), 4, "stream"},
               {offsetof(Slot, inline_bytes), inline_capacity, "inline bytes"}});
 }
 

@@ -19,6 +19,7 @@
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/client/call.hpp>
 #include <shared_channel/detail/client/current_connection.hpp>
+#include <shared_channel/detail/client/posting_order.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
@@ -46,13 +47,18 @@ class AsyncCall : public RefCounted {
 
  public:
   AsyncCall(RefPtr<ClientCore> core, Pin pin, const Deadline& deadline) noexcept
-      : core_(std::move(core)), pin_(std::move(pin)), call_(*pin_), deadline_(deadline) {}
+      : core_(std::move(core)),
+        in_flight_(core_->posting_order()),
+        pin_(std::move(pin)),
+        call_(*pin_),
+        deadline_(deadline) {}
   AsyncCall(const AsyncCall&) = delete;
   AsyncCall& operator=(const AsyncCall&) = delete;
 
   [[nodiscard]] const RefPtr<ClientCore>& core() const noexcept { return core_; }
   [[nodiscard]] const Pin& pin() const noexcept { return pin_; }
   [[nodiscard]] Call& call() noexcept { return call_; }
+  [[nodiscard]] Place place() const noexcept { return in_flight_.place(); }
   [[nodiscard]] Deadline& deadline() noexcept { return deadline_; }
 
   // ---- the caller's side: one thread at a time ----
@@ -257,6 +263,7 @@ class AsyncCall : public RefCounted {
 
   void end_locked(bool is_answered) noexcept {
     end_ = is_answered ? End::answered : End::failed;
+    in_flight_.end();
     if (has_failed(Errc::server_died) || has_failed(Errc::server_stopped)) pin_.retire();
     SHARED_CHANNEL_TEST_POINT(client_call_ended);
     if (caller_bell_) caller_bell_->ring();
@@ -264,6 +271,7 @@ class AsyncCall : public RefCounted {
   }
 
   const RefPtr<ClientCore> core_;  // first, so that it goes last
+  PostingOrder::InFlight in_flight_;
   const Pin pin_;
   Call call_;
   Deadline deadline_;  // started, and never changed

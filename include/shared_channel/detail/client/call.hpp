@@ -12,6 +12,7 @@
 #include <shared_channel/detail/client/slot_claim.hpp>
 #include <shared_channel/detail/protocol/cause.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
+#include <shared_channel/detail/protocol/order.hpp>
 #include <shared_channel/detail/protocol/slot_protocol.hpp>
 #include <shared_channel/version.hpp>
 
@@ -61,9 +62,10 @@ class Call {
     return fails(Errc::message_too_large, Execution::none, 0, size, request().capacity());
   }
 
-  /// Sends the request that has been written.
-  [[nodiscard]] bool post(const Deadline& deadline) {
+  /// Sends the request that has been written, to be taken in its `place`.
+  [[nodiscard]] bool post(const Deadline& deadline, Place place) {
     tell(deadline);
+    put_in_order(slot(), place);
     is_posted_ = true;
     sequence_ = detail::post(slot());
     connection_.exec().ring_sleeper();

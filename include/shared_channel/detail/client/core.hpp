@@ -16,6 +16,7 @@
 #include <shared_channel/detail/client/completion.hpp>
 #include <shared_channel/detail/client/connector.hpp>
 #include <shared_channel/detail/client/explain.hpp>
+#include <shared_channel/detail/client/posting_order.hpp>
 #include <shared_channel/detail/message/message.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/result.hpp>
@@ -50,7 +51,9 @@ class ClientCore : public RefCounted {
   auto exchange(Deadline deadline, Fill&& fill, Read&& read) -> decltype(read(std::declval<const Frame&>())) {
     return on_server(
         deadline, Liveness::assumed, [](Pin&& pin) { return PlainCall(std::move(pin)); },
-        [&](Call& call) { return send(call, deadline, fill) && (call.is_done_at_once() || call.await(deadline)); },
+        [&](Call& call) {
+          return send(call, deadline, posting_order_.next(), fill) && (call.is_done_at_once() || call.await(deadline));
+        },
         [&](PlainCall& plain) {
           SHARED_CHANNEL_TEST_POINT(client_reads);
           return read(plain.call().reply());
@@ -62,10 +65,15 @@ class ClientCore : public RefCounted {
   template <class Fill>
   Result<RefPtr<AsyncCall>> begin(const RefPtr<ClientCore>& self, Deadline deadline, Fill&& fill) {
     deadline.start();
+    Place place;
     return on_server(
         deadline, Liveness::asked,
-        [&](Pin&& pin) { return RefPtr<AsyncCall>(new AsyncCall(self, std::move(pin), deadline)); },
-        [&](Call& call) { return send(call, deadline, fill); },
+        [&](Pin&& pin) {
+          RefPtr<AsyncCall> call(new AsyncCall(self, std::move(pin), deadline));
+          place = call->place();
+          return call;
+        },
+        [&](Call& call) { return send(call, deadline, place, fill); },
         [](RefPtr<AsyncCall>& call) { return Result<RefPtr<AsyncCall>>(std::move(call)); });
   }
 
@@ -76,6 +84,8 @@ class ClientCore : public RefCounted {
         Errc::system_error, Execution::possible, 0, 0, 0, false};  // in vain: nobody was there to tell
     return explain(call->finish() ? answered : call->failure(), *call);
   }
+
+  [[nodiscard]] PostingOrder& posting_order() noexcept { return posting_order_; }
 
   /// What ends asynchronous calls by itself.
   [[nodiscard]] Completer& completer() noexcept { return completer_; }
@@ -167,11 +177,11 @@ class ClientCore : public RefCounted {
   }
 
   template <class Fill>
-  static bool send(Call& call, Deadline& deadline, Fill& fill) {
+  static bool send(Call& call, Deadline& deadline, Place place, Fill& fill) {
     if (!call.claim_again() && !call.claim(deadline)) return false;
     if (const std::size_t size = fill(call.request()); size != fits) return call.refuse(size);
     SHARED_CHANNEL_TEST_POINT(client_filled);
-    return call.post(deadline);
+    return call.post(deadline, place);
   }
 
   /// Whether a call that failed so may be made again, on the next server.
@@ -195,6 +205,7 @@ class ClientCore : public RefCounted {
   }
 
   ForkMark mark_;
+  PostingOrder posting_order_;
   Connector connector_;
   Completer completer_;
 };

@@ -49,8 +49,9 @@ class Dispatcher final : private AnswerSink {
  private:
   /// Two rings that meet before a sleeper sleeps can merge into one (Win32 events do). The worker that got the one
   /// rings for the other.
+  /// Also for a call that had to wait for this one's T1 (order.hpp): the load is sequentially consistent, as R2.
   void pass_ring_on() noexcept {
-    if (threads_ == 1 || generation_.exec().words().sleepers.load(std::memory_order_relaxed) == 0) return;
+    if (threads_ == 1 || generation_.exec().words().sleepers.load(std::memory_order_seq_cst) == 0) return;
     if (slots_.has_posted()) generation_.exec().ring_sleeper();
   }
 

@@ -1,5 +1,5 @@
 // The server's side of the slots, with a lock for each: takes the calls that wait there and ends those it took. Never
-// waits. slot_protocol.hpp has the argument.
+// waits. slot_protocol.hpp and order.hpp have the argument.
 #pragma once
 
 #include <atomic>
@@ -13,6 +13,7 @@
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/protocol/doorbell.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
+#include <shared_channel/detail/protocol/order.hpp>
 #include <shared_channel/detail/protocol/slot_protocol.hpp>
 #include <shared_channel/detail/server/counters.hpp>
 #include <shared_channel/detail/server/generation.hpp>
@@ -64,8 +65,9 @@ class ServerSlots {
 
   /// Answers everything that was posted and not taken with "the server stopped".
   void refuse_all() noexcept {
+    refusing_.store(true, std::memory_order_seq_cst);
     for (std::uint32_t index = 0; index < slot_array().count(); ++index) {
-      if (const TakenCall call = examine(index)) leave(call, Phase::refused);
+      if (const TakenCall call = examine(index, Turn::any)) leave(call, Phase::refused);
     }
   }
 
@@ -174,7 +176,7 @@ class ServerSlots {
     std::uint32_t index = cursor_.load(std::memory_order_relaxed);
     for (std::uint32_t looked = 0; looked < count; ++looked) {
       if (index >= used) index = 0;
-      if (const TakenCall call = examine(index)) {
+      if (const TakenCall call = examine(index, Turn::in_order)) {
         cursor_.store(index + 1, std::memory_order_relaxed);
         return call;
       }
@@ -183,8 +185,10 @@ class ServerSlots {
     return {};
   }
 
-  /// Takes the call that waits in a slot, if one does.
-  TakenCall examine(std::uint32_t index) noexcept {
+  enum class Turn { in_order, any };
+
+  /// Takes the call that waits in a slot, if one does; in order, or the one that goes before it.
+  TakenCall examine(std::uint32_t index, Turn turn) noexcept {
     Slot& slot = slot_array()[index];
     SlotLock& lock = locks_[index];
     if (const State seen = load_request(slot); !is_waiting(lock, seen)) {
@@ -197,6 +201,10 @@ class ServerSlots {
     bool has_let_go = false;
     do {
       const State request = load_request(slot);  // T4, if it has let go
+      if (is_in_order(slot) && turn == Turn::in_order) [[unlikely]] {
+        if (has_let_go) tell_slot_freed();
+        return take_first(index);
+      }
       outcome = take(slot, lock, request);
       if (outcome == Take::taken) [[likely]]
         return {&slot, index, request.sequence()};
@@ -212,6 +220,48 @@ class ServerSlots {
     const State seen = load_request(slot);
     if (looks_executing(slot, seen) || has_lost_reply(slot, locks_[index], seen)) repair(index, seen);
   }
+
+  /// The rest of examine() for a call with a place, in a slot that is locked. Goes to an earlier call, and back if that
+  /// one was given up in the meantime: nobody else would look at the later one before all workers sleep.
+  TakenCall take_first(const std::uint32_t later) noexcept {
+    std::uint32_t index = later;
+    for (std::uint32_t steps = 4 * slot_array().count() + 64; steps > 0; --steps) {  // fewer among correct peers
+      Slot& slot = slot_array()[index];
+      const State request = load_request(slot);  // before O1, and T4 if it has let go
+      std::uint32_t next = first_of_stream(index);
+      if (next == index) {
+        if (is_refusing()) break;
+        const Take outcome = take(slot, locks_[index], request);
+        if (outcome == Take::taken) return {&slot, index, request.sequence()};
+        if (outcome == Take::let_go) {
+          tell_slot_freed();
+          continue;
+        }
+        if (index == later) break;
+        next = later;
+      }
+      locks_[index].unlock();
+      if (!locks_[next].try_lock()) return {};
+      index = next;
+    }
+    locks_[index].unlock();
+    return {};
+  }
+
+  /// O1 and O2: the slot of the first call that waits in the stream of this slot's, which is locked.
+  [[nodiscard]] std::uint32_t first_of_stream(std::uint32_t index) const noexcept {
+    OwnedPlace place = OwnedPlace::of(slot_array()[index]);
+    std::uint32_t first = index;
+    const std::uint32_t used = place.is_alone() ? 0 : used_slots();
+    for (std::uint32_t other = 0; other < used; ++other) {
+      if (other != index && goes_before(slot_array()[other], locks_[other], place)) first = other;
+    }
+    return first;
+  }
+
+  /// A call is not to run if one that went before it was refused. Loaded after O2, which may have seen that one taken;
+  /// whoever turns away refuses the call before it leaves.
+  [[nodiscard]] bool is_refusing() const noexcept { return refusing_.load(std::memory_order_seq_cst); }
 
   /// Ends the call of a slot that looks damaged, if no worker has its lock and it still looks so.
   void repair(std::uint32_t index, State request) noexcept {
@@ -248,6 +298,7 @@ class ServerSlots {
   UniquePtr<SlotRecord[]> locks_;
   std::atomic<std::uint32_t> cursor_{0};  // where the next scan begins
   Counters counters_;
+  std::atomic<bool> refusing_{false};
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

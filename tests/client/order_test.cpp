@@ -1,0 +1,282 @@
+// The calls that one thread has in flight are executed as it posted them, whichever slots they lie in.
+#include "support/catch.hpp"
+
+#include <shared_channel/shared_channel.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "support/eventually.hpp"
+#include "support/messages.hpp"
+#include "support/names.hpp"
+#include "support/time.hpp"
+
+namespace order_test {
+
+using namespace shared_channel;
+using namespace std::chrono_literals;
+using namespace test_support;
+
+namespace {
+
+using Pending = PendingCall<Answer>;
+
+// What a server executed, in that order.
+class Record {
+ public:
+  Answer operator()(const Ask& ask) {
+    const std::lock_guard lock(mutex_);
+    ids_.push_back(ask.id);
+    return {ask.id, ids_.size()};
+  }
+  [[nodiscard]] std::vector<std::uint64_t> ids() const {
+    const std::lock_guard lock(mutex_);
+    return ids_;
+  }
+  // How many calls were executed after one that their caller had posted later. The upper half of an id tells the
+  // caller.
+  [[nodiscard]] int out_of_order() const {
+    std::map<std::uint64_t, std::uint64_t> latest;
+    int count = 0;
+    for (const std::uint64_t id : ids()) {
+      std::uint64_t& before = latest[id >> 32];
+      if (id < before) ++count;
+      before = (std::max)(before, id);
+    }
+    return count;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<std::uint64_t> ids_;
+};
+
+ServerOptions with_slots(unsigned slots, unsigned threads = 1) {
+  ServerOptions options;
+  options.max_calls = slots;
+  options.threads = threads;
+  return options;
+}
+
+// A caller with `width` calls in flight, whose slots become free in an order of their own.
+class Caller {
+ public:
+  Caller(Channel::Client& client, std::uint64_t number, std::size_t width)
+      : client_(client), next_(number << 32), width_(width), random_(number * 7919 + width) {}
+
+  void post() {
+    while (in_flight_.size() < width_) in_flight_.push_back(client_.call_async(echo(++next_), amply));
+  }
+  // Takes the answer of some call, or drops it.
+  void let_one_go() {
+    random_ = random_ * 6364136223846793005u + 1442695040888963407u;
+    const auto at = in_flight_.begin() + static_cast<std::ptrdiff_t>((random_ >> 33) % in_flight_.size());
+    if ((random_ >> 60) != 0) static_cast<void>(at->get().value());
+    in_flight_.erase(at);
+  }
+  void call() { static_cast<void>(client_.call(echo(++next_), amply).value()); }
+  void finish() {
+    for (Pending& pending : in_flight_) static_cast<void>(pending.get().value());
+    in_flight_.clear();
+  }
+
+ private:
+  Channel::Client& client_;
+  std::uint64_t next_;
+  std::size_t width_;
+  std::uint64_t random_;
+  std::deque<Pending> in_flight_;
+};
+
+void keep_calling(Caller& caller, int rounds) {
+  for (int round = 0; round < rounds; ++round) {
+    caller.post();
+    caller.let_one_go();
+    if (round % 16 == 0) caller.call();
+  }
+  caller.finish();
+}
+
+}  // namespace
+
+TEST_CASE("order: slots that are reused change nothing") {
+  const auto name = unique_name("order");
+  Channel::Server server(name, with_slots(8));
+  Channel::Client client(name);
+  std::vector<std::optional<Pending>> pending(8);
+  std::uint64_t id = 0;
+  for (auto& call : pending) call = client.call_async(echo(++id), amply);
+  // Withdrawn calls leave slots to later ones, before and between those of earlier ones.
+  for (const std::size_t at : {5u, 0u, 2u, 7u, 0u, 3u}) {
+    pending[at].reset();
+    pending[at] = client.call_async(echo(++id), amply);
+  }
+  Record record;
+  for (int i = 0; i < 8; ++i) CHECK(server.serve_one(std::ref(record), amply).value());
+  CHECK(record.ids() == std::vector<std::uint64_t>{2, 5, 7, 9, 11, 12, 13, 14});
+}
+
+TEST_CASE("order: a plain call comes after the calls that its thread has in flight") {
+  const auto name = unique_name("order");
+  Channel::Server server(name, with_slots(3));
+  Channel::Client client(name);
+  std::vector<std::optional<Pending>> pending(3);
+  for (std::uint64_t at = 0; at < 3; ++at) pending[at] = client.call_async(echo(at + 1), amply);
+  pending[0].reset();
+  pending[0] = client.call_async(echo(4), amply);
+  pending[1].reset();
+  Record record;
+  std::jthread serving([&] {
+    std::this_thread::sleep_for(20ms);  // the call is posted by then, or is not tested hard
+    for (int i = 0; i < 3; ++i) static_cast<void>(server.serve_one(std::ref(record), amply).value());
+  });
+  CHECK(client.call(echo(5), amply).value().id == 5);
+  serving.join();
+  CHECK(record.ids() == std::vector<std::uint64_t>{3, 4, 5});
+}
+
+TEST_CASE("order: any number of calls in flight, any number of clients") {
+  for (const unsigned clients : {1u, 2u, 8u}) {
+    for (const std::size_t width : {1u, 2u, 7u, 64u}) {
+      const auto name = unique_name("order");
+      Record record;
+      Channel::Server server(name, with_slots((static_cast<unsigned>(width) + 1) * clients));
+      server.start(std::ref(record)).value();
+      std::vector<std::jthread> threads;
+      for (std::uint64_t number = 1; number <= clients; ++number) {
+        threads.emplace_back([&, number] {
+          Channel::Client client(name);
+          Caller caller(client, number, width);
+          keep_calling(caller, 400);
+        });
+      }
+      threads.clear();
+      INFO(clients << " clients, " << width << " calls");
+      CHECK(record.out_of_order() == 0);
+    }
+  }
+}
+
+TEST_CASE("order: threads that share a client have an order each") {
+  const auto name = unique_name("order");
+  Record record;
+  Channel::Server server(name, with_slots(32));
+  server.start(std::ref(record)).value();
+  Channel::Client client(name);
+  std::vector<std::jthread> threads;
+  for (std::uint64_t number = 1; number <= 4; ++number) {
+    threads.emplace_back([&, number] {
+      Caller caller(client, number, 5);
+      keep_calling(caller, 500);
+    });
+  }
+  threads.clear();
+  CHECK(record.out_of_order() == 0);
+}
+
+TEST_CASE("order: a server with several threads takes the earlier call first") {
+  const auto name = unique_name("order");
+  Record record;
+  std::atomic<bool> holds{false}, open{false};
+  Channel::Server server(name, with_slots(8, 2));
+  Channel::Client client(name);
+  server
+      .start([&](const Ask& ask) {
+        if (ask.what == Ask::What::nap) {
+          holds = true;
+          while (!open) std::this_thread::sleep_for(1ms);
+          return Answer{ask.id, 0};
+        }
+        return record(ask);
+      })
+      .value();
+  auto held = client.call_async(nap(0, 1), amply);  // by one thread, so that the other one executes all that follows
+  REQUIRE(eventually([&] { return holds.load(); }));
+  Caller caller(client, 1, 6);
+  keep_calling(caller, 2000);
+  open = true;
+  CHECK(held.get());
+  CHECK(record.out_of_order() == 0);
+}
+
+TEST_CASE("order: several threads serve many callers, and no call is left behind") {
+  const auto name = unique_name("order");
+  std::atomic<std::uint64_t> runs{0};
+  Channel::Server server(name, with_slots(24, 3));
+  server.start([&](const Ask& ask) { return Answer{ask.id, ++runs}; }).value();
+  std::vector<std::jthread> threads;
+  for (std::uint64_t number = 1; number <= 4; ++number) {
+    threads.emplace_back([&, number] {
+      Channel::Client client(name);
+      Caller caller(client, number, 6);
+      keep_calling(caller, 1000);
+    });
+  }
+  threads.clear();
+  CHECK(runs > 0);
+}
+
+TEST_CASE("order: a client that moves to a new server keeps it") {
+  const auto name = unique_name("order");
+  ClientOptions options;
+  options.wait_for_server = true;
+  Channel::Client client(name, options);
+  std::vector<std::uint64_t> executed;
+  std::atomic<bool> over{false};
+  std::jthread caller([&] {
+    std::deque<Pending> pending;
+    std::uint64_t id = 1ull << 32;
+    while (!over) {
+      while (pending.size() < 6) pending.push_back(client.call_async(echo(++id), amply));
+      (void)pending[id % 6].get();  // a server that stops does not execute all of them
+      pending.erase(pending.begin() + static_cast<std::ptrdiff_t>(id % 6));
+    }
+  });
+  for (int generation = 0; generation < 10; ++generation) {
+    Record record;
+    {
+      Channel::Server server(name, with_slots(16));
+      server.start(std::ref(record)).value();
+      CHECK(eventually([&] { return record.ids().size() >= 50; }));
+      if (generation == 9) {
+        over = true;
+        caller.join();
+      }
+    }
+    CHECK(record.out_of_order() == 0);
+    const auto ids = record.ids();
+    executed.insert(executed.end(), ids.begin(), ids.end());
+  }
+  CHECK(std::is_sorted(executed.begin(), executed.end()));
+}
+
+TEST_CASE("order: a call that was refused because the server stops is followed by none") {
+  for (int round = 0; round < 100; ++round) {
+    const auto name = unique_name("order");
+    Record record;
+    Channel::Server server(name, with_slots(8));
+    Channel::Client client(name);
+    std::vector<Pending> pending;
+    for (std::uint64_t id = 1; id <= 8; ++id) pending.push_back(client.call_async(echo(id), amply));
+    server.start(std::ref(record)).value();
+    while (record.ids().size() < static_cast<std::size_t>(round % 4)) std::this_thread::yield();
+    server.stop();
+    bool is_refused = false, follows = false;
+    for (Pending& call : pending) {
+      const bool is_answered = static_cast<bool>(call.get());
+      follows = follows || (is_answered && is_refused);
+      is_refused = is_refused || !is_answered;
+    }
+    REQUIRE_FALSE(follows);
+  }
+}
+
+}  // namespace order_test
