@@ -32,6 +32,7 @@ class Explorer {
     machine.kernel = plan.kernel;
     machine.is_weakened = &is_weakened;
     machine.is_private = &is_private;
+    machine.judge = &judge_order;
   }
 
   /// At most about `limit` states.
@@ -40,7 +41,10 @@ class Explorer {
     for (int i = 0; i < thread_count(); ++i) {
       Thread& thread = first.thread[static_cast<std::size_t>(i)];
       thread.is_alive = 1;
-      thread.stage = i < plan.clients ? c_begin : i == stopper() ? s_begin : i == responder() ? d_begin : w_begin;
+      thread.stage = i < plan.clients   ? (plan.in_flight > 0 && i == 0 ? a_begin : c_begin)
+                     : i == stopper()   ? s_begin
+                     : i == responder() ? d_begin
+                                        : w_begin;
     }
     visited_.insert(fingerprint(first));
     std::vector<Frame> path{Frame{first, 0, 0, false}};
@@ -200,7 +204,7 @@ class Explorer {
           thread.local = {};
           return true;
         }
-        if (next == c_begin && number < plan.clients) thread.expired = 0;
+        if ((next == c_begin || next == a_begin) && number < plan.clients) thread.expired = 0;
       }
     }
     return machine.stepped || machine.state.thread[static_cast<std::size_t>(number)].asleep_on != 0;
@@ -235,12 +239,49 @@ class Explorer {
 
   /// The history that led to the violation, as the words saw it.
   void tell(const std::vector<Frame>& path) {
-    static const char* const stages[] = {
-        "finished",        "begin",      "claim",      "recover",     "no_slot",        "lock",       "announce",
-        "head_waits",      "hold",       "leave_line", "fill",        "post",           "look",       "sleep",
-        "give_up",         "stopped",    "read",       "release",     "begin",          "high_water", "examine",
-        "not_found",       "sleep",      "unannounce", "handle",      "conclude",       "refuse",     "refuse.examine",
-        "refuse.conclude", "refuse.end", "stop",       "defer.begin", "defer.conclude", "defer.look"};
+    static const char* const stages[] = {"finished",
+                                         "begin",
+                                         "claim",
+                                         "recover",
+                                         "no_slot",
+                                         "lock",
+                                         "announce",
+                                         "head_waits",
+                                         "hold",
+                                         "leave_line",
+                                         "fill",
+                                         "post",
+                                         "look",
+                                         "sleep",
+                                         "give_up",
+                                         "stopped",
+                                         "read",
+                                         "release",
+                                         "begin",
+                                         "high_water",
+                                         "examine",
+                                         "not_found",
+                                         "sleep",
+                                         "unannounce",
+                                         "handle",
+                                         "conclude",
+                                         "refuse",
+                                         "refuse.examine",
+                                         "refuse.conclude",
+                                         "refuse.end",
+                                         "stop",
+                                         "defer.begin",
+                                         "defer.conclude",
+                                         "defer.look",
+                                         "async.begin",
+                                         "async.claim",
+                                         "async.post",
+                                         "async.pick",
+                                         "async.look",
+                                         "async.stopped",
+                                         "async.give_up",
+                                         "async.read",
+                                         "async.release"};
     static const char* const names[kinds] = {"",
                                              "stores",
                                              "is told of the server's death",

@@ -43,6 +43,8 @@ constexpr auto event = Kernel::event;
 
 constexpr const char* perhaps = "a caller was told \"perhaps\" without a death or a deadline";
 constexpr const char* waits = "a client waits indefinitely";
+constexpr const char* overtaken = "a call was taken before one that its thread had posted earlier";
+constexpr const char* after_refused = "a call was executed after an earlier one was refused";
 constexpr const char* reply_seen = "a handler saw a reply as its request";
 constexpr const char* not_its_own = "a caller got an answer that is not its own";
 constexpr const char* told_wrongly = "a caller was told that its call was not executed, and it was";
@@ -89,6 +91,28 @@ TEST_CASE("explorer: two workers") {
 TEST_CASE("explorer: deferred answers") {
   all_is_well("1 client, 2 calls, a responder", {.clients = 1, .calls = 2, .defers = true});
   all_is_well("2 clients, a responder", {.clients = 2, .defers = true, .looks_first = false});
+}
+
+TEST_CASE("explorer: calls in flight are taken in order") {
+  const Plan two{.clients = 1, .calls = 3, .in_flight = 2, .slots = 2};
+  all_is_well("2 of 3 calls in flight", two);
+  all_is_well("2 of 3 in flight, a withdrawal", {.clients = 1, .calls = 3, .in_flight = 2, .slots = 2, .expiries = 1});
+  all_is_well("2 in flight, 2 workers",
+              {.clients = 1, .calls = 2, .in_flight = 2, .slots = 2, .workers = 2, .kernel = event}, 1'000'000);
+  all_is_well("2 in flight, stop", {.clients = 1, .calls = 2, .in_flight = 2, .slots = 2, .has_stopper = true},
+              1'000'000);
+}
+
+TEST_CASE("explorer: mistakes about the order are caught") {
+  const Plan one{.clients = 1, .calls = 3, .in_flight = 2, .slots = 2};
+  is_caught("no places", one, Break::no_places, overtaken);
+  is_caught("nobody asks for the order", one, Break::no_order, overtaken);
+  is_caught("a comparison before the look", one, Break::early_comparison, overtaken);
+  is_caught("no way back", {.clients = 1, .calls = 3, .in_flight = 2, .slots = 2, .expiries = 1}, Break::no_way_back,
+            waits);
+  is_caught("a call while others are refused",
+            {.clients = 1, .calls = 2, .in_flight = 2, .slots = 2, .has_stopper = true}, Break::executes_while_refusing,
+            after_refused);
 }
 
 TEST_CASE("explorer: three clients", "[.soak]") { all_is_well("3 clients", {.clients = 3}); }

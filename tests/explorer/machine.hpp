@@ -26,11 +26,11 @@ namespace explorer {
 using Value = std::uint16_t;
 
 inline constexpr int max_threads = 5;
-inline constexpr int max_cells = 24;
-inline constexpr int max_signals = 4;
+inline constexpr int max_cells = 38;
+inline constexpr int max_signals = 5;
 inline constexpr int max_calls = 8;
 inline constexpr int buffer_room = 4;
-inline constexpr int answers_room = 22;
+inline constexpr int answers_room = 32;
 inline constexpr int locals_room = 10;
 
 struct BufferedStore {
@@ -85,6 +85,7 @@ struct Machine {
   Kernel kernel = Kernel::futex;
   bool (*is_weakened)(Value cell, Value value) = nullptr;  // broken variants: this seq_cst store is only a release
   bool (*is_private)(Value cell) = nullptr;                // a word that one thread alone touches: no step of its own
+  void (*judge)(Value cell, Value value) = nullptr;        // looks at a store to memory before it is made
 
   int running = -1;
   int replayed = 0;
@@ -146,6 +147,7 @@ struct Machine {
   void write(Value cell, Value value, bool is_sum, bool is_full) {
     if (alone || memory == Memory::sequential || is_full) {
       if (!alone) flush(self());
+      if (!alone) judge(cell, value);
       Value& word = state.memory[cell];
       word = static_cast<Value>(is_sum ? word + value : value);
       return;
@@ -278,6 +280,14 @@ class Word {
   [[nodiscard]] bool counts() const { return !machine.is_private(cell_); }
 
   Value cell_;
+};
+
+/// Stands in for std::atomic<std::uint64_t>, whose values are small here.
+class LongWord : private Word {
+ public:
+  using Word::load;
+  using Word::Word;
+  void store(std::uint64_t value, std::memory_order order) { Word::store(static_cast<std::uint32_t>(value), order); }
 };
 
 /// 64 bits of a state, by which visited ones are known again.

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <shared_channel/detail/protocol/doorbell.hpp>
+#include <shared_channel/detail/protocol/order.hpp>
 #include <shared_channel/detail/protocol/slot_protocol.hpp>
 
 #include <algorithm>
@@ -20,38 +21,44 @@ using detail::Phase;
 /// What may be wrong with the protocol on purpose. The explorer must find each out.
 enum class Break {
   nothing,
-  post_is_release,         // P1
-  waiter_is_release,       // A1
-  reply_is_release,        // F1
-  withdrawal_is_release,   // W1
-  taken_is_release,        // T1
-  sleeper_is_release,      // S1 of a worker
-  slot_wait_is_release,    // S1 of the head of the queue
-  owner_is_release,        // R1 of slot-freed: giving a slot back
-  any_reply,               // the caller takes whatever concludes any call
-  no_second_look,          // the worker does not look again after it marked the call as taken (T2)
-  no_settling,             // a withdrawn slot is used although a worker is in it
-  steals_from_the_living,  // a slow process counts as dead
-  settles_blindly,         // the slot is left settled though its call was given up
-  keeps_last,              // the post does not take back that the slot is settled
-  no_slot_lock,            // two workers, one slot
-  no_conclusion,           // the server forgets which call it executed last
-  no_ring,                 // the request is posted, nobody is woken
-  no_slot_freed_told,      // a worker lets go of a slot and tells nobody
-  same_sequence,           // every call of a slot has the same number
-  late_ticket,             // the head of the queue takes its ticket after its announcement
-  stops_before_it_closes,  // workers see the stop before callers do
-  stale_look,              // a worker takes what it saw before it locked the slot
-  second_high_water,       // a worker asks once how many slots to look at, and once more where to begin
-  silent_responder,        // a responder unlocks the slot and looks for nothing
-  stop_is_a_deadline,      // a caller that finds the server stopped leaves whatever a worker does
-  no_look_after_let_go,    // the worker lets go and does not see that the withdrawal was taken back (T4)
-  let_go_is_release,       // T3
+  post_is_release,          // P1
+  waiter_is_release,        // A1
+  reply_is_release,         // F1
+  withdrawal_is_release,    // W1
+  taken_is_release,         // T1
+  sleeper_is_release,       // S1 of a worker
+  slot_wait_is_release,     // S1 of the head of the queue
+  owner_is_release,         // R1 of slot-freed: giving a slot back
+  any_reply,                // the caller takes whatever concludes any call
+  no_second_look,           // the worker does not look again after it marked the call as taken (T2)
+  no_settling,              // a withdrawn slot is used although a worker is in it
+  steals_from_the_living,   // a slow process counts as dead
+  settles_blindly,          // the slot is left settled though its call was given up
+  keeps_last,               // the post does not take back that the slot is settled
+  no_slot_lock,             // two workers, one slot
+  no_conclusion,            // the server forgets which call it executed last
+  no_ring,                  // the request is posted, nobody is woken
+  no_slot_freed_told,       // a worker lets go of a slot and tells nobody
+  same_sequence,            // every call of a slot has the same number
+  late_ticket,              // the head of the queue takes its ticket after its announcement
+  stops_before_it_closes,   // workers see the stop before callers do
+  stale_look,               // a worker takes what it saw before it locked the slot
+  second_high_water,        // a worker asks once how many slots to look at, and once more where to begin
+  silent_responder,         // a responder unlocks the slot and looks for nothing
+  stop_is_a_deadline,       // a caller that finds the server stopped leaves whatever a worker does
+  no_look_after_let_go,     // the worker lets go and does not see that the withdrawal was taken back (T4)
+  let_go_is_release,        // T3
+  no_places,                // the client says nothing of the order of its calls
+  no_order,                 // the worker does not ask for it
+  early_comparison,         // the worker looks for earlier calls before it looks at the call itself
+  no_way_back,              // the worker that went for an earlier call, given up meanwhile, forgets the later one
+  executes_while_refusing,  // a worker does not look whether earlier calls are being refused
 };
 
 struct Plan {
   int clients = 2;
-  int calls = 1;  // of each client
+  int calls = 1;      // of each client
+  int in_flight = 0;  // the first client has as many calls in flight, if any
   int slots = 1;
   int workers = 1;
   bool has_stopper = false;
@@ -76,8 +83,8 @@ inline bool is(Break what) { return plan.broken == what; }
 
 // ---- shared memory ----
 
-inline constexpr int max_slots = 2;
-inline constexpr int slot_width = 6;
+inline constexpr int max_slots = 3;
+inline constexpr int slot_width = 8;
 enum Cell : Value {
   exec_sequence,
   exec_sleepers,
@@ -86,7 +93,8 @@ enum Cell : Value {
   service,
   stopping,
   high_water,
-  slot_cells,  // owner, request, reply, taken, bytes, last of slot 0, then of slot 1
+  refusing,
+  slot_cells,  // owner, request, reply, taken, bytes, last, stream, order of slot 0, then of the others
   desk_cells = slot_cells + slot_width * max_slots,  // busy, concluded
   end_of_cells = desk_cells + 2 * max_slots
 };
@@ -99,10 +107,14 @@ struct Slot {
         reply(slot_cells + slot_width * index + 2),
         taken(slot_cells + slot_width * index + 3),
         bytes(slot_cells + slot_width * index + 4),
-        last(slot_cells + slot_width * index + 5) {}
+        last(slot_cells + slot_width * index + 5),
+        stream(slot_cells + slot_width * index + 6),
+        order(slot_cells + slot_width * index + 7) {}
   Word owner, request, reply, taken;
   Word bytes;  // the message: request and reply lie in the same place, as inline ones do
   Word last;
+  Word stream;
+  LongWord order;
 };
 struct DoorbellWords {
   Word sequence{exec_sequence}, sleepers{exec_sleepers};
@@ -118,16 +130,17 @@ template <int Index>
 struct Concluded : Word {
   explicit Concluded(int) : Word(desk_cells + 2 * Index + 1) {}
 };
-inline Slot slots[max_slots]{Slot(0), Slot(1)};
+inline Slot slots[max_slots]{Slot(0), Slot(1), Slot(2)};
 inline DoorbellWords exec_bell;
 inline SlotFreed slot_freed;
 inline detail::BasicSlotLock<Busy<0>, Concluded<0>> desk0;
 inline detail::BasicSlotLock<Busy<1>, Concluded<1>> desk1;
-inline Word service_word{service}, stopping_word{stopping}, high_water_word{high_water};
+inline detail::BasicSlotLock<Busy<2>, Concluded<2>> desk2;
+inline Word service_word{service}, stopping_word{stopping}, high_water_word{high_water}, refusing_word{refusing};
 
 template <class Body>
 auto with_desk(int index, Body body) {
-  return index == 0 ? body(desk0) : body(desk1);
+  return index == 0 ? body(desk0) : index == 1 ? body(desk1) : body(desk2);
 }
 
 enum Signals : Value { exec_signal, slot_freed_signal, done_signals };
@@ -169,12 +182,29 @@ inline bool is_weakened(Value cell, Value value) {
 
 inline constexpr Value reply_of = 0x100;  // added to a request's id by the handler
 
+inline constexpr Value refused = 2;  // in `disowned`
+inline std::size_t first_of_caller(std::size_t call) {
+  return plan.in_flight == 0 ? call : call - call % static_cast<std::size_t>(plan.calls);
+}
+
 inline void executes(Value id) {
   const auto at = static_cast<std::size_t>(id - 1);
   if (id > reply_of) return machine.fail("a handler saw a reply as its request");
   if (machine.state.executed[at]++ != 0) machine.fail("a call was executed twice");
   if (machine.state.disowned[at] != 0)
     machine.fail("a call was executed although its caller was told that it never is");
+  for (std::size_t earlier = first_of_caller(at); earlier < at; ++earlier) {
+    if (machine.state.disowned[earlier] == refused)
+      machine.fail("a call was executed after an earlier one was refused");
+  }
+}
+/// The server told a call with a place that it stops: none of the later ones may have been executed.
+inline void was_refused(Value id) {
+  const auto at = static_cast<std::size_t>(id - 1);
+  machine.state.disowned[at] = refused;
+  for (std::size_t later = at + 1; first_of_caller(later) == first_of_caller(at) && later < max_calls; ++later) {
+    if (machine.state.executed[later] != 0) machine.fail("a call was executed after an earlier one was refused");
+  }
 }
 inline void disowns(Value id) {
   const auto at = static_cast<std::size_t>(id - 1);
@@ -223,11 +253,54 @@ enum Stage : Value {
   s_begin,
   d_begin,
   d_conclude,
-  d_look
+  d_look,
+  a_begin,
+  a_claim,
+  a_post,
+  a_pick,
+  a_look,
+  a_stopped,
+  a_give_up,
+  a_read,
+  a_release
 };
 
+/// Whether T1, about to be made, takes a call while an earlier one of the same thread waits. Refusals go by
+/// slots.
+inline void judge_order(Value cell, Value value) {
+  if (plan.in_flight == 0 || machine.self().stage != w_examine || cell < slot_cells || cell >= desk_cells ||
+      (cell - slot_cells) % slot_width != 3)
+    return;
+  const detail::State taken(value);
+  const auto word = [](int slot, int which) {
+    return machine.state.memory[static_cast<std::size_t>(slot_cells + slot_width * slot + which)];
+  };
+  const int mine = (cell - slot_cells) / slot_width;
+  const Value id = word(mine, 4);
+  if (!detail::State(word(mine, 1)).is(Phase::posted, taken.sequence()) || taken.phase() != Phase::taken ||
+      id > max_calls)
+    return;
+  for (int other = 0; other < plan.slots; ++other) {
+    const detail::State request(word(other, 1));
+    const Value its = word(other, 4);
+    if (request.phase() == Phase::posted && its > 0 && its < id &&
+        first_of_caller(its - 1u) == first_of_caller(id - 1u) && machine.state.executed[its - 1u] == 0 &&
+        !detail::State(word(other, 3)).is(Phase::taken, request.sequence()))
+      machine.fail("a call was taken before one that its thread had posted earlier");
+  }
+}
+
 enum ClientLocal { call_number, index, tried, sequence, in_line, gave_back, has_slot, ticket, failed, concluded };
-enum WorkerLocal { w_index, w_looked, w_count, w_sequence, w_announced, w_ticket, w_found, w_cursor, w_has_let_go };
+enum WorkerLocal { w_index, w_looked, w_count, w_sequence, w_announced, w_ticket, w_found, w_cursor, w_held, w_scan };
+enum AsyncLocal {
+  a_posted,
+  a_index,
+  a_pocket,
+  a_slot,
+  a_sequence = a_slot + 2,
+  a_call = a_sequence + 2,
+  a_concluded = a_call + 2
+};
 
 /// The locals of the stage that runs; kept only if the stage ends.
 using Locals = std::array<Value, locals_room>;
@@ -259,6 +332,13 @@ inline bool looks_for_the_dead() { return plan.deaths > 0 || is(Break::steals_fr
 inline bool is_gone(std::uint32_t number) {
   if (is(Break::steals_from_the_living)) return true;
   return machine.step([&]() -> Value { return !machine.state.thread[number - 1].is_alive; }) != 0;
+}
+
+/// SlotClaim::hold()
+inline void raise_high_water(std::uint32_t at) {
+  std::uint32_t high = high_water_word.load(std::memory_order_seq_cst);
+  while (high <= at && !high_water_word.compare_exchange_strong(high, at + 1, std::memory_order_seq_cst)) {
+  }
 }
 
 inline detail::Claim claim(Slot& slot, std::uint32_t me) {
@@ -357,10 +437,7 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
       return c_announce;
     case c_hold: {
       local[has_slot] = 1;
-      std::uint32_t high = high_water_word.load(std::memory_order_relaxed);
-      while (high <= local[index] &&
-             !high_water_word.compare_exchange_strong(high, local[index] + 1u, std::memory_order_seq_cst)) {
-      }
+      raise_high_water(local[index]);
       local[tried] = local[gave_back] = local[ticket] = 0;
       return local[in_line] ? c_leave_line : c_fill;
     }
@@ -440,24 +517,59 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
   }
 }
 
-/// ServerSlots::examine(), of which take() is the heart. Taken: the worker has the call, and the lock. Let go: it has
-/// the lock still, and examines again.
-enum class Examined { nothing, taken, let_go };
-inline Examined examine(int at, Locals& local) {
+/// ServerSlots::first_of_stream()
+inline int first_of_stream(int at) {
+  detail::OwnedPlace place = detail::OwnedPlace::of(slots[at]);
+  int first = at;
+  if (place.is_alone()) return first;
+  for (int other = 0; other < plan.slots; ++other) {
+    if (other != at && with_desk(other, [&](auto& lock) { return detail::goes_before(slots[other], lock, place); }))
+      first = other;
+  }
+  return first;
+}
+
+/// Where a worker's lock is when a look at a slot begins: not there, there since the look before, and that let go.
+enum Held : Value { unlocked, locked, let_go };
+
+/// ServerSlots::examine(), of which take() is the heart, and take_first(). Taken: the worker has the call, and the
+/// lock. Again: it has the lock of w_index, and examines that.
+enum class Examined { nothing, taken, again };
+inline Examined examine(int at, Locals& local, bool in_order) {
+  const bool compares = in_order && plan.in_flight > 0 && !is(Break::no_order);
   return with_desk(at, [&](auto& lock) {
     Slot& slot = slots[at];
-    const detail::State seen = detail::load_request(slot);
+    const auto goes_to = [&](int next) {
+      lock.unlock();
+      local[w_held] = unlocked;
+      if (!with_desk(next, [](auto& other) { return other.try_lock(); })) return Examined::nothing;
+      local[w_index] = static_cast<Value>(next);
+      local[w_held] = locked;
+      return Examined::again;
+    };
+    const bool goes_on = local[w_held] != unlocked;
+    const int early = compares && is(Break::early_comparison) && !goes_on ? first_of_stream(at) : at;
+    const detail::State seen = goes_on ? detail::State(0) : detail::load_request(slot);
     const auto waits = [&](detail::State request) {
       return is(Break::no_conclusion) ? request.phase() == Phase::posted : detail::is_waiting(lock, request);
     };
     const auto looks_damaged = [&] {
       return detail::looks_executing(slot, seen) || detail::has_lost_reply(slot, lock, seen);
     };
-    const bool goes_on = local[w_has_let_go] != 0;
     const bool is_suspect = !goes_on && looks_damaged();
     if (!goes_on && !is_suspect && !waits(seen)) return Examined::nothing;
     if (!goes_on && !is(Break::no_slot_lock) && !lock.try_lock()) return Examined::nothing;
     const detail::State request = is(Break::stale_look) ? seen : detail::load_request(slot);
+    if (compares && detail::is_in_order(slot)) {
+      const int next = is(Break::early_comparison) ? early : first_of_stream(at);
+      if (next != at) return goes_to(next);
+      if (plan.has_stopper && !is(Break::executes_while_refusing) &&
+          refusing_word.load(std::memory_order_seq_cst) != 0) {
+        lock.unlock();
+        local[w_held] = unlocked;
+        return Examined::nothing;
+      }
+    }
     const std::uint32_t call = request.sequence();
     detail::Take outcome{};
     if (is(Break::no_second_look) || is(Break::no_conclusion)) {
@@ -469,18 +581,20 @@ inline Examined examine(int at, Locals& local) {
     }
     local[w_sequence] = static_cast<Value>(call);
     if (outcome == detail::Take::taken) {
-      local[w_has_let_go] = 0;
+      local[w_held] = unlocked;
       return Examined::taken;
     }
     if (outcome == detail::Take::let_go && !is(Break::no_look_after_let_go)) {
-      local[w_has_let_go] = 1;
-      return Examined::let_go;
+      local[w_held] = let_go;
+      return Examined::again;
     }
-    if ((goes_on || outcome == detail::Take::let_go) && !is(Break::no_slot_freed_told)) tell_slot_freed();
+    if ((local[w_held] == let_go || outcome == detail::Take::let_go) && !is(Break::no_slot_freed_told))
+      tell_slot_freed();
+    if (compares && at != local[w_scan] && !is(Break::no_way_back)) return goes_to(local[w_scan]);
     if (is_suspect && !is(Break::no_slot_lock) && looks_damaged())
       machine.fail("a slot looks damaged though all peers are correct");
     lock.unlock();
-    local[w_has_let_go] = 0;
+    local[w_held] = unlocked;
     return Examined::nothing;
   });
 }
@@ -521,19 +635,20 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
       const std::uint32_t bound = is(Break::second_high_water) ? high_water_word.load(std::memory_order_acquire) : used;
       local[w_count] = static_cast<Value>(used);
       local[w_looked] = 0;
-      local[w_index] = local[w_cursor] < bound ? local[w_cursor] : Value{0};
+      local[w_index] = local[w_scan] = local[w_cursor] < bound ? local[w_cursor] : Value{0};
       return used == 0 ? w_not_found : w_examine;
     }
     case w_examine: {
-      const Examined examined = examine(local[w_index], local);
-      if (examined == Examined::let_go) return w_examine;
+      const Examined examined = examine(local[w_index], local, true);
+      if (examined == Examined::again) return w_examine;
       if (examined == Examined::taken) {
-        local[w_cursor] = static_cast<Value>((local[w_index] + 1) % plan.slots);
+        local[w_cursor] = static_cast<Value>((local[w_scan] + 1) % plan.slots);
+        local[w_scan] = 0;
         local[w_found] = 1;
         local[w_count] = local[w_looked] = local[w_ticket] = 0;
         return local[w_announced] ? w_unannounce : w_handle;
       }
-      local[w_index] = static_cast<Value>((local[w_index] + 1) % local[w_count]);
+      local[w_index] = local[w_scan] = static_cast<Value>((local[w_scan] + 1) % local[w_count]);
       return ++local[w_looked] < local[w_count] ? w_examine : w_not_found;
     }
     case w_not_found:
@@ -552,7 +667,7 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
       local[w_announced] = 0;
       return local[w_found] ? w_handle : w_begin;
     case w_handle: {
-      if (plan.workers > 1 && exec_bell.sleepers.load(std::memory_order_relaxed) != 0) {  // ServerCore::handle()
+      if (plan.workers > 1 && exec_bell.sleepers.load(std::memory_order_seq_cst) != 0) {  // Dispatcher::pass_ring_on()
         bool posted = false;
         const std::uint32_t high = high_water_word.load(std::memory_order_acquire);
         for (int at = 0; at < static_cast<int>(high) && !posted; ++at) {
@@ -614,13 +729,14 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
       return d_begin;
 
     case r_begin:  // ServerSlots::refuse_all()
+      if (plan.in_flight > 0) refusing_word.store(1, std::memory_order_seq_cst);
       local[w_index] = 0;
       return r_examine;
     case r_examine:
-      switch (examine(local[w_index], local)) {
+      switch (examine(local[w_index], local, false)) {
         case Examined::taken:
           return r_conclude;
-        case Examined::let_go:
+        case Examined::again:
           return r_examine;
         case Examined::nothing:
           break;
@@ -637,7 +753,100 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
   }
 }
 
+/// ClientCore::begin() and AsyncCall: a client with two calls in flight, which end in any order.
+inline Stage run_async_client(int thread, Stage stage, Locals& local) {
+  const std::size_t pocket = local[a_pocket];
+  Slot& slot = slots[stage == a_claim || stage == a_post ? local[a_index] : local[a_slot + pocket] - 1];
+  const Value sequence = local[a_sequence + pocket];
+  const auto id_of_call = [&](Value call) { return static_cast<Value>(1 + thread * plan.calls + call); };
+  const Value id = id_of_call(local[a_call + pocket]);
+  switch (stage) {
+    case a_begin: {
+      local[a_index] = local[a_concluded] = 0;
+      const int used = (local[a_slot] != 0) + (local[a_slot + 1] != 0);
+      if (local[a_posted] < plan.calls && used < plan.in_flight && (used == 0 || machine.choose())) {
+        local[a_pocket] = local[a_slot] != 0;
+        return a_claim;
+      }
+      return used > 0 ? a_pick : finished;
+    }
+    case a_claim: {
+      const detail::Claim outcome = claim(slot, me_of(thread));
+      if (outcome == detail::Claim::claimed) return a_post;
+      if (outcome == detail::Claim::given_back) tell_slot_freed();
+      local[a_index] = static_cast<Value>((local[a_index] + 1) % plan.slots);
+      return a_claim;
+    }
+    case a_post: {
+      raise_high_water(local[a_index]);
+      slot.bytes.store(id_of_call(local[a_posted]), std::memory_order_relaxed);
+      if (!is(Break::no_places)) detail::put_in_order(slot, {1, local[a_posted] + 1u});
+      local[a_sequence + pocket] = static_cast<Value>(detail::post(slot));
+      local[a_slot + pocket] = static_cast<Value>(local[a_index] + 1);
+      local[a_call + pocket] = local[a_posted]++;
+      ring_exec();
+      if (plan.has_stopper && service_word.load(std::memory_order_seq_cst) != service_open) return a_stopped;
+      return a_begin;
+    }
+    case a_stopped:  // Call::is_withdrawn_at_stop()
+      if (detail::load_taken(slot).is(Phase::taken, sequence)) return a_begin;
+      switch (detail::withdraw_unless_taken(slot, sequence)) {
+        case detail::StopOutcome::withdrawn:
+          disowns(id);
+          return a_release;
+        case detail::StopOutcome::served:
+          return a_begin;
+        case detail::StopOutcome::again:
+          return a_stopped;
+      }
+      return finished;
+    case a_pick:
+      if (local[a_slot] != 0 && local[a_slot + 1] != 0)
+        local[a_pocket] = machine.choose();
+      else
+        local[a_pocket] = local[a_slot] == 0;
+      return a_look;
+    case a_look: {
+      if (detail::load_reply(slot).concludes(sequence)) return a_read;
+      if (passed()) return a_give_up;
+      const detail::State reply = detail::announce_waiter(slot, sequence);
+      if (reply.concludes(sequence)) return a_read;
+      machine.wait(static_cast<Value>(done_signals + local[a_slot + pocket] - 1),
+                   static_cast<Value>(slot_cells + slot_width * (local[a_slot + pocket] - 1) + 2),
+                   static_cast<Value>(reply.word()));
+      return a_look;
+    }
+    case a_give_up:
+      switch (detail::withdraw(slot, sequence)) {
+        case detail::Withdrawal::answered:
+          return a_read;
+        case detail::Withdrawal::withdrawn:
+          disowns(id);
+          break;
+        case detail::Withdrawal::abandoned:
+          break;
+      }
+      return a_release;
+    case a_read:
+      local[a_concluded] = 1;
+      if (detail::load_reply(slot).phase() == Phase::refused)
+        was_refused(id);
+      else
+        answered(id, static_cast<Value>(slot.bytes.load(std::memory_order_relaxed)));
+      return a_release;
+    case a_release:
+      if (local[a_concluded]) detail::leave_settled(slot, sequence);
+      detail::release(slot);
+      tell_slot_freed();
+      local[a_slot + pocket] = local[a_sequence + pocket] = local[a_call + pocket] = 0;
+      return a_begin;
+    default:
+      return finished;
+  }
+}
+
 inline Stage run_stage(int thread, Stage stage, Locals& local) {
+  if (stage >= a_begin) return run_async_client(thread, stage, local);
   return stage < w_begin ? run_client(thread, stage, local) : run_worker(thread, stage, local);
 }
 
