@@ -224,16 +224,27 @@ TEST_CASE("win32: nobody else can hold a client's lease open") {
 TEST_CASE("win32: a thread that impersonates opens objects as its process, and goes on as whom it was") {
   const auto name = unique_name("win32");
   const Segment segment = Segment::create(name);
-  const auto signal = segment.create_signal();
-  const auto mutex = segment.create_client_mutex();
-  const auto beacon = segment.light();
+  const Names& names = segment.names();
+  segment.page().identity.server_process = process_id();
+  segment.page().identity.server_birth = process_birth();
+  auto& word = segment.header().exec.sequence;
+  // For a group of which this process is, and the one that it impersonates is not. Wine gives an owner every right;
+  // Windows lets few programs name another owner.
+  const auto of_the_system = Access::sddl("O:SYD:P(A;;GA;;;BU)");
+  const bool can_give_away = Signal::create(names, Segment::generation, "probe", word, of_the_system).has_value();
+  const auto access = can_give_away ? of_the_system : Access::sddl("D:P(A;;GA;;;BU)");
+  const auto beacon = Beacon::light(names, Segment::generation, segment.page(), access);
+  const auto signal = Signal::create(names, Segment::generation, "exec", word, access);
+  const auto mutex = ClientMutex::create(names, Segment::generation, segment.header().client_mutex, access);
+  REQUIRE((beacon && signal && mutex));
 
-  // Somebody who is not the user of this process: the user's SID only counts where it denies.
   HANDLE raw = nullptr;
   REQUIRE(OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY | TOKEN_DUPLICATE | TOKEN_ASSIGN_PRIMARY, &raw) != 0);
   const Handle own(raw);
-  const win32::UserSid user;
-  SID_AND_ATTRIBUTES denied{user.get().User.Sid, 0};
+  alignas(void*) std::byte group[SECURITY_MAX_SID_SIZE];
+  DWORD size = sizeof group;
+  REQUIRE(CreateWellKnownSid(WinBuiltinUsersSid, nullptr, group, &size) != 0);
+  SID_AND_ATTRIBUTES denied{group, 0};
   HANDLE lesser = nullptr, impersonation = nullptr;
   REQUIRE(CreateRestrictedToken(own.get(), 0, 1, &denied, 0, nullptr, 0, nullptr, &lesser) != 0);
   const Handle restricted(lesser);
@@ -241,9 +252,7 @@ TEST_CASE("win32: a thread that impersonates opens objects as its process, and g
   const Handle token(impersonation);
   REQUIRE(SetThreadToken(nullptr, token.get()) != 0);
 
-  const Handle directly(
-      OpenEventW(SYNCHRONIZE, FALSE,
-                 win32::ObjectName(segment.names(), segment.names().part(Segment::generation, "exec")).c_str()));
+  const Handle directly(OpenEventW(SYNCHRONIZE, FALSE, object_name(names, "ended").c_str()));
   const DWORD refusal = directly ? 0 : GetLastError();
   const auto opened = segment.open_signal();
   const auto opened_mutex = segment.open_client_mutex();
@@ -254,13 +263,21 @@ TEST_CASE("win32: a thread that impersonates opens objects as its process, and g
   const Handle closed(still);
   SetThreadToken(nullptr, nullptr);
 
-  // Wine lets such a token in; Windows refuses it.
-  CHECK((refusal == ERROR_ACCESS_DENIED || refusal == ERROR_SUCCESS));
+  CHECK(refusal == ERROR_ACCESS_DENIED);
   CHECK(opened);
   CHECK(opened_mutex);
   CHECK(watch);
   CHECK(lease);
   CHECK(impersonates);
+}
+
+TEST_CASE("win32: who is refused is told its own integrity level") {
+  const auto names = Segment::names_of(unique_name("win32"));
+  const auto error = win32::failed(names, "OpenEvent", win32::ObjectName(names, "exec"), ERROR_ACCESS_DENIED);
+  CHECK(error.code() == Errc::access_denied);
+  INFO(error.message());
+  CHECK((error.message().find("at medium integrity") != std::string::npos ||
+         error.message().find("at high integrity") != std::string::npos));
 }
 
 TEST_CASE("win32: no_server tells that a server runs in the other namespace") {

@@ -66,8 +66,10 @@ inline Error failed(const Names& names, const char* call, const ObjectName& obje
   const int native = static_cast<int>(error);
   switch (error) {
     case ERROR_ACCESS_DENIED:
-      return names.error(Errc::access_denied,
-                         where + " was refused; the server's Access decides who may use the channel", native);
+      return names.error(
+          Errc::access_denied,
+          where + " was refused; the server's Access decides who may use the channel; this process runs " + integrity(),
+          native);
     case ERROR_INVALID_HANDLE:
     case ERROR_ALREADY_EXISTS:
       return names.error(

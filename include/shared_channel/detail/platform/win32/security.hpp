@@ -81,6 +81,17 @@ inline const UserSid& our_user() noexcept {
   return user;
 }
 
+/// At which integrity level the process runs, in words: an object of a higher one refuses it whatever the DACL says,
+/// and new objects without a label count as medium.
+inline std::string integrity() {
+  const TokenSid<TOKEN_MANDATORY_LABEL, TokenIntegrityLevel> label;
+  if (label.error() != 0) return "at an integrity level that the system does not tell";
+  PSID sid = label.get().Label.Sid;
+  const DWORD level = *::GetSidSubAuthority(sid, *::GetSidSubAuthorityCount(sid) - DWORD{1});
+  if (level < SECURITY_MANDATORY_MEDIUM_RID) return "at low integrity";
+  return level < SECURITY_MANDATORY_HIGH_RID ? "at medium integrity" : "at high integrity";
+}
+
 /// Whether our user made the object. An elevated process may make objects in the name of the Administrators.
 inline bool is_ours(HANDLE object) noexcept {
   alignas(void*) std::byte bytes[256];
