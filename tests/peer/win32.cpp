@@ -1,10 +1,14 @@
 #ifdef _WIN32
+#include <shared_channel/shared_channel.hpp>
+
+#include "support/messages.hpp"
 #include "support/seam.hpp"
 
 #include "role.hpp"
 
 #include "support/windows.hpp"
 
+#include <chrono>
 #include <string>
 #include <thread>
 
@@ -39,6 +43,18 @@ const peer::Role seam_hollow_server{"seam_hollow_server", [](const peer::Argumen
                                       peer::hear();
                                       return 0;
                                     }};
+
+// terminated_caller NAME: a thread of its own calls; at a line terminates it; "terminated", and stays.
+const peer::Role terminated_caller{
+    "terminated_caller", [](const peer::Arguments& arguments) {
+      Channel::Client client(arguments.at(0));
+      std::thread([&] { static_cast<void>(client.call(nap(1), std::chrono::seconds(60))); }).detach();
+      peer::hear();
+      end_other_threads();
+      peer::say("terminated");
+      peer::hear();
+      return 0;
+    }};
 
 // dll_server NAME [unload]: loads the DLL, whose server is made meanwhile; "loaded". Serves one call; "served". Unloads
 // the DLL, if it is to; "unloaded", and stays.
