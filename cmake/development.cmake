@@ -3,6 +3,19 @@ set(SHARED_CHANNEL_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize takes the
 
 set(CMAKE_CXX_EXTENSIONS OFF)
 
+# ccache, where it is installed. It takes precompiled headers only when told that they may be trusted, and from compilers that do
+# not write the time into them.
+find_program(SHARED_CHANNEL_CCACHE ccache)
+if(SHARED_CHANNEL_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER AND NOT MSVC)
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+    ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${SHARED_CHANNEL_CCACHE})
+endif()
+if(CMAKE_CXX_COMPILER_LAUNCHER MATCHES ccache AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  add_compile_options(-fpch-preprocess)
+elseif(CMAKE_CXX_COMPILER_LAUNCHER MATCHES ccache AND CMAKE_CXX_COMPILER_ID STREQUAL Clang)
+  add_compile_options("SHELL:-Xclang -fno-pch-timestamp")
+endif()
+
 add_library(shared_channel_development INTERFACE)
 if(MSVC)
   target_compile_options(shared_channel_development INTERFACE /W4 /permissive- /WX /utf-8 /Zc:__cplusplus)

@@ -2,7 +2,6 @@
 # tests tagged [peer32].
 include(CheckCXXSourceCompiles)
 
-set(SHARED_CHANNEL_TEST_SPEC "~[peer32]~[.]")
 if(UNIX AND CMAKE_SIZEOF_VOID_P EQUAL 8 AND NOT SHARED_CHANNEL_SANITIZE)
   set(CMAKE_REQUIRED_FLAGS -m32)
   check_cxx_source_compiles("#include <string>\nint main() { return sizeof(void*) == 4 ? 0 : 1; }" SHARED_CHANNEL_M32_WORKS)
