@@ -1,0 +1,7 @@
+file(READ ${page} text)
+foreach(header ${headers})
+  string(FIND "${text}" "| @ref ${header} |" at)
+  if(at EQUAL -1)
+    message(SEND_ERROR "${page} does not name ${header}")
+  endif()
+endforeach()

@@ -1,0 +1,16 @@
+# The target `docs`: the API reference by Doxygen, in the build directory's reference/index.html. A warning fails it.
+find_program(SHARED_CHANNEL_DOXYGEN doxygen)
+if(SHARED_CHANNEL_DOXYGEN)
+  set(make_reference ${CMAKE_COMMAND} -E env
+    SHARED_CHANNEL_DOCS=${PROJECT_BINARY_DIR} SHARED_CHANNEL_VERSION=${PROJECT_VERSION}
+    ${SHARED_CHANNEL_DOXYGEN} docs/reference/Doxyfile)
+  add_custom_target(docs COMMAND ${make_reference} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} VERBATIM)
+  add_test(NAME docs.reference COMMAND ${make_reference} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+endif()
+
+# Its first page names every public header.
+file(GLOB headers RELATIVE ${PROJECT_SOURCE_DIR}/include/shared_channel ${PROJECT_SOURCE_DIR}/include/shared_channel/*.hpp)
+list(REMOVE_ITEM headers shared_channel.hpp)
+add_test(NAME docs.headers
+  COMMAND ${CMAKE_COMMAND} -D page=${PROJECT_SOURCE_DIR}/docs/reference/index.md "-Dheaders=${headers}"
+    -P ${CMAKE_CURRENT_LIST_DIR}/check_reference.cmake)
