@@ -4,6 +4,7 @@
 #include <concepts>
 #include <cstddef>
 #include <span>
+#include <stop_token>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -68,12 +69,18 @@ class SharedChannel<Request, Reply>::Client {
   Result<Reply> call(const Request& request,
                      std::chrono::nanoseconds timeout = default_timeout) requires(!detail::BytesMessage<Request>) {
     if (!core_) return moved_from();
-    detail::Deadline deadline(timeout);
-    if constexpr (detail::FixedMessage<Request> && sizeof(Request) > detail::copy_limit)
-      deadline.start();  // the copy counts
-    return core_->exchange(
-        deadline, [&](const detail::Frame& frame) { return detail::write_message(request, frame); },
-        [&](const detail::Frame& frame) { return detail::read_reply<Reply>(frame, *core_); });
+    return exchange(request, detail::Deadline(timeout));
+  }
+
+  /// The same, until somebody asks `token` to stop: then the call ends within a millisecond, whatever it waits for, in
+  /// its answer if that is there, else in Errc::cancelled. A request that no handler has taken is withdrawn and never
+  /// runs, and Error::not_executed() is true; the handler of another learns it by CallContext::cancelled(), and its
+  /// reply is dropped. What runs in this thread (a Codec, `fill`, `read`) is not interrupted.
+  Result<Reply> call(const Request& request, std::chrono::nanoseconds timeout,
+                     std::stop_token token) requires(!detail::BytesMessage<Request>) {
+    if (!core_) return moved_from();
+    return core_->cancellable(std::move(token), timeout,
+                              [&](const detail::Deadline& deadline) { return exchange(request, deadline); });
   }
 
   /// The same without copies, for messages of fixed size: `fill(Request&)` writes the request in shared memory,
@@ -85,15 +92,15 @@ class SharedChannel<Request, Reply>::Client {
   /// `fill` runs again if the call moves on to a new server. `read` should trust the values no more than it trusts the
   /// server, and must not keep the reference. While they run they occupy a slot.
   template <class Fill, class Read>
-  Result<void> call_in_place(Fill&& fill, Read&& read, std::chrono::nanoseconds timeout = default_timeout) requires(
-      !detail::BytesMessage<Request>) {
+  Result<void> call_in_place(Fill&& fill, Read&& read, std::chrono::nanoseconds timeout = default_timeout,
+                             std::stop_token token = {}) requires(!detail::BytesMessage<Request>) {
     static_assert(detail::FixedMessage<Request> && detail::FixedMessage<Reply>,
                   "SharedChannel: call_in_place is for messages of fixed size, and for Bytes");
     static_assert(std::is_invocable_v<Fill&, Request&>, "SharedChannel: fill must be callable as fill(Request&)");
     static_assert(std::is_invocable_v<Read&, const Reply&>,
                   "SharedChannel: read must be callable as read(const Reply&)");
     return exchange_in_place(
-        timeout,
+        timeout, std::move(token),
         [&](const detail::Frame& frame) {
           fill(detail::fresh_object_at<Request>(frame.fixed()));
           return detail::fits;
@@ -104,14 +111,14 @@ class SharedChannel<Request, Reply>::Client {
         });
   }
   template <class Fill, class Read>
-  Result<void> call_in_place(Fill&& fill, Read&& read, std::chrono::nanoseconds timeout = default_timeout) requires(
-      detail::BytesMessage<Request>) {
+  Result<void> call_in_place(Fill&& fill, Read&& read, std::chrono::nanoseconds timeout = default_timeout,
+                             std::stop_token token = {}) requires(detail::BytesMessage<Request>) {
     static_assert(std::is_invocable_r_v<std::size_t, Fill&, std::span<std::byte>>,
                   "SharedChannel: fill must be callable as std::size_t fill(std::span<std::byte>)");
     static_assert(std::is_invocable_v<Read&, std::span<const std::byte>>,
                   "SharedChannel: read must be callable as read(std::span<const std::byte>)");
     return exchange_in_place(
-        timeout,
+        timeout, std::move(token),
         [&](const detail::Frame& frame) {
           const std::size_t bytes = fill(detail::span_of(frame.fixed(), frame.capacity()));
           if (bytes > frame.capacity()) return bytes;
@@ -167,12 +174,26 @@ class SharedChannel<Request, Reply>::Client {
     if (!core_) return moved_from();
     return core_->wait_for_server(detail::Deadline(timeout));
   }
+  /// The same, until somebody asks `token` to stop: cancelled.
+  Result<void> wait_for_server(std::chrono::nanoseconds timeout, std::stop_token token) {
+    if (!core_) return moved_from();
+    return core_->cancellable(std::move(token), timeout,
+                              [&](const detail::Deadline& deadline) { return core_->wait_for_server(deadline); });
+  }
 
   /// Whether this client is attached to a server that is alive at this moment.
   [[nodiscard]] bool connected() const noexcept { return core_ && core_->connected(); }
 
  private:
   explicit Client(detail::RefPtr<Core> core) : core_(std::move(core)) {}
+
+  Result<Reply> exchange(const Request& request, detail::Deadline deadline) {
+    if constexpr (detail::FixedMessage<Request> && sizeof(Request) > detail::copy_limit)
+      deadline.start();  // the copy counts
+    return core_->exchange(
+        deadline, [&](const detail::Frame& frame) { return detail::write_message(request, frame); },
+        [&](const detail::Frame& frame) { return detail::read_reply<Reply>(frame, *core_); });
+  }
 
   Result<detail::RefPtr<AsyncCall>> begin(const Request& request, std::chrono::nanoseconds timeout) {
     if (!core_) return moved_from();
@@ -181,11 +202,14 @@ class SharedChannel<Request, Reply>::Client {
   }
 
   template <class Fill, class Read>
-  Result<void> exchange_in_place(std::chrono::nanoseconds timeout, Fill&& fill, Read&& read) {
+  Result<void> exchange_in_place(std::chrono::nanoseconds timeout, std::stop_token token, Fill&& fill, Read&& read) {
     if (!core_) return moved_from();
-    detail::Deadline deadline(timeout);
-    deadline.start();  // what the user's `fill` takes counts
-    return core_->exchange(deadline, std::forward<Fill>(fill), std::forward<Read>(read));
+    const auto work = [&](detail::Deadline deadline) {
+      deadline.start();  // what the user's `fill` takes counts
+      return core_->exchange(deadline, fill, read);
+    };
+    if (!token.stop_possible()) return work(detail::Deadline(timeout));
+    return core_->cancellable(std::move(token), timeout, work);
   }
 
   static Error moved_from() { return Error(Errc::no_server, "", "this client was moved from"); }

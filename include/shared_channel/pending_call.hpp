@@ -14,7 +14,8 @@
 namespace shared_channel::inline SHARED_CHANNEL_ABI {
 
 /// What Client::call_async() returns: the answer, or the Error, that the call will end in by its deadline. Move-only.
-/// One thread at a time may use it; it need not be the one that made the call. May outlive its client.
+/// One thread at a time may use it; it need not be the one that made the call. May outlive its client. Only cancel()
+/// may also be called while a coroutine awaits it.
 ///
 /// The call occupies one of the server's slots until get(), or until the PendingCall is dropped: then a request that
 /// the server has not taken is withdrawn and never runs, and otherwise the reply is discarded.
@@ -31,14 +32,21 @@ class [[nodiscard]] PendingCall {
   /// Linux: int, a file descriptor. Win32: void*, a HANDLE.
   using native_handle_type = typename Notifier::Native;
 
+  /// No call: ready, and get() answers invalid_argument. To be assigned to.
+  PendingCall() = default;
+
   PendingCall(PendingCall&& other) noexcept
-      : call_(std::move(other.call_)), refusal_(std::move(other.refusal_)), notifier_(std::move(other.notifier_)) {}
+      : call_(std::move(other.call_)),
+        refusal_(std::move(other.refusal_)),
+        notifier_(std::move(other.notifier_)),
+        is_taken_(other.is_taken_) {}
   PendingCall& operator=(PendingCall&& other) noexcept {
     if (this != &other) {
       drop();
       call_ = std::move(other.call_);
       refusal_ = std::exchange(other.refusal_, Result<void>());
       notifier_ = std::move(other.notifier_);
+      is_taken_ = other.is_taken_;
     }
     return *this;
   }
@@ -52,14 +60,20 @@ class [[nodiscard]] PendingCall {
     return !call_ || is_in_child() || call_->wait(detail::Deadline(timeout));
   }
 
+  /// Ends the call now, unless it has ended already: the PendingCall is then ready(), what waits for it goes on, and
+  /// get() gives the answer, if that has come after all, or cancelled. A request that no handler has taken is withdrawn
+  /// and never runs, and Error::not_executed() is true; the handler of another learns it by CallContext::cancelled(),
+  /// and its reply is dropped. Does not block. Again, or without a call, it does nothing.
+  void cancel() noexcept {
+    if (call_ && !is_in_child()) call_->cancel();
+  }
+
   /// Waits for the end of the call and hands it over, once: asked again it answers invalid_argument. Errors: as those
   /// of Client::call(). Here nobody sends the request again when its server goes: server_died and server_stopped are
   /// errors, and not_executed() tells whether a handler can have seen it.
   Result<Reply> get() {
     if (!refusal_) return Result<void>(std::move(refusal_)).error();
-    if (!call_)
-      return Error(Errc::invalid_argument, "",
-                   "the answer of this PendingCall was taken already, or it was moved from");
+    if (!call_ || is_taken_) return taken();
     if (is_in_child()) return call_->core()->forked();
     const detail::RefPtr<AsyncCall> call = std::move(call_);
     return detail::take_reply<Reply>(*call);
@@ -90,11 +104,16 @@ class [[nodiscard]] PendingCall {
   bool await_suspend(Handle coroutine) {
     // From here on the coroutine may go on elsewhere, and this object be gone before add() returns.
     const detail::RefPtr<AsyncCall> call = call_;
+    is_awaited_ = true;
     call->continue_with(
         detail::UniquePtr<detail::Resumption<Platform, Handle>>(new detail::Resumption<Platform, Handle>(coroutine)));
     return call->core()->completer().add(call) || !call->take_continuation();
   }
-  Result<Reply> await_resume() { return get(); }
+  Result<Reply> await_resume() {
+    if (!is_awaited_ || is_taken_ || is_in_child()) return get();
+    is_taken_ = true;
+    return detail::take_reply<Reply>(*call_);  // and keeps it: another thread may be about to cancel it
+  }
 
  private:
   template <class, class>
@@ -103,18 +122,25 @@ class [[nodiscard]] PendingCall {
   explicit PendingCall(detail::RefPtr<AsyncCall> call) noexcept : call_(std::move(call)) {}
   explicit PendingCall(Error error) : refusal_(std::move(error)) {}
 
+  static Error taken() {
+    return Error(Errc::invalid_argument, "",
+                 "this PendingCall has no answer to give: it was taken already, or moved from, or there never was one");
+  }
+
   [[nodiscard]] bool is_in_child() const noexcept { return call_->core()->is_in_child(); }
 
   void drop() noexcept {
     if (!call_) return;
     if (is_in_child()) return call_.forget();
-    call_->cancel();
+    call_->drop();
     call_ = nullptr;
   }
 
   detail::RefPtr<AsyncCall> call_;
   Result<void> refusal_;  // why it was not even sent
   detail::RefPtr<Notifier> notifier_;
+  bool is_awaited_ = false;  // by a coroutine that was suspended
+  bool is_taken_ = false;    // by that
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI

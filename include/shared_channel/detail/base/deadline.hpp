@@ -1,6 +1,7 @@
 // One absolute point on the steady clock per call, from which every wait computes what is left.
 #pragma once
 
+#include <atomic>
 // libstdc++'s <mutex> brings the part of <chrono> that we need (compile time).
 #include <mutex>
 #if !defined(__GLIBCXX__)
@@ -14,6 +15,23 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 using Clock = std::chrono::steady_clock;
 using std::chrono::nanoseconds;
 
+/// What makes a Deadline pass early. Set once, by any thread.
+class Interruption {
+ public:
+  Interruption() = default;
+  Interruption(const Interruption&) = delete;
+  Interruption& operator=(const Interruption&) = delete;
+
+  [[nodiscard]] bool is_interrupted() const noexcept { return is_interrupted_.load(std::memory_order_seq_cst); }
+
+ protected:
+  ~Interruption() = default;
+  void interrupt() noexcept { is_interrupted_.store(true, std::memory_order_seq_cst); }
+
+ private:
+  std::atomic<bool> is_interrupted_{false};
+};
+
 /// When to give up. Made from a timeout: one of zero or less has passed already, one of nanoseconds::max() never
 /// passes, and none overflows.
 ///
@@ -22,13 +40,20 @@ using std::chrono::nanoseconds;
 /// Not thread-safe: a Deadline belongs to the call that made it.
 class Deadline {
  public:
-  explicit Deadline(nanoseconds timeout) noexcept : timeout_(timeout) {}
+  /// `interruption`, if there is one, outlives the Deadline and all that is made from it.
+  explicit Deadline(nanoseconds timeout, Interruption* interruption = nullptr) noexcept
+      : timeout_(timeout), interruption_(interruption) {}
 
   static Deadline never() noexcept { return Deadline((nanoseconds::max)()); }
 
   [[nodiscard]] nanoseconds timeout() const noexcept { return timeout_; }
   [[nodiscard]] bool is_started() const noexcept { return started_; }
   [[nodiscard]] bool is_never() const noexcept { return timeout_ == (nanoseconds::max)(); }
+
+  [[nodiscard]] Interruption* interruption() const noexcept { return interruption_; }
+  [[nodiscard]] bool is_interrupted() const noexcept {
+    return interruption_ != nullptr && interruption_->is_interrupted();
+  }
 
   /// The point itself; Clock::time_point::max() for never.
   Clock::time_point at() noexcept {
@@ -37,7 +62,7 @@ class Deadline {
   }
 
   [[nodiscard]] bool passed() noexcept {
-    return !is_never() && (timeout_ <= nanoseconds::zero() || Clock::now() >= at());
+    return is_interrupted() || (!is_never() && (timeout_ <= nanoseconds::zero() || Clock::now() >= at()));
   }
 
   /// What is left, never negative.
@@ -60,13 +85,13 @@ class Deadline {
   /// The earlier of this deadline and `slice` from now, for waits that look around in between.
   [[nodiscard]] Deadline within(nanoseconds slice) noexcept {
     const auto left = remaining();
-    return Deadline(left < slice ? left : slice);
+    return Deadline(left < slice ? left : slice, interruption_);
   }
 
   /// The earlier of this deadline and `point`, without a look at the clock where this one never passes.
   [[nodiscard]] Deadline until(Clock::time_point point) noexcept {
     if (!is_never() && at() <= point) return *this;
-    Deadline sooner((nanoseconds::max)() - nanoseconds(1));
+    Deadline sooner((nanoseconds::max)() - nanoseconds(1), interruption_);
     sooner.at_ = point;
     sooner.started_ = true;
     return sooner;
@@ -74,6 +99,7 @@ class Deadline {
 
  private:
   nanoseconds timeout_;
+  Interruption* interruption_;
   Clock::time_point at_{};
   bool started_ = false;
 };

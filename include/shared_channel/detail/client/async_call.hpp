@@ -120,11 +120,16 @@ class AsyncCall : public RefCounted {
     if (bell_ == nullptr) call_.leave();
   }
 
-  /// The caller wants no reply: the request is withdrawn, or its reply discarded. The continuation never runs.
+  /// Ends the call, unless it has ended: in its answer, if that is there. The continuation runs.
   void cancel() noexcept {
-    const UniquePtr<Continuation> unwanted = take_continuation();
     const std::lock_guard lock(mutex_);
-    if (end_ == End::none) end_by_caller(call_.give_up(Errc::timed_out));
+    if (end_ == End::none) end_by_caller(call_.give_up(Errc::cancelled));
+  }
+
+  /// The caller wants no reply: the request is withdrawn, or its reply discarded. The continuation never runs.
+  void drop() noexcept {
+    const UniquePtr<Continuation> unwanted = take_continuation();
+    cancel();
   }
 
   /// Ends a call that nobody watches with an error of this program's own.

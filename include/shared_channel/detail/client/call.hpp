@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/client/cancellation.hpp>
 #include <shared_channel/detail/client/connection.hpp>
 #include <shared_channel/detail/client/slot_claim.hpp>
 #include <shared_channel/detail/protocol/cause.hpp>
@@ -91,7 +92,9 @@ class Call {
     if (!waited) return give_up_sleepless(waited.error());
     // The server is asked at the deadline too: a caller whose timeouts are too short to sleep in would otherwise never
     // learn that the server is gone, nor find the next one.
-    return give_up(connection_.server_end_or(deadline.passed() ? Errc::timed_out : Errc::server_died));
+    return give_up(connection_.server_end_or(deadline.is_interrupted() ? Errc::cancelled
+                                             : deadline.passed()       ? Errc::timed_out
+                                                                       : Errc::server_died));
   }
 
   /// Why the last step did not succeed.
@@ -115,7 +118,9 @@ class Call {
   template <class BeforeSleep>
   Result<void> wait(Deadline& until, BeforeSleep&& before_sleep) {
     AdaptiveSpin& spin = connection_.spin();
-    while (!spin.poll([this] { return is_answered(); }, [this] { return is_server_gone(); }, until)) {
+    const auto is_over = [this, &until] { return is_answered() || until.is_interrupted(); };
+    while (!spin.poll(
+        is_over, [this] { return is_server_gone(); }, until)) {
       if (until.passed()) break;
       before_sleep();
       if (!spin.never_sleeps()) return sleep(until);
@@ -257,7 +262,8 @@ class Call {
       const State reply = announce_waiter(slot(), sequence_);
       if (reply.concludes(sequence_) || until.passed()) return {};
       Deadline slice = until.within(backstop);
-      if ((*done)->wait(reply.word(), slice, connection_.server()) == platform::Wake::server_gone) return {};
+      if (wait_for<Platform>(**done, reply.word(), slice, connection_.server()) == platform::Wake::server_gone)
+        return {};
       SHARED_CHANNEL_TEST_POINT(client_woke);
     }
   }

@@ -13,6 +13,7 @@
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/test_point.hpp>
+#include <shared_channel/detail/client/cancellation.hpp>
 #include <shared_channel/detail/client/connection.hpp>
 #include <shared_channel/detail/client/current_connection.hpp>
 #include <shared_channel/detail/client/duration_text.hpp>
@@ -100,11 +101,6 @@ class Connector {
            code == Errc::layout_mismatch;
   }
 
-  static void rest_until(Deadline& deadline, nanoseconds at_most) noexcept {
-    const nanoseconds left = deadline.remaining();
-    Platform::rest(left < at_most ? left : at_most);
-  }
-
   /// How often a thread looks whether another one has connected. Connecting rarely takes longer than the yields before.
   static constexpr nanoseconds glance_interval = std::chrono::microseconds(100);
   static constexpr unsigned yields_before_rest = 1000;
@@ -117,7 +113,7 @@ class Connector {
         if (look < yields_before_rest)
           std::this_thread::yield();
         else
-          rest_until(deadline, glance_interval);
+          rest_for<Platform>(deadline, glance_interval);
       }
     }
     ~ConnectingThread() {
@@ -136,6 +132,7 @@ class Connector {
   /// Makes a connection current, unless another thread has done so meanwhile.
   Result<void> connect_once(Deadline& deadline) {
     const ConnectingThread me(*this, deadline);
+    if (!me && deadline.is_interrupted()) return cancelled();
     if (!me)
       return names_.error(Errc::timed_out, "another thread was still connecting after " +
                                                duration_text(deadline.timeout()) + "; the request was not sent");
@@ -164,9 +161,14 @@ class Connector {
       const bool may_come = code == Errc::no_server || code == Errc::server_stopped || code == Errc::server_died ||
                             (code == Errc::corrupt && !mended.passed());
       if (!may_come) return connected;
+      if (deadline.is_interrupted()) return cancelled();
       if (deadline.passed()) return none_came(connected.error(), deadline);
-      rest_until(deadline, search_interval);
+      rest_for<Platform>(deadline, search_interval);
     }
+  }
+
+  Error cancelled() const {
+    return names_.error(Errc::cancelled, "the call was cancelled before it was attached to a server, and never runs");
   }
 
   /// What was found, and what to do about it, unless that is said already.

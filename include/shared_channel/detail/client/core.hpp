@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <stop_token>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -13,6 +14,7 @@
 #include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/client/async_call.hpp>
 #include <shared_channel/detail/client/call.hpp>
+#include <shared_channel/detail/client/cancellation.hpp>
 #include <shared_channel/detail/client/completion.hpp>
 #include <shared_channel/detail/client/connector.hpp>
 #include <shared_channel/detail/client/explain.hpp>
@@ -98,6 +100,16 @@ class ClientCore : public RefCounted {
 
   Error forked() const {
     return names().error(Errc::forked, "this client was made before fork(); make a new one in the child");
+  }
+
+  /// What `work` returns, given a deadline that passes early when `token` asks to stop.
+  template <class Work>
+  auto cancellable(std::stop_token token, nanoseconds timeout, Work&& work)
+      -> std::invoke_result_t<Work&, const Deadline&> {
+    StopCancellation<Platform> cancellation(std::move(token));
+    if (cancellation.is_interrupted() && !is_in_child())
+      return names().error(Errc::cancelled, "the call was cancelled before it began");
+    return work(Deadline(timeout, &cancellation));
   }
 
   Result<void> wait_for_server(Deadline deadline) {

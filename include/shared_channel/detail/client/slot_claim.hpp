@@ -7,6 +7,7 @@
 
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/base/test_point.hpp>
+#include <shared_channel/detail/client/cancellation.hpp>
 #include <shared_channel/detail/client/connection.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
 #include <shared_channel/detail/protocol/doorbell.hpp>
@@ -20,7 +21,6 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 template <class Platform>
 class SlotClaim {
   using Connection = detail::Connection<Platform>;
-  using ClientMutex = typename Platform::ClientMutex;
 
  public:
   explicit SlotClaim(Connection& connection) noexcept : connection_(connection) {}
@@ -124,6 +124,23 @@ class SlotClaim {
   /// A caller in the queue looks this often whether the slots that it waits for are free.
   static constexpr nanoseconds queue_slice = std::chrono::milliseconds(50);
 
+  /// A caller that can be cancelled waits for the mutex in pieces, because nobody but the mutex wakes it.
+  static constexpr nanoseconds cancellable_piece = std::chrono::microseconds(500);
+
+  platform::Lock lock(Deadline slice) {
+    for (;;) {
+      Deadline piece = slice.interruption() != nullptr ? slice.within(cancellable_piece) : slice;
+      const platform::Lock outcome =
+          connection_.client_mutex().lock(connection_.me(), connection_.lease(), piece, connection_.server());
+      if (outcome != platform::Lock::timed_out || slice.interruption() == nullptr || slice.passed()) return outcome;
+    }
+  }
+
+  /// Why a caller waits no longer.
+  static Errc reason_of(const Deadline& deadline) noexcept {
+    return deadline.is_interrupted() ? Errc::cancelled : Errc::busy;
+  }
+
   /// Queues behind the callers that came before. Only the head of the queue waits for a slot, so that a freed slot
   /// wakes one caller. If a newcomer takes that slot first, newcomers queue as well.
   ///
@@ -133,17 +150,15 @@ class SlotClaim {
   /// it now and then, and newcomers never starve it. `starving` is for nothing else: no step of the protocol relies on
   /// it, and every slot is claimed by compare-and-swap.
   bool claim_with_mutex(Deadline& deadline) {
-    ClientMutex& mutex = connection_.client_mutex();
     for (;;) {
-      Deadline slice = deadline.within(queue_slice);
-      switch (mutex.lock(connection_.me(), connection_.lease(), slice, connection_.server())) {
+      switch (lock(deadline.within(queue_slice))) {
         case platform::Lock::timed_out:
           // A caller that waits for nothing has no claim before those that have waited.
-          if (deadline.timeout() > nanoseconds::zero() && try_claim()) {
+          if (deadline.timeout() > nanoseconds::zero() && !deadline.is_interrupted() && try_claim()) {
             slot_freed().starving.store(0, std::memory_order_relaxed);
             return true;
           }
-          if (deadline.passed()) return refused(service_end_or(Errc::busy));
+          if (deadline.passed()) return refused(service_end_or(reason_of(deadline)));
           continue;
         case platform::Lock::server_gone:
           return refused(connection_.server_end_or(Errc::server_died));
@@ -159,7 +174,7 @@ class SlotClaim {
     slot_freed().starving.store(0, std::memory_order_relaxed);
     slot_freed().announced.store(0, std::memory_order_relaxed);
     SHARED_CHANNEL_TEST_POINT(client_unlocks_mutex);
-    mutex.unlock();
+    connection_.client_mutex().unlock();
     return has_claimed;
   }
 
@@ -168,12 +183,13 @@ class SlotClaim {
       const std::uint32_t ticket = announce_slot_wait(slot_freed());
       if (try_claim() || try_recover()) return true;
       const Errc end = service_end_or(Errc::busy);
-      if (end != Errc::busy || deadline.passed()) return refused(end);
+      if (end != Errc::busy) return refused(end);
+      if (deadline.passed()) return refused(reason_of(deadline));
       if (round > 0) slot_freed().starving.store(1, std::memory_order_relaxed);
       // A slot that was found damaged waits for the server to reset it.
       connection_.exec().ring_sleeper();
       Deadline slice = deadline.within(repair_interval);
-      connection_.slot_freed().wait(ticket, slice, connection_.server());
+      wait_for<Platform>(connection_.slot_freed().signal(), ticket, slice, connection_.server());
     }
   }
 

@@ -141,10 +141,8 @@ class SlotFreedBell {
     if (must_tell_slot_freed(*words_)) [[unlikely]]
       signal_.ring();
   }
-  template <class Deadline, class Watch>
-  auto wait(std::uint32_t ticket, Deadline& deadline, const Watch& server) noexcept {
-    return signal_.wait(ticket, deadline, server);
-  }
+  /// S4 is a wait for it while the ticket is current.
+  [[nodiscard]] Signal& signal() noexcept { return signal_; }
 
  private:
   Words* words_;

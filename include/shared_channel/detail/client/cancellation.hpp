@@ -1,0 +1,103 @@
+// Ends the waits of one call when its caller asks for that.
+//
+// Whatever the call waits for, it is told by the flag in its Deadline, which has then passed: spins look at it as they
+// look for the reply, and waits that come in pieces after each piece. A thread that sleeps on a signal sleeps on a word
+// of its own as well (a WaitSet), which request() rings. That pair is doorbell.hpp's: R1 and S3 are the flag. So no
+// request is lost between the last look and the sleep, and nobody else is woken.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <stop_token>
+#include <utility>
+
+#include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/platform/contract.hpp>
+#include <shared_channel/detail/protocol/doorbell.hpp>
+#include <shared_channel/version.hpp>
+
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
+
+/// request() may come from any thread; everything else belongs to the call's.
+template <class Platform>
+class Cancellation : public Interruption {
+  using WaitSet = typename Platform::WaitSet;
+  using Entries = typename WaitSet::Entries;
+  using Watch = typename Platform::Watch;
+
+ public:
+  /// Of a call that can be cancelled; nullptr of others.
+  static Cancellation* of(const Deadline& deadline) noexcept {
+    return static_cast<Cancellation*>(deadline.interruption());
+  }
+
+  void request() noexcept {
+    interrupt();                              // R1
+    if (must_ring(bell_)) wait_set_->ring();  // R2, R3
+  }
+
+  /// Sleeps as WaitSet::wait() does, and no longer than until request().
+  platform::Wake sleep(Entries entries, Deadline& deadline, const Watch* server) {
+    // Made only now, because most calls never sleep; request() uses it once it has seen S1, which comes later.
+    if (!wait_set_) wait_set_.emplace(bell_.sequence);
+    const Sleeper sleeper(bell_, 1);                                      // S1, S2
+    if (is_interrupted()) return platform::Wake::signalled;               // S3
+    return wait_set_->wait(sleeper.ticket(), entries, deadline, server);  // S4
+  }
+
+ private:
+  DoorbellWords bell_{};
+  std::optional<WaitSet> wait_set_;
+};
+
+/// Signal::wait() of a call that can perhaps be cancelled.
+template <class Platform>
+platform::Wake wait_for(typename Platform::Signal& signal, std::uint32_t seen, Deadline& deadline,
+                        const typename Platform::Watch& server) {
+  Cancellation<Platform>* const cancellation = Cancellation<Platform>::of(deadline);
+  if (cancellation == nullptr) [[likely]]
+    return signal.wait(seen, deadline, server);
+  const typename Platform::WaitSet::Entry entry{&signal, seen};
+  return cancellation->sleep({&entry, 1}, deadline, &server);
+}
+
+/// Some time, or until the call is cancelled.
+template <class Platform>
+void rest_for(Deadline& deadline, nanoseconds at_most) {
+  Deadline slice = deadline.within(at_most);
+  if (auto* const cancellation = Cancellation<Platform>::of(deadline); cancellation != nullptr)
+    cancellation->sleep({}, slice, nullptr);
+  else
+    Platform::rest(slice.timeout());
+}
+
+/// A Cancellation that a std::stop_token requests.
+template <class Platform>
+class StopCancellation : public Cancellation<Platform> {
+  struct Request {
+    StopCancellation* cancellation;
+    void operator()() const noexcept {
+      cancellation->request();
+      cancellation->is_told_.store(true, std::memory_order_seq_cst);
+    }
+  };
+
+ public:
+  explicit StopCancellation(std::stop_token token) : on_stop_(std::move(token), Request{this}) {}
+  StopCancellation(const StopCancellation&) = delete;
+  StopCancellation& operator=(const StopCancellation&) = delete;
+  /// A callback that runs is waited for by ourselves: where libstdc++ has no futexes, the wake-up of a stop_callback's
+  /// destructor can get lost.
+  ~StopCancellation() {
+    while (this->is_interrupted() && !is_told_.load(std::memory_order_seq_cst))
+      Platform::rest(std::chrono::microseconds(10));
+  }
+
+ private:
+  std::atomic<bool> is_told_{false};
+  std::stop_callback<Request> on_stop_;
+};
+
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail
