@@ -74,7 +74,7 @@ class Explorer {
 
  private:
   /// What may happen in a state, to which thread; a thread's step may have several outcomes.
-  enum Kind { step, flush, told_of_death, look_around, dies, server_dies, expires, wakes_up, kinds };
+  enum Kind { step, flush, told_of_death, look_around, dies, stops, server_dies, expires, wakes_up, kinds };
 
   struct Frame {
     State state;
@@ -105,6 +105,7 @@ class Explorer {
   static bool is_possible(const State& state, Kind kind, int number) {
     const Thread& thread = state.thread[static_cast<std::size_t>(number)];
     if (!thread.is_alive) return false;
+    if (thread.is_alive == stands_still && kind != flush) return false;
     const bool is_client = number < plan.clients;
     const bool sleeps = thread.asleep_on != 0;
     switch (kind) {
@@ -114,10 +115,13 @@ class Explorer {
         return thread.stores > 0;
       case told_of_death:
         return is_client && sleeps && state.beacon_out;
-      case look_around:  // Call::repair_interval: nobody rings for the slots of the dead
-        return is_client && thread.asleep_on == slot_freed_signal + 1 && state.deaths > 0 && may_find_slot(state);
+      case look_around:  // SlotClaim::repair_interval: nobody rings for the dead, nor for those that stand
+        return is_client && thread.asleep_on == slot_freed_signal + 1 && (state.deaths > 0 || state.standstills > 0) &&
+               may_find_slot(state);
       case dies:
         return thread.stage != finished && (is_client ? state.deaths < plan.deaths : state.beacon_out != 0);
+      case stops:
+        return thread.stage != finished && is_client && state.standstills < plan.standstills;
       case server_dies:
         return number == 0 && plan.server_may_die && !state.beacon_out;
       case expires:
@@ -151,6 +155,10 @@ class Explorer {
         machine.flush(thread);
         thread = Thread{};
         break;
+      case stops:
+        ++state.standstills;
+        thread.is_alive = stands_still;
+        break;
       case server_dies:
         state.beacon_out = 1;
         break;  // workers run on until the kernel reaches them
@@ -167,20 +175,6 @@ class Explorer {
         break;
     }
     return true;
-  }
-
-  /// Looking around in vain leads back to the same state, but for bells rung once more: without this, without end.
-  static bool may_find_slot(const State& state) {
-    for (int i = 0; i < plan.slots; ++i) {
-      const auto cells = static_cast<std::size_t>(slot_cells + slot_width * i);
-      const Value owner = state.memory[cells];
-      if (owner != 0 && !state.thread[static_cast<std::size_t>(owner - 1)].is_alive) return true;
-      const detail::State request(state.memory[cells + 1]), reply(state.memory[cells + 2]),
-          taken(state.memory[cells + 3]);
-      if (owner == 0 && (reply.concludes(request.sequence()) || !taken.is(Phase::taken, request.sequence())))
-        return true;
-    }
-    return false;
   }
 
   /// False: the thread sleeps, is blocked or has finished.
@@ -210,12 +204,22 @@ class Explorer {
     return machine.stepped || machine.state.thread[static_cast<std::size_t>(number)].asleep_on != 0;
   }
 
+  static bool stands_in_every_slot(const State& state) {
+    for (int i = 0; i < plan.slots; ++i) {
+      const Value owner = state.memory[static_cast<std::size_t>(slot_cells + slot_width * i)];
+      if (owner == 0 || state.thread[owner - 1u].is_alive != stands_still) return false;
+    }
+    return true;
+  }
+
   /// Nothing happens any more of itself: is everybody well?
   void judge_end(const State& state) {
     ++findings_.ends;
     for (int i = 0; i < thread_count(); ++i) {
       const Thread& thread = state.thread[static_cast<std::size_t>(i)];
-      if (!thread.is_alive || thread.stage == finished) continue;
+      if (thread.is_alive != 1 || thread.stage == finished) continue;
+      if (i < plan.clients && thread.local[has_slot] == 0 && stands_in_every_slot(state))
+        continue;  // until its deadline
       if (i < plan.clients)
         findings_.violation = "a client waits indefinitely";
       else if (thread.asleep_on == 0 && i != responder() && !state.beacon_out)
@@ -229,6 +233,7 @@ class Explorer {
     for (int i = 0; i < plan.slots; ++i) {
       constexpr std::uint32_t somebody_new = max_threads + 1;
       const std::uint32_t owner = slots[i].owner.load(std::memory_order_relaxed);
+      if (owner != 0 && state.thread[owner - 1].is_alive == stands_still) continue;
       const bool orphaned = owner != 0 && !state.thread[owner - 1].is_alive;
       const detail::Claim outcome =
           orphaned ? detail::recover(slots[i], owner, somebody_new) : detail::claim(slots[i], somebody_new);
@@ -239,54 +244,21 @@ class Explorer {
 
   /// The history that led to the violation, as the words saw it.
   void tell(const std::vector<Frame>& path) {
-    static const char* const stages[] = {"finished",
-                                         "begin",
-                                         "claim",
-                                         "recover",
-                                         "no_slot",
-                                         "lock",
-                                         "announce",
-                                         "head_waits",
-                                         "hold",
-                                         "leave_line",
-                                         "fill",
-                                         "post",
-                                         "look",
-                                         "sleep",
-                                         "give_up",
-                                         "stopped",
-                                         "read",
-                                         "release",
-                                         "begin",
-                                         "high_water",
-                                         "examine",
-                                         "not_found",
-                                         "sleep",
-                                         "unannounce",
-                                         "handle",
-                                         "conclude",
-                                         "refuse",
-                                         "refuse.examine",
-                                         "refuse.conclude",
-                                         "refuse.end",
-                                         "stop",
-                                         "defer.begin",
-                                         "defer.conclude",
-                                         "defer.look",
-                                         "async.begin",
-                                         "async.claim",
-                                         "async.post",
-                                         "async.pick",
-                                         "async.look",
-                                         "async.stopped",
-                                         "async.give_up",
-                                         "async.read",
-                                         "async.release"};
+    static const char* const stages[] = {
+        "finished",    "begin",        "claim",       "recover",        "no_slot",        "lock",
+        "slice",       "announce",     "head_waits",  "hold",           "leave_line",     "fill",
+        "post",        "look",         "sleep",       "give_up",        "stopped",        "read",
+        "release",     "begin",        "high_water",  "examine",        "not_found",      "sleep",
+        "unannounce",  "handle",       "conclude",    "refuse",         "refuse.examine", "refuse.conclude",
+        "refuse.end",  "stop",         "defer.begin", "defer.conclude", "defer.look",     "async.begin",
+        "async.claim", "async.post",   "async.pick",  "async.look",     "async.stopped",  "async.give_up",
+        "async.read",  "async.release"};
     static const char* const names[kinds] = {"",
                                              "stores",
                                              "is told of the server's death",
                                              "looks around",
                                              "dies",
+                                             "stands still",
                                              "the server dies",
                                              "expires",
                                              "wakes for no reason"};

@@ -93,6 +93,12 @@ TEST_CASE("explorer: deferred answers") {
   all_is_well("2 clients, a responder", {.clients = 2, .defers = true, .looks_first = false});
 }
 
+TEST_CASE("explorer: a client that stands still costs the others its own slot and nothing more") {
+  all_is_well("2 clients, 2 slots, a standstill", {.clients = 2, .slots = 2, .standstills = 1});
+  all_is_well("1 slot, 2 calls each, a standstill", {.clients = 2, .calls = 2, .standstills = 1}, 1'000'000);
+  is_caught("the queue waits for its head", {.clients = 2, .calls = 2, .standstills = 1}, Break::no_slices, waits);
+}
+
 TEST_CASE("explorer: calls in flight are taken in order") {
   const Plan two{.clients = 1, .calls = 3, .in_flight = 2, .slots = 2};
   all_is_well("2 of 3 calls in flight", two);

@@ -26,7 +26,7 @@ namespace explorer {
 using Value = std::uint16_t;
 
 inline constexpr int max_threads = 5;
-inline constexpr int max_cells = 38;
+inline constexpr int max_cells = 40;
 inline constexpr int max_signals = 5;
 inline constexpr int max_calls = 8;
 inline constexpr int buffer_room = 4;
@@ -39,9 +39,11 @@ struct BufferedStore {
   Value is_sum;  // added to what is there when it arrives
 };
 
+inline constexpr Value stands_still = 2;  // lives, and never makes a step again
+
 struct Thread {
   Value stage;
-  Value is_alive;
+  Value is_alive;   // or stands_still
   Value asleep_on;  // signal + 1, or 0
   Value expired;    // its deadline has passed
   Value stores;
@@ -62,6 +64,7 @@ struct State {
   Value deferred_slot;
   Value beacon_out;
   Value deaths;
+  Value standstills;
   Value expiries;
   Value spurious;
   std::array<Thread, max_threads> thread;

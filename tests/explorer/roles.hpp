@@ -52,6 +52,7 @@ enum class Break {
   no_order,                 // the worker does not ask for it
   early_comparison,         // the worker looks for earlier calls before it looks at the call itself
   no_way_back,              // the worker that went for an earlier call, given up meanwhile, forgets the later one
+  no_slices,                // a caller in the queue waits for the one before it, whatever that does
   executes_while_refusing,  // a worker does not look whether earlier calls are being refused
 };
 
@@ -65,6 +66,7 @@ struct Plan {
   bool defers = false;  // handlers leave their calls to a responder's thread
   bool server_may_die = false;
   int deaths = 0;           // of clients, in one history
+  int standstills = 0;      // of clients, in one history
   int expiries = 0;         // deadlines that pass, in one history
   int spurious = 0;         // wake-ups for no reason
   bool looks_first = true;  // workers look once before they announce that they sleep
@@ -94,6 +96,7 @@ enum Cell : Value {
   stopping,
   high_water,
   refusing,
+  starving,
   slot_cells,  // owner, request, reply, taken, bytes, last, stream, order of slot 0, then of the others
   desk_cells = slot_cells + slot_width * max_slots,  // busy, concluded
   end_of_cells = desk_cells + 2 * max_slots
@@ -136,7 +139,8 @@ inline SlotFreed slot_freed;
 inline detail::BasicSlotLock<Busy<0>, Concluded<0>> desk0;
 inline detail::BasicSlotLock<Busy<1>, Concluded<1>> desk1;
 inline detail::BasicSlotLock<Busy<2>, Concluded<2>> desk2;
-inline Word service_word{service}, stopping_word{stopping}, high_water_word{high_water}, refusing_word{refusing};
+inline Word service_word{service}, stopping_word{stopping}, high_water_word{high_water}, refusing_word{refusing},
+    starving_word{starving};
 
 template <class Body>
 auto with_desk(int index, Body body) {
@@ -226,6 +230,7 @@ enum Stage : Value {
   c_recover,
   c_no_slot,
   c_lock,
+  c_slice,
   c_announce,
   c_head_waits,
   c_hold,
@@ -359,6 +364,19 @@ inline void ring_exec() {
   if (detail::must_ring(exec_bell)) machine.ring(exec_signal);
 }
 
+/// Looking around in vain leads back to the same state, but for bells rung once more: without this, without end.
+inline bool may_find_slot(const State& state) {
+  for (int i = 0; i < plan.slots; ++i) {
+    const auto cells = static_cast<std::size_t>(slot_cells + slot_width * i);
+    const Value owner = state.memory[cells];
+    if (owner != 0 && !state.thread[static_cast<std::size_t>(owner - 1)].is_alive) return true;
+    const detail::State request(state.memory[cells + 1]), reply(state.memory[cells + 2]),
+        taken(state.memory[cells + 3]);
+    if (owner == 0 && (reply.concludes(request.sequence()) || !taken.is(Phase::taken, request.sequence()))) return true;
+  }
+  return false;
+}
+
 /// Call::claim() and claim_as_head(): after every slot was looked at.
 inline Stage next_slot(Locals& local, Stage same, Stage after) {
   local[index] = static_cast<Value>((local[index] + 1) % plan.slots);
@@ -389,6 +407,7 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
       if (local[call_number] == plan.calls) return finished;
       local[tried] = local[in_line] = local[gave_back] = local[has_slot] = local[failed] = local[ticket] =
           local[sequence] = local[concluded] = 0;
+      if (plan.standstills > 0 && starving_word.load(std::memory_order_relaxed) != 0) return c_lock;
       return c_claim;
     case c_claim:
       if (got(claim(slot, me_of(thread)))) return c_hold;
@@ -410,14 +429,22 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
           line = me_of(thread);
           return go_on;
         }
+        if (plan.standstills > 0 && !is(Break::no_slices) && may_find_slot(machine.state)) return looked_around;
         if (machine.state.beacon_out) return server_gone;
         if (machine.self().expired) return timed_out;
         machine.block();
       });
+      if (answer == looked_around) return c_slice;
       if (answer != go_on) return ends(true);
       local[in_line] = 1;
       return c_announce;
     }
+    case c_slice:  // SlotClaim::claim_with_mutex(), when its slice has passed
+      if (got(claim(slot, me_of(thread)))) {
+        starving_word.store(0, std::memory_order_relaxed);
+        return c_hold;
+      }
+      return next_slot(local, c_slice, c_lock);
     case c_announce:
       if (is(Break::late_ticket)) {
         slot_freed.announced.store(1, std::memory_order_seq_cst);
@@ -432,6 +459,7 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
         disowns(id_of(thread, local));
         return c_leave_line;
       }
+      if (plan.standstills > 0) starving_word.store(1, std::memory_order_relaxed);
       ring_exec();
       machine.wait(slot_freed_signal, slot_freed_sequence, local[ticket]);
       return c_announce;
@@ -442,6 +470,7 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
       return local[in_line] ? c_leave_line : c_fill;
     }
     case c_leave_line:
+      if (plan.standstills > 0) starving_word.store(0, std::memory_order_relaxed);
       slot_freed.announced.store(0, std::memory_order_relaxed);
       machine.step([&]() -> Value {
         machine.flush(machine.self());
@@ -559,7 +588,7 @@ inline Examined examine(int at, Locals& local, bool in_order) {
     const bool is_suspect = !goes_on && looks_damaged();
     if (!goes_on && !is_suspect && !waits(seen)) return Examined::nothing;
     if (!goes_on && !is(Break::no_slot_lock) && !lock.try_lock()) return Examined::nothing;
-    const detail::State request = is(Break::stale_look) ? seen : detail::load_request(slot);
+    const detail::State request = is(Break::stale_look) && !goes_on ? seen : detail::load_request(slot);
     if (compares && detail::is_in_order(slot)) {
       const int next = is(Break::early_comparison) ? early : first_of_stream(at);
       if (next != at) return goes_to(next);
