@@ -115,7 +115,7 @@ class Station {
 };
 
 /// Nothing happened in that time, or the server went and may come again: ask again. It does no harm to ask twice.
-bool may_pass(Errc code) {
+bool is_worth_asking_again(Errc code) {
   return code == Errc::timed_out || code == Errc::busy || code == Errc::no_server || code == Errc::server_stopped ||
          code == Errc::server_died;
 }
@@ -131,7 +131,7 @@ void listen(const std::string& channel, Hear&& hear) {
     if (news) {
       seen = news->seen;
       if (!hear(*news)) return;
-    } else if (!may_pass(news.error().code())) {
+    } else if (!is_worth_asking_again(news.error().code())) {
       std::printf("%s\n", news.error().message().c_str());
       return;
     }

@@ -90,13 +90,35 @@ enum class Execution {
 
 namespace detail {
 
-/// Whether a number is one of ours.
-constexpr bool is_known(Errc code) noexcept { return code >= Errc::invalid_name && code <= Errc::system_error; }
+/// Whether a number is one of ours: then it has a name. So a new code that to_string() lacks is not forgotten here too.
+constexpr bool is_known(Errc code) noexcept { return to_string(code) != "unknown"; }
 
-/// Whether what the code says may be over a moment later.
-constexpr bool may_pass(Errc code) noexcept {
-  return code == Errc::no_server || code == Errc::server_stopped || code == Errc::server_died || code == Errc::busy ||
-         code == Errc::timed_out || code == Errc::cancelled;
+/// Whether what the code says may be over a moment later. Without a default, so that the compiler asks for new codes.
+constexpr bool passes_by_itself(Errc code) noexcept {
+  switch (code) {
+    case Errc::no_server:
+    case Errc::server_stopped:
+    case Errc::server_died:
+    case Errc::busy:
+    case Errc::timed_out:
+    case Errc::cancelled:
+      return true;
+    case Errc::invalid_name:
+    case Errc::invalid_argument:
+    case Errc::name_in_use:
+    case Errc::access_denied:
+    case Errc::not_owner:
+    case Errc::layout_mismatch:
+    case Errc::handler_failed:
+    case Errc::message_too_large:
+    case Errc::would_deadlock:
+    case Errc::forked:
+    case Errc::corrupt:
+    case Errc::out_of_memory:
+    case Errc::system_error:
+      break;
+  }
+  return false;
 }
 
 std::string words_to_relay(const Error& error);
@@ -139,7 +161,7 @@ class [[nodiscard]] Error {
 
   /// True if the request was not executed and the same call may succeed later: the server was away or busy, or the
   /// call ran out of time or was cancelled. Other errors stay until somebody mends their cause.
-  [[nodiscard]] bool safe_to_retry() const noexcept { return not_executed() && detail::may_pass(code_); }
+  [[nodiscard]] bool safe_to_retry() const noexcept { return not_executed() && detail::passes_by_itself(code_); }
 
   /// The clause of message() that says what happened and what to do about it.
   [[nodiscard]] const std::string& cause() const noexcept { return cause_; }

@@ -9,6 +9,7 @@
 #include <system_error>
 #include <vector>
 
+#include "support/error_codes.hpp"
 #include "support/errors.hpp"
 
 namespace result_test {
@@ -89,8 +90,7 @@ TEST_CASE("error: only what certainly did not run is not executed") {
 TEST_CASE("error: only what did not run and may pass is safe to retry") {
   const std::vector<Errc> passing = {Errc::no_server, Errc::server_stopped, Errc::server_died,
                                      Errc::busy,      Errc::timed_out,      Errc::cancelled};
-  for (int code = static_cast<int>(Errc::invalid_name); code <= static_cast<int>(Errc::system_error); ++code) {
-    const auto errc = static_cast<Errc>(code);
+  for (const Errc errc : test_support::error_codes()) {
     INFO(to_string(errc));
     const bool passes = std::find(passing.begin(), passing.end(), errc) != passing.end();
     CHECK(Error(errc, "name", "a cause").safe_to_retry() == passes);
@@ -99,11 +99,11 @@ TEST_CASE("error: only what did not run and may pass is safe to retry") {
 }
 
 TEST_CASE("error: a code is a std::error_code of its own category, and none of them says success") {
-  for (int code = static_cast<int>(Errc::invalid_name); code <= static_cast<int>(Errc::system_error); ++code) {
-    const std::error_code portable = static_cast<Errc>(code);
+  for (const Errc code : test_support::error_codes()) {
+    const std::error_code portable = code;
     CHECK(portable);
-    CHECK(portable == static_cast<Errc>(code));
-    CHECK(portable.message() == to_string(static_cast<Errc>(code)));
+    CHECK(portable == code);
+    CHECK(portable.message() == to_string(code));
   }
   CHECK(std::string(make_error_code(Errc::busy).category().name()) == "shared_channel");
   CHECK(make_error_code(Errc::busy) != make_error_code(Errc::timed_out));

@@ -10,6 +10,8 @@
 #include <sstream>
 #include <string>
 
+#include "support/error_codes.hpp"
+
 namespace protocol_doc_test {
 
 using namespace shared_channel::detail;
@@ -134,14 +136,11 @@ TEST_CASE("protocol page: its numbers of errors are the library's") {
   const std::string text = page();
   if (text.empty()) SKIP_TEST("the sources are not where they were compiled");
   const std::string table = section(text, "## 5. The words");
-  int last = 0;
-  for (int number = 1; is_known(static_cast<shared_channel::Errc>(number)); last = number++) {
-    const std::string cell =
-        "| " + std::to_string(number) + ' ' + std::string(to_string(static_cast<shared_channel::Errc>(number))) + " |";
+  for (const shared_channel::Errc code : test_support::error_codes()) {
+    const std::string cell = "| " + std::to_string(static_cast<int>(code)) + ' ' + std::string(to_string(code)) + " |";
     INFO(cell);
     CHECK(table.find(cell) != std::string::npos);
   }
-  CHECK(last == 19);
 }
 
 TEST_CASE("protocol page: its names are the channel's") {

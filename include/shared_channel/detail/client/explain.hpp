@@ -32,6 +32,8 @@ inline constexpr FailureText failure_texts[] = {
      "the server's process ended; the request may have been executed"},
     {Errc::corrupt, "the server could not decode the request; do both programs use the same types and codecs?",
      "the slot holds a state that no correct peer writes; the request may have been executed"},
+    {Errc::system_error, "the operating system refused to let the call wait; the request was withdrawn and never runs",
+     "the operating system refused to let the call wait; the request may have been executed"},
 };
 
 /// The end of an asynchronous call whose client was destroyed.
@@ -66,7 +68,7 @@ std::string explain(const Failure& failure, const Call<Platform>& call, nanoseco
   for (const FailureText& text : failure_texts) {
     if (text.code == failure.code) return with_timeout(text_of(text, failure.execution), timeout);
   }
-  return "the operating system refused to let the call wait";
+  return "the call ended with " + std::string(to_string(failure.code));
 }
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail
