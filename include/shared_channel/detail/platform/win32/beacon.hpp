@@ -42,7 +42,7 @@ class Beacon {
     auto alive = win32::create_mutex(names, alive_name, admission);
     if (!alive) return std::move(alive).error();
 
-    UniquePtr<Beacon> beacon(new Beacon(page.alive, *std::move(ended), *std::move(alive)));
+    UniquePtr<Beacon> beacon(new Beacon(page.alive, *std::move(ended), *std::move(alive), alive_name));
     if (const DWORD failure = beacon->keeper_.take(0); failure != 0) {
       return names.error(Errc::system_error, "the thread that marks the server as alive could not start",
                          static_cast<int>(failure));
@@ -66,8 +66,8 @@ class Beacon {
   }
 
  private:
-  Beacon(Word& alive, Handle ended, Handle mutex) noexcept
-      : alive_(alive), ended_(std::move(ended)), keeper_(std::move(mutex)) {}
+  Beacon(Word& alive, Handle ended, Handle mutex, const win32::ObjectName& name)
+      : alive_(alive), ended_(std::move(ended)), keeper_(std::move(mutex), name.c_str()) {}
 
   Word& alive_;
   Handle ended_;

@@ -2,6 +2,9 @@
 // belongs to the thread that waited for it, and the user's thread that made the server may end before the server does.
 // So one thread of ours owns those of all servers; each DLL with this code has its own.
 //
+// A thread that owns a mutex gets it again for the asking. So of two servers that want one name, the second must not
+// ask for the mutex as long as the thread has it for the first: it waits for that one to let go, and gives up in time.
+//
 // A static server in a DLL is made and destroyed in DllMain. No thread starts or ends before that returns, so our
 // thread is not waited for there: the thread in DllMain takes the mutex, and ours waits behind it, the first in the
 // queue, for the day that this one ends.
@@ -9,6 +12,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <string>
 #include <utility>
 
 #include <shared_channel/detail/base/ref_ptr.hpp>
@@ -19,8 +23,9 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform::win32 {
 
 /// A mutex on its way to the keeper thread, and there. Kept by the MutexKeeper that wants it and by the thread.
 struct KeptMutex : public RefCounted {
-  explicit KeptMutex(Handle object) noexcept
+  KeptMutex(Handle object, std::wstring object_name) noexcept
       : mutex(std::move(object).kept()),
+        name(std::move(object_name)),
         tried(Handle(::CreateEventW(nullptr, TRUE, FALSE, nullptr)).kept()),
         left(Handle(::CreateEventW(nullptr, TRUE, FALSE, nullptr)).kept()) {}
 
@@ -31,13 +36,18 @@ struct KeptMutex : public RefCounted {
     return passed < patience ? patience - static_cast<DWORD>(passed) : 0;
   }
 
+  /// Whether this one has the mutex, so that no other of its name may be asked for by the same thread.
+  [[nodiscard]] bool is_owned() const noexcept { return taken_in_dll_main || (is_tried && failure == 0); }
+
   Handle mutex;
+  std::wstring name;
   Handle tried;  // set once the thread owns it or has given up
   Handle left;   // set once the thread has let go of it
   DWORD patience = 0;
   ULONGLONG since = 0;
   DWORD failure = 0;                  // of taking it; 0: the thread owns it
   bool is_tried = false;              // the thread's own
+  bool taken_in_dll_main = false;     // by the thread in DllMain, for which ours waits
   std::atomic<bool> unwanted{false};  // the thread is to let go of it
   RefPtr<KeptMutex> next;             // in the thread's list, or on the way there
 };
@@ -93,6 +103,12 @@ class KeeperThread : public RefCounted {
     look();
   }
   void look() noexcept { ::SetEvent(news_.get()); }
+
+  /// Whether one that is on its way to this thread, which has not begun, owns the mutex of that name.
+  [[nodiscard]] bool has_arrived(const std::wstring& name) const noexcept {
+    const Lock lock;
+    return is_owned(arrived_, name);
+  }
 
  private:
   /// Held for a few instructions. At the process's end a thread that held it may be gone; then there is no other.
@@ -156,6 +172,13 @@ class KeeperThread : public RefCounted {
     }
   }
 
+  static bool is_owned(const RefPtr<KeptMutex>& all, const std::wstring& name) noexcept {
+    for (const KeptMutex* kept = all.get(); kept != nullptr; kept = kept->next.get()) {
+      if (kept->is_owned() && !kept->unwanted.load() && kept->name == name) return true;
+    }
+    return false;
+  }
+
   void take_arrived(RefPtr<KeptMutex>& all) noexcept {
     RefPtr<KeptMutex> arrived;
     {
@@ -189,9 +212,16 @@ class KeeperThread : public RefCounted {
     DWORD count = 1, patience = INFINITE;
     for (KeptMutex* kept = all.get(); kept != nullptr && count < MAXIMUM_WAIT_OBJECTS; kept = kept->next.get()) {
       if (kept->is_tried) continue;
-      wanted[count] = kept;
-      handles[count++] = kept->mutex.get();
       const DWORD left = kept->remaining();
+      if (!kept->taken_in_dll_main && is_owned(all, kept->name)) {
+        if (left == 0) {
+          conclude(*kept, WAIT_TIMEOUT);
+          continue;
+        }
+      } else {
+        wanted[count] = kept;
+        handles[count++] = kept->mutex.get();
+      }
       patience = left < patience ? left : patience;
     }
     const DWORD outcome = ::WaitForMultipleObjects(count, handles, FALSE, patience);
@@ -229,7 +259,8 @@ class KeeperThread : public RefCounted {
 /// Owns a mutex, on the keeper thread.
 class MutexKeeper {
  public:
-  explicit MutexKeeper(Handle mutex) : kept_(new KeptMutex(std::move(mutex))) {}
+  /// `name` is the mutex's own.
+  MutexKeeper(Handle mutex, std::wstring name) : kept_(new KeptMutex(std::move(mutex), std::move(name))) {}
   MutexKeeper(const MutexKeeper&) = delete;
   MutexKeeper& operator=(const MutexKeeper&) = delete;
 
@@ -239,7 +270,8 @@ class MutexKeeper {
     if (!thread_) return;
     kept_->unwanted.store(true);
     thread_->look();
-    if (taken_here_) ::ReleaseMutex(kept_->mutex.get());  // refused in another thread; the handle's end frees it then
+    if (kept_->taken_in_dll_main)
+      ::ReleaseMutex(kept_->mutex.get());  // refused in another thread; the handle's end frees it then
     const HANDLE handles[] = {kept_->left.get(), thread_->handle()};
     const bool can_begin = !is_in_dll_main() || thread_->has_begun();
     if (thread_->handle() != nullptr && can_begin) ::WaitForMultipleObjects(2, handles, FALSE, INFINITE);
@@ -253,10 +285,11 @@ class MutexKeeper {
     if (thread_->failure() != 0) return thread_->failure();
     const bool cannot_start_yet = is_in_dll_main() && !thread_->has_begun();
     if (cannot_start_yet) {
+      if (thread_->has_arrived(kept_->name)) return WAIT_TIMEOUT;  // the thread in DllMain, which is this one, has it
       const DWORD outcome = ::WaitForSingleObject(kept_->mutex.get(), patience);
       if (outcome != WAIT_OBJECT_0 && outcome != WAIT_ABANDONED)
         return outcome == WAIT_TIMEOUT ? DWORD{WAIT_TIMEOUT} : ::GetLastError();
-      taken_here_ = true;
+      kept_->taken_in_dll_main = true;
     }
     kept_->patience = cannot_start_yet ? INFINITE : patience;
     kept_->since = ::GetTickCount64();
@@ -270,7 +303,6 @@ class MutexKeeper {
  private:
   RefPtr<KeptMutex> kept_;
   RefPtr<KeeperThread> thread_;
-  bool taken_here_ = false;
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform::win32

@@ -120,7 +120,7 @@ class ServerLease {
     }
     if (!mutex) return win32::failed(names, "CreateMutex", name, error);
     if (error == ERROR_ALREADY_EXISTS && !win32::is_ours(mutex.get())) return squatted(names, name);
-    auto keeper = UniquePtr<win32::MutexKeeper>(new win32::MutexKeeper(std::move(mutex)));
+    auto keeper = UniquePtr<win32::MutexKeeper>(new win32::MutexKeeper(std::move(mutex), name.c_str()));
     const DWORD failure = keeper->take(patience_ms);
     if (failure == WAIT_TIMEOUT) {
       return names.error(Errc::name_in_use,
