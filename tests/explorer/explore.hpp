@@ -31,7 +31,11 @@ class Explorer {
     machine.memory = plan.memory;
     machine.kernel = plan.kernel;
     machine.is_weakened = &is_weakened;
+    machine.order_of_load = &order_of_load;
     machine.is_private = &is_private;
+    machine.stale_word = &stale_word;
+    machine.rung_word = &rung_word;
+    machine.has_fence = &has_fence;
     machine.judge = &judge_order;
   }
 
@@ -46,8 +50,12 @@ class Explorer {
                      : i == responder() ? d_begin
                                         : w_begin;
     }
-    visited_.insert(fingerprint(first));
-    std::vector<Frame> path{Frame{first, 0, 0, false}};
+    machine.state = first;
+    machine.stale.begin(is_stale() ? stale_words() : 0);
+    if (plan.has_claimed) claim_slots();
+    visited_.insert(key());
+    std::vector<Frame> path;
+    enter(path);
     while (!path.empty() && findings_.violation.empty()) {
       if (visited_.size() >= limit) {
         findings_.is_complete = false;
@@ -55,7 +63,7 @@ class Explorer {
       }
       if (path.size() > findings_.deepest) findings_.deepest = path.size();
       Frame& frame = path.back();
-      if (!advance(frame)) {
+      if (!advance(frame, path.size() - 1)) {
         if (!frame.has_step) judge_end(frame.state);
         if (findings_.violation.empty()) path.pop_back();
         continue;
@@ -63,8 +71,8 @@ class Explorer {
       ++findings_.transitions;
       if (machine.violation != nullptr) {
         findings_.violation = machine.violation;
-      } else if (visited_.insert(fingerprint(machine.state))) {
-        path.push_back(Frame{machine.state, 0, 0, false});
+      } else if (visited_.insert(key())) {
+        enter(path);
       }
     }
     findings_.states = visited_.size();
@@ -79,24 +87,72 @@ class Explorer {
   struct Frame {
     State state;
     int next;  // kind and thread
-    int choice;
+    int made;
+    Choices choices;
     bool has_step;
   };
 
+  static bool is_stale() { return plan.memory == Memory::stale_reads; }
+
+  /// By which the machine's state is known again.
+  static std::uint64_t key() {
+    const std::uint64_t known = fingerprint(machine.state);
+    if (!is_stale()) return known;
+    machine.stale.tidy(
+        plan.values,
+        [](int number) {
+          const Thread& thread = machine.state.thread[static_cast<std::size_t>(number)];
+          return number < thread_count() && thread.is_alive == 1 && thread.stage != finished;
+        },
+        [](int number) { return number < plan.clients && plan.deaths > 0; });
+    return machine.stale.fingerprint(known);
+  }
+
+  void enter(std::vector<Frame>& path) {
+    path.push_back(Frame{machine.state, 0, 0, {}, false});
+    if (!is_stale()) return;
+    if (histories_.size() < path.size()) histories_.emplace_back();
+    histories_[path.size() - 1].copy_from(machine.stale);
+  }
+
+  static void claim_slots() {
+    machine.alone = true;
+    for (int i = 0; i < plan.clients; ++i) {
+      Thread& client = machine.state.thread[static_cast<std::size_t>(i)];
+      client.stage = c_hold;
+      client.local[index] = static_cast<Value>(i);
+      detail::claim(slots[i], me_of(i));
+    }
+    machine.alone = false;
+    if (!is_stale()) return;
+    for (int cell = 0; cell < slot_cells + slot_width * plan.slots; ++cell)
+      machine.stale.begin_with(cell, machine.state.memory[static_cast<std::size_t>(cell)]);
+  }
+
   /// Makes the next possible event of the frame's state, in machine.state. False: there is none left.
-  bool advance(Frame& frame) {
-    for (; frame.next < kinds * max_threads; ++frame.next, frame.choice = 0) {
+  bool advance(Frame& frame, std::size_t at) {
+    while (frame.next < kinds * max_threads) {
       const int thread = frame.next % max_threads;
       const auto kind = static_cast<Kind>(frame.next / max_threads);
-      if (thread >= thread_count() || !is_possible(frame.state, kind, thread)) continue;
+      if (thread >= thread_count() || !is_possible(frame.state, kind, thread)) {
+        ++frame.next;
+        continue;
+      }
       machine.state = frame.state;
+      if (is_stale()) machine.stale.copy_from(histories_[at]);
       machine.violation = nullptr;
-      if (!happens(kind, thread, frame.choice)) continue;
+      machine.choices = frame.choices;
+      machine.choices.begin();
+      const bool has_happened = happens(kind, thread);
+      if (machine.choices.is_full()) machine.fail("a step has more outcomes than the machine can try");
+      frame.made = frame.next;
+      frame.choices = machine.choices;
+      if (!frame.choices.next()) {
+        frame.choices = {};
+        ++frame.next;
+      }
+      if (!has_happened) continue;
       if (kind <= look_around) frame.has_step = true;
-      if (kind == step && frame.choice + 1 < machine.alternatives)
-        ++frame.choice;
-      else
-        ++frame.next, frame.choice = 0;
       return true;
     }
     return false;
@@ -135,12 +191,12 @@ class Explorer {
   }
 
   /// False: it does not after all, because the thread is blocked.
-  static bool happens(Kind kind, int number, int choice) {
+  static bool happens(Kind kind, int number) {
     State& state = machine.state;
     Thread& thread = state.thread[static_cast<std::size_t>(number)];
     switch (kind) {
       case step:
-        return make_step(number, choice);
+        return make_step(number);
       case flush:
         machine.flush_one(thread);
         break;
@@ -178,13 +234,11 @@ class Explorer {
   }
 
   /// False: the thread sleeps, is blocked or has finished.
-  static bool make_step(int number, int choice) {
+  static bool make_step(int number) {
     Thread& thread = machine.state.thread[static_cast<std::size_t>(number)];
     if (thread.stage == finished || thread.asleep_on != 0) return false;
     machine.running = number;
     machine.stepped = false;
-    machine.choice = choice;
-    machine.alternatives = 1;
     if (setjmp(machine.pause) == 0) {
       for (;;) {
         machine.replayed = 0;
@@ -263,10 +317,9 @@ class Explorer {
                                              "expires",
                                              "wakes for no reason"};
     for (const Frame& frame : path) {
-      const int made = frame.choice > 0 ? frame.next : frame.next - 1;
-      if (made < 0 || made >= kinds * max_threads) continue;
-      const int number = made % max_threads;
-      const int kind = made / max_threads;
+      if (frame.made >= kinds * max_threads) continue;
+      const int number = frame.made % max_threads;
+      const int kind = frame.made / max_threads;
       std::string line = (number < plan.clients ? "client " : "server ") + std::to_string(number) + " " + names[kind] +
                          " at " + stages[frame.state.thread[static_cast<std::size_t>(number)].stage] + " [";
       for (const Value value : frame.state.memory) line += std::to_string(value) + " ";
@@ -276,6 +329,7 @@ class Explorer {
   }
 
   Visited visited_;
+  std::vector<StaleMemory> histories_;  // beside the path
   Findings findings_;
 };
 

@@ -14,7 +14,9 @@ constexpr std::size_t everything = std::numeric_limits<std::size_t>::max();
 Findings explore(const char* what, const Plan& wanted, std::size_t limit) {
   const Findings findings = Explorer(wanted).run(limit);
   std::printf("%-34s %-10s %-6s %9zu states %10zu transitions %6zu ends, longest history %3zu%s\n", what,
-              wanted.memory == Memory::sequential ? "sequential" : "buffered",
+              wanted.memory == Memory::sequential      ? "sequential"
+              : wanted.memory == Memory::store_buffers ? "buffered"
+                                                       : "stale",
               wanted.kernel == Kernel::futex ? "futex" : "event", findings.states, findings.transitions, findings.ends,
               findings.deepest, findings.is_complete ? "" : " (limited)");
   return findings;
@@ -39,6 +41,7 @@ void is_caught(const char* what, Plan wanted, Break broken, const char* violatio
 }
 
 constexpr auto buffered = Memory::store_buffers;
+constexpr auto stale = Memory::stale_reads;
 constexpr auto event = Kernel::event;
 
 constexpr const char* perhaps = "a caller was told \"perhaps\" without a death or a deadline";
@@ -119,6 +122,50 @@ TEST_CASE("explorer: mistakes about the order are caught") {
   is_caught("a call while others are refused",
             {.clients = 1, .calls = 2, .in_flight = 2, .slots = 2, .has_stopper = true}, Break::executes_while_refusing,
             after_refused);
+}
+
+/// The two that a stateless model checker found, and their mends.
+constexpr Plan raised_by_another{
+    .clients = 2, .slots = 2, .looks_first = false, .has_claimed = true, .last_stands = true, .memory = stale};
+constexpr Plan with_responder{
+    .clients = 1, .calls = 2, .defers = true, .looks_first = false, .polls = true, .values = 3, .memory = stale};
+
+TEST_CASE("explorer: stale reads") {
+  all_is_well("1 client, a deadline", {.clients = 1, .expiries = 1, .memory = stale});
+  all_is_well("1 client, 2 calls", {.clients = 1, .calls = 2, .memory = stale});
+  all_is_well("1 client, 2 calls", {.clients = 1, .calls = 2, .memory = stale, .kernel = event});
+  all_is_well("2 clients, one only raises the mark", raised_by_another);
+  all_is_well("a responder", with_responder);
+}
+
+TEST_CASE("explorer: stale reads and a stop") {
+  all_is_well("1 client, stop",
+              {.clients = 1, .has_stopper = true, .looks_first = false, .polls = true, .values = 2, .memory = stale});
+}
+
+TEST_CASE("explorer: what stale reads break is caught") {
+  is_caught("acquire: the look at the mark", raised_by_another, Break::high_water_is_acquire, waits);
+  is_caught("acquire: the look at the lock", with_responder, Break::busy_is_acquire, waits);
+  is_caught("no fence of the responder", with_responder, Break::no_responder_fence, waits);
+  is_caught("no fence of the sleeper", {.clients = 1, .memory = stale}, Break::no_sleeper_fence, waits);
+  const Plan queue{.clients = 2, .looks_first = false, .polls = true, .memory = stale};
+  is_caught("no fence of the head of the queue", queue, Break::no_slot_wait_fence, waits);
+  is_caught("giving a slot back", queue, Break::owner_is_release, waits);
+  is_caught("P1 post", {.clients = 1, .memory = stale}, Break::post_is_release, waits);
+  is_caught("A1 caller's announcement", {.clients = 1, .memory = stale}, Break::waiter_is_release, waits);
+  is_caught("F1 reply", {.clients = 1, .memory = stale}, Break::reply_is_release, waits);
+  is_caught("W1 withdrawal", {.clients = 1, .expiries = 1, .memory = stale}, Break::withdrawal_is_release,
+            executed_after_all);
+  is_caught("T1 taken", {.clients = 1, .expiries = 1, .memory = stale}, Break::taken_is_release, told_wrongly);
+}
+
+TEST_CASE("explorer: more stale reads", "[.soak]") {
+  Plan plan = with_responder;
+  plan.values = 100;
+  all_is_well("a responder, all values", plan);
+  all_is_well("2 clients", {.clients = 2, .looks_first = false, .polls = true, .memory = stale});
+  all_is_well("1 client, stop, 3 values",
+              {.clients = 1, .has_stopper = true, .looks_first = false, .polls = true, .values = 3, .memory = stale});
 }
 
 TEST_CASE("explorer: three clients", "[.soak]") { all_is_well("3 clients", {.clients = 3}); }

@@ -6,9 +6,12 @@
 // that its accesses got since the stage began. To take a step the stage runs again from its beginning, is given
 // these answers, makes one access more, and is left (by longjmp) where it asks for the next.
 //
-// Memory is sequentially consistent, or has store buffers as x86 does: a store weaker than seq_cst then waits in its
-// thread's buffer and reaches memory at any later time, possibly after later loads. Fences are ignored: the
-// words' own orderings must suffice.
+// A step may have several outcomes: which sleeper a ring wakes, how old a value a load reads. All of them are tried.
+//
+// Memory is of one of three kinds. It is sequentially consistent; or has store buffers as x86 does: a store weaker than
+// seq_cst then waits in its thread's buffer and reaches memory at any later time, possibly after later loads; in both
+// the fences of the eventcounts are ignored, so that the words' own orderings must suffice. Or it has stale reads and
+// fences as the C++ model does: see stale.hpp. It then keeps the newest values as well, for the judge.
 #pragma once
 
 #include <array>
@@ -20,6 +23,8 @@
 #include <type_traits>
 #include <unordered_set>
 #include <vector>
+
+#include "stale.hpp"
 
 namespace explorer {
 
@@ -72,36 +77,72 @@ struct State {
 static_assert(std::has_unique_object_representations_v<State>);
 
 enum class Kernel { futex, event };
-enum class Memory { sequential, store_buffers };
+enum class Memory { sequential, store_buffers, stale_reads };
 
 /// What a wait or a lock answers.
 enum Answer : Value { go_on = 0, timed_out = 1, server_gone = 2, looked_around = 3 };
 
-struct Violation {
-  std::string what;
+/// Which outcomes a step shall have where it may have several; enumerates them all.
+class Choices {
+ public:
+  void begin() { used_ = 0; }
+  int among(int count) {
+    if (count < 2) return 0;
+    if (used_ == room) {
+      is_full_ = true;
+      return 0;
+    }
+    const auto at = static_cast<std::size_t>(used_++);
+    if (used_ > given_) {
+      chosen_[at] = 0;
+      given_ = used_;
+    }
+    count_[at] = static_cast<std::uint8_t>(count);
+    return chosen_[at];
+  }
+  /// Whether there was no room for all.
+  [[nodiscard]] bool is_full() const { return is_full_; }
+  /// False: all were tried.
+  bool next() {
+    for (given_ = used_; given_ > 0; --given_) {
+      const auto last = static_cast<std::size_t>(given_ - 1);
+      if (++chosen_[last] < count_[last]) return true;
+    }
+    return false;
+  }
+
+ private:
+  static constexpr int room = 12;
+  std::array<std::uint8_t, room> chosen_{}, count_{};
+  int used_ = 0, given_ = 0;
+  bool is_full_ = false;
 };
 
 /// The one machine of this program: state and step of the moment.
 struct Machine {
   State state{};
+  StaleMemory stale{};
   Memory memory = Memory::sequential;
   Kernel kernel = Kernel::futex;
   bool (*is_weakened)(Value cell, Value value) = nullptr;  // broken variants: this seq_cst store is only a release
-  bool (*is_private)(Value cell) = nullptr;                // a word that one thread alone touches: no step of its own
-  void (*judge)(Value cell, Value value) = nullptr;        // looks at a store to memory before it is made
+  std::memory_order (*order_of_load)(Value cell, std::memory_order) = nullptr;  // likewise
+  bool (*is_private)(Value cell) = nullptr;  // a word that one thread alone touches: no step of its own
+  int (*stale_word)(Value cell) = nullptr;   // its number in `stale`
+  Value (*rung_word)(Value signal) = nullptr;
+  bool (*has_fence)(Value cell) = nullptr;           // after its announcement
+  void (*judge)(Value cell, Value value) = nullptr;  // looks at a store to memory before it is made
 
   int running = -1;
   int replayed = 0;
   bool stepped = false;
   bool alone = false;  // run to the end without a scheduler
-  int choice = 0;
-  int alternatives = 1;
+  Choices choices;
   const char* violation = nullptr;
   std::jmp_buf pause;
 
   [[nodiscard]] Thread& self() { return state.thread[static_cast<std::size_t>(running)]; }
 
-  /// Leaves the stage, if its step has been made.
+  /// Leaves the stage, if its step has been made. What does not count is made at once with the step before it.
   template <class Perform>
   Value step(Perform perform, bool counts = true) {
     if (alone) return perform();
@@ -116,6 +157,19 @@ struct Machine {
     return answer;
   }
 
+  /// A load that is not of S might as well be made later, together with the thread's next step: what it reads can still
+  /// be read then, and it changes nothing for others.
+  [[nodiscard]] bool is_early(Value cell, std::memory_order order) const {
+    return is_stale(cell) && order_of_load(cell, order) != std::memory_order_seq_cst;
+  }
+  template <class Perform>
+  Value early_step(Perform perform) {
+    const bool had_stepped = stepped;
+    const Value answer = step(perform);
+    stepped = had_stepped;
+    return answer;
+  }
+
   [[noreturn]] void block() { std::longjmp(pause, 1); }
 
   void fail(const char* what) {
@@ -123,6 +177,93 @@ struct Machine {
   }
 
   // ---- memory ----
+
+  /// Whether a word has a history.
+  [[nodiscard]] bool is_stale(Value cell) const { return memory == Memory::stale_reads && !alone && !is_private(cell); }
+
+  [[nodiscard]] Value load(Value cell, std::memory_order order) {
+    if (!is_stale(cell)) return read(cell);
+    const int word = stale_word(cell);
+    order = order_of_load(cell, order);
+    const int readable = stale.readable(running, word, order);
+    return stale.load(running, word, order, readable - 1 - choices.among(readable));
+  }
+  void store(Value cell, Value value, std::memory_order order) {
+    const bool is_weak = order != std::memory_order_seq_cst || is_weakened(cell, value);
+    if (!is_stale(cell)) return write(cell, value, false, !is_weak);
+    if (is_weak && order == std::memory_order_seq_cst) order = std::memory_order_release;
+    change(cell, value, [&](int word) { return stale.store(running, word, value, order); });
+  }
+  /// A read-modify-write, which reads the newest value; of x86 it empties the buffer, whatever its order.
+  template <class After>
+  Value modify(Value cell, std::memory_order order, After after) {
+    if (!is_stale(cell) && !alone) flush(self());
+    const Value before = is_stale(cell) ? state.memory[cell] : read(cell);
+    const Value value = after(before);
+    if (is_stale(cell))
+      change(cell, value, [&](int word) { return stale.modify(running, word, value, order); });
+    else
+      write(cell, value, false, true);
+    return before;
+  }
+  Value add(Value cell, Value value, std::memory_order order) {
+    const bool is_weak = is_weakened(cell, value);
+    if (is_weak && !is_stale(cell)) {
+      const Value before = read(cell);
+      write(cell, value, true, false);
+      return before;
+    }
+    return modify(cell, is_weak ? std::memory_order_release : order,
+                  [&](Value before) { return static_cast<Value>(before + value); });
+  }
+  /// Answers with what was found: the newest value, and `value` is stored if that is `expected`; or one that is not.
+  Value compare_exchange(Value cell, Value expected, Value value, std::memory_order order, std::memory_order failed) {
+    const auto chosen = [&](Value before) { return before == expected ? value : before; };
+    if (!is_stale(cell)) {
+      if (!alone) flush(self());
+      const Value found = read(cell);
+      if (found == expected) write(cell, chosen(found), false, true);
+      return found;
+    }
+    const int word = stale_word(cell);
+    std::array<int, StaleMemory::values_room> others{};
+    int count = 0;
+    for (int i = 0; i < stale.readable(running, word, failed); ++i) {
+      if (i == 0 || stale.peek(word, i) != expected) others[static_cast<std::size_t>(count++)] = i;
+    }
+    const int back = others[static_cast<std::size_t>(choices.among(count))];
+    if (stale.peek(word, back) == expected) return modify(cell, order, chosen);
+    return stale.load(running, word, failed, back);
+  }
+
+  /// A sequentially consistent one.
+  void fence() {
+    if (alone || memory == Memory::sequential) return;
+    step([&]() -> Value {
+      if (memory == Memory::stale_reads)
+        stale.fence(running);
+      else
+        flush(self());
+      return 0;
+    });
+  }
+  /// By other means than a word: a mutex, say.
+  void hand_over(int what) {
+    if (memory == Memory::stale_reads) stale.hand_over(running, what);
+  }
+  void take_over(int what) {
+    if (memory == Memory::stale_reads) stale.take_over(running, what);
+  }
+  void outlives(int dead) {
+    if (memory == Memory::stale_reads) stale.outlives(running, dead);
+  }
+
+  template <class Append>
+  void change(Value cell, Value value, Append append) {
+    judge(cell, value);
+    if (!append(stale_word(cell))) fail("the words have more values than the machine has room for");
+    state.memory[cell] = value;
+  }
 
   [[nodiscard]] Value read(Value cell) {
     Value value = state.memory[cell];
@@ -167,12 +308,13 @@ struct Machine {
     if (kernel == Kernel::futex) {
       return step([&]() -> Value {
         flush(self());
-        if (state.memory[cell] != seen) return go_on;
+        if (is_stale(cell)) stale.hear(running, stale_word(cell));
+        if (load(cell, std::memory_order_relaxed) != seen) return go_on;
         self().asleep_on = static_cast<Value>(signal + 1);
         block();
       });
     }
-    if (step([&] { return read(cell); }) != seen) return go_on;
+    if (step([&] { return load(cell, std::memory_order_seq_cst); }) != seen) return go_on;
     return step([&]() -> Value {
       flush(self());
       if (state.event[signal] != 0) {
@@ -193,6 +335,7 @@ struct Machine {
   void ring(Value signal) {
     step([&]() -> Value {
       flush(self());
+      if (memory == Memory::stale_reads) stale.ring(running, stale_word(rung_word(signal)));
       std::array<Thread*, max_threads> sleepers{};
       int count = 0;
       for (Thread& thread : state.thread) {
@@ -202,18 +345,14 @@ struct Machine {
         if (kernel == Kernel::event) state.event[signal] = 1;
         return go_on;
       }
-      alternatives = count;
-      wake(*sleepers[static_cast<std::size_t>(choice)], go_on);
+      wake(*sleepers[static_cast<std::size_t>(choices.among(count))], go_on);
       return go_on;
     });
   }
 
   /// Both outcomes are tried.
   bool choose() {
-    return step([&]() -> Value {
-             alternatives = 2;
-             return static_cast<Value>(choice);
-           }) != 0;
+    return step([&] { return static_cast<Value>(choices.among(2)); }) != 0;
   }
 };
 
@@ -226,64 +365,49 @@ class Word {
   Word(const Word&) = delete;
   Word& operator=(const Word&) = delete;
 
-  std::uint32_t load(std::memory_order) const {
-    return machine.step([&] { return machine.read(cell_); }, counts());
+  std::uint32_t load(std::memory_order order) const {
+    const auto perform = [&] { return machine.load(cell_, order); };
+    return machine.is_early(cell_, order) ? machine.early_step(perform) : machine.step(perform, counts());
   }
   void store(std::uint32_t value, std::memory_order order) {
     machine.step(
         [&]() -> Value {
-          machine.write(cell_, static_cast<Value>(value), false, is_full(order, static_cast<Value>(value)));
+          machine.store(cell_, static_cast<Value>(value), order);
           return 0;
         },
         counts());
   }
-  std::uint32_t exchange(std::uint32_t value, std::memory_order) {
-    return machine.step(
-        [&] {
-          if (!machine.alone) machine.flush(machine.self());
-          const Value before = machine.read(cell_);
-          machine.write(cell_, static_cast<Value>(value), false, true);
-          return before;
-        },
-        counts());
+  std::uint32_t exchange(std::uint32_t value, std::memory_order order) {
+    return machine.step([&] { return machine.modify(cell_, order, [&](Value) { return static_cast<Value>(value); }); },
+                        counts());
   }
-  bool compare_exchange_strong(std::uint32_t& expected, std::uint32_t value, std::memory_order,
-                               std::memory_order = std::memory_order_relaxed) {
+  bool compare_exchange_strong(std::uint32_t& expected, std::uint32_t value, std::memory_order order,
+                               std::memory_order failed) {
     const Value before = static_cast<Value>(machine.step([&] {
-      if (!machine.alone) machine.flush(machine.self());
-      const Value found = machine.read(cell_);
-      if (found == expected) machine.write(cell_, static_cast<Value>(value), false, true);
-      return found;
+      return machine.compare_exchange(cell_, static_cast<Value>(expected), static_cast<Value>(value), order, failed);
     }));
     const bool done = before == expected;
     if (!done) expected = before;
     return done;
   }
   std::uint32_t fetch_add(std::uint32_t value, std::memory_order order) {
-    return add(static_cast<Value>(value), order);
+    return machine.step([&] { return machine.add(cell_, static_cast<Value>(value), order); });
   }
   std::uint32_t fetch_sub(std::uint32_t value, std::memory_order order) {
-    return add(static_cast<Value>(0 - value), order);
+    return machine.step([&] { return machine.add(cell_, static_cast<Value>(0 - value), order); });
   }
 
  private:
-  Value add(Value value, std::memory_order) {
-    return machine.step([&] {
-      const bool full =
-          !machine.is_weakened(cell_, value);  // a read-modify-write of x86 empties the buffer, whatever its order
-      if (full && !machine.alone) machine.flush(machine.self());
-      const Value before = machine.read(cell_);
-      machine.write(cell_, value, true, full);
-      return before;
-    });
-  }
-  [[nodiscard]] bool is_full(std::memory_order order, Value value) const {
-    return order == std::memory_order_seq_cst && !machine.is_weakened(cell_, value);
-  }
+  friend void full_fence(const Word& word);
   [[nodiscard]] bool counts() const { return !machine.is_private(cell_); }
 
   Value cell_;
 };
+
+/// Stands in for std::atomic_thread_fence(): what the library calls for words that are std::atomic.
+inline void full_fence(const Word& word) {
+  if (machine.memory == Memory::stale_reads && machine.has_fence(word.cell_)) machine.fence();
+}
 
 /// Stands in for std::atomic<std::uint64_t>, whose values are small here.
 class LongWord : private Word {

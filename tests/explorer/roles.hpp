@@ -54,6 +54,11 @@ enum class Break {
   no_way_back,              // the worker that went for an earlier call, given up meanwhile, forgets the later one
   no_slices,                // a caller in the queue waits for the one before it, whatever that does
   executes_while_refusing,  // a worker does not look whether earlier calls are being refused
+  high_water_is_acquire,    // the look at the high-water mark before a post
+  busy_is_acquire,          // the look whether a slot is locked
+  no_sleeper_fence,         // between a worker's announcement and its last look
+  no_slot_wait_fence,       // likewise of the head of the queue
+  no_responder_fence,       // between the slot's unlocking and the look at its next call
 };
 
 struct Plan {
@@ -65,11 +70,15 @@ struct Plan {
   bool has_stopper = false;
   bool defers = false;  // handlers leave their calls to a responder's thread
   bool server_may_die = false;
-  int deaths = 0;           // of clients, in one history
-  int standstills = 0;      // of clients, in one history
-  int expiries = 0;         // deadlines that pass, in one history
-  int spurious = 0;         // wake-ups for no reason
-  bool looks_first = true;  // workers look once before they announce that they sleep
+  int deaths = 0;            // of clients, in one history
+  int standstills = 0;       // of clients, in one history
+  int expiries = 0;          // deadlines that pass, in one history
+  int spurious = 0;          // wake-ups for no reason
+  bool looks_first = true;   // workers look once before they announce that they sleep
+  bool has_claimed = false;  // each client begins with the slot of its number
+  bool last_stands = false;  // the last client stands still as soon as it has raised the high-water mark
+  bool polls = false;        // callers look until they are answered, so that only workers sleep
+  int values = 100;          // of each word, the newest, can be read
   Memory memory = Memory::sequential;
   Kernel kernel = Kernel::futex;
   Break broken = Break::nothing;
@@ -147,11 +156,36 @@ auto with_desk(int index, Body body) {
   return index == 0 ? body(desk0) : index == 1 ? body(desk1) : body(desk2);
 }
 
+enum HandOvers { client_mutex, responder_queue };
 enum Signals : Value { exec_signal, slot_freed_signal, done_signals };
 inline constexpr Value service_open = 0, service_stopped = 1;
 
+inline bool has_fence(Value cell) {
+  return !(is(Break::no_sleeper_fence) && cell == exec_sleepers) &&
+         !(is(Break::no_slot_wait_fence) && cell == slot_wait_announced);
+}
+
+/// Whose sleepers a signal wakes.
+inline Value rung_word(Value signal) {
+  if (signal == exec_signal) return exec_sequence;
+  if (signal == slot_freed_signal) return slot_freed_sequence;
+  return static_cast<Value>(slot_cells + slot_width * (signal - done_signals) + 2);
+}
+
 inline bool is_private(Value cell) {
   return cell >= desk_cells && plan.workers == 1 && !plan.has_stopper && !plan.defers;
+}
+
+/// The number of a word among those that this plan uses.
+inline int stale_word(Value cell) {
+  const int end_of_slots = slot_cells + slot_width * plan.slots;
+  return cell < desk_cells ? cell : end_of_slots + cell - desk_cells;
+}
+inline int stale_words() { return slot_cells + (slot_width + 2) * plan.slots; }
+
+inline std::memory_order order_of_load(Value cell, std::memory_order order) {
+  const bool is_busy = cell >= desk_cells && (cell - desk_cells) % 2 == 0;
+  return is(Break::busy_is_acquire) && is_busy ? std::memory_order_acquire : order;
 }
 
 inline bool is_weakened(Value cell, Value value) {
@@ -320,8 +354,7 @@ inline bool passed() {
     Thread& me = machine.self();
     if (me.expired) return 1;
     if (machine.state.expiries >= plan.expiries) return 0;
-    machine.alternatives = 2;
-    if (machine.choice == 0) return 0;
+    if (machine.choices.among(2) == 0) return 0;
     me.expired = 1;
     ++machine.state.expiries;
     return 1;
@@ -336,13 +369,19 @@ inline bool server_ended() {
 inline bool looks_for_the_dead() { return plan.deaths > 0 || is(Break::steals_from_the_living); }
 inline bool is_gone(std::uint32_t number) {
   if (is(Break::steals_from_the_living)) return true;
-  return machine.step([&]() -> Value { return !machine.state.thread[number - 1].is_alive; }) != 0;
+  return machine.step([&]() -> Value {
+    if (machine.state.thread[number - 1].is_alive) return 0;
+    machine.outlives(static_cast<int>(number - 1));
+    return 1;
+  }) != 0;
 }
 
 /// SlotClaim::hold()
 inline void raise_high_water(std::uint32_t at) {
-  std::uint32_t high = high_water_word.load(std::memory_order_seq_cst);
-  while (high <= at && !high_water_word.compare_exchange_strong(high, at + 1, std::memory_order_seq_cst)) {
+  std::uint32_t high =
+      high_water_word.load(is(Break::high_water_is_acquire) ? std::memory_order_acquire : std::memory_order_seq_cst);
+  while (high <= at &&
+         !high_water_word.compare_exchange_strong(high, at + 1, std::memory_order_seq_cst, std::memory_order_seq_cst)) {
   }
 }
 
@@ -427,6 +466,7 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
         Value& line = machine.state.line;
         if (line == 0 || !machine.state.thread[static_cast<std::size_t>(line - 1)].is_alive) {
           line = me_of(thread);
+          machine.take_over(client_mutex);
           return go_on;
         }
         if (plan.standstills > 0 && !is(Break::no_slices) && may_find_slot(machine.state)) return looked_around;
@@ -467,6 +507,10 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
       local[has_slot] = 1;
       raise_high_water(local[index]);
       local[tried] = local[gave_back] = local[ticket] = 0;
+      if (plan.last_stands && thread == plan.clients - 1) {
+        machine.self().is_alive = stands_still;
+        return finished;
+      }
       return local[in_line] ? c_leave_line : c_fill;
     }
     case c_leave_line:
@@ -474,6 +518,7 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
       slot_freed.announced.store(0, std::memory_order_relaxed);
       machine.step([&]() -> Value {
         machine.flush(machine.self());
+        machine.hand_over(client_mutex);
         if (machine.state.line == me_of(thread)) machine.state.line = 0;
         return 0;
       });
@@ -493,7 +538,14 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
       if (plan.has_stopper && service_word.load(std::memory_order_seq_cst) != service_open) return c_stopped;
       return c_look;
     case c_look:
-      return concludes(detail::load_reply(slot), local[sequence]) ? c_read : c_sleep;
+      if (plan.polls) {
+        machine.step([&]() -> Value {
+          const auto reply = static_cast<std::size_t>(slot_cells + slot_width * local[index] + 2);
+          if (!concludes(detail::State(machine.state.memory[reply]), local[sequence])) machine.block();
+          return 0;
+        });
+      }
+      return concludes(detail::load_reply(slot), local[sequence]) ? c_read : plan.polls ? c_look : c_sleep;
     case c_sleep: {
       if (passed()) return c_give_up;
       const detail::State reply = detail::announce_waiter(slot, local[sequence]);
@@ -708,7 +760,8 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
       }
       Slot& slot = slots[local[w_index]];
       const Value id = machine.step([&] {
-        const Value bytes = machine.read(static_cast<Value>(slot_cells + slot_width * local[w_index] + 4));
+        const auto cell = static_cast<Value>(slot_cells + slot_width * local[w_index] + 4);
+        const Value bytes = machine.load(cell, std::memory_order_relaxed);
         executes(bytes);
         return bytes;
       });
@@ -716,6 +769,7 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
       if (!plan.defers) return w_conclude;
       machine.step([&]() -> Value {
         machine.flush(machine.self());
+        machine.hand_over(responder_queue);
         machine.state.deferred = local[w_sequence];
         machine.state.deferred_slot = local[w_index];
         return 0;
@@ -731,11 +785,13 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
       if (is(Break::stops_before_it_closes)) stopping_word.store(1, std::memory_order_seq_cst);
       service_word.store(service_stopped, std::memory_order_seq_cst);
       if (!is(Break::stops_before_it_closes)) stopping_word.store(1, std::memory_order_seq_cst);
+      machine.fence();
       return r_begin;
 
     case d_begin: {  // ServerCore::conclude(), called by a Responder
       const Value call = machine.step([&]() -> Value {
         if (machine.state.deferred == 0) machine.block();
+        machine.take_over(responder_queue);
         return std::exchange(machine.state.deferred, Value{0});
       });
       local[w_sequence] = call;
@@ -745,10 +801,7 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
     case d_conclude:
       conclude(local, Phase::done);
       if (is(Break::silent_responder)) return d_begin;
-      machine.step([&]() -> Value {
-        machine.flush(machine.self());
-        return 0;
-      });  // its fence
+      if (!is(Break::no_responder_fence)) machine.fence();
       return plan.has_stopper && stopping_word.load(std::memory_order_seq_cst) != 0 ? r_begin : d_look;
     case d_look:
       if (with_desk(local[w_index],

@@ -18,9 +18,10 @@
 // event stays set until one wait consumes it). Weaker orderings would let the store of S1 or R1 pass the load that
 // follows it (a store buffer does just that), and the explorer in tests/ shows the sleep that then never ends.
 //
-// S3 reads several words. The state words (request, reply, service) are loaded sequentially consistent. So are the two
-// that decide whether a state word is looked at at all: high_water, and a slot lock's `busy`. The owner words of S3 are
-// loaded relaxed: the fence after S1 carries the argument for them, and a clean-up must not remove it.
+// S3 reads several words. The state words (request, reply, service) and a slot lock's `busy` are loaded sequentially
+// consistent. The owner words of S3 are loaded relaxed and high_water with acquire: the fence after S1 carries the
+// argument for them, and a clean-up must not remove it. (A client looks at high_water sequentially consistent before it
+// posts: what it then leaves as it is must precede the fence.) The explorer's stale reads find each of these weakened.
 //
 // Exec's sleepers are the server's workers. They live and die together, and the word dies with their generation, so
 // they may be counted. A sleeper on slot-freed may die alone, and a count would stay wrong indefinitely. Its
@@ -39,6 +40,12 @@
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
+/// The fence between S1 and S3, of the words' own kind: words that are a model's have a fence of the model's.
+template <class Word>
+void full_fence(const Word&) noexcept {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+}
+
 /// A worker's announcement, from S1 until it goes out of scope. There are `most` workers at most: a higher count has
 /// been damaged, or fell below zero after damage. The count is then too high, which costs spurious rings and no sleep.
 template <class Words>
@@ -47,7 +54,7 @@ class Sleeper {
   Sleeper(Words& words, std::uint32_t most) noexcept : words_(words) {
     const bool damaged = words_.sleepers.fetch_add(1, std::memory_order_seq_cst) >= most;  // S1
     if (damaged) words_.sleepers.store(most, std::memory_order_seq_cst);
-    std::atomic_thread_fence(std::memory_order_seq_cst);        // before S3
+    full_fence(words_.sleepers);                                // before S3
     ticket_ = words_.sequence.load(std::memory_order_seq_cst);  // S2
     SHARED_CHANNEL_TEST_POINT(server_announced_sleep);
   }
@@ -114,7 +121,7 @@ template <class Words>
 std::uint32_t announce_slot_wait(Words& words) noexcept {
   const std::uint32_t ticket = words.sequence.load(std::memory_order_seq_cst);  // S2
   words.announced.store(1, std::memory_order_seq_cst);                          // S1
-  std::atomic_thread_fence(std::memory_order_seq_cst);                          // before S3
+  full_fence(words.announced);                                                  // before S3
   SHARED_CHANNEL_TEST_POINT(client_announced_slot_wait);
   return ticket;
 }
