@@ -160,9 +160,9 @@ TEST_CASE("explorer: what stale reads break is caught") {
 }
 
 TEST_CASE("explorer: more stale reads", "[.soak]") {
-  Plan plan = with_responder;
-  plan.values = 100;
-  all_is_well("a responder, all values", plan);
+  Plan all_values = with_responder;
+  all_values.values = 100;
+  all_is_well("a responder, all values", all_values);
   all_is_well("2 clients", {.clients = 2, .looks_first = false, .polls = true, .memory = stale});
   all_is_well("1 client, stop, 3 values",
               {.clients = 1, .has_stopper = true, .looks_first = false, .polls = true, .values = 3, .memory = stale});
