@@ -10,7 +10,9 @@
 #include <thread>
 #include <vector>
 
+#include "faults/segment.hpp"
 #include "support/errors.hpp"
+#include "support/eventually.hpp"
 #include "support/gated_channel.hpp"
 #include "support/messages.hpp"
 #include "support/process.hpp"
@@ -22,13 +24,24 @@ using namespace shared_channel;
 using namespace std::chrono_literals;
 using namespace test_support;
 
+namespace {
+
+// A process that queues for a slot and stands still there. All slots are occupied.
+Process standing_head(const std::string& channel) {
+  Process head = peer("call", channel, "1", "2");
+  const faults::LiveSegment segment(channel);
+  REQUIRE(eventually([&] { return segment.header().slot_freed.starving == 1; }));  // it has slept, and looked again
+  head.suspend();
+  return head;
+}
+
+}  // namespace
+
 TEST_CASE("slots: a process stopped at the head of the queue does not hinder the others") {
   GatedChannel channel(2);
   std::optional first(channel.client.call_async(nap(1), amply));
   std::optional second(channel.client.call_async(nap(1), amply));
-  Process head = peer("call", channel.name, "1", "2");
-  std::this_thread::sleep_for(500ms);  // longer than it takes to start, to queue, and to keep newcomers back
-  head.suspend();
+  Process head = standing_head(channel.name);
   channel.gate.open();
   CHECK(first->get());
   CHECK(second->get());
@@ -47,6 +60,23 @@ TEST_CASE("slots: a process stopped at the head of the queue does not hinder the
     }
   }
   CHECK(answered == 80);
+  head.resume();
+  CHECK(head.wait() == ExitStatus{});
+}
+
+TEST_CASE("slots: with a process stopped at the head of the queue, the slots of the dead come back") {
+  GatedChannel channel(2);
+  Process living = peer("hold", channel.name);
+  REQUIRE(living.read_line() == "holding");
+  Process owner = peer("hold", channel.name);
+  REQUIRE(owner.read_line() == "holding");
+  Process head = standing_head(channel.name);
+  owner.kill();
+  owner.wait();
+  Channel::Client client(channel.name);
+  for (std::uint64_t id = 3; id < 6; ++id) CHECK(client.call(echo(id), promptly).value().id == id);
+  living.write_line("go");
+  CHECK(living.read_line() == "ok");
   head.resume();
   CHECK(head.wait() == ExitStatus{});
 }

@@ -171,7 +171,7 @@ class Explorer {
         return thread.stores > 0;
       case told_of_death:
         return is_client && sleeps && state.beacon_out;
-      case look_around:  // SlotClaim::repair_interval: nobody rings for the dead, nor for those that stand
+      case look_around:  // SlotClaim::recover_interval: nobody rings for the dead, nor for those that stand
         return is_client && thread.asleep_on == slot_freed_signal + 1 && (state.deaths > 0 || state.standstills > 0) &&
                may_find_slot(state);
       case dies:
@@ -298,15 +298,18 @@ class Explorer {
 
   /// The history that led to the violation, as the words saw it.
   void tell(const std::vector<Frame>& path) {
-    static const char* const stages[] = {
-        "finished",    "begin",        "claim",       "recover",        "no_slot",        "lock",
-        "slice",       "announce",     "head_waits",  "hold",           "leave_line",     "fill",
-        "post",        "look",         "sleep",       "give_up",        "stopped",        "read",
-        "release",     "begin",        "high_water",  "examine",        "not_found",      "sleep",
-        "unannounce",  "handle",       "conclude",    "refuse",         "refuse.examine", "refuse.conclude",
-        "refuse.end",  "stop",         "defer.begin", "defer.conclude", "defer.look",     "async.begin",
-        "async.claim", "async.post",   "async.pick",  "async.look",     "async.stopped",  "async.give_up",
-        "async.read",  "async.release"};
+    static const char* const stages[] = {"finished",    "begin",        "claim",          "recover",
+                                         "no_slot",     "lock",         "slice",          "slice.recover",
+                                         "passed_head", "announce",     "head_waits",     "hold",
+                                         "leave_line",  "fill",         "post",           "look",
+                                         "sleep",       "give_up",      "stopped",        "read",
+                                         "release",     "begin",        "high_water",     "examine",
+                                         "not_found",   "sleep",        "unannounce",     "handle",
+                                         "conclude",    "refuse",       "refuse.examine", "refuse.conclude",
+                                         "refuse.end",  "stop",         "defer.begin",    "defer.conclude",
+                                         "defer.look",  "async.begin",  "async.claim",    "async.post",
+                                         "async.pick",  "async.look",   "async.stopped",  "async.give_up",
+                                         "async.read",  "async.release"};
     static const char* const names[kinds] = {"",
                                              "stores",
                                              "is told of the server's death",

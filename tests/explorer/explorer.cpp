@@ -99,6 +99,9 @@ TEST_CASE("explorer: deferred answers") {
 TEST_CASE("explorer: a client that stands still costs the others its own slot and nothing more") {
   all_is_well("2 clients, 2 slots, a standstill", {.clients = 2, .slots = 2, .standstills = 1});
   all_is_well("1 slot, 2 calls each, a standstill", {.clients = 2, .calls = 2, .standstills = 1}, 1'000'000);
+  all_is_well("3 clients, a standstill, a death", {.clients = 3, .deaths = 1, .standstills = 1}, 4'000'000);
+  is_caught("only the head sees to the dead", {.clients = 3, .deaths = 1, .standstills = 1}, Break::only_head_recovers,
+            waits);
   is_caught("the queue waits for its head", {.clients = 2, .calls = 2, .standstills = 1}, Break::no_slices, waits);
 }
 

@@ -1,6 +1,6 @@
-// Clients, workers and a stopper on the machine. What protocol.hpp and doorbell.hpp decide is called here; what
-// surrounds it in client/call.hpp, client/slot_claim.hpp, server/slots.hpp and server/core.hpp (which need clocks,
-// kernels and mappings) is told again, in stages.
+// Clients, workers and a stopper on the machine. What slot_protocol.hpp, order.hpp and doorbell.hpp decide is called
+// here; what surrounds it in client/call.hpp, client/slot_claim.hpp, server/slots.hpp and server/core.hpp (which need
+// clocks, kernels and mappings) is told again, in stages.
 #pragma once
 
 #include <shared_channel/detail/protocol/doorbell.hpp>
@@ -53,6 +53,7 @@ enum class Break {
   early_comparison,         // the worker looks for earlier calls before it looks at the call itself
   no_way_back,              // the worker that went for an earlier call, given up meanwhile, forgets the later one
   no_slices,                // a caller in the queue waits for the one before it, whatever that does
+  only_head_recovers,       // a caller in the queue takes free slots past a standing head, but none of the dead
   executes_while_refusing,  // a worker does not look whether earlier calls are being refused
   high_water_is_acquire,    // the look at the high-water mark before a post
   busy_is_acquire,          // the look whether a slot is locked
@@ -265,6 +266,8 @@ enum Stage : Value {
   c_no_slot,
   c_lock,
   c_slice,
+  c_slice_recover,
+  c_passed_head,
   c_announce,
   c_head_waits,
   c_hold,
@@ -404,11 +407,11 @@ inline void ring_exec() {
 }
 
 /// Looking around in vain leads back to the same state, but for bells rung once more: without this, without end.
-inline bool may_find_slot(const State& state) {
+inline bool may_find_slot(const State& state, bool of_the_dead = true) {
   for (int i = 0; i < plan.slots; ++i) {
     const auto cells = static_cast<std::size_t>(slot_cells + slot_width * i);
     const Value owner = state.memory[cells];
-    if (owner != 0 && !state.thread[static_cast<std::size_t>(owner - 1)].is_alive) return true;
+    if (of_the_dead && owner != 0 && !state.thread[static_cast<std::size_t>(owner - 1)].is_alive) return true;
     const detail::State request(state.memory[cells + 1]), reply(state.memory[cells + 2]),
         taken(state.memory[cells + 3]);
     if (owner == 0 && (reply.concludes(request.sequence()) || !taken.is(Phase::taken, request.sequence()))) return true;
@@ -433,6 +436,10 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
     if (outcome == detail::Claim::given_back) local[gave_back] = 1;
     return outcome == detail::Claim::claimed;
   };
+  const auto recovers = [&] {
+    const std::uint32_t owner = slot.owner.load(std::memory_order_relaxed);
+    return owner != 0 && owner != me_of(thread) && is_gone(owner) && got(detail::recover(slot, owner, me_of(thread)));
+  };
   const auto no_slot = [&] { return local[in_line] ? c_head_waits : c_no_slot; };
   const auto ends = [&](bool never_executed) {
     if (never_executed)
@@ -451,12 +458,9 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
     case c_claim:
       if (got(claim(slot, me_of(thread)))) return c_hold;
       return next_slot(local, c_claim, looks_for_the_dead() ? c_recover : no_slot());
-    case c_recover: {
-      const std::uint32_t owner = slot.owner.load(std::memory_order_relaxed);
-      if (owner != 0 && owner != me_of(thread) && is_gone(owner) && got(detail::recover(slot, owner, me_of(thread))))
-        return c_hold;
+    case c_recover:
+      if (recovers()) return c_hold;
       return next_slot(local, c_recover, no_slot());
-    }
     case c_no_slot:
       if (local[gave_back]) tell_slot_freed();
       local[gave_back] = 0;
@@ -469,7 +473,9 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
           machine.take_over(client_mutex);
           return go_on;
         }
-        if (plan.standstills > 0 && !is(Break::no_slices) && may_find_slot(machine.state)) return looked_around;
+        if (plan.standstills > 0 && !is(Break::no_slices) &&
+            may_find_slot(machine.state, !is(Break::only_head_recovers)))
+          return looked_around;
         if (machine.state.beacon_out) return server_gone;
         if (machine.self().expired) return timed_out;
         machine.block();
@@ -479,12 +485,17 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
       local[in_line] = 1;
       return c_announce;
     }
-    case c_slice:  // SlotClaim::claim_with_mutex(), when its slice has passed
-      if (got(claim(slot, me_of(thread)))) {
-        starving_word.store(0, std::memory_order_relaxed);
-        return c_hold;
-      }
-      return next_slot(local, c_slice, c_lock);
+    case c_slice:  // SlotClaim::take_past_the_head()
+      if (got(claim(slot, me_of(thread)))) return c_passed_head;
+      return next_slot(local, c_slice,
+                       looks_for_the_dead() && !is(Break::only_head_recovers) ? c_slice_recover : c_no_slot);
+    case c_slice_recover:  // asks for one owner; the next slice asks for the next one's
+      if (recovers()) return c_passed_head;
+      local[index] = static_cast<Value>((local[index] + 1) % plan.slots);
+      return c_no_slot;
+    case c_passed_head:
+      starving_word.store(0, std::memory_order_relaxed);
+      return c_hold;
     case c_announce:
       if (is(Break::late_ticket)) {
         slot_freed.announced.store(1, std::memory_order_seq_cst);

@@ -58,7 +58,7 @@ class SlotClaim {
 
  private:
   /// The head of the queue looks this often for slots whose owners have died: nobody rings for those.
-  static constexpr nanoseconds repair_interval = std::chrono::milliseconds(10);
+  static constexpr nanoseconds recover_interval = std::chrono::milliseconds(10);
 
   [[nodiscard]] SlotFreed& slot_freed() const noexcept { return connection_.header().slot_freed; }
 
@@ -103,16 +103,20 @@ class SlotClaim {
     return connection_.server_end_or(is_open ? otherwise : Errc::server_stopped);
   }
 
-  /// Takes over the first slot whose owner is gone. Asking the system is slow, so only the head of the queue does, and
-  /// only once for an owner whose slots lie side by side.
-  bool try_recover() noexcept {
+  /// Takes over a slot whose owner is gone. Asks the system, which is slow, for at most `questions` owners, and but
+  /// once for one whose slots lie side by side. The next attempt goes on where this one ended.
+  bool try_recover(std::uint32_t questions) noexcept {
     const SlotArray& slot_array = connection_.slot_array();
-    std::uint32_t alive = connection_.me();
-    for (std::uint32_t index = 0; index < slot_array.count(); ++index) {
+    std::uint32_t living = connection_.me();
+    for (std::uint32_t looked = 0; looked < slot_array.count(); ++looked) {
+      const std::uint32_t index = asks_next_ % slot_array.count();
       const std::uint32_t owner = slot_array[index].owner.load(std::memory_order_relaxed);
-      if (owner == 0 || owner == connection_.me() || owner == alive) continue;
+      const bool is_question = owner != 0 && owner != connection_.me() && owner != living;
+      if (is_question && questions-- == 0) return false;
+      asks_next_ = index + 1;
+      if (!is_question) continue;
       if (connection_.lease().is_held(owner)) {
-        alive = owner;
+        living = owner;
         continue;
       }
       SHARED_CHANNEL_TEST_POINT(client_found_dead_owner);
@@ -121,8 +125,21 @@ class SlotClaim {
     return false;
   }
 
-  /// A caller in the queue looks this often whether the slots that it waits for are free.
+  /// A caller in the queue looks this often whether it can have a slot although it is not the head.
   static constexpr nanoseconds queue_slice = std::chrono::milliseconds(50);
+  /// For so many owners it then asks the system: a thousand callers are not to ask for a thousand owners each.
+  static constexpr std::uint32_t questions_of_a_slice = 4;
+
+  /// Takes a slot past a head that stands still.
+  bool take_past_the_head() noexcept {
+    gave_back_ = false;
+    if (try_claim() || try_recover(questions_of_a_slice)) {
+      slot_freed().starving.store(0, std::memory_order_relaxed);
+      return true;
+    }
+    if (gave_back_) tell_slot_freed();
+    return false;
+  }
 
   /// A caller that can be cancelled waits for the mutex in pieces, because nobody but the mutex wakes it.
   static constexpr nanoseconds cancellable_piece = std::chrono::microseconds(500);
@@ -144,20 +161,23 @@ class SlotClaim {
   /// Queues behind the callers that came before. Only the head of the queue waits for a slot, so that a freed slot
   /// wakes one caller. If a newcomer takes that slot first, newcomers queue as well.
   ///
-  /// A head that stands still (SIGSTOP, a debugger) keeps the mutex and leaves `starving` set. It must not cost others
-  /// more than its own slot: so a caller whose slice has passed tries the slots itself, and clears `starving` if it
-  /// gets one, for the next newcomers. A head that lives sets it again in its next round, so waiting callers overtake
-  /// it now and then, and newcomers never starve it. `starving` is for nothing else: no step of the protocol relies on
-  /// it, and every slot is claimed by compare-and-swap.
+  /// A head that stands still (SIGSTOP, a debugger) keeps the mutex, leaves `starving` set, and asks for no dead owner.
+  /// It must not cost others more than its own slot. So a caller whose slice has passed tries the slots itself, those
+  /// of the dead too, and clears `starving` if it gets one, for the next newcomers. A head that lives sets it again in
+  /// its next round, so waiting callers overtake it now and then, and newcomers never starve it.
+  ///
+  /// Safe, because the mutex protects no slot: claim() and recover() become owners by compare-and-swap alone, and
+  /// recover() rests on the kernel's word, whoever asked for it. Of several that recover one slot one wins. `starving`
+  /// only sends newcomers to the queue. Live, because free slots are tried in each slice, and each owner is asked for
+  /// after (owners / questions_of_a_slice) slices at most. Whoever held a slot for a moment and gave it back rings, as
+  /// take() does: a living head may have passed it by.
   bool claim_with_mutex(Deadline& deadline) {
     for (;;) {
       switch (lock(deadline.within(queue_slice))) {
         case platform::Lock::timed_out:
           // A caller that waits for nothing has no claim before those that have waited.
-          if (deadline.timeout() > nanoseconds::zero() && !deadline.is_interrupted() && try_claim()) {
-            slot_freed().starving.store(0, std::memory_order_relaxed);
+          if (deadline.timeout() > nanoseconds::zero() && !deadline.is_interrupted() && take_past_the_head())
             return true;
-          }
           if (deadline.passed()) return refused(service_end_or(reason_of(deadline)));
           continue;
         case platform::Lock::server_gone:
@@ -181,14 +201,14 @@ class SlotClaim {
   bool claim_as_head(Deadline& deadline) {
     for (unsigned round = 0;; ++round) {
       const std::uint32_t ticket = announce_slot_wait(slot_freed());
-      if (try_claim() || try_recover()) return true;
+      if (try_claim() || try_recover(connection_.slot_array().count())) return true;
       const Errc end = service_end_or(Errc::busy);
       if (end != Errc::busy) return refused(end);
       if (deadline.passed()) return refused(reason_of(deadline));
       if (round > 0) slot_freed().starving.store(1, std::memory_order_relaxed);
       // A slot that was found damaged waits for the server to reset it.
       connection_.exec().ring_sleeper();
-      Deadline slice = deadline.within(repair_interval);
+      Deadline slice = deadline.within(recover_interval);
       wait_for<Platform>(connection_.slot_freed().signal(), ticket, slice, connection_.server());
     }
   }
@@ -205,7 +225,8 @@ class SlotClaim {
   std::uint32_t index_ = 0;
   bool is_held_ = false;
   bool gave_back_ = false;
-  Errc refusal_;  // once take() has failed
+  std::uint32_t asks_next_ = connection_.me();  // modulo the slots: callers in the queue begin at different ones
+  Errc refusal_;                                // once take() has failed
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail
