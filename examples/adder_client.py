@@ -77,9 +77,13 @@ slot = 640
 owner, last, request, reply, inline_bytes = slot, slot + 24, slot + 384, slot + 388, slot + 400
 assert load(owner) == 0 and load(reply) >> 5 == load(request) >> 5
 store(owner, me)
+if load(last) & 15 != DONE:
+    store(last, load(request) & ~31 | DONE)
 store(264, max(load(264), 1))
 struct.pack_into("ii", memory, inline_bytes, 2, 3)
-sequence = (load(request) >> 5) + 1 & 0x7FFFFFF
+sequence = (load(last) >> 5) + 1 & 0x7FFFFFF
+if load(reply) >> 5 == sequence:
+    sequence = sequence + 1 & 0x7FFFFFF
 store(last, 0)
 store(request, sequence << 5 | POSTED)  # P1
 if load(260) != 0:
