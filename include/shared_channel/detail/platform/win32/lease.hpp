@@ -2,8 +2,8 @@
 // the last of its threads has ended, so the name goes when no instruction of the holder can run any more. A
 // mutex's owner would not do: it is a thread.
 //
-// A caller of is_held() has the object open for that moment; a second one may then take a client that is just gone for
-// one that is there, and asks again later. Nobody but the client's own user may open it: others would keep a dead
+// is_held() opens the object for a moment. During that moment a second caller may see a dead client as alive; it asks
+// again later. Nobody but the client's own user may open it: others would keep a dead
 // client's lease, and with it its slots, for as long as they like. To be refused is to know that it is held.
 #pragma once
 

@@ -1,7 +1,6 @@
 // Who may serve a client, in the words of this system: users are SIDs.
 #pragma once
 
-#include <cstddef>
 #include <string>
 
 #include <shared_channel/detail/base/name.hpp>
@@ -27,15 +26,8 @@ inline std::string text_of(PSID sid) {
 
 /// Whose an opened object is; empty if the system does not tell.
 inline std::string owner_of(HANDLE object) {
-  alignas(void*) std::byte bytes[256];
-  DWORD length = 0;
-  PSID owner = nullptr;
-  BOOL defaulted = FALSE;
-  if (::GetKernelObjectSecurity(object, OWNER_SECURITY_INFORMATION, bytes, sizeof bytes, &length) == 0 ||
-      ::GetSecurityDescriptorOwner(bytes, &owner, &defaulted) == 0 || owner == nullptr) {
-    return {};
-  }
-  return text_of(owner);
+  const ObjectOwner owner(object);
+  return owner.sid() != nullptr ? text_of(owner.sid()) : std::string();
 }
 
 }  // namespace win32

@@ -92,20 +92,36 @@ inline std::string integrity() {
   return level < SECURITY_MANDATORY_HIGH_RID ? "at medium integrity" : "at high integrity";
 }
 
+/// Who owns an opened object.
+class ObjectOwner {
+ public:
+  explicit ObjectOwner(HANDLE object) noexcept {
+    DWORD length = 0;
+    BOOL defaulted = FALSE;
+    if (::GetKernelObjectSecurity(object, OWNER_SECURITY_INFORMATION, bytes_, sizeof bytes_, &length) == 0 ||
+        ::GetSecurityDescriptorOwner(bytes_, &sid_, &defaulted) == 0) {
+      sid_ = nullptr;
+    }
+  }
+  ObjectOwner(const ObjectOwner&) = delete;
+  ObjectOwner& operator=(const ObjectOwner&) = delete;
+
+  /// nullptr if the system does not tell.
+  [[nodiscard]] PSID sid() const noexcept { return sid_; }
+
+ private:
+  alignas(void*) std::byte bytes_[256];
+  PSID sid_ = nullptr;
+};
+
 /// Whether our user made the object. An elevated process may make objects in the name of the Administrators.
 inline bool is_ours(HANDLE object) noexcept {
-  alignas(void*) std::byte bytes[256];
-  DWORD length = 0;
-  PSID owner = nullptr;
-  BOOL defaulted = FALSE;
-  if (::GetKernelObjectSecurity(object, OWNER_SECURITY_INFORMATION, bytes, sizeof bytes, &length) == 0 ||
-      ::GetSecurityDescriptorOwner(bytes, &owner, &defaulted) == 0 || owner == nullptr) {
-    return false;
-  }
+  const ObjectOwner owner(object);
+  if (owner.sid() == nullptr) return false;
   const UserSid& user = our_user();
-  if (user.error() == 0 && ::EqualSid(owner, user.get().User.Sid) != 0) return true;
+  if (user.error() == 0 && ::EqualSid(owner.sid(), user.get().User.Sid) != 0) return true;
   const OwnerSid group;
-  return group.error() == 0 && ::EqualSid(owner, group.get().Owner) != 0;
+  return group.error() == 0 && ::EqualSid(owner.sid(), group.get().Owner) != 0;
 }
 
 class LocalMemory {
