@@ -1,5 +1,6 @@
 // A machine small enough to visit every state it can reach: a few threads, the words they share, and the system calls
-// they make. The library's own protocol.hpp and doorbell.hpp run on it, because they take their types as parameters.
+// they make. The library's own slot_protocol.hpp, order.hpp and doorbell.hpp run on it, because they take their types
+// as parameters.
 //
 // Each access to a word is one step. Nothing of a thread lives on a stack between two steps, so a state is plain bytes
 // that can be copied, compared and hashed: a thread is at a *stage* with a few local numbers, and remembers the answers

@@ -131,7 +131,7 @@ T flat_from(const std::byte* bytes) {
   return std::move(*std::launder(reinterpret_cast<T*>(copy)));
 }
 
-/// False if the bytes can be seen not to be a value of the flat type T.
+/// Whether the bytes may be a value of the flat type T. Only those of a bool can be seen to be none: a byte above 1.
 template <class T>
 bool is_value(const std::byte* bytes) noexcept {
   if constexpr (std::same_as<T, bool>)

@@ -24,8 +24,9 @@
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
-/// Messages up to this size are copied out of shared memory before anybody looks at them, so that a
-/// peer that goes on writing cannot change them under our eyes. Larger ones are looked at in place.
+/// Up to this size a handler, or the `read` of call_in_place(), sees a private copy, so that a peer that goes on
+/// writing cannot change the message under its eyes. It sees a larger one in place. What call() returns and what a
+/// Codec decodes is copied, whatever its size.
 inline constexpr std::size_t copy_limit = 4096;
 
 // ---- three kinds of message -------------------------------------------------------------------------
@@ -137,8 +138,9 @@ template <class T>
   return fits;
 }
 
-/// What `use` answers about the bytes of a variable message, which are a private copy if they are few or `private_copy`
-/// asks for it. An answer that is empty, or false, if the frame claims an impossible length.
+/// Calls `use` with the bytes of a variable message: a private copy up to copy_limit, or of any size if `private_copy`
+/// says so. If the stated length exceeds the frame, `use` is not called, and the answer is the value-initialised one:
+/// false, or an empty optional.
 template <class Use>
 auto with_bytes(const Frame& frame, bool private_copy, Use&& use)
     -> std::invoke_result_t<Use&, std::span<const std::byte>> {

@@ -26,9 +26,10 @@
 // Exec's sleepers are the server's workers. They live and die together, and the word dies with their generation, so
 // they may be counted. A sleeper on slot-freed may die alone, and a count would stay wrong indefinitely. Its
 // announcement is therefore a flag that the ringer takes down and that a live sleeper sets anew before each sleep: a
-// dead one's costs one spurious wake-up. A second ringer may then find the flag down although the sleeper, beaten to
-// the first one's slot, sleeps after all. So on slot-freed the ticket comes first (S2, S1, S3): a ringer that takes the
-// flag down after S1 increments after S2, and S4 refuses to sleep.
+// dead one's costs one spurious wake-up. Two ringers may meet one flag: the first takes it down, and the second then
+// wakes nobody. The sleeper may have lost the first one's slot to another caller, and go to sleep. So on slot-freed the
+// ticket comes first (S2, S1, S3): a ringer that takes the flag down after S1 increments after S2, and S4 refuses to
+// sleep.
 #pragma once
 
 #include <atomic>

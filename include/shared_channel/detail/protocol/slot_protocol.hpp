@@ -1,11 +1,12 @@
 // A slot's life: every word, who may write it, and each memory ordering with its partner. No system call and no
 // clock: the same code runs between processes and in the explorer.
 //
-// A slot has five words. Each has one writer at any moment, and that is most of the argument.
+// Five words of a slot are its life. Each has one writer at any moment, and that is most of the argument. (What else a
+// slot holds, layout.hpp says; `stream` and `order` have their argument in order.hpp.)
 //
 //   owner     0 = free, else the lease number of the client that holds the slot.
-//   last      done(s): the slot is settled (see below) after call s, and the next one may be s + 1. Else idle.
-//             Written by the owner only.
+//   last      done(s): nothing of call s or an earlier one is pending (the slot is settled, see below), and the next
+//             call is s + 1. Else idle: nobody knows. Written by the owner only.
 //   request   sequence and phase, written by the owner only: idle, posted(s), withdrawn(s),
 //             plus the waiter bit: "I sleep; wake me".
 //   reply     sequence and phase, written by the server only: done(s), failed(s), refused(s), …
@@ -58,17 +59,17 @@
 // client can settle. So the reply words of one slot are written in the order of its calls, and a caller accepts only
 // its own sequence number.
 //
-// Why `last` may stand for all that. It is done(s) only after an owner saw call s concluded, or settled the slot
-// itself, and before the next post. Only the taker of a free slot relies on it, after (7): of a dead owner's slot
-// nothing is believed. It saves the looks at `request` and `reply`, which lie on the line that the server polls: the
-// caller's first touch of that line is then its writing.
+// Why `last` may stand for all that. It is done(s) only after an owner saw call s concluded, or settled the slot after
+// it, and before the next post, which is numbered from it. Only the taker of a free slot may skip settling because of
+// it, after (7). Who recovers a dead owner's slot does not believe it, and settles. It saves two loads on the line that
+// the server polls: the caller's first touch of that line is then its writing.
 //
 // Why no worker of a live server is needed to free a slot: freeing is the owner's store, settling the next owner's
 // look. The server never writes `owner`, the client never writes `reply` or `taken`.
 //
-// Why death is repaired without robbing the living. `recover` needs the kernel's word that the owner's whole
-// process is gone, so that no instruction of it can still write. One compare-and-swap makes a live client the
-// owner, whose own death would be repaired alike; from there it is an ordinary withdrawal and settling. A dead server
+// Why the slots of the dead come back without robbing the living. `recover` needs the kernel's word that the owner's
+// whole process is gone, so that no instruction of it can still write. One compare-and-swap makes a live client the
+// owner, whose own death would be seen to alike; from there it is an ordinary withdrawal and settling. A dead server
 // needs no repair: its generation ends with it. Straggling threads of a dying server obey T2 like any other.
 //
 // Why the sleeper is woken. To sleep, the caller sets the waiter bit (A1) and looks at the reply again (A2); the worker
@@ -236,7 +237,7 @@ bool was_left_settled(const Slot& slot) noexcept {
   return State(slot.last.load(std::memory_order_relaxed)).phase() == Phase::done;
 }
 
-/// Leaves that word, after call `sequence` was answered and before release().
+/// Leaves that word: call `sequence` was answered, or the slot was settled after it. Before post() or release().
 template <class Slot>
 void leave_settled(Slot& slot, std::uint32_t sequence) noexcept {
   slot.last.store(State(sequence, Phase::done).word(), std::memory_order_relaxed);
@@ -341,8 +342,8 @@ enum class Take {
             ///< worker must load the request once more (T4) before it unlocks the slot: it may be posted again.
 };
 
-/// Takes the call that `request` asks for, in a slot that the worker has locked before it loaded that: with an older
-/// one T1 could take back the mark of a later call, which another worker has executed meanwhile.
+/// Takes the call that `request` asks for. The worker locks the slot first and loads `request` afterwards. An older
+/// `request` could make T1 undo the mark of a later call, which another worker has executed meanwhile.
 template <class Slot, class SlotLock>
 Take take(Slot& slot, const SlotLock& lock, State request) noexcept {
   if (!is_waiting(lock, request)) return Take::nothing;
