@@ -9,11 +9,12 @@
 //                           connection (attaching), call (one call), slot_claim (its slot), cancellation,
 //                           posting_order (its place among its thread's), async_call and completion (a call that no
 //                           thread waits for)
-//   serving [server]        core (serving and stopping), workers (its threads), stop_when_asked (by a token), upkeep
-//                           (mending its words), dispatcher (from a request to its answer), handler (its forms),
-//                           invocation (what it is called with), reply (into its frame), link (from a Responder to its
-//                           server), slots (taking and ending calls), counters and running_times (what stats() tells),
-//                           loop_notice (native_handle()), generation (all that a server creates)
+//   serving [server]        core (serving and stopping), finder (finding requests), workers (its threads),
+//                           stop_when_asked (by a token), upkeep (mending its words), dispatcher (from a request to its
+//                           answer), handler (its forms), invocation (what it is called with), reply (into its frame),
+//                           link (from a Responder to its server), slots (taking and ending calls), counters and
+//                           running_times (what stats() tells), loop_notice (native_handle()), generation (all that a
+//                           server creates)
 //   types <-> bytes [message]    message, codec_parts, builtin_codecs, members, described_members
 //   who may write what when [protocol]   slot_protocol, order (of one thread's calls), doorbell, layout (the bytes),
 //                           frame (one message's place), cause (an error passed on)

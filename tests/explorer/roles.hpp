@@ -1,5 +1,5 @@
 // Clients, workers and a stopper on the machine. What slot_protocol.hpp, order.hpp and doorbell.hpp decide is called
-// here; what surrounds it in client/call.hpp, client/slot_claim.hpp, server/slots.hpp and server/core.hpp (which need
+// here; what surrounds it in client/call.hpp, client/slot_claim.hpp, server/slots.hpp and server/finder.hpp (which need
 // clocks, kernels and mappings) is told again, in stages.
 #pragma once
 
@@ -718,7 +718,7 @@ inline detail::Sleeper<DoorbellWords>* sleeper() {
 
 inline Stage run_worker(int thread, Stage stage, Locals& local) {
   switch (stage) {
-    case w_begin:  // ServerCore::next()
+    case w_begin:  // Finder::next()
       local[w_announced] = local[w_ticket] = local[w_found] = local[w_looked] = local[w_sequence] = 0;
       if (plan.has_stopper && stopping_word.load(std::memory_order_seq_cst) != 0) return r_begin;
       return plan.looks_first ? w_high_water : w_not_found;

@@ -5,7 +5,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <mutex>
 #include <stop_token>
 #include <string_view>
 #include <utility>
@@ -15,9 +14,9 @@
 #include <shared_channel/detail/base/handler_scope.hpp>
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
-#include <shared_channel/detail/protocol/doorbell.hpp>
 #include <shared_channel/detail/server/counters.hpp>
 #include <shared_channel/detail/server/dispatcher.hpp>
+#include <shared_channel/detail/server/finder.hpp>
 #include <shared_channel/detail/server/generation.hpp>
 #include <shared_channel/detail/server/link.hpp>
 #include <shared_channel/detail/server/loop_notice.hpp>
@@ -73,7 +72,7 @@ class ServerCore {
       wake_workers();
       Platform::rest(std::chrono::milliseconds(1));
     }
-    if (LoopNotice* const notice = notice_.load(std::memory_order_acquire)) {
+    if (LoopNotice* const notice = notice_.get()) {
       notice->end([this] {
         exec().ring_all();
         Platform::rest(std::chrono::milliseconds(1));
@@ -101,7 +100,7 @@ class ServerCore {
     if (is_started_.load(std::memory_order_acquire)) {  // else start() still adds to them
       workers_.detach();
     }
-    if (LoopNotice* const notice = notice_.load(std::memory_order_acquire)) notice->detach();
+    if (LoopNotice* const notice = notice_.get()) notice->detach();
     next_let_go_ = last_let_go().load(std::memory_order_relaxed);
     while (!last_let_go().compare_exchange_weak(next_let_go_, this, std::memory_order_acq_rel)) {
     }
@@ -162,9 +161,9 @@ class ServerCore {
       if (stopping()) slots_.refuse_all();
       serving_.store(false, std::memory_order_release);
     });
-    const TakenCall call = next(deadline);
+    const TakenCall call = finder_.next(deadline, keeping_up());
     if (call) dispatcher_.handle(call, answer);
-    if (LoopNotice* const notice = notice_.load(std::memory_order_acquire)) tell_loop(*notice, !call);
+    if (LoopNotice* const notice = notice_.get()) finder_.tell_loop(*notice, !call);
     if (!call && lost_name_.load(std::memory_order_relaxed)) return nameless();
     return static_cast<bool>(call);
   }
@@ -172,14 +171,7 @@ class ServerCore {
   /// What a loop of the program's own can wait for: set while requests wait. Made when first asked for.
   typename LoopNotice::Native native_handle() {
     if (mark_.in_child()) return LoopNotice::none;
-    const std::lock_guard lock(making_notice_);
-    if (!kept_notice_) {
-      UniquePtr<LoopNotice> notice(new LoopNotice);
-      if (!notice->start([this] { await_for_loop(); })) return LoopNotice::none;
-      kept_notice_ = std::move(notice);
-      notice_.store(&*kept_notice_, std::memory_order_release);
-    }
-    return kept_notice_->native();
+    return notice_.native([this] { finder_.await_work(keeping_up()); });
   }
 
   [[nodiscard]] ServerStats stats() const {
@@ -211,10 +203,7 @@ class ServerCore {
 
  private:
   ServerCore(Names names, const ServerOptions& options, UniquePtr<Generation> generation)
-      : names_(std::move(names)),
-        options_(options),
-        generation_(std::move(generation)),
-        spin_(options.wait, Platform::usable_cores()) {}
+      : names_(std::move(names)), options_(options), generation_(std::move(generation)) {}
 
   [[nodiscard]] Exec& exec() const noexcept { return generation_->exec(); }
 
@@ -262,12 +251,16 @@ class ServerCore {
 
   void keep_up() noexcept {
     if (!upkeep_.begin()) return;
-    const bool is_ours = generation_->mend(closing_, most_sleepers());
+    const bool is_ours = generation_->mend(closing_, finder_.most_sleepers());
     publish(slots_.stats(), generation_->page().statistics);
     upkeep_.end();
     if (is_ours || stopping()) return;
     lost_name_.store(true, std::memory_order_relaxed);
     stop();
+  }
+
+  [[nodiscard]] auto keeping_up() noexcept {
+    return [this]() noexcept { keep_up(); };
   }
 
   [[nodiscard]] Error nameless() const {
@@ -287,7 +280,7 @@ class ServerCore {
     Deadline never = Deadline::never();
     Courtesy courtesy(options_.wait);
     std::uint32_t calls = 0;
-    while (const TakenCall call = next(never)) {
+    while (const TakenCall call = finder_.next(never, keeping_up())) {
       dispatcher_.handle(call, answer);
       courtesy.after_call();
       if (++calls % calls_per_clock == 0) keep_up();
@@ -300,63 +293,6 @@ class ServerCore {
   /// the clock is dear.
   static constexpr std::uint32_t calls_per_clock = 64;
 
-  // ---- finding requests ----
-  /// The next request, or nothing once the deadline has passed or the server is stopping.
-  TakenCall next(Deadline& deadline) {
-    if (stopping()) return {};
-    TakenCall found = slots_.take_another();
-    const auto look = [&] {
-      found = slots_.take_any();
-      return found || stopping();
-    };
-    if (found || spin_.look(look)) return found;
-    return await(look, found, deadline);
-  }
-
-  template <class Look>
-  TakenCall await(Look& look, const TakenCall& found, Deadline& deadline) {
-    for (;;) {
-      if (stopping()) return {};
-      if (spin_.poll(look, deadline)) return found;
-      if (deadline.passed()) return {};
-      if (!spin_.never_sleeps()) {
-        const Upkeep::Sleep sleep(upkeep_);
-        const Sleeper sleeper(exec().words(), most_sleepers());
-        if (look()) return found;
-        Deadline slice = deadline.until(sleep.end());
-        exec().wait(sleeper.ticket(), slice);
-        SHARED_CHANNEL_TEST_POINT(server_woke);
-      }
-      keep_up();
-    }
-  }
-
-  // ---- a loop that is not ours ----
-  /// On the LoopNotice's thread, which is a worker that does not work: returns once a request waits or we stop.
-  void await_for_loop() noexcept {
-    while (!is_worth_a_look()) {
-      {
-        const Upkeep::Sleep sleep(upkeep_);
-        const Sleeper sleeper(exec().words(), most_sleepers());
-        if (is_worth_a_look()) break;
-        Deadline slice = Deadline::never().until(sleep.end());
-        exec().wait(sleeper.ticket(), slice);
-      }
-      keep_up();
-    }
-    exec().ring_sleeper();  // the ring that we got may have been another's
-  }
-  [[nodiscard]] bool is_worth_a_look() noexcept { return stopping() || slots_.has_work(); }
-
-  void tell_loop(LoopNotice& notice, bool found_nothing) noexcept {
-    if (found_nothing) notice.rearm(stopping_);
-    // We may have got a ring that was the notice's as well.
-    if (stopping() || slots_.has_posted()) exec().ring_sleeper();
-  }
-
-  /// Workers, and the thread that waits for a loop.
-  [[nodiscard]] unsigned most_sleepers() const noexcept { return options_.threads + 1; }
-
   Names names_;
   ServerOptions options_;
   ForkMark mark_;
@@ -365,8 +301,8 @@ class ServerCore {
   std::atomic<bool> stopping_{false};
   ServerSlots<Platform> slots_{*generation_};
   Dispatcher<Platform> dispatcher_{*generation_, slots_, options_.threads, stopping_, mark_};
-  AdaptiveSpin spin_;
   Upkeep upkeep_;
+  Finder<Platform> finder_{generation_->exec(), slots_, upkeep_, stopping_, options_};
   std::atomic<bool> lost_name_{false};
   std::atomic<bool> serving_{false};
   bool in_background_ = false;
@@ -374,9 +310,7 @@ class ServerCore {
   UniquePtr<KeptHandler> background_;    // of start()
   Workers<typename Platform::Thread> workers_;
   UniquePtr<RunningTimes> times_{new RunningTimes};
-  std::mutex making_notice_;
-  UniquePtr<LoopNotice> kept_notice_;  // once asked for
-  std::atomic<LoopNotice*> notice_{nullptr};
+  KeptNotice<Platform> notice_;
   ServerCore* next_let_go_ = nullptr;
 };
 

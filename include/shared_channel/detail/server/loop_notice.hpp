@@ -27,7 +27,9 @@
 #include <mutex>
 #include <system_error>
 #include <thread>
+#include <utility>
 
+#include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
@@ -112,6 +114,34 @@ class LoopNotice {
   bool is_closing_ = false;
   std::atomic<bool> has_ended_{false};
   Thread thread_;
+};
+
+/// A server's LoopNotice, made when first asked for. Thread-safe.
+template <class Platform>
+class KeptNotice {
+  using Notice = LoopNotice<Platform>;
+
+ public:
+  /// What a loop waits for; Notice::none if the system has no more to give. `await` as in LoopNotice::start().
+  template <class Await>
+  typename Notice::Native native(const Await& await) {
+    const std::lock_guard lock(making_);
+    if (!kept_) {
+      UniquePtr<Notice> notice(new Notice);
+      if (!notice->start(await)) return Notice::none;
+      kept_ = std::move(notice);
+      notice_.store(&*kept_, std::memory_order_release);
+    }
+    return kept_->native();
+  }
+
+  /// nullptr: nobody has asked for it.
+  [[nodiscard]] Notice* get() const noexcept { return notice_.load(std::memory_order_acquire); }
+
+ private:
+  std::mutex making_;
+  UniquePtr<Notice> kept_;
+  std::atomic<Notice*> notice_{nullptr};
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

@@ -1,0 +1,105 @@
+// How a server's threads find the next request: they look, spin, and sleep on Exec.
+#pragma once
+
+#include <atomic>
+
+#include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/base/test_point.hpp>
+#include <shared_channel/detail/protocol/doorbell.hpp>
+#include <shared_channel/detail/server/generation.hpp>
+#include <shared_channel/detail/server/link.hpp>
+#include <shared_channel/detail/server/loop_notice.hpp>
+#include <shared_channel/detail/server/slots.hpp>
+#include <shared_channel/detail/server/upkeep.hpp>
+#include <shared_channel/detail/wait/spin.hpp>
+#include <shared_channel/options.hpp>
+#include <shared_channel/version.hpp>
+
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
+
+/// Thread-safe. `keep_up` is called after each sleep: the server mends its words when it is time.
+template <class Platform>
+class Finder {
+  using Exec = typename Generation<Platform>::Exec;
+  using LoopNotice = detail::LoopNotice<Platform>;
+
+ public:
+  Finder(Exec& exec, ServerSlots<Platform>& slots, Upkeep& upkeep, const std::atomic<bool>& stopping,
+         const ServerOptions& options)
+      : exec_(exec),
+        slots_(slots),
+        upkeep_(upkeep),
+        stopping_(stopping),
+        spin_(options.wait, Platform::usable_cores()),
+        most_sleepers_(options.threads + 1) {}
+
+  /// Workers, and the thread that waits for a loop.
+  [[nodiscard]] unsigned most_sleepers() const noexcept { return most_sleepers_; }
+
+  /// The next request, or nothing once the deadline has passed or the server is stopping.
+  template <class KeepUp>
+  TakenCall next(Deadline& deadline, const KeepUp& keep_up) {
+    if (stopping()) return {};
+    TakenCall found = slots_.take_another();
+    const auto look = [&] {
+      found = slots_.take_any();
+      return found || stopping();
+    };
+    if (found || spin_.look(look)) return found;
+    return await(look, found, deadline, keep_up);
+  }
+
+  // ---- a loop that is not ours ----
+  /// On the LoopNotice's thread, which is a worker that does not work: returns once a request waits or we stop.
+  template <class KeepUp>
+  void await_work(const KeepUp& keep_up) noexcept {
+    while (!is_worth_a_look()) {
+      {
+        const Upkeep::Sleep sleep(upkeep_);
+        const Sleeper sleeper(exec_.words(), most_sleepers());
+        if (is_worth_a_look()) break;
+        Deadline slice = Deadline::never().until(sleep.end());
+        exec_.wait(sleeper.ticket(), slice);
+      }
+      keep_up();
+    }
+    exec_.ring_sleeper();  // the ring that we got may have been another's
+  }
+
+  void tell_loop(LoopNotice& notice, bool found_nothing) noexcept {
+    if (found_nothing) notice.rearm(stopping_);
+    // We may have got a ring that was the notice's as well.
+    if (stopping() || slots_.has_posted()) exec_.ring_sleeper();
+  }
+
+ private:
+  template <class Look, class KeepUp>
+  TakenCall await(Look& look, const TakenCall& found, Deadline& deadline, const KeepUp& keep_up) {
+    for (;;) {
+      if (stopping()) return {};
+      if (spin_.poll(look, deadline)) return found;
+      if (deadline.passed()) return {};
+      if (!spin_.never_sleeps()) {
+        const Upkeep::Sleep sleep(upkeep_);
+        const Sleeper sleeper(exec_.words(), most_sleepers());
+        if (look()) return found;
+        Deadline slice = deadline.until(sleep.end());
+        exec_.wait(sleeper.ticket(), slice);
+        SHARED_CHANNEL_TEST_POINT(server_woke);
+      }
+      keep_up();
+    }
+  }
+
+  [[nodiscard]] bool is_worth_a_look() noexcept { return stopping() || slots_.has_work(); }
+  [[nodiscard]] bool stopping() const noexcept { return stopping_.load(std::memory_order_seq_cst); }
+
+  Exec& exec_;
+  ServerSlots<Platform>& slots_;
+  Upkeep& upkeep_;
+  const std::atomic<bool>& stopping_;
+  AdaptiveSpin spin_;
+  unsigned most_sleepers_;
+};
+
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail
