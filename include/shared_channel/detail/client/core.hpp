@@ -124,11 +124,13 @@ class ClientCore : public RefCounted {
     return pin && pin->server().look() == platform::Peer::alive;
   }
 
-  /// The error of a reply whose bytes make no sense.
+  /// The error of a reply whose bytes make no sense, or whose length is impossible.
   [[nodiscard]] Error undecodable() const {
-    return names().error(Errc::corrupt,
-                         "the reply could not be decoded; do both programs use the same types and codecs?", 0,
-                         Execution::possible);
+    return names().error(
+        Errc::corrupt,
+        "the reply has an impossible length or bytes that cannot be decoded; do both programs use the same types "
+        "and codecs? If so, something has written to the shared memory",
+        0, Execution::possible);
   }
 
   [[nodiscard]] bool is_in_child() const noexcept { return mark_.in_child(); }
