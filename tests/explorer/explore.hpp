@@ -45,10 +45,12 @@ class Explorer {
     for (int i = 0; i < thread_count(); ++i) {
       Thread& thread = first.thread[static_cast<std::size_t>(i)];
       thread.is_alive = 1;
-      thread.stage = i < plan.clients   ? (plan.in_flight > 0 && i == 0 ? a_begin : c_begin)
-                     : i == stopper()   ? s_begin
-                     : i == responder() ? d_begin
-                                        : w_begin;
+      thread.stage = i < plan.clients      ? (plan.in_flight > 0 && i == 0 ? a_begin : c_begin)
+                     : i == stopper()      ? s_begin
+                     : i == responder()    ? d_begin
+                     : i == loop_notice()  ? n_look
+                     : i == foreign_loop() ? l_wait
+                                           : w_begin;
     }
     machine.state = first;
     machine.stale.begin(is_stale() ? stale_words() : 0);
@@ -273,7 +275,8 @@ class Explorer {
       const Thread& thread = state.thread[static_cast<std::size_t>(i)];
       if (thread.is_alive != 1 || thread.stage == finished) continue;
       if (i < plan.clients && thread.local[has_slot] == 0 && stands_in_every_slot(state))
-        continue;  // until its deadline
+        continue;                                               // until its deadline
+      if (i == foreign_loop() || i == loop_notice()) continue;  // until something waits for them
       if (i < plan.clients)
         findings_.violation = "a client waits indefinitely";
       else if (thread.asleep_on == 0 && i != responder() && !state.beacon_out)
@@ -298,18 +301,62 @@ class Explorer {
 
   /// The history that led to the violation, as the words saw it.
   void tell(const std::vector<Frame>& path) {
-    static const char* const stages[] = {"finished",    "begin",        "claim",          "recover",
-                                         "no_slot",     "lock",         "slice",          "slice.recover",
-                                         "passed_head", "announce",     "head_waits",     "hold",
-                                         "leave_line",  "fill",         "post",           "look",
-                                         "sleep",       "give_up",      "stopped",        "read",
-                                         "release",     "begin",        "high_water",     "examine",
-                                         "not_found",   "sleep",        "unannounce",     "handle",
-                                         "conclude",    "refuse",       "refuse.examine", "refuse.conclude",
-                                         "refuse.end",  "stop",         "defer.begin",    "defer.conclude",
-                                         "defer.look",  "async.begin",  "async.claim",    "async.post",
-                                         "async.pick",  "async.look",   "async.stopped",  "async.give_up",
-                                         "async.read",  "async.release"};
+    static const char* const stages[] = {"finished",
+                                         "begin",
+                                         "claim",
+                                         "recover",
+                                         "no_slot",
+                                         "lock",
+                                         "slice",
+                                         "slice.recover",
+                                         "passed_head",
+                                         "announce",
+                                         "head_waits",
+                                         "hold",
+                                         "leave_line",
+                                         "fill",
+                                         "post",
+                                         "look",
+                                         "sleep",
+                                         "give_up",
+                                         "stopped",
+                                         "read",
+                                         "release",
+                                         "begin",
+                                         "high_water",
+                                         "examine",
+                                         "not_found",
+                                         "sleep",
+                                         "unannounce",
+                                         "handle",
+                                         "conclude",
+                                         "refuse",
+                                         "refuse.examine",
+                                         "refuse.conclude",
+                                         "refuse.end",
+                                         "stop",
+                                         "defer.begin",
+                                         "defer.conclude",
+                                         "defer.look",
+                                         "notice.look",
+                                         "notice.announce",
+                                         "notice.sleep",
+                                         "notice.unannounce",
+                                         "notice.fire",
+                                         "notice.fired",
+                                         "loop.wait",
+                                         "loop.rearm",
+                                         "loop.clear",
+                                         "loop.tell",
+                                         "async.begin",
+                                         "async.claim",
+                                         "async.post",
+                                         "async.pick",
+                                         "async.look",
+                                         "async.stopped",
+                                         "async.give_up",
+                                         "async.read",
+                                         "async.release"};
     static const char* const names[kinds] = {"",
                                              "stores",
                                              "is told of the server's death",

@@ -127,6 +127,15 @@ TEST_CASE("explorer: mistakes about the order are caught") {
             after_refused);
 }
 
+TEST_CASE("explorer: a loop of the program's own") {
+  const Plan one{.clients = 1, .calls = 2, .workers = 0, .has_loop = true};
+  all_is_well("1 client, 2 calls, a loop", one);
+  all_is_well("2 clients, a loop", {.clients = 2, .slots = 2, .workers = 0, .has_loop = true, .kernel = event},
+              1'000'000);
+  all_is_well("1 client, a loop", {.clients = 1, .workers = 0, .has_loop = true, .memory = stale});
+  is_caught("clearing after arming", one, Break::clears_late, waits);
+}
+
 /// The two that a stateless model checker found, and their mends.
 constexpr Plan raised_by_another{
     .clients = 2, .slots = 2, .looks_first = false, .has_claimed = true, .last_stands = true, .memory = stale};

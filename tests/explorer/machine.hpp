@@ -68,6 +68,8 @@ struct State {
   Value line;                             // who holds the client mutex: thread + 1
   Value deferred;                         // sequence of the call that the responder has yet to conclude
   Value deferred_slot;
+  Value notice_fired;  // LoopNotice: it is not armed
+  Value notice_set;    // its object
   Value beacon_out;
   Value deaths;
   Value standstills;

@@ -55,6 +55,7 @@ enum class Break {
   no_slices,                // a caller in the queue waits for the one before it, whatever that does
   only_head_recovers,       // a caller in the queue takes free slots past a standing head, but none of the dead
   executes_while_refusing,  // a worker does not look whether earlier calls are being refused
+  clears_late,              // the loop's object is cleared after its thread was armed
   high_water_is_acquire,    // the look at the high-water mark before a post
   busy_is_acquire,          // the look whether a slot is locked
   no_sleeper_fence,         // between a worker's announcement and its last look
@@ -69,7 +70,8 @@ struct Plan {
   int slots = 1;
   int workers = 1;
   bool has_stopper = false;
-  bool defers = false;  // handlers leave their calls to a responder's thread
+  bool defers = false;    // handlers leave their calls to a responder's thread
+  bool has_loop = false;  // no workers: a loop of the program's own serves, and LoopNotice tells it when
   bool server_may_die = false;
   int deaths = 0;            // of clients, in one history
   int standstills = 0;       // of clients, in one history
@@ -87,10 +89,16 @@ struct Plan {
 
 inline Plan plan;
 
-/// Threads in this order: clients, workers, the stopper, the responder.
+/// Threads in this order: clients, workers, the stopper, the responder, LoopNotice's and the loop's.
 inline int stopper() { return plan.has_stopper ? plan.clients + plan.workers : -1; }
 inline int responder() { return plan.defers ? plan.clients + plan.workers + (plan.has_stopper ? 1 : 0) : -1; }
-inline int thread_count() { return plan.clients + plan.workers + (plan.has_stopper ? 1 : 0) + (plan.defers ? 1 : 0); }
+inline int loop_notice() {
+  return plan.has_loop ? plan.clients + plan.workers + (plan.has_stopper ? 1 : 0) + (plan.defers ? 1 : 0) : -1;
+}
+inline int foreign_loop() { return plan.has_loop ? loop_notice() + 1 : -1; }
+inline int thread_count() {
+  return plan.clients + plan.workers + (plan.has_stopper ? 1 : 0) + (plan.defers ? 1 : 0) + (plan.has_loop ? 2 : 0);
+}
 inline bool is(Break what) { return plan.broken == what; }
 
 // ---- shared memory ----
@@ -157,7 +165,7 @@ auto with_desk(int index, Body body) {
   return index == 0 ? body(desk0) : index == 1 ? body(desk1) : body(desk2);
 }
 
-enum HandOvers { client_mutex, responder_queue };
+enum HandOvers { client_mutex, responder_queue, notice_mutex };
 enum Signals : Value { exec_signal, slot_freed_signal, done_signals };
 inline constexpr Value service_open = 0, service_stopped = 1;
 
@@ -296,6 +304,16 @@ enum Stage : Value {
   d_begin,
   d_conclude,
   d_look,
+  n_look,
+  n_announce,
+  n_sleep,
+  n_unannounce,
+  n_fire,
+  n_fired,
+  l_wait,
+  l_rearm,
+  l_clear,
+  l_tell,
   a_begin,
   a_claim,
   a_post,
@@ -744,6 +762,7 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
       return ++local[w_looked] < local[w_count] ? w_examine : w_not_found;
     }
     case w_not_found:
+      if (thread == foreign_loop()) return l_rearm;
       if (local[w_announced]) return w_sleep;
       ::new (static_cast<void*>(sleeper()))
           detail::Sleeper<DoorbellWords>(exec_bell, static_cast<std::uint32_t>(plan.workers));
@@ -790,7 +809,7 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
     }
     case w_conclude:
       conclude(local, Phase::done);
-      return w_begin;
+      return thread == foreign_loop() ? l_tell : w_begin;
 
     case s_begin:  // ServerCore::stop()
       if (is(Break::stops_before_it_closes)) stopping_word.store(1, std::memory_order_seq_cst);
@@ -841,6 +860,78 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
     case r_end:
       ring_exec();
       return thread == responder() ? d_begin : finished;
+    default:
+      return finished;
+  }
+}
+
+/// ServerSlots::has_posted()
+inline bool has_posted() {
+  const std::uint32_t high = high_water_word.load(std::memory_order_acquire);
+  for (int at = 0; at < static_cast<int>(high); ++at) {
+    const bool posted = with_desk(
+        at, [&](auto& lock) { return !lock.is_locked() && detail::is_waiting(lock, detail::load_request(slots[at])); });
+    if (posted) return true;
+  }
+  return false;
+}
+
+/// LoopNotice, ServerCore::await_for_loop() and tell_loop(); and a loop that calls serve_one() while the object is set.
+inline Stage run_loop(Stage stage, Locals& local) {
+  const auto under_mutex = [](auto body) {
+    machine.step([&]() -> Value {
+      machine.take_over(notice_mutex);
+      body();
+      machine.hand_over(notice_mutex);
+      return 0;
+    });
+  };
+  switch (stage) {
+    case n_look:
+      local[w_found] = has_posted();
+      if (local[w_announced]) return local[w_found] ? n_unannounce : n_sleep;
+      return local[w_found] ? n_fire : n_announce;
+    case n_announce:
+      ::new (static_cast<void*>(sleeper())) detail::Sleeper<DoorbellWords>(exec_bell, 2);
+      local[w_ticket] = static_cast<Value>(sleeper()->ticket());
+      local[w_announced] = 1;
+      return n_look;
+    case n_sleep:
+      machine.wait(exec_signal, exec_sequence, local[w_ticket]);
+      return n_unannounce;
+    case n_unannounce:
+      sleeper()->~Sleeper();
+      local[w_announced] = local[w_ticket] = 0;
+      return local[w_found] ? n_fire : n_look;
+    case n_fire:
+      local[w_found] = 0;
+      ring_exec();
+      under_mutex([] { machine.state.notice_set = machine.state.notice_fired = 1; });
+      return n_fired;
+    case n_fired:
+      under_mutex([] {
+        if (machine.state.notice_fired) machine.block();
+      });
+      return n_look;
+    case l_wait:
+      machine.step([&]() -> Value {
+        if (!machine.state.notice_set) machine.block();
+        return 0;
+      });
+      return w_begin;
+    case l_rearm: {  // LoopNotice::rearm()
+      under_mutex([] {
+        if (machine.state.notice_fired && !is(Break::clears_late)) machine.state.notice_set = 0;
+        machine.state.notice_fired = 0;
+      });
+      return is(Break::clears_late) ? l_clear : l_tell;
+    }
+    case l_clear:
+      under_mutex([] { machine.state.notice_set = 0; });
+      return l_tell;
+    case l_tell:
+      if (has_posted()) ring_exec();
+      return l_wait;
     default:
       return finished;
   }
@@ -940,6 +1031,7 @@ inline Stage run_async_client(int thread, Stage stage, Locals& local) {
 
 inline Stage run_stage(int thread, Stage stage, Locals& local) {
   if (stage >= a_begin) return run_async_client(thread, stage, local);
+  if (stage >= n_look) return run_loop(stage, local);
   return stage < w_begin ? run_client(thread, stage, local) : run_worker(thread, stage, local);
 }
 

@@ -50,7 +50,7 @@ class StaleMemory {
  public:
   static constexpr int threads = 5;
   static constexpr int values_room = 112;
-  static constexpr int hand_overs = 2;
+  static constexpr int hand_overs = 3;
 
   struct Stored {
     std::uint16_t value;
