@@ -104,13 +104,12 @@ class [[nodiscard]] PendingCall {
   bool await_suspend(Handle coroutine) {
     // From here on the coroutine may go on elsewhere, and this object be gone before add() returns.
     const detail::RefPtr<AsyncCall> call = call_;
-    is_awaited_ = true;
     call->continue_with(
         detail::UniquePtr<detail::Resumption<Platform, Handle>>(new detail::Resumption<Platform, Handle>(coroutine)));
     return call->core()->completer().add(call) || !call->take_continuation();
   }
   Result<Reply> await_resume() {
-    if (!is_awaited_ || is_taken_ || is_in_child()) return get();
+    if (!call_ || is_taken_ || is_in_child()) return get();
     is_taken_ = true;
     return detail::take_reply<Reply>(*call_);  // and keeps it: another thread may be about to cancel it
   }
@@ -139,8 +138,7 @@ class [[nodiscard]] PendingCall {
   detail::RefPtr<AsyncCall> call_;
   Result<void> refusal_;  // why it was not even sent
   detail::RefPtr<Notifier> notifier_;
-  bool is_awaited_ = false;  // by a coroutine that was suspended
-  bool is_taken_ = false;    // by that
+  bool is_taken_ = false;  // by a coroutine
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI

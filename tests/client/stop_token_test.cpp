@@ -353,4 +353,48 @@ TEST_CASE("pending call: a coroutine may be cancelled while it goes on") {
   }
 }
 
+TEST_CASE("pending call: a coroutine may be cancelled while it takes an answer that was there already") {
+  GatedChannel channel;
+  for (std::uint64_t id = 0; id < 500; ++id) {
+    Outcome<Answer> outcome;
+    auto awaited = channel.client.call_async(echo(id), amply);
+    static_cast<void>(awaited.wait(amply));
+    std::atomic<bool> go{false}, is_over{false};
+    std::jthread canceller([&] {
+      go = true;
+      while (!is_over) awaited.cancel();
+    });
+    while (!go) std::this_thread::yield();
+    const auto wait = [](PendingCall<Answer>& call, Outcome<Answer>& got) -> Task { got.put(co_await call); };
+    wait(awaited, outcome);
+    is_over = true;
+    REQUIRE(outcome.comes());
+    CHECK(outcome.last().value().id == id);
+  }
+}
+
+TEST_CASE("pending call: a coroutine that took its answer has given the slot back") {
+  GatedChannel channel(1);
+  // The completion thread is busy, so that it cannot let the awaited call go when that ends.
+  Gate busy;
+  std::atomic<bool> is_busy{false};
+  channel.client
+      .call_async(echo(1), amply,
+                  [&](const Result<Answer>&) {
+                    is_busy = true;
+                    busy(nap(1));
+                  })
+      .value();
+  REQUIRE(eventually([&] { return is_busy.load(); }));
+  auto awaited = channel.client.call_async(echo(2), amply);
+  static_cast<void>(awaited.native_handle());
+  REQUIRE(awaited.wait(amply));
+  Outcome<Answer> outcome;
+  const auto wait = [](PendingCall<Answer>& call, Outcome<Answer>& got) -> Task { got.put(co_await call); };
+  wait(awaited, outcome);
+  CHECK(outcome.last().value().id == 2);
+  busy.open();
+  CHECK(channel.client.call(echo(3), amply).value().id == 3);
+}
+
 }  // namespace stop_token_test

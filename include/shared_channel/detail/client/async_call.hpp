@@ -114,9 +114,10 @@ class AsyncCall : public RefCounted {
     return end_ == End::orphaned;
   }
 
-  /// The reply has been read.
+  /// The reply has been read. While a watcher may still sleep on its word, the slot stays until that lets the call go.
   void leave() noexcept {
     const std::lock_guard lock(mutex_);
+    is_read_ = true;
     if (bell_ == nullptr) call_.leave();
   }
 
@@ -176,7 +177,7 @@ class AsyncCall : public RefCounted {
     const std::lock_guard lock(mutex_);
     if (end_ == End::none) decide(now, server);
     if (end_ == End::none) return false;
-    bell_ = nullptr;
+    unwatch();
     return true;
   }
 
@@ -196,7 +197,7 @@ class AsyncCall : public RefCounted {
   /// Ends the call because its client ends.
   void orphan() noexcept {
     const std::lock_guard lock(mutex_);
-    bell_ = nullptr;
+    unwatch();
     if (end_ != End::none) return;
     end_locked(call_.give_up(Errc::timed_out));
     if (has_failed(Errc::timed_out)) end_ = End::orphaned;
@@ -238,6 +239,11 @@ class AsyncCall : public RefCounted {
   /// Whether this channel failed so: not what a handler passed on from another. Under the mutex, like all that follows.
   [[nodiscard]] bool has_failed(Errc code) const noexcept {
     return end_ == End::failed && call_.failure().code == code && !call_.failure().is_relayed;
+  }
+
+  void unwatch() noexcept {
+    bell_ = nullptr;
+    if (is_read_) call_.leave();
   }
 
   /// For the caller.
@@ -285,6 +291,7 @@ class AsyncCall : public RefCounted {
   std::optional<WatcherBell> caller_bell_;  // where the caller waits for the watcher's word, once it has had to
   End end_ = End::none;
   bool announced_ = false;
+  bool is_read_ = false;
   WatcherBell* bell_ = nullptr;  // of the watcher that may sleep on the reply word
   std::thread::id watcher_;
   RefPtr<Notifier> notifier_;
