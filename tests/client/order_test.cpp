@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -14,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "faults/segment.hpp"
 #include "support/eventually.hpp"
 #include "support/messages.hpp"
 #include "support/names.hpp"
@@ -277,6 +279,24 @@ TEST_CASE("order: a call that was refused because the server stops is followed b
     }
     REQUIRE_FALSE(follows);
   }
+}
+
+TEST_CASE("order: places that lead in a circle do not hold the server up") {
+  const auto name = unique_name("order");
+  Channel::Server server(name, with_slots(max_slots));
+  faults::LiveSegment segment(name);
+  segment.header().high_water.store(max_slots);
+  constexpr std::uint32_t circle = 3;  // each goes before the next, as numbers that wrap around may
+  for (std::uint32_t at = 0; at < circle; ++at) {
+    auto& slot = segment.slot_array()[max_slots - 1 - at];
+    slot.owner.store(1);
+    slot.stream.store(1);
+    slot.order.store(~std::uint64_t{0} / circle * at);
+    slot.request.store(faults::detail::State(1, faults::detail::Phase::posted).word());
+  }
+  Record record;
+  for (std::uint32_t at = 0; at < circle; ++at) CHECK(server.serve_one(std::ref(record), promptly).value());
+  CHECK(record.ids().size() == circle);
 }
 
 }  // namespace order_test
