@@ -6,6 +6,7 @@
 #include <functional>
 #include <future>
 #include <optional>
+#include <stop_token>
 #include <string>
 
 #include <shared_channel/shared_channel.hpp>
@@ -114,6 +115,25 @@ TEST_CASE("fake queue: a caller that finds no slot in time was not executed") {
     queue.objects->header().client_mutex = 0;
   }
   CHECK(watch.elapsed() < promptly);
+}
+
+TEST_CASE("fake queue: a caller with a stop token keeps its place as others do, until it is called away") {
+  Queue queue;
+  const auto occupant = queue.occupy();
+  queue.objects->header().client_mutex = 1;  // the first client's number
+  std::stop_source source;
+  SECTION("in the same slices") {
+    check_ended(queue.client->call(fake::Ask{2}, 120ms, source.get_token()), Errc::busy);
+    CHECK(kernel().count(Op::lock_mutex) <= 10);
+  }
+  SECTION("woken") {
+    auto call =
+        std::async(std::launch::async, [&] { return queue.client->call(fake::Ask{2}, amply, source.get_token()); });
+    REQUIRE(eventually([&] { return kernel().sleepers(queue.objects->header().client_mutex) == 1; }));
+    source.request_stop();
+    check_ended(call.get(), Errc::cancelled);
+  }
+  queue.objects->header().client_mutex = 0;
 }
 
 TEST_CASE("fake queue: a server's end ends the queue, wherever a caller stands in it") {

@@ -127,7 +127,8 @@ class ClientMutex : Living<Kind::mutex> {
     return ClientMutex(word);
   }
 
-  Lock lock(std::uint32_t me, const ClientLease& leases, Deadline& deadline, const Watch& server) noexcept {
+  Lock lock(std::uint32_t me, const ClientLease& leases, Deadline& deadline, const Watch& server,
+            Watched called = {}) noexcept {
     kernel().enter(Op::lock_mutex);
     for (;;) {
       std::uint32_t owner = 0;
@@ -138,7 +139,9 @@ class ClientMutex : Living<Kind::mutex> {
       }
       if (server.look() != Peer::alive) return Lock::server_gone;
       if (deadline.passed()) return Lock::timed_out;
-      kernel().sleep({{word_, owner}, server.watched()}, deadline);
+      std::vector<Watched> words{{word_, owner}, server.watched()};
+      if (called.word != nullptr) words.push_back(called);
+      kernel().sleep(std::move(words), deadline);
     }
   }
   void unlock() noexcept {
@@ -171,6 +174,7 @@ class WaitSet : Living<Kind::wait_set> {
     kernel().enter(Op::ring_set);
     kernel().wake(own_, 1);
   }
+  Watched called(std::uint32_t ticket) const noexcept { return {&own_, ticket}; }
   Wake wait(std::uint32_t ticket, Entries entries, Deadline& deadline, const Watch* server) noexcept {
     kernel().enter(Op::wait_in_set, entries.count != 0 ? "calls" : "idle");
     std::vector<Watched> words{{&own_, ticket}};

@@ -1,9 +1,9 @@
 // Ends the waits of one call when its caller asks for that.
 //
 // Whatever the call waits for, it is told by the flag in its Deadline, which has then passed: spins look at it as they
-// look for the reply, and waits that come in pieces after each piece. A thread that sleeps on a signal sleeps on a word
-// of its own as well (a WaitSet), which request() rings. That pair is doorbell.hpp's: R1 and S3 are the flag. So no
-// request is lost between the last look and the sleep, and nobody else is woken.
+// look for the reply, and waits that come in pieces after each piece. A thread that sleeps on a signal or in the queue
+// sleeps on a word of its own as well (a WaitSet), which request() rings. That pair is doorbell.hpp's: R1 and S3 are
+// the flag. So no request is lost between the last look and the sleep, and nobody else is woken.
 #pragma once
 
 #include <atomic>
@@ -40,14 +40,29 @@ class Cancellation : public Interruption {
 
   /// Sleeps as WaitSet::wait() does, and no longer than until request().
   platform::Wake sleep(Entries entries, Deadline& deadline, const Watch* server) {
-    // Made only now, because most calls never sleep; request() uses it once it has seen S1, which comes later.
-    if (!wait_set_) wait_set_.emplace(bell_.sequence);
-    const Sleeper sleeper(bell_, 1);                                      // S1, S2
-    if (is_interrupted()) return platform::Wake::signalled;               // S3
-    return wait_set_->wait(sleeper.ticket(), entries, deadline, server);  // S4
+    return unless_requested(platform::Wake::signalled,
+                            [&](std::uint32_t ticket) { return wait_set_->wait(ticket, entries, deadline, server); });
+  }
+
+  /// ClientMutex::lock(), and no longer than until request(). In one wait: who lets go of the queue now and then to
+  /// look around loses its place each time.
+  template <class Mutex, class Leases>
+  platform::Lock lock(Mutex& mutex, std::uint32_t me, const Leases& leases, Deadline& deadline, const Watch& server) {
+    return unless_requested(platform::Lock::timed_out, [&](std::uint32_t ticket) {
+      return mutex.lock(me, leases, deadline, server, wait_set_->called(ticket));
+    });
   }
 
  private:
+  template <class Outcome, class Wait>
+  Outcome unless_requested(Outcome requested, Wait&& wait) {
+    // Made only now, because most calls never sleep; request() uses it once it has seen S1, which comes later.
+    if (!wait_set_) wait_set_.emplace(bell_.sequence);
+    const Sleeper sleeper(bell_, 1);         // S1, S2
+    if (is_interrupted()) return requested;  // S3
+    return wait(sleeper.ticket());           // S4
+  }
+
   DoorbellWords bell_{};
   std::optional<WaitSet> wait_set_;
 };
@@ -61,6 +76,17 @@ platform::Wake wait_for(typename Platform::Signal& signal, std::uint32_t seen, D
     return signal.wait(seen, deadline, server);
   const typename Platform::WaitSet::Entry entry{&signal, seen};
   return cancellation->sleep({&entry, 1}, deadline, &server);
+}
+
+/// ClientMutex::lock() of a call that can perhaps be cancelled.
+template <class Platform>
+platform::Lock lock_for(typename Platform::ClientMutex& mutex, std::uint32_t me,
+                        const typename Platform::ClientLease& leases, Deadline& deadline,
+                        const typename Platform::Watch& server) {
+  Cancellation<Platform>* const cancellation = Cancellation<Platform>::of(deadline);
+  if (cancellation == nullptr) [[likely]]
+    return mutex.lock(me, leases, deadline, server);
+  return cancellation->lock(mutex, me, leases, deadline, server);
 }
 
 /// Some time, or until the call is cancelled.

@@ -141,16 +141,9 @@ class SlotClaim {
     return false;
   }
 
-  /// A caller that can be cancelled waits for the mutex in pieces, because nobody but the mutex wakes it.
-  static constexpr nanoseconds cancellable_piece = std::chrono::microseconds(500);
-
   platform::Lock lock(Deadline slice) {
-    for (;;) {
-      Deadline piece = slice.interruption() != nullptr ? slice.within(cancellable_piece) : slice;
-      const platform::Lock outcome =
-          connection_.client_mutex().lock(connection_.me(), connection_.lease(), piece, connection_.server());
-      if (outcome != platform::Lock::timed_out || slice.interruption() == nullptr || slice.passed()) return outcome;
-    }
+    return lock_for<Platform>(connection_.client_mutex(), connection_.me(), connection_.lease(), slice,
+                              connection_.server());
   }
 
   /// Why a caller waits no longer.

@@ -41,7 +41,8 @@
 //                 and may return early for no reason; a ring() after the word changed is never lost. With a Watch it
 //                 also returns, with Wake::server_gone, when the server ends or dies.
 //   ClientMutex   What callers beyond the slots queue on. Taken from a holder that is gone it answers `abandoned`:
-//                 held, but what it protects may be half-done.
+//                 held, but what it protects may be half-done. A lock() that has WaitSet::called() of some ticket looks
+//                 at its deadline after each ring().
 //   WaitSet       Sleeps on up to `capacity` Signals of one server at once, as Signal::wait does on one, and on a word
 //                 of its own that changes before each ring(). A ring() ends the wait under way, or else the next one
 //                 with an older ticket. wait() belongs to one thread; ring() to all.

@@ -55,8 +55,10 @@ class ClientMutex {
   }
   static Result<ClientMutex> open(const Names&, std::uint64_t, Word& word) { return ClientMutex(word); }
 
-  /// `me` is the caller's lease number, `leases` the view that tells which others still hold theirs.
-  Lock lock(std::uint32_t me, const ClientLease& leases, Deadline& deadline, const Watch& server) noexcept {
+  /// `me` is the caller's lease number, `leases` the view that tells which others still hold theirs. A wait ends early
+  /// if the caller is `called`, and then asks whether the deadline has passed.
+  Lock lock(std::uint32_t me, const ClientLease& leases, Deadline& deadline, const Watch& server,
+            linux_futex::Watched called = {}) noexcept {
     std::uint32_t seen = 0;
     if (word_->compare_exchange_strong(seen, me, std::memory_order_acquire)) return Lock::locked;
     for (;;) {
@@ -75,7 +77,11 @@ class ClientMutex {
       if ((seen & contended) == 0 && !word_->compare_exchange_strong(seen, seen | contended, std::memory_order_relaxed))
         continue;
       Deadline slice = deadline.within(std::chrono::milliseconds(10));
-      linux_futex::wait(*word_, owner | contended, slice);
+      const linux_futex::Watched words[] = {{word_, owner | contended}, called};
+      if (called.word == nullptr)
+        linux_futex::wait(*word_, owner | contended, slice);
+      else
+        linux_futex::wait_any(words, 2, slice, std::chrono::milliseconds(1));
       seen = word_->load(std::memory_order_relaxed);
     }
   }

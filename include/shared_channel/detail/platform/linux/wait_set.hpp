@@ -44,6 +44,9 @@ class WaitSet {
 
   void ring() noexcept { linux_futex::wake(own_, 1); }
 
+  /// What ClientMutex::lock() is called by: a ring() since `ticket`.
+  [[nodiscard]] linux_futex::Watched called(std::uint32_t ticket) const noexcept { return {&own_, ticket}; }
+
   /// Sleeps while the own word is `ticket` and all the others are as seen, until `deadline`, and as long as `server` is
   /// there.
   Wake wait(std::uint32_t ticket, Entries entries, Deadline& deadline, const Watch* server) noexcept {

@@ -158,14 +158,17 @@ class Watch {
     return found == birth ? Found::server : Found::nobody;
   }
 
-  /// Waits for `object`, which comes first if several are ready, or for the server's end.
-  Outcome wait(HANDLE object, Deadline& deadline) const noexcept {
-    HANDLE handles[1 + handles_at_most + 1] = {object};
-    const DWORD outcome = win32::wait_for_one(handles, add_to(handles, 1), deadline);
+  /// Waits for `object`, which comes first if several are ready, or for the server's end, or until `called`, if that is
+  /// an event.
+  Outcome wait(HANDLE object, Deadline& deadline, HANDLE called = nullptr) const noexcept {
+    HANDLE handles[2 + handles_at_most + 1] = {object, called};
+    const DWORD first = called != nullptr ? 2 : 1;
+    const DWORD outcome = win32::wait_for_one(handles, add_to(handles, first), deadline);
     if (outcome == WAIT_OBJECT_0) return Outcome::taken;
     if (outcome == WAIT_ABANDONED_0) return Outcome::abandoned;
     if (outcome == WAIT_TIMEOUT) return Outcome::timed_out;
-    if (is_gone(outcome, 1)) return Outcome::server_gone;
+    if (first == 2 && outcome == WAIT_OBJECT_0 + 1) return deadline.passed() ? Outcome::timed_out : Outcome::failed;
+    if (is_gone(outcome, first)) return Outcome::server_gone;
     rest(std::chrono::milliseconds(1));  // so that a caller that tries again does not keep a core busy
     return deadline.passed() ? Outcome::timed_out : Outcome::failed;
   }

@@ -100,10 +100,12 @@ class ClientMutex {
     return ClientMutex(*std::move(mutex));
   }
 
-  /// unlock() must follow in the same thread. A dead owner needs no lease to be recognised.
-  Lock lock(std::uint32_t, const ClientLease&, Deadline& deadline, const Watch& server) noexcept {
+  /// unlock() must follow in the same thread. A dead owner needs no lease to be recognised. A wait ends early if the
+  /// caller is `called`, and then asks whether the deadline has passed.
+  Lock lock(std::uint32_t, const ClientLease&, Deadline& deadline, const Watch& server,
+            HANDLE called = nullptr) noexcept {
     for (;;) {
-      switch (server.wait(mutex_.get(), deadline)) {
+      switch (server.wait(mutex_.get(), deadline, called)) {
         case Watch::Outcome::taken:
           return Lock::locked;
         case Watch::Outcome::abandoned:

@@ -48,6 +48,9 @@ class WaitSet {
 
   void ring() noexcept { ::SetEvent(called_.get()); }
 
+  /// What ClientMutex::lock() is called by: a ring(). Null if the system had no event to give.
+  [[nodiscard]] HANDLE called(std::uint32_t) const noexcept { return called_.get(); }
+
   /// Sleeps until a ring() or a signal, until `deadline`, and as long as `server` is there.
   Wake wait(std::uint32_t, Entries entries, Deadline& deadline, const Watch* server) noexcept {
     std::array<HANDLE, MAXIMUM_WAIT_OBJECTS> handles;
