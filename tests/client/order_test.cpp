@@ -238,7 +238,7 @@ TEST_CASE("order: a client that moves to a new server keeps it") {
     std::uint64_t id = 1ull << 32;
     while (!over) {
       while (pending.size() < 6) pending.push_back(client.call_async(echo(++id), amply));
-      (void)pending[id % 6].get();  // a server that stops does not execute all of them
+      (void)pending[static_cast<std::size_t>(id % 6)].get();  // a server that stops does not execute all of them
       pending.erase(pending.begin() + static_cast<std::ptrdiff_t>(id % 6));
     }
   });
