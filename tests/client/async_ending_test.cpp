@@ -219,7 +219,7 @@ TEST_CASE("async: a callback that was told of a server's death may call the succ
   std::atomic<bool> successor_serves{false};
   const auto call_again = [&](Result<Answer> end) {
     first.put(std::move(end));
-    successor_serves.wait(false);
+    wait_for(successor_serves);
     if (const auto begun = client.call_async(nap(50, 2), amply, second.callback()); !begun) second.put(begun.error());
   };
   CHECK_FALSE(error_of(client.call_async(hang, amply, call_again)));
@@ -231,7 +231,6 @@ TEST_CASE("async: a callback that was told of a server's death may call the succ
   auto successor = peer("serve", name);
   REQUIRE(successor.read_line() == "ready");
   successor_serves = true;
-  successor_serves.notify_one();
   REQUIRE(second.comes());
   CHECK_FALSE(error_of(second.last()));
 }

@@ -70,7 +70,7 @@ TEST_CASE("async: a watched call can be waited for while a callback occupies the
   std::atomic<bool> may_end{false};
   CHECK_FALSE(error_of(channel.client.call_async(echo(1), amply, [&](Result<Answer> answer) {
     has_begun = true;
-    may_end.wait(false);
+    wait_for(may_end);
     outcome.put(std::move(answer));
   })));
   auto pending = channel.client.call_async(nap(0, 2), (std::chrono::nanoseconds::max)());
@@ -85,7 +85,6 @@ TEST_CASE("async: a watched call can be waited for while a callback occupies the
   CHECK(watch.elapsed() < promptly);
   CHECK(outcome.count() == 0);
   may_end = true;
-  may_end.notify_one();
   opener.join();
   CHECK(pending.get().value().id == 2);
   CHECK(outcome.comes());

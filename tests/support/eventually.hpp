@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <thread>
 
 #include "time.hpp"
@@ -15,6 +16,11 @@ bool eventually(Condition&& condition) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   return true;
+}
+
+// Waits for `flag`. Not std::atomic::wait(): where libstdc++ has no futexes (MinGW), a notify can get lost.
+inline void wait_for(const std::atomic<bool>& flag) {
+  while (!flag) std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
 }  // namespace test_support

@@ -138,13 +138,10 @@ class Handler {
   ~Handler() { let_go(); }
   Answer operator()(const Ask& ask) {
     ++runs;
-    if (ask.hold != 0) is_open.wait(false);
+    if (ask.hold != 0) wait_for(is_open);
     return {ask.id};
   }
-  void let_go() {
-    is_open = true;
-    is_open.notify_all();
-  }
+  void let_go() { is_open = true; }
   // Whether it has been called so often before a busy machine would have got there.
   bool is_called(std::uint32_t times = 1) {
     return eventually([&] { return runs >= times; });
