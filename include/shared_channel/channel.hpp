@@ -27,4 +27,7 @@ class SharedChannel {
 /// are read do if they have more than 4096 bytes; shorter ones are private copies.
 struct Bytes;
 
+class RawClient;  // raw_client.hpp
+class RawServer;  // raw_server.hpp
+
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI

@@ -185,6 +185,7 @@ class SharedChannel<Request, Reply>::Client {
   [[nodiscard]] bool connected() const noexcept { return core_ && core_->connected(); }
 
  private:
+  friend class RawClient;
   explicit Client(detail::RefPtr<Core> core) : core_(std::move(core)) {}
 
   Result<Reply> exchange(const Request& request, detail::Deadline deadline) {

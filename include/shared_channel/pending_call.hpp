@@ -117,6 +117,7 @@ class [[nodiscard]] PendingCall {
  private:
   template <class, class>
   friend class SharedChannel;
+  friend class RawClient;
 
   explicit PendingCall(detail::RefPtr<AsyncCall> call) noexcept : call_(std::move(call)) {}
   explicit PendingCall(Error error) : refusal_(std::move(error)) {}

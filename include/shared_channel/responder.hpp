@@ -1,12 +1,10 @@
 // Answers a call later, from any thread.
 #pragma once
 
-#include <string>
 #include <string_view>
 #include <utility>
 
-#include <shared_channel/detail/base/ref_ptr.hpp>
-#include <shared_channel/detail/protocol/cause.hpp>
+#include <shared_channel/detail/server/duty.hpp>
 #include <shared_channel/detail/server/link.hpp>
 #include <shared_channel/detail/server/reply.hpp>
 #include <shared_channel/error.hpp>
@@ -23,27 +21,16 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI {
 template <class Reply>
 class Responder {
  public:
-  Responder(Responder&& other) noexcept = default;
-  Responder& operator=(Responder&& other) noexcept {
-    if (this != &other) {
-      drop();
-      link_ = std::move(other.link_);
-      call_ = other.call_;
-    }
-    return *this;
-  }
-  ~Responder() { drop(); }
-
   /// Sends the answer. One that is too large for the channel reaches the caller as message_too_large. If a Codec
   /// throws, nothing was sent and the call may still be answered.
   void reply(const Reply& answer) {
-    conclude([&](detail::AnswerSink& server) { return detail::send(answer, server.reply_frame(call_)); });
+    duty_.conclude([&](detail::AnswerSink& server, const detail::TakenCall& call) {
+      return detail::send(answer, server.reply_frame(call));
+    });
   }
 
   /// Sends an error: the caller gets handler_failed with `text`, of which the first 252 bytes travel.
-  void fail(std::string_view text) noexcept {
-    conclude([&](detail::AnswerSink& server) { return server.fail(call_, text, detail::Cause::none); });
-  }
+  void fail(std::string_view text) noexcept { duty_.fail(text); }
 
   /// Passes on an error of another channel that the call needed, or one of the handler's own making, such as
   /// Error(Errc::busy, "", "too much to do"), which says that nothing was done: the caller gets its code, and
@@ -51,30 +38,13 @@ class Responder {
   /// the other channel, it must be able to do twice. Of its message the first 252 bytes travel; native() does not, the
   /// message has it. The caller's client takes it for an answer: it neither reconnects nor asks again by itself.
   /// If memory for the message runs out, nothing was sent and the call may still be answered.
-  void fail(const Error& error) {
-    const std::string words = detail::words_to_relay(error);
-    conclude([&](detail::AnswerSink& server) { return server.fail(call_, words, detail::Cause::of(error).word()); });
-  }
+  void fail(const Error& error) { duty_.fail(error); }
 
  private:
   friend class detail::Invocation;
-  Responder(detail::RefPtr<detail::ServerLink> link, const detail::TakenCall& call)
-      : link_(std::move(link)), call_(call) {}
+  explicit Responder(detail::AnswerDuty&& duty) noexcept : duty_(std::move(duty)) {}
 
-  template <class Write>
-  void conclude(Write&& write) {
-    if (!link_) return;
-    link_->with_server([&](detail::AnswerSink& server) { server.conclude(call_, write(server)); });
-    link_ = nullptr;  // only now: if a Codec throws, the duty to answer remains
-  }
-
-  void drop() noexcept {
-    if (link_) link_->with_server([&](detail::AnswerSink& server) { server.drop(call_); });
-    link_ = nullptr;
-  }
-
-  detail::RefPtr<detail::ServerLink> link_;
-  detail::TakenCall call_;
+  detail::AnswerDuty duty_;
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI

@@ -145,6 +145,7 @@ class SharedChannel<Request, Reply>::Server {
   [[nodiscard]] std::uint64_t damaged_slots() const noexcept { return core_ ? core_->damaged_slots() : 0; }
 
  private:
+  friend class RawServer;
   explicit Server(detail::UniquePtr<Core> core) : core_(std::move(core)) {}
 
   /// The handler as the core calls it: a taken call in, how it was left out. `Held` is Handler or Handler&.
@@ -152,7 +153,7 @@ class SharedChannel<Request, Reply>::Server {
   struct Answer {
     template <class Call>
     detail::Outcome operator()(const Call& call) {
-      return detail::invoke<Request, Reply>(handler, call);
+      return detail::Forms<Request, Reply>::invoke(handler, call);
     }
     Held handler;
   };
@@ -165,7 +166,7 @@ class SharedChannel<Request, Reply>::Server {
 
   template <class Handler>
   static bool is_empty(const Handler& handler) noexcept {
-    static_assert(detail::check_handler<Handler, Request, Reply>());
+    static_assert(detail::Forms<Request, Reply>::template check<Handler>());
     return detail::is_empty(handler);
   }
   static Error moved_from() { return Error(Errc::invalid_argument, "", "this server was moved from"); }

@@ -48,6 +48,11 @@ class Call {
   /// Takes a slot, waiting in the queue if all are occupied.
   [[nodiscard]] bool claim(Deadline& deadline) { return claim_.take(deadline) || fails(claim_.refusal()); }
 
+  /// How long claim() could wait, if it failed.
+  [[nodiscard]] nanoseconds slot_patience() const noexcept { return claim_.patience(); }
+
+  [[nodiscard]] const Connection& connection() const noexcept { return connection_; }
+
   /// Where the request is to be written, after claim().
   [[nodiscard]] Frame request() const noexcept { return connection_.slot_array().request(slot()); }
   /// Where the reply is, after await() succeeded.
@@ -58,9 +63,9 @@ class Call {
     return std::string(slot().text, length < text_capacity ? length : text_capacity);
   }
 
-  /// The request has `size` bytes, more than its frame can carry.
+  /// The request has `size` bytes, more than its frame can carry. If the server is gone, the next one's may.
   bool refuse(std::size_t size) noexcept {
-    return fails(Errc::message_too_large, Execution::none, 0, size, request().capacity());
+    return fails(connection_.service_end_or(Errc::message_too_large), Execution::none, 0, size, request().capacity());
   }
 
   /// Sends the request that has been written, to be taken in its `place`.

@@ -68,15 +68,25 @@ class Continuation {
   virtual void run(AsyncCall<Platform>& call) noexcept = 0;
 };
 
-/// Waits for the call's end and gives the slot back.
+/// How a reply is made of an answered call. One that looks into the slot keeps it (RawReply).
+template <class Reply>
+struct Taker {
+  static constexpr bool keeps_slot = false;
+  template <class Platform>
+  static Result<Reply> take(AsyncCall<Platform>& call) {
+    return read_reply<Reply>(call.call().reply(), *call.core());
+  }
+};
+
+/// Waits for the call's end and gives the slot back, unless the reply keeps it.
 template <class Reply, class Platform>
 Result<Reply> take_reply(AsyncCall<Platform>& call) {
   const auto take = [&]() -> Result<Reply> {
-    if (call.finish()) return read_reply<Reply>(call.call().reply(), *call.core());
+    if (call.finish()) return Taker<Reply>::take(call);
     return call.core()->explain(call.failure(), call);
   };
   Result<Reply> result = take();
-  call.leave();
+  if (!Taker<Reply>::keeps_slot || !result) call.leave();
   return result;
 }
 

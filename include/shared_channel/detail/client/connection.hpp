@@ -96,12 +96,28 @@ class Connection {
   [[nodiscard]] Errc server_end_or(Errc otherwise) const noexcept {
     return detail::server_end_or(otherwise, server_.look());
   }
+  /// The same, of a server that takes no calls any more. A stopped one lives on as long as its handlers run.
+  [[nodiscard]] Errc service_end_or(Errc otherwise) const noexcept {
+    const bool is_open = page().service.load(std::memory_order_seq_cst) == service_open;
+    return server_end_or(is_open ? otherwise : Errc::server_stopped);
+  }
   [[nodiscard]] Exec& exec() noexcept { return exec_; }
   [[nodiscard]] SlotFreedBell& slot_freed() noexcept { return slot_freed_; }
   [[nodiscard]] ClientMutex& client_mutex() noexcept { return client_mutex_; }
   [[nodiscard]] AdaptiveSpin& spin() noexcept { return spin_; }
 
   [[nodiscard]] const Names& names() const noexcept { return names_; }
+
+  /// How messages lie here, and what the server says that they are.
+  [[nodiscard]] Contract contract() const { return {shape_, page().request.read(), page().reply.read()}; }
+  /// Tells contracts apart, as well as a hash does; not 0. Found out once, by raw clients.
+  [[nodiscard]] std::uint64_t contract_id() const {
+    std::uint64_t id = contract_id_.load(std::memory_order_relaxed);
+    if (id != 0) return id;
+    id = id_of(contract());
+    contract_id_.store(id, std::memory_order_relaxed);
+    return id;
+  }
 
   /// Slot `index`'s Done signal, opened when first needed: most calls never sleep, most slots are never ours.
   Result<Signal*> done(std::uint32_t index) {
@@ -130,6 +146,7 @@ class Connection {
     std::uint64_t generation;
     Mapping page;
     Mapping segment;
+    Shape shape;
     SlotArray slot_array;
     Watch server;
     std::uint32_t me;
@@ -143,6 +160,7 @@ class Connection {
       : names_(std::move(attached.names)),
         page_(std::move(attached.page)),
         segment_(std::move(attached.segment)),
+        shape_(attached.shape),
         slots_(attached.slot_array),
         generation_(attached.generation),
         me_(attached.me),
@@ -199,7 +217,7 @@ class Connection {
     if (!client_mutex) return std::move(client_mutex).error();
     const SlotArray slot_array(segment->data(), *shape, identity.slot_count);
     return UniquePtr<Connection>(
-        new Connection(Attached{names, generation, *std::move(page), *std::move(segment), slot_array,
+        new Connection(Attached{names, generation, *std::move(page), *std::move(segment), *shape, slot_array,
                                 *std::move(server), me, *std::move(lease), Exec(header.exec, *std::move(exec)),
                                 SlotFreedBell(header.slot_freed, *std::move(slot_freed)), *std::move(client_mutex)},
                        policy));
@@ -228,11 +246,13 @@ class Connection {
       return mismatch("the server speaks protocol version " + std::to_string(identity.version) + ", this program " +
                       std::to_string(abi_version));
     }
-    const Shape shape = adopt_maxima(contract.shape, identity.shape);
-    if (const std::string cause = mismatch_text(contract, shape, page, identity.shape); !cause.empty())
-      return mismatch(cause);
+    const Shape shape = contract.takes_any ? identity.shape : adopt_maxima(contract.shape, identity.shape);
+    if (!contract.takes_any) {
+      if (const std::string cause = mismatch_text(contract, shape, page, identity.shape); !cause.empty())
+        return mismatch(cause);
+    }
     if (identity.generation != generation || identity.slot_count == 0 || identity.slot_count > max_slots ||
-        shape.request_size > largest_message || shape.reply_size > largest_message) {
+        !is_possible(shape)) {
       return names.error(Errc::corrupt, "the server page holds impossible values");
     }
     const std::uint64_t needed = Geometry::of(shape, identity.slot_count).total_bytes;
@@ -278,6 +298,7 @@ class Connection {
   Names names_;
   Mapping page_;
   Mapping segment_;
+  Shape shape_;
   SlotArray slots_;
   std::uint64_t generation_;
   std::uint32_t me_;
@@ -294,6 +315,7 @@ class Connection {
   UniquePtr<std::atomic<Signal*>[]> done_;
   AdaptiveSpin spin_;
   std::atomic<std::uint32_t> hint_{0};
+  mutable std::atomic<std::uint64_t> contract_id_{0};
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

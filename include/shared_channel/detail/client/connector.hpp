@@ -48,6 +48,26 @@ class Connector {
   /// Nobody gets the pinned connection any more.
   void retire(const Pin& pin) noexcept { current_.retire(pin); }
 
+  // Of a raw client, whose bytes must not reach a server of other messages than they were made for, even if they fit.
+
+  /// Whether the connection's server has the contract that was last told to the user, if one was.
+  [[nodiscard]] bool is_as_told(const Connection& connection) const {
+    const std::uint64_t told = told_.load(std::memory_order_relaxed);
+    return told == 0 || told == connection.contract_id();
+  }
+  /// Whether there has been a server of another contract before.
+  [[nodiscard]] bool has_changed(const Connection& connection) {
+    std::uint64_t first = 0;
+    first_.compare_exchange_strong(first, connection.contract_id(), std::memory_order_relaxed);
+    if (first != 0 && first != connection.contract_id()) has_changed_.store(true, std::memory_order_relaxed);
+    return has_changed_.load(std::memory_order_relaxed);
+  }
+  /// The contract of the connection, which from now on is the one that the user knows.
+  [[nodiscard]] Contract tell(const Connection& connection) {
+    told_.store(connection.contract_id(), std::memory_order_relaxed);
+    return connection.contract();
+  }
+
   /// Makes a connection current; the options say whether that waits for a server.
   Result<void> connect(Deadline& deadline) {
     const typename Platform::NoCancellation uncancelled;
@@ -184,6 +204,9 @@ class Connector {
   const Contract contract_;
   const ClientOptions options_;
   std::mutex connecting_;
+  std::atomic<std::uint64_t> told_{0};  // contract_id()s
+  std::atomic<std::uint64_t> first_{0};
+  std::atomic<bool> has_changed_{false};
   std::atomic<std::int64_t> next_doubt_{0};  // on the steady clock
   std::atomic<std::int64_t> next_knock_{0};
   CurrentConnection current_;

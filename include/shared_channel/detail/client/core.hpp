@@ -28,6 +28,7 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 template <class Platform>
 class ClientCore : public RefCounted {
+  using Connection = detail::Connection<Platform>;
   using Connector = detail::Connector<Platform>;
   using Pin = typename Connector::Pin;
   using Call = detail::Call<Platform>;
@@ -36,6 +37,8 @@ class ClientCore : public RefCounted {
   using ForkMark = typename Platform::ForkMark;
 
  public:
+  static constexpr nanoseconds no_limit = (nanoseconds::max)();
+
   static Result<RefPtr<ClientCore>> create(std::string_view name, Contract contract, const ClientOptions& options) {
     auto names = Names::make(name, options.scope);
     if (!names) return std::move(names).error();
@@ -48,13 +51,16 @@ class ClientCore : public RefCounted {
 
   /// One call: `fill` writes the request into its frame and returns `fits`, or how many bytes would not; `read` turns
   /// the reply's frame into the answer, a Result. If the server goes before it took the request and another is there,
-  /// the same call goes on with that one, and `fill` runs again.
+  /// the same call goes on with that one, and `fill` runs again. `fill` may also ask for the connection. It waits for a
+  /// slot at most `slot_wait`.
   template <class Fill, class Read>
-  auto exchange(Deadline deadline, Fill&& fill, Read&& read) -> decltype(read(std::declval<const Frame&>())) {
+  auto exchange(Deadline deadline, Fill&& fill, Read&& read, nanoseconds slot_wait = no_limit)
+      -> decltype(read(std::declval<const Frame&>())) {
     return on_server(
         deadline, Liveness::assumed, [](Pin&& pin) { return PlainCall(std::move(pin)); },
         [&](Call& call) {
-          return send(call, deadline, posting_order_.next(), fill) && (call.is_done_at_once() || call.await(deadline));
+          return send(call, deadline, slot_wait, posting_order_.next(), fill) &&
+                 (call.is_done_at_once() || call.await(deadline));
         },
         [&](PlainCall& plain) {
           SHARED_CHANNEL_TEST_POINT(client_reads);
@@ -65,7 +71,8 @@ class ClientCore : public RefCounted {
   /// The first half of a call: sends the request, with the same retries, and returns while the call is in flight. It
   /// keeps `self`, which is this core. Nobody resends an asynchronous request, so check that the server is alive first.
   template <class Fill>
-  Result<RefPtr<AsyncCall>> begin(const RefPtr<ClientCore>& self, Deadline deadline, Fill&& fill) {
+  Result<RefPtr<AsyncCall>> begin(const RefPtr<ClientCore>& self, Deadline deadline, Fill&& fill,
+                                  nanoseconds slot_wait = no_limit) {
     deadline.start();
     Place place;
     return on_server(
@@ -75,7 +82,7 @@ class ClientCore : public RefCounted {
           place = call->place();
           return call;
         },
-        [&](Call& call) { return send(call, deadline, place, fill); },
+        [&](Call& call) { return send(call, deadline, slot_wait, place, fill); },
         [](RefPtr<AsyncCall>& call) { return Result<RefPtr<AsyncCall>>(std::move(call)); });
   }
 
@@ -118,6 +125,18 @@ class ClientCore : public RefCounted {
     return connector_.wait_for_server(deadline);
   }
 
+  /// The contract of the server that is there; waits for one. See Connector::tell().
+  Result<Contract> contract(Deadline deadline) {
+    if (mark_.in_child()) return forked();
+    for (;;) {
+      const Pin pin = connector_.current();
+      if (pin && pin->server().look() == platform::Peer::alive) return connector_.tell(*pin);
+      if (pin) connector_.retire(pin);
+      if (auto attached = connector_.wait_for_server(deadline); !attached) return std::move(attached).error();
+    }
+  }
+  [[nodiscard]] Connector& connector() noexcept { return connector_; }
+
   [[nodiscard]] bool connected() noexcept {
     if (mark_.in_child()) return false;
     const Pin pin = connector_.current();
@@ -134,6 +153,7 @@ class ClientCore : public RefCounted {
   }
 
   [[nodiscard]] bool is_in_child() const noexcept { return mark_.in_child(); }
+  [[nodiscard]] const Names& names() const noexcept { return connector_.names(); }
 
   /// See Connector::doubt().
   void doubt(const Pin& pin) noexcept { connector_.doubt(pin); }
@@ -141,8 +161,6 @@ class ClientCore : public RefCounted {
  private:
   ClientCore(Names names, Contract contract, const ClientOptions& options)
       : connector_(std::move(names), std::move(contract), options), completer_(options.wait) {}
-
-  [[nodiscard]] const Names& names() const noexcept { return connector_.names(); }
 
   /// A call that its caller waits for.
   class PlainCall {
@@ -191,11 +209,25 @@ class ClientCore : public RefCounted {
   }
 
   template <class Fill>
-  static bool send(Call& call, Deadline& deadline, Place place, Fill& fill) {
-    if (!call.claim_again() && !call.claim(deadline)) return false;
-    if (const std::size_t size = fill(call.request()); size != fits) return call.refuse(size);
+  static bool send(Call& call, Deadline& deadline, nanoseconds slot_wait, Place place, Fill& fill) {
+    if (!call.claim_again() && !claim(call, deadline, slot_wait)) return false;
+    if (const std::size_t size = write_request(call, fill); size != fits) return call.refuse(size);
     SHARED_CHANNEL_TEST_POINT(client_filled);
     return call.post(deadline, place);
+  }
+
+  static bool claim(Call& call, Deadline& deadline, nanoseconds slot_wait) {
+    if (slot_wait >= deadline.timeout()) return call.claim(deadline);
+    Deadline sooner = deadline.within(slot_wait);
+    return call.claim(sooner);
+  }
+
+  template <class Fill>
+  static std::size_t write_request(Call& call, Fill& fill) {
+    if constexpr (std::is_invocable_v<Fill&, const Frame&, const Connection&>)
+      return fill(call.request(), call.connection());
+    else
+      return fill(call.request());
   }
 
   /// Whether a call that failed so may be made again, on the next server.

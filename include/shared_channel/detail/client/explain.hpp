@@ -66,7 +66,9 @@ std::string explain(const Failure& failure, const Call<Platform>& call, nanoseco
   if (failure.code == Errc::handler_failed) return "the server's handler failed: " + call.text();
   if (failure.code == Errc::message_too_large) return too_large(failure);
   for (const FailureText& text : failure_texts) {
-    if (text.code == failure.code) return with_timeout(text_of(text, failure.execution), timeout);
+    if (text.code == failure.code)
+      return with_timeout(text_of(text, failure.execution),
+                          failure.code == Errc::busy ? call.slot_patience() : timeout);
   }
   return "the call ended with " + std::string(to_string(failure.code));
 }

@@ -10,34 +10,34 @@
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 /// How one message lies in a slot.
-struct MessageShape {
+struct Placement {
   std::uint32_t size;
   std::uint32_t align;
   bool is_variable;
 
-  friend bool operator==(const MessageShape&, const MessageShape&) = default;
+  friend bool operator==(const Placement&, const Placement&) = default;
 };
 
-inline MessageShape request_of(const Shape& shape) noexcept {
+inline Placement request_of(const Shape& shape) noexcept {
   return {shape.request_size, shape.request_align, has_variable_request(shape.framing)};
 }
-inline MessageShape reply_of(const Shape& shape) noexcept {
+inline Placement reply_of(const Shape& shape) noexcept {
   return {shape.reply_size, shape.reply_align, has_variable_reply(shape.framing)};
 }
 
 /// Of two types with one description: they differ in how they lie in memory.
-inline std::string in_bytes(const MessageShape& shape) {
+inline std::string in_bytes(const Placement& shape) {
   if (shape.is_variable) return " of any length";
   return " in " + std::to_string(shape.size) + " bytes aligned to " + std::to_string(shape.align);
 }
 
 /// Adds `ours` and `theirs` to the text if the two sides do not mean the same message.
-inline void add_mismatch(std::string& text, const char* we, const std::string& ours, const MessageShape& our_shape,
-                         const char* they, const Description& theirs, const MessageShape& their_shape) {
-  const bool is_same_type = theirs.is_of(ours);
+inline void add_mismatch(std::string& text, const char* we, const std::string& ours, const Placement& our_shape,
+                         const char* they, const Description& theirs, const Placement& their_shape) {
+  const bool is_same_type = ours.empty() || theirs.is_of(ours);
   if (is_same_type && our_shape == their_shape) return;
   if (!text.empty()) text += "; ";
-  text += "this program " + (we + Description::printable(Description::fitting(ours))) +
+  text += "this program " + (we + (ours.empty() ? "messages" : Description::printable(Description::fitting(ours)))) +
           (is_same_type ? in_bytes(our_shape) : "") + ", the server " + (they + theirs.read()) +
           (is_same_type ? in_bytes(their_shape) : "");
 }
@@ -49,6 +49,16 @@ inline std::string mismatch_text(const Contract& contract, const Shape& shape, c
   add_mismatch(text, "sends ", contract.request, request_of(shape), "takes ", page.request, request_of(servers));
   add_mismatch(text, "expects ", contract.reply, reply_of(shape), "answers ", page.reply, reply_of(servers));
   return text;
+}
+
+/// Tells contracts apart as well as a hash does; not 0.
+inline std::uint64_t id_of(const Contract& contract) {
+  const Shape& shape = contract.shape;
+  std::string words = contract.request + '\n' + contract.reply;
+  for (const std::uint32_t number : {shape.request_size, shape.request_align, shape.reply_size, shape.reply_align,
+                                     static_cast<std::uint32_t>(shape.framing)})
+    words += '\n' + std::to_string(number);
+  return Description::hash_of(words) | 1;
 }
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

@@ -38,10 +38,13 @@ class SlotClaim {
     if (!others_come_first() && try_claim()) return true;
     // The head of the queue may have missed a slot because we held it for a moment.
     if (gave_back_) tell_slot_freed();
+    patience_ = deadline.timeout();
     return claim_with_mutex(deadline);
   }
 
   [[nodiscard]] Errc refusal() const noexcept { return refusal_; }
+  /// How long take() could wait.
+  [[nodiscard]] nanoseconds patience() const noexcept { return patience_; }
 
   [[nodiscard]] bool is_held() const noexcept { return is_held_; }
   /// Of the slot that is held.
@@ -95,12 +98,6 @@ class SlotClaim {
       index = index + 1 == slot_array.count() ? 0 : index + 1;
     }
     return false;
-  }
-
-  /// Why no slot would help any more, or `otherwise`. A stopped server lives on as long as its handlers run.
-  [[nodiscard]] Errc service_end_or(Errc otherwise) const noexcept {
-    const bool is_open = connection_.page().service.load(std::memory_order_seq_cst) == service_open;
-    return connection_.server_end_or(is_open ? otherwise : Errc::server_stopped);
   }
 
   /// Takes over a slot whose owner is gone. Asks the system, which is slow, for at most `questions` owners, and but
@@ -171,7 +168,7 @@ class SlotClaim {
           // A caller that waits for nothing has no claim before those that have waited.
           if (deadline.timeout() > nanoseconds::zero() && !deadline.is_interrupted() && take_past_the_head())
             return true;
-          if (deadline.passed()) return refused(service_end_or(reason_of(deadline)));
+          if (deadline.passed()) return refused(connection_.service_end_or(reason_of(deadline)));
           continue;
         case platform::Lock::server_gone:
           return refused(connection_.server_end_or(Errc::server_died));
@@ -195,7 +192,7 @@ class SlotClaim {
     for (unsigned round = 0;; ++round) {
       const std::uint32_t ticket = announce_slot_wait(slot_freed());
       if (try_claim() || try_recover(connection_.slot_array().count())) return true;
-      const Errc end = service_end_or(Errc::busy);
+      const Errc end = connection_.service_end_or(Errc::busy);
       if (end != Errc::busy) return refused(end);
       if (deadline.passed()) return refused(reason_of(deadline));
       if (round > 0) slot_freed().starving.store(1, std::memory_order_relaxed);
@@ -220,6 +217,7 @@ class SlotClaim {
   bool gave_back_ = false;
   std::uint32_t asks_next_ = connection_.me();  // modulo the slots: callers in the queue begin at different ones
   Errc refusal_;                                // once take() has failed
+  nanoseconds patience_;                        // the same
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

@@ -138,13 +138,13 @@ template <class T>
   return fits;
 }
 
-/// Calls `use` with the bytes of a variable message: a private copy up to copy_limit, or of any size if `private_copy`
+/// Calls `use` with the bytes of a message: a private copy up to copy_limit, or of any size if `private_copy`
 /// says so. If the stated length exceeds the frame, `use` is not called, and the answer is the value-initialised one:
 /// false, or an empty optional.
 template <class Use>
 auto with_bytes(const Frame& frame, bool private_copy, Use&& use)
     -> std::invoke_result_t<Use&, std::span<const std::byte>> {
-  const std::size_t bytes = frame.length();  // once: it is not trusted
+  const std::size_t bytes = frame.stated();  // once: it is not trusted
   const std::byte* const view = frame.view(bytes);
   if (view == nullptr) return {};
   if (bytes <= copy_limit) {

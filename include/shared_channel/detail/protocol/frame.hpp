@@ -17,13 +17,20 @@ inline constexpr std::size_t fits = 0;
 
 /// One direction's message in one slot. A message of fixed size lies at fixed(). One of variable length lies inline if
 /// it has at most inline_capacity bytes, even if the capacity is larger, so that a short message travels beside its
-/// words.
+/// words. Who knows the type of the message knows which of the two it is; who does not (raw channels) may ask, and
+/// treat either as bytes: a message of fixed size has capacity() of them.
 class Frame {
  public:
-  Frame(Slot& slot, std::byte* area, std::size_t capacity) noexcept : slot_(&slot), area_(area), capacity_(capacity) {}
+  Frame(Slot& slot, std::byte* area, std::size_t capacity, bool is_fixed = false) noexcept
+      : slot_(&slot), area_(area), capacity_(capacity), is_fixed_(is_fixed) {}
 
   [[nodiscard]] std::byte* fixed() const noexcept { return area_; }
   [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+  [[nodiscard]] bool is_fixed() const noexcept { return is_fixed_; }
+  /// Whether a message may have so many bytes.
+  [[nodiscard]] bool takes(std::size_t bytes) const noexcept {
+    return is_fixed_ ? bytes == capacity_ : bytes <= capacity_;
+  }
 
   /// Where a message of `bytes`, at most capacity(), is to be written. Sets the length.
   [[nodiscard]] std::byte* place(std::size_t bytes) const noexcept {
@@ -44,11 +51,13 @@ class Frame {
     set_length(bytes < most ? bytes : most);
   }
 
-  /// The message that the peer wrote, of `bytes` as length() told once; null if it cannot have so many.
+  /// The message that the peer wrote, of `bytes` as stated() told once; null if it cannot have so many.
   [[nodiscard]] const std::byte* view(std::size_t bytes) const noexcept {
     return bytes <= capacity_ ? at(bytes) : nullptr;
   }
 
+  /// How many bytes the message has, as the peer says.
+  [[nodiscard]] std::size_t stated() const noexcept { return is_fixed_ ? capacity_ : length(); }
   [[nodiscard]] std::size_t length() const noexcept { return slot_->length.load(std::memory_order_relaxed); }
   void set_length(std::size_t bytes) const noexcept {
     slot_->length.store(integer_cast<std::uint32_t>(bytes), std::memory_order_relaxed);
@@ -56,12 +65,13 @@ class Frame {
 
  private:
   [[nodiscard]] std::byte* at(std::size_t bytes) const noexcept {
-    return bytes <= inline_capacity ? slot_->inline_bytes : area_;
+    return bytes <= inline_capacity && !is_fixed_ ? slot_->inline_bytes : area_;
   }
 
   Slot* slot_;
   std::byte* area_;
   std::size_t capacity_;
+  bool is_fixed_;
 };
 
 /// Both sides compute it from constants of their own.
@@ -76,10 +86,10 @@ class SlotArray {
     return *reinterpret_cast<Slot*>(first_ + index * stride_);
   }
   [[nodiscard]] Frame request(Slot& slot) const noexcept {
-    return Frame(slot, bytes(slot) + request_offset_, request_capacity_);
+    return Frame(slot, bytes(slot) + request_offset_, request_capacity_, request_is_fixed_);
   }
   [[nodiscard]] Frame reply(Slot& slot) const noexcept {
-    return Frame(slot, bytes(slot) + reply_offset_, reply_capacity_);
+    return Frame(slot, bytes(slot) + reply_offset_, reply_capacity_, reply_is_fixed_);
   }
   /// Overwrites every byte of messages and texts. For the slot's owner, while no worker is at it.
   void clear(Slot& slot) const noexcept {
@@ -96,7 +106,9 @@ class SlotArray {
         reply_offset_(static_cast<std::size_t>(geometry.reply_offset)),
         request_capacity_(shape.request_size),
         reply_capacity_(shape.reply_size),
-        count_(count) {}
+        count_(count),
+        request_is_fixed_(!has_variable_request(shape.framing)),
+        reply_is_fixed_(!has_variable_reply(shape.framing)) {}
 
   static std::byte* bytes(Slot& slot) noexcept { return reinterpret_cast<std::byte*>(&slot); }
 
@@ -107,6 +119,8 @@ class SlotArray {
   std::size_t request_capacity_ = 0;
   std::size_t reply_capacity_ = 0;
   std::uint32_t count_ = 0;
+  bool request_is_fixed_ = false;
+  bool reply_is_fixed_ = false;
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

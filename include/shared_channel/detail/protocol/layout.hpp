@@ -141,6 +141,13 @@ struct Description {
   std::uint32_t length;  // not trusted
   char text[capacity];
 
+  /// FNV-1a of 64 bits: a few lines in any language, and nobody gains by making two types collide.
+  static std::uint64_t hash_of(std::string_view words) noexcept {
+    std::uint64_t hash = 0xCBF2'9CE4'8422'2325;
+    for (const char c : words) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100'0000'01B3;
+    return hash;
+  }
+
   /// What stands for `words` here: themselves, or as much of their beginning as leaves room for a tilde and the hash of
   /// all of them in 16 hexadecimal digits.
   static std::string fitting(std::string_view words) {
@@ -150,6 +157,12 @@ struct Description {
     const std::uint64_t hash = hash_of(words);
     for (unsigned bits = 4 * hash_digits; bits != 0;) shortened += "0123456789abcdef"[hash >> (bits -= 4) & 0xF];
     return shortened;
+  }
+
+  /// Whether `words` are what fitting() leaves of longer ones.
+  static constexpr bool is_shortened(std::string_view words) noexcept {
+    if (words.size() != capacity || words[capacity - hash_digits - 1] != '~') return false;
+    return words.substr(capacity - hash_digits).find_first_not_of("0123456789abcdef") == std::string_view::npos;
   }
 
   void write(std::string_view words) {
@@ -172,13 +185,6 @@ struct Description {
 
  private:
   static constexpr unsigned hash_digits = 16;
-
-  /// FNV-1a of 64 bits: a few lines in any language, and nobody gains by making two types collide.
-  static std::uint64_t hash_of(std::string_view words) noexcept {
-    std::uint64_t hash = 0xCBF2'9CE4'8422'2325;
-    for (const char c : words) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100'0000'01B3;
-    return hash;
-  }
 
   [[nodiscard]] std::string copy() const {
     const std::size_t stated = length;
@@ -342,11 +348,22 @@ struct Geometry {
   }
 };
 
+/// Whether the messages of a Shape that came from elsewhere can be.
+constexpr bool is_possible(const Shape& shape) noexcept {
+  const auto is_message = [](std::uint32_t size, std::uint32_t align) {
+    return size != 0 && size <= largest_message && align != 0 && align <= largest_alignment &&
+           (align & (align - 1)) == 0;
+  };
+  return is_message(shape.request_size, shape.request_align) && is_message(shape.reply_size, shape.reply_align) &&
+         shape.framing <= Framing::variable_both;
+}
+
 /// What a program was compiled for: how its messages lie, and what they are.
 struct Contract {
   Shape shape;
-  std::string request;
+  std::string request;  // empty, of a client: whatever fits the shape
   std::string reply;
+  bool takes_any = false;  // of a client: the server's contract, whatever that is
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

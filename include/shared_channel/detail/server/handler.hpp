@@ -7,6 +7,7 @@
 #include <cstring>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -156,9 +157,7 @@ Outcome invoke_bytes(Handler& handler, const Call& call) {
     } else {
       bytes = call_with(handler, call, request, span_of(reply.fixed(), reply.capacity()));
     }
-    const bool has_room = bytes <= reply.capacity();
-    has_room ? reply.commit(bytes) : reply.refuse(bytes);
-    outcome = has_room ? Phase::done : Phase::oversized;
+    outcome = send_written(reply, bytes, [&](std::string_view text) { return call.fail(text, Cause::none); });
     return true;
   };
   static_cast<void>(with_bytes(call.request(), false, answer));
@@ -166,7 +165,7 @@ Outcome invoke_bytes(Handler& handler, const Call& call) {
 }
 
 /// Calls `handler` for a taken call: anything that offers request() and reply() frames, context(), fail() and
-/// responder<Reply>(). Inline request and reply may be the same bytes: inline messages are copied or decoded before the
+/// responder(). Inline request and reply may be the same bytes: inline messages are copied or decoded before the
 /// reply is written.
 template <class Request, class Reply, class Handler, class Call>
 Outcome invoke(Handler& handler, const Call& call) {
@@ -180,7 +179,7 @@ Outcome invoke(Handler& handler, const Call& call) {
         return send_filled<Reply>(
             call.reply(), [&](Reply& reply) { call_with(handler, call, static_cast<Given<Request>>(request), reply); });
       } else if constexpr (defers) {
-        call_with(handler, call, std::move(request), call.template responder<Reply>());
+        call_with(handler, call, std::move(request), call.template responder<Responder<Reply>>());
         return deferred;
       } else if constexpr (InOutHandler<Handler, Request, Reply>) {
         if constexpr (FixedMessage<Request> && sizeof(Request) > copy_limit) {
@@ -202,5 +201,18 @@ Outcome invoke(Handler& handler, const Call& call) {
     });
   }
 }
+
+/// What a server of such messages calls, and how. Raw ones have forms of their own (raw_server.hpp).
+template <class Request, class Reply>
+struct Forms {
+  template <class Handler>
+  static constexpr bool check() {
+    return check_handler<Handler, Request, Reply>();
+  }
+  template <class Handler, class Call>
+  static Outcome invoke(Handler& handler, const Call& call) {
+    return detail::invoke<Request, Reply>(handler, call);
+  }
+};
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

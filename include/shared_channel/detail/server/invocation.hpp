@@ -9,8 +9,8 @@
 #include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
+#include <shared_channel/detail/server/duty.hpp>
 #include <shared_channel/detail/server/link.hpp>
-#include <shared_channel/responder.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
@@ -37,10 +37,11 @@ class Invocation {
     return CallContext(link_, call_, deadline, slot.process.load(std::memory_order_relaxed));
   }
 
-  template <class Reply>
-  [[nodiscard]] Responder<Reply> responder() const {
+  /// A Responder<Reply>, or a raw one.
+  template <class Responder>
+  [[nodiscard]] Responder responder() const {
     has_responder_ = true;
-    return Responder<Reply>(link_, call_);
+    return Responder(AnswerDuty(link_, call_));
   }
   /// Leaves the error that the caller gets; see AnswerSink.
   Phase fail(std::string_view text, std::uint32_t cause) const noexcept { return server_.fail(call_, text, cause); }

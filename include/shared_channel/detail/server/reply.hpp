@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <new>
+#include <string>
 #include <utility>
 
 #include <shared_channel/detail/message/message.hpp>
@@ -21,6 +22,21 @@ Outcome send(const Reply& reply, const Frame& frame) {
   const std::size_t size = write_message(reply, frame);
   if (size == fits) return Phase::done;
   frame.refuse(size);
+  return Phase::oversized;
+}
+
+/// Ends a reply whose `bytes` were written at the frame's fixed(). `fail` leaves a text for the caller.
+template <class Fail>
+Outcome send_written(const Frame& frame, std::size_t bytes, Fail&& fail) {
+  if (frame.takes(bytes)) {
+    frame.commit(bytes);
+    return Phase::done;
+  }
+  if (frame.is_fixed()) {
+    return fail("its answer has " + std::to_string(bytes) + " bytes; replies of this channel have exactly " +
+                std::to_string(frame.capacity()));
+  }
+  frame.refuse(bytes);
   return Phase::oversized;
 }
 

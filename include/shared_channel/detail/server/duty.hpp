@@ -1,0 +1,58 @@
+// The right, and the duty, to answer one call: what every kind of responder is made of.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <shared_channel/detail/base/ref_ptr.hpp>
+#include <shared_channel/detail/protocol/cause.hpp>
+#include <shared_channel/detail/server/link.hpp>
+#include <shared_channel/error.hpp>
+#include <shared_channel/version.hpp>
+
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
+
+/// Answers once: afterwards nothing has an effect.
+class AnswerDuty {
+ public:
+  AnswerDuty(RefPtr<ServerLink> link, const TakenCall& call) : link_(std::move(link)), call_(call) {}
+  AnswerDuty(AnswerDuty&& other) noexcept = default;
+  AnswerDuty& operator=(AnswerDuty&& other) noexcept {
+    if (this != &other) {
+      drop();
+      link_ = std::move(other.link_);
+      call_ = other.call_;
+    }
+    return *this;
+  }
+  ~AnswerDuty() { drop(); }
+
+  /// `write` leaves the answer with the server, and says how the call ends.
+  template <class Write>
+  void conclude(Write&& write) {
+    if (!link_) return;
+    link_->with_server([&](AnswerSink& server) { server.conclude(call_, write(server, call_)); });
+    link_ = nullptr;  // only now: if a Codec throws, the duty to answer remains
+  }
+
+  void fail(std::string_view text) noexcept {
+    conclude([&](AnswerSink& server, const TakenCall& call) { return server.fail(call, text, Cause::none); });
+  }
+  void fail(const Error& error) {
+    const std::string words = words_to_relay(error);
+    conclude(
+        [&](AnswerSink& server, const TakenCall& call) { return server.fail(call, words, Cause::of(error).word()); });
+  }
+
+ private:
+  void drop() noexcept {
+    if (link_) link_->with_server([&](AnswerSink& server) { server.drop(call_); });
+    link_ = nullptr;
+  }
+
+  RefPtr<ServerLink> link_;
+  TakenCall call_;
+};
+
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail
