@@ -1,0 +1,104 @@
+// What travels on a channel, as a value that is known at run time.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <shared_channel/detail/base/name.hpp>
+#include <shared_channel/detail/message/grammar.hpp>
+#include <shared_channel/detail/message/message.hpp>
+#include <shared_channel/detail/protocol/layout.hpp>
+#include <shared_channel/result.hpp>
+#include <shared_channel/version.hpp>
+
+namespace shared_channel::inline SHARED_CHANNEL_ABI {
+
+/// One of the two messages of a channel. As it is made: any bytes, up to 64 KiB.
+struct MessageShape {
+  /// Bytes: exactly so many, or of a message that varies in length at most so many. 1 to max_message_bytes.
+  std::uint32_t size = 64 * 1024;
+  /// A power of two, 1 to 4096. Without meaning for a message that varies in length: 16.
+  std::uint32_t align = 16;
+  bool is_variable = true;
+  /// The type in the words of description.hpp, e.g. `{i32 f64[3]}`. Empty, of a server: `bytes`, or
+  /// `opaque(size,align)`. Empty, of a client: whatever the server says.
+  std::string description = {};
+
+  friend bool operator==(const MessageShape&, const MessageShape&) = default;
+};
+
+/// What a RawServer is given, and what a RawClient finds or insists on.
+struct ChannelShape {
+  MessageShape request = {};
+  MessageShape reply = {};
+
+  friend bool operator==(const ChannelShape&, const ChannelShape&) = default;
+};
+
+namespace detail {
+
+/// For the user, of what a program was compiled for or a server says.
+inline ChannelShape channel_shape(const Contract& contract) {
+  const Shape& shape = contract.shape;
+  return {{shape.request_size, shape.request_align, has_variable_request(shape.framing), contract.request},
+          {shape.reply_size, shape.reply_align, has_variable_reply(shape.framing), contract.reply}};
+}
+
+/// What is wrong with a message's shape, or nothing. A client need not know how long a message may get.
+inline std::string fault_of(const MessageShape& message, bool is_server) {
+  const bool needs_size = is_server || !message.is_variable;
+  if ((message.size == 0 && needs_size) || message.size > largest_message) {
+    return "has a size of " + std::to_string(message.size) + " bytes; it must be from 1 to " +
+           std::to_string(largest_message);
+  }
+  const bool is_power = message.align != 0 && (message.align & (message.align - 1)) == 0;
+  if (!message.is_variable && (!is_power || message.align > largest_alignment)) {
+    return "has an alignment of " + std::to_string(message.align) + "; it must be a power of two from 1 to " +
+           std::to_string(largest_alignment);
+  }
+  if (message.description.empty()) return {};
+  const std::optional<DescribedSize> described = parse_description(message.description);
+  if (!described) {
+    return "has the description '" + Description::printable(message.description.substr(0, 200)) +
+           "', which is none; see description.hpp";
+  }
+  if (!message.is_variable && described->is_known && described->size != message.size) {
+    return "has " + std::to_string(message.size) + " bytes, and its description '" + message.description + "' " +
+           std::to_string(described->size);
+  }
+  return {};
+}
+
+/// A shape that came at run time, checked as those of types are at compile time.
+inline Result<Contract> contract_of(const Names& names, const ChannelShape& shape, bool is_server) {
+  for (const bool is_request : {true, false}) {
+    const std::string fault = fault_of(is_request ? shape.request : shape.reply, is_server);
+    if (!fault.empty())
+      return names.error(Errc::invalid_argument, std::string(is_request ? "the request " : "the reply ") + fault);
+  }
+  const auto align = [](const MessageShape& message) {
+    return message.is_variable ? std::uint32_t{inline_alignment} : message.align;
+  };
+  const auto description = [&](const MessageShape& message) {
+    if (!message.description.empty() || !is_server) return message.description;
+    if (message.is_variable) return std::string("bytes");
+    return "opaque(" + std::to_string(message.size) + "," + std::to_string(message.align) + ")";
+  };
+  const std::uint32_t variable = (shape.request.is_variable ? 1u : 0u) | (shape.reply.is_variable ? 2u : 0u);
+  const Shape bytes{shape.request.size, align(shape.request),           shape.reply.size,
+                    align(shape.reply), static_cast<Framing>(variable), 0};
+  return Contract{bytes, description(shape.request), description(shape.reply)};
+}
+
+}  // namespace detail
+
+/// The shape of a typed channel. Of a message that varies in length `size` is 0: how long it may get is the server's
+/// to say.
+template <class Request, class Reply = Request>
+ChannelShape channel_shape_of() {
+  return detail::channel_shape(detail::contract_of<Request, Reply>());
+}
+
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI

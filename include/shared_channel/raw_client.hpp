@@ -1,0 +1,330 @@
+// The asking end of a channel whose messages are known at run time only.
+#pragma once
+
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <cstring>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include <shared_channel/channel.hpp>
+#include <shared_channel/channel_shape.hpp>
+#include <shared_channel/client.hpp>
+#include <shared_channel/detail/base/callable.hpp>
+#include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/base/ref_ptr.hpp>
+#include <shared_channel/detail/base/unique_ptr.hpp>
+#include <shared_channel/detail/client/completion.hpp>
+#include <shared_channel/detail/client/core.hpp>
+#include <shared_channel/options.hpp>
+#include <shared_channel/pending_call.hpp>
+#include <shared_channel/result.hpp>
+#include <shared_channel/version.hpp>
+
+namespace shared_channel::inline SHARED_CHANNEL_ABI {
+
+/// How long a raw call may take. Made of a duration, it is that timeout.
+struct CallOptions {
+  CallOptions() = default;
+  template <class Rep, class Period>
+  CallOptions(std::chrono::duration<Rep, Period> limit) : timeout(limit) {}  // NOLINT: implicit on purpose
+  CallOptions(std::chrono::nanoseconds limit, std::chrono::nanoseconds for_slot)
+      : timeout(limit), slot_wait(for_slot) {}
+
+  /// For the whole call, as in Client::call().
+  std::chrono::nanoseconds timeout = default_timeout;
+  /// How long of that it may wait for a slot where all are occupied; then it fails with busy. Zero: at once.
+  std::chrono::nanoseconds slot_wait = (std::chrono::nanoseconds::max)();
+};
+
+/// The reply to a raw call, where the server has written it. It holds one of the server's slots until it is destroyed,
+/// which may be after its client was. Move-only; distinct ones may be used from distinct threads.
+class [[nodiscard]] RawReply {
+  using AsyncCall = detail::AsyncCall<detail::NativePlatform>;
+
+ public:
+  RawReply(RawReply&& other) noexcept : call_(std::move(other.call_)), bytes_(std::exchange(other.bytes_, {})) {}
+  RawReply& operator=(RawReply&& other) noexcept {
+    if (this != &other) {
+      drop();
+      call_ = std::move(other.call_);
+      bytes_ = std::exchange(other.bytes_, {});
+    }
+    return *this;
+  }
+  ~RawReply() { drop(); }
+
+  /// In shared memory, aligned as the server says: a server of ill will can change them while you look. Empty once
+  /// moved from, and in a fork()ed child.
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
+    return call_ && !is_in_child() ? bytes_ : std::span<const std::byte>();
+  }
+
+ private:
+  friend struct detail::Taker<RawReply>;
+  RawReply(AsyncCall& call, std::span<const std::byte> bytes) noexcept : call_(&call), bytes_(bytes) {}
+
+  [[nodiscard]] bool is_in_child() const noexcept { return call_->core()->is_in_child(); }
+  void drop() noexcept {
+    if (!call_) return;
+    if (is_in_child()) return call_.forget();
+    call_->leave();
+    call_ = nullptr;
+  }
+
+  detail::RefPtr<AsyncCall> call_;
+  std::span<const std::byte> bytes_;
+};
+
+template <>
+struct detail::Taker<RawReply> {
+  static constexpr bool keeps_slot = true;
+  template <class Call>
+  static Result<RawReply> take(Call& call) {
+    const Frame frame = call.call().reply();
+    const std::size_t bytes = frame.stated();  // once: it is not trusted
+    const std::byte* const view = frame.view(bytes);
+    if (view == nullptr) return call.core()->undecodable();
+    return RawReply(call, {view, bytes});
+  }
+};
+
+/// What RawClient::call_async() returns; see PendingCall.
+using RawPendingCall = PendingCall<RawReply>;
+
+namespace detail {
+
+/// The messages of raw channels, as far as the typed classes need one.
+struct Raw;
+
+/// Writes a request that lies elsewhere into its frame, if it can be one.
+struct RawCopy {
+  std::span<const std::byte> request;
+
+  std::size_t operator()(const Frame& frame) const {
+    if (!frame.takes(request.size())) return request.size();
+    std::byte* const place = frame.place(request.size());
+    if (!request.empty()) std::memcpy(place, request.data(), request.size());
+    return request.size();
+  }
+};
+
+/// Writes a raw request, or says why it cannot be one of this server's.
+template <class Platform>
+class RawRequestWriter {
+  using Core = ClientCore<Platform>;
+  using Connection = detail::Connection<Platform>;
+
+ public:
+  explicit RawRequestWriter(Core& core) noexcept : core_(core) {}
+
+  /// `write` gets the frame and returns how many bytes it has written at fixed(), or would have.
+  template <class Write>
+  std::size_t operator()(const Frame& frame, const Connection& connection, Write&& write) {
+    fault_.reset();
+    Connector<Platform>& connector = core_.connector();
+    const bool has_changed = connector.has_changed(connection);
+    const std::uint64_t contract = connection.contract_id();
+    if (!connector.is_as_told(connection) || (written_for_ != 0 && written_for_ != contract))
+      return refuse(Errc::layout_mismatch, replaced(connection));
+    const std::size_t bytes = write(frame);
+    if (frame.takes(bytes)) {
+      written_for_ = contract;
+      return fits;
+    }
+    if (!frame.is_fixed()) return bytes;  // the core says what is too large
+    return refuse(has_changed ? Errc::layout_mismatch : Errc::invalid_argument,
+                  "the request has " + std::to_string(bytes) +
+                      " bytes; those of the server that is there have exactly " + std::to_string(frame.capacity()));
+  }
+
+  /// What the call ended in; or why the request could not be written, which the core does not know.
+  template <class Ended>
+  Ended ended(Ended result) {
+    if (!result && result.error().code() == Errc::message_too_large && fault_) return *std::move(fault_);
+    return result;
+  }
+
+ private:
+  static std::string replaced(const Connection& connection) {
+    const Contract now = connection.contract();
+    return "the server was replaced by one that takes " + now.request + " and answers " + now.reply +
+           "; ask RawClient::shape() again";
+  }
+  std::size_t refuse(Errc code, std::string cause) {
+    fault_.emplace(core_.names().error(code, std::move(cause)));
+    return ~std::size_t{0};
+  }
+
+  Core& core_;
+  std::uint64_t written_for_ = 0;  // the contract of the server for which the request was written before
+  std::optional<Error> fault_;
+};
+
+}  // namespace detail
+
+/// Calls a server whose messages are known at run time only: for tools, bindings and bridges. As Client otherwise: it
+/// attaches by itself, finds a restarted server, is move-only, and its functions may be used from many threads at once.
+///
+/// Requests and replies are bytes. A request of fixed size must have exactly so many (invalid_argument; or
+/// layout_mismatch if the server was replaced by one with other messages), one that varies in length at most the
+/// channel's (message_too_large). Bytes that were made for one server's messages reach no other's: a call that has to
+/// go on with a new server of other messages fails with layout_mismatch, and once shape() was asked, so do all calls
+/// after such a change, until it is asked again.
+class RawClient : private SharedChannel<detail::Raw>::Client {
+  using Client = SharedChannel<detail::Raw>::Client;
+  using Platform = detail::NativePlatform;
+  using Core = detail::ClientCore<Platform>;
+  using Writer = detail::RawRequestWriter<Platform>;
+
+ public:
+#if defined(__cpp_exceptions)
+  /// As create(), but throws ChannelException.
+  explicit RawClient(std::string_view name, const ClientOptions& options = {})
+      : RawClient(create(name, options).value()) {}
+  RawClient(std::string_view name, const ChannelShape& shape, const ClientOptions& options = {})
+      : RawClient(create(name, shape, options).value()) {}
+#endif
+
+  /// For the messages of whichever server is there, again after each restart. Errors: invalid_name, invalid_argument.
+  static Result<RawClient> create(std::string_view name, const ClientOptions& options = {}) {
+    detail::Contract any{};
+    any.takes_any = true;
+    return from(Core::create(name, std::move(any), options));
+  }
+
+  /// For servers with these messages alone: calls of others fail with layout_mismatch, which says what they have. Sizes
+  /// of messages that vary in length are the server's to say. Errors: the same.
+  static Result<RawClient> create(std::string_view name, const ChannelShape& shape, const ClientOptions& options = {}) {
+    auto names = detail::Names::make(name, options.scope);
+    if (!names) return std::move(names).error();
+    auto contract = detail::contract_of(*names, shape, false);
+    if (!contract) return std::move(contract).error();
+    return from(Core::create(name, *std::move(contract), options));
+  }
+
+  /// What the server that is there takes and answers; waits for one. Errors: as wait_for_server().
+  Result<ChannelShape> shape(std::chrono::nanoseconds timeout = default_timeout) {
+    if (!core_) return moved_from();
+    auto contract = core_->contract(detail::Deadline(timeout));
+    if (!contract) return std::move(contract).error();
+    return detail::channel_shape(*contract);
+  }
+
+  /// Asks, waits for the answer, and copies it into `reply`: how many bytes it has. One that has more than there is
+  /// room for is message_too_large, of which not_executed() is false. To ask `token` to stop cancels the call, as a
+  /// typed one. Other errors as Client::call().
+  Result<std::size_t> call(std::span<const std::byte> request, std::span<std::byte> reply,
+                           const CallOptions& options = {}, std::stop_token token = {}) {
+    const auto read = [&](const detail::Frame& frame) -> Result<std::size_t> {
+      const std::size_t bytes = frame.stated();  // once: it is not trusted
+      const std::byte* const view = frame.view(bytes);
+      if (view == nullptr) return core_->undecodable();
+      if (bytes > reply.size()) return no_room(bytes, reply.size());
+      if (bytes != 0) std::memcpy(reply.data(), view, bytes);
+      return bytes;
+    };
+    return exchange<std::size_t>(detail::RawCopy{request}, read, options, std::move(token));
+  }
+
+  /// The same without copies: `std::size_t fill(std::span<std::byte>)` writes the request in shared memory and returns
+  /// how many bytes of the span it used, and `read(std::span<const std::byte>)` sees the reply; up to 4096 of its bytes
+  /// are a private copy. `fill` runs again if the call moves on to a new server. While they run they occupy a slot.
+  template <class Fill, class Read>
+  Result<void> call_in_place(Fill&& fill, Read&& read, const CallOptions& options = {}, std::stop_token token = {}) {
+    static_assert(std::is_invocable_r_v<std::size_t, Fill&, std::span<std::byte>>,
+                  "SharedChannel: fill must be callable as std::size_t fill(std::span<std::byte>)");
+    static_assert(std::is_invocable_v<Read&, std::span<const std::byte>>,
+                  "SharedChannel: read must be callable as read(std::span<const std::byte>)");
+    const auto write = [&](const detail::Frame& frame) {
+      const std::size_t bytes = fill(detail::span_of(frame.fixed(), frame.capacity()));
+      if (frame.takes(bytes)) frame.commit(bytes);
+      return bytes;
+    };
+    return exchange<void>(
+        write,
+        [&](const detail::Frame& frame) -> Result<void> {
+          const bool is_possible = detail::with_bytes(frame, false, [&](std::span<const std::byte> bytes) {
+            read(bytes);
+            return true;
+          });
+          if (!is_possible) return core_->undecodable();
+          return {};
+        },
+        options, std::move(token));
+  }
+
+  /// Sends the request and returns; see Client::call_async(). The RawReply of the answer holds the call's slot.
+  RawPendingCall call_async(std::span<const std::byte> request, const CallOptions& options = {}) {
+    auto call = begin(request, options);
+    if (!call) return RawPendingCall(std::move(call).error());
+    return RawPendingCall(*std::move(call));
+  }
+
+  /// The same, with `done(Result<RawReply>)` called exactly once when the call has ended; see Client::call_async().
+  template <class F>
+  Result<void> call_async(std::span<const std::byte> request, const CallOptions& options, F&& done) {
+    using Callback = detail::Callback<Platform, RawReply, std::decay_t<F>>;
+    static_assert(std::is_invocable_v<std::decay_t<F>&, Result<RawReply>>,
+                  "SharedChannel: the function given to call_async must be callable as done(Result<RawReply>)");
+    if (detail::is_empty(done)) return Error(Errc::invalid_argument, "", "the function given to call_async is empty");
+    auto then = detail::UniquePtr<Callback>(new Callback(std::forward<F>(done)));
+    auto begun = begin(request, options);
+    if (!begun) return std::move(begun).error();
+    (*begun)->continue_with(std::move(then));
+    return core_->watch_or_explain(*begun);
+  }
+
+  using Client::connected;
+  using Client::wait_for_server;
+
+ private:
+  using AsyncCall = detail::AsyncCall<Platform>;
+
+  explicit RawClient(detail::RefPtr<Core> core) : Client(std::move(core)) {}
+
+  static Result<RawClient> from(Result<detail::RefPtr<Core>> core) {
+    if (!core) return std::move(core).error();
+    return RawClient(*std::move(core));
+  }
+
+  template <class Answer, class Write, class Read>
+  Result<Answer> exchange(Write&& write, Read&& read, const CallOptions& options, std::stop_token token) {
+    if (!core_) return moved_from();
+    const auto work = [&](detail::Deadline deadline) {
+      deadline.start();  // what is done to the request counts
+      Writer writer(*core_);
+      return writer.ended(core_->exchange(
+          deadline,
+          [&](const detail::Frame& frame, const auto& connection) { return writer(frame, connection, write); }, read,
+          options.slot_wait));
+    };
+    if (!token.stop_possible()) return work(detail::Deadline(options.timeout));
+    return core_->cancellable(std::move(token), options.timeout, work);
+  }
+
+  Result<detail::RefPtr<AsyncCall>> begin(std::span<const std::byte> request, const CallOptions& options) {
+    if (!core_) return moved_from();
+    Writer writer(*core_);
+    const auto write = detail::RawCopy{request};
+    return writer.ended(core_->begin(
+        core_, detail::Deadline(options.timeout),
+        [&](const detail::Frame& frame, const auto& connection) { return writer(frame, connection, write); },
+        options.slot_wait));
+  }
+
+  [[nodiscard]] Error no_room(std::size_t bytes, std::size_t room) const {
+    return core_->names().error(
+        Errc::message_too_large,
+        "the reply has " + std::to_string(bytes) + " bytes, and the caller has room for " + std::to_string(room), 0,
+        Execution::possible);
+  }
+};
+
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI

@@ -1,0 +1,216 @@
+// The answering end of a channel whose messages are known at run time only.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstring>
+#include <new>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include <shared_channel/call_context.hpp>
+#include <shared_channel/channel.hpp>
+#include <shared_channel/channel_shape.hpp>
+#include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/message/message.hpp>
+#include <shared_channel/detail/server/core.hpp>
+#include <shared_channel/detail/server/duty.hpp>
+#include <shared_channel/detail/server/handler.hpp>
+#include <shared_channel/detail/server/reply.hpp>
+#include <shared_channel/options.hpp>
+#include <shared_channel/result.hpp>
+#include <shared_channel/server.hpp>
+#include <shared_channel/version.hpp>
+
+namespace shared_channel::inline SHARED_CHANNEL_ABI {
+
+/// A request to a raw server: a private copy, to be kept as long as the program likes. Move-only.
+class RawRequest {
+  static constexpr std::align_val_t alignment{detail::inline_alignment};
+
+ public:
+  RawRequest(RawRequest&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  RawRequest& operator=(RawRequest&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~RawRequest() {
+    if (data_ != nullptr) ::operator delete(data_, alignment);
+  }
+
+  /// Aligned to 16.
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
+
+ private:
+  template <class, class>
+  friend struct detail::Forms;
+  explicit RawRequest(std::span<const std::byte> bytes)
+      : data_(static_cast<std::byte*>(::operator new(bytes.empty() ? 1 : bytes.size(), alignment))),
+        size_(bytes.size()) {
+    if (size_ != 0) std::memcpy(data_, bytes.data(), size_);
+  }
+
+  std::byte* data_;
+  std::size_t size_;
+};
+
+/// The right, and the duty, to answer one raw call; as Responder otherwise. An answer to a channel whose replies have a
+/// fixed size must have exactly that: with another the caller gets handler_failed, which says so.
+class RawResponder {
+ public:
+  /// Sends the answer. One that is too long for the channel reaches the caller as message_too_large.
+  void reply(std::span<const std::byte> answer) {
+    reply_in_place([&](std::span<std::byte> room) {
+      if (answer.size() <= room.size() && !answer.empty()) std::memcpy(room.data(), answer.data(), answer.size());
+      return answer.size();
+    });
+  }
+
+  /// Sends what `std::size_t fill(std::span<std::byte>)` writes where the caller reads it, returning how many bytes it
+  /// used. It does not run if the server is gone, or if the call is answered. If it throws, nothing was sent and the
+  /// call may still be answered.
+  template <class Fill>
+  void reply_in_place(Fill&& fill) {
+    static_assert(std::is_invocable_r_v<std::size_t, Fill&, std::span<std::byte>>,
+                  "SharedChannel: fill must be callable as std::size_t fill(std::span<std::byte>)");
+    duty_.conclude([&](detail::AnswerSink& server, const detail::TakenCall& call) {
+      const detail::Frame frame = server.reply_frame(call);
+      const std::size_t bytes = fill(detail::span_of(frame.fixed(), frame.capacity()));
+      return detail::send_written(frame, bytes,
+                                  [&](std::string_view text) { return server.fail(call, text, detail::Cause::none); });
+    });
+  }
+
+  /// Sends an error, as Responder::fail() does.
+  void fail(std::string_view text) noexcept { duty_.fail(text); }
+  void fail(const Error& error) { duty_.fail(error); }
+
+ private:
+  friend class detail::Invocation;
+  explicit RawResponder(detail::AnswerDuty&& duty) noexcept : duty_(std::move(duty)) {}
+
+  detail::AnswerDuty duty_;
+};
+
+/// A call that RawServer::next() gave out, to be answered when and where the program likes.
+struct RawCall {
+  RawRequest request;
+  RawResponder responder;
+  CallContext context;
+};
+
+namespace detail {
+
+struct Raw;
+
+/// `void(RawRequest, RawResponder)`: answers later.
+template <class Handler>
+concept RawDeferringHandler = Returns<Handler, void, RawRequest&&, RawResponder>;
+
+template <>
+struct Forms<Raw, Raw> {
+  template <class Handler>
+  static constexpr bool check() {
+    static_assert(
+        BytesHandler<Handler, Bytes, Bytes> || RelayingBytesHandler<Handler, Bytes> || RawDeferringHandler<Handler>,
+        "SharedChannel: a raw server's handler must be callable as std::size_t(std::span<const std::byte>, "
+        "std::span<std::byte>), as one that returns Result<std::size_t>, or as void(RawRequest, "
+        "RawResponder); each may take a trailing const CallContext&");
+    return true;
+  }
+
+  template <class Handler, class Call>
+  static Outcome invoke(Handler& handler, const Call& call) {
+    if constexpr (RawDeferringHandler<Handler>) {
+      std::optional<RawRequest> request = copy_of(call.request());
+      if (!request) return Phase::malformed;
+      call_with(handler, call, *std::move(request), call.template responder<RawResponder>());
+      return deferred;
+    } else {
+      return invoke_bytes<Bytes>(handler, call);
+    }
+  }
+
+ private:
+  /// Nothing if the frame claims an impossible length.
+  static std::optional<RawRequest> copy_of(const Frame& frame) {
+    const std::size_t bytes = frame.stated();  // once: it is not trusted
+    const std::byte* const view = frame.view(bytes);
+    if (view == nullptr) return std::nullopt;
+    return RawRequest(span_of(view, bytes));
+  }
+};
+
+}  // namespace detail
+
+/// Serves a channel whose messages are known at run time only: for tools, bindings and bridges. As Server otherwise.
+///
+/// A handler is called as one of
+///   std::size_t(std::span<const std::byte> request, std::span<std::byte> reply)   returns the reply's size
+///   Result<std::size_t>(the same)                                                 or passes an error on
+///   void(RawRequest, RawResponder)                                                answers later, from any thread
+/// and each may take a trailing `const CallContext&`. The span of a request of more than 4096 bytes, and that of the
+/// reply, lie in shared memory; a shorter request is a private copy. Where replies have a fixed size, an answer must
+/// have exactly that. Requests of fixed size always do.
+class RawServer : private SharedChannel<detail::Raw>::Server {
+  using Server = SharedChannel<detail::Raw>::Server;
+  using Core = detail::ServerCore<detail::NativePlatform>;
+
+ public:
+  using Server::native_handle_type;
+
+#if defined(__cpp_exceptions)
+  /// As create(), but throws ChannelException.
+  explicit RawServer(std::string_view name, const ChannelShape& shape, const ServerOptions& options = {})
+      : RawServer(create(name, shape, options).value()) {}
+#endif
+
+  /// As Server::create(). The most bytes of messages that vary in length are the shape's to say, not the options'.
+  /// Errors: invalid_argument also for a shape with a size that is not from 1 to 1 GiB, an alignment that is not a
+  /// power of two up to 4096, or a description that is none or does not go with the size.
+  static Result<RawServer> create(std::string_view name, const ChannelShape& shape, const ServerOptions& options = {}) {
+    auto names = detail::Names::make(name, options.scope);
+    if (!names) return std::move(names).error();
+    auto contract = detail::contract_of(*names, shape, true);
+    if (!contract) return std::move(contract).error();
+    auto core = Core::create(name, options, [&](const ServerOptions&) { return *contract; });
+    if (!core) return std::move(core).error();
+    return RawServer(*std::move(core));
+  }
+
+  // As Server's; serve_one(), next() and serve() exclude each other.
+  using Server::damaged_slots;
+  using Server::native_handle;
+  using Server::serve;
+  using Server::serve_one;
+  using Server::start;
+  using Server::stats;
+  using Server::stop;
+
+  /// The next request, for a program that answers by itself; nothing if none came within `timeout` (zero or less: looks
+  /// once), or if the server is stopped. One thread at a time (invalid_argument); the calls may be answered from any.
+  /// A call that is destroyed unanswered is handler_failed. Errors as serve_one().
+  Result<std::optional<RawCall>> next(std::chrono::nanoseconds timeout) {
+    detail::Deadline deadline(timeout);
+    std::optional<RawCall> taken;
+    const auto keep = [&](RawRequest request, RawResponder responder, const CallContext& context) {
+      taken.emplace(RawCall{std::move(request), std::move(responder), context});
+    };
+    for (;;) {  // a request that could not be read is answered without us
+      auto served = serve_one(keep, deadline.remaining());
+      if (!served) return std::move(served).error();
+      if (taken || !*served) return taken;
+    }
+  }
+
+ private:
+  explicit RawServer(detail::UniquePtr<Core> core) : Server(std::move(core)) {}
+};
+
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI
