@@ -12,9 +12,9 @@
 //   serving [server]        core (serving and stopping), finder (finding requests), workers (its threads),
 //                           stop_when_asked (by a token), upkeep (mending its words), dispatcher (from a request to its
 //                           answer), handler (its forms), invocation (what it is called with), reply (into its frame),
-//                           link (from a Responder to its server), slots (taking and ending calls), counters and
-//                           running_times (what stats() tells), loop_notice (native_handle()), generation (all that a
-//                           server creates)
+//                           duty and link (from a Responder to its server), slots (taking and ending calls), counters
+//                           and running_times (what stats() tells), loop_notice (native_handle()), generation (all that
+//                           a server creates)
 //   types <-> bytes [message]    message, codec_parts, builtin_codecs, members, described_members
 //   who may write what when [protocol]   slot_protocol, order (of one thread's calls), doorbell, layout (the bytes),
 //                           frame (one message's place), cause (an error passed on)
@@ -24,6 +24,13 @@
 //                           futex and fork_guard, win32/ object, security and mutex_keeper
 //   knows no channels [base]     unique_ptr, ref_ptr, forward_list, address_of, stored, deadline, name, callable,
 //                           integer_cast, at_end, handler_scope, test_point
+//
+// Two headers are not included here, so that nobody pays for them who does not use them:
+//
+//   raw                     channels whose messages are known at run time only: raw_client, raw_server, channel_shape;
+//                           message/grammar (of descriptions)
+//   inspect                 channels seen from outside: channel_info; inspect/inspector, call_view and channel_names,
+//                           platform/inspection
 #pragma once
 
 #include <shared_channel/call_context.hpp>

@@ -6,12 +6,14 @@
 #include <grp.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <stdexcept>
 #include <string>
 
+#include <shared_channel/inspect.hpp>
 #include <shared_channel/shared_channel.hpp>
 
 #include "support/messages.hpp"
@@ -75,6 +77,18 @@ const peer::Role call_as{"call_as", [](const peer::Arguments& arguments) {
                            peer::say(answer ? "ok" : to_string(answer.error().code()));
                            return 0;
                          }};
+
+// inspect_as USER GROUP NAME: what that user sees of the channel.
+const peer::Role inspect_as{"inspect_as", [](const peer::Arguments& arguments) {
+                              become(arguments);
+                              const auto names = list_channels().value();
+                              const bool is_listed =
+                                  std::find(names.begin(), names.end(), arguments.at(2)) != names.end();
+                              const auto info = inspect(arguments.at(2));
+                              peer::say((is_listed ? "listed " : "missing ") +
+                                        std::string(info ? to_string(info->state) : to_string(info.error().code())));
+                              return 0;
+                            }};
 
 // peek_as USER GROUP NAME: for each number that it hears, how often that lies in a live server's segment.
 const peer::Role peek_as{"peek_as", [](const peer::Arguments& arguments) {

@@ -78,6 +78,7 @@ class Mapping {
   }
 
   [[nodiscard]] std::byte* data() const noexcept { return static_cast<std::byte*>(data_); }
+  [[nodiscard]] HANDLE section() const noexcept { return section_.get(); }
   /// What was asked for, rounded up to whole pages.
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
 

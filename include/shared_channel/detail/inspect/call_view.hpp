@@ -1,0 +1,93 @@
+// How the call in a slot stands, as the slot's words tell somebody who is no party to it; slot_protocol.hpp has their
+// meaning.
+//
+// A call s is in flight from the claim of its slot until the slot is free for the next one:
+//
+//     owner   request        taken       reply
+//     0       withdrawn(s)   taken(s)    not s        abandoned: a worker has it, its caller has left
+//     0       anything else                           free
+//     c       posted(s)      any         s            answered
+//     c       posted(s)      taken(s)    not s        running
+//     c       posted(s)      else        not s        queued
+//     c       withdrawn(s)   taken(s)    not s        abandoned, about to be released
+//     c       anything else                           preparing
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+
+#include <shared_channel/channel_info.hpp>
+#include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/protocol/layout.hpp>
+#include <shared_channel/detail/protocol/slot_protocol.hpp>
+#include <shared_channel/version.hpp>
+
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
+
+/// Of a copy: no word is loaded twice.
+class CallView {
+ public:
+  explicit CallView(const Slot& slot) noexcept
+      : owner_(slot.owner.load(std::memory_order_relaxed)),
+        process_(slot.process.load(std::memory_order_relaxed)),
+        deadline_(static_cast<std::int64_t>(slot.deadline.load(std::memory_order_relaxed))),
+        timeout_(static_cast<std::int64_t>(slot.timeout.load(std::memory_order_relaxed))),
+        request_(load_request(slot)),
+        taken_(load_taken(slot)),
+        reply_(load_reply(slot)) {}
+
+  [[nodiscard]] std::uint32_t owner() const noexcept { return owner_; }
+  [[nodiscard]] std::uint32_t number() const noexcept { return request_.sequence(); }
+  [[nodiscard]] bool is_in_flight() const noexcept { return owner_ != 0 || is_abandoned(); }
+
+  /// Whether another look at the slot saw the same.
+  [[nodiscard]] bool is_as_in(const CallView& other) const noexcept {
+    return owner_ == other.owner_ && request_ == other.request_ && taken_ == other.taken_ && reply_ == other.reply_;
+  }
+
+  /// Of a call in flight. `now` is on the caller's clock, if that can be read here.
+  [[nodiscard]] CallInfo info(unsigned slot, bool is_caller_there, std::optional<std::int64_t> now) const {
+    CallInfo info;
+    info.slot = slot;
+    info.state = state();
+    info.number = number();
+    info.process_id = owner_ != 0 ? process_ : 0;
+    info.is_caller_alive = owner_ != 0 && is_caller_there;
+    if (info.state != CallState::preparing) tell_times(info, now);
+    return info;
+  }
+
+ private:
+  static constexpr std::int64_t never = (std::numeric_limits<std::int64_t>::max)();
+
+  [[nodiscard]] bool is_abandoned() const noexcept {
+    return request_.phase() == Phase::withdrawn && taken_.is(Phase::taken, number()) && !reply_.concludes(number());
+  }
+
+  [[nodiscard]] CallState state() const noexcept {
+    if (is_abandoned()) return CallState::abandoned;
+    if (request_.phase() != Phase::posted) return CallState::preparing;
+    if (reply_.concludes(number())) return CallState::answered;
+    return taken_.is(Phase::taken, number()) ? CallState::running : CallState::queued;
+  }
+
+  /// What cannot be is not told.
+  void tell_times(CallInfo& info, std::optional<std::int64_t> now) const noexcept {
+    if (timeout_ == never || deadline_ == never) info.left = (nanoseconds::max)();
+    if (!now || deadline_ <= 0 || deadline_ == never || timeout_ < 0 || timeout_ > deadline_) return;
+    info.left = nanoseconds(deadline_ - *now);
+    const std::int64_t posted = deadline_ - timeout_;
+    if (posted <= *now) info.waited = nanoseconds(*now - posted);
+  }
+
+  std::uint32_t owner_;
+  std::uint32_t process_;
+  std::int64_t deadline_;
+  std::int64_t timeout_;
+  State request_;
+  State taken_;
+  State reply_;
+};
+
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

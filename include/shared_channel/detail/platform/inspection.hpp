@@ -1,0 +1,29 @@
+// What only inspect.hpp asks of the operating system, apart from platform.hpp so that nobody else pays for it. All of
+// it only looks.
+//
+//   object_names        The names of the objects of a scope that begin with object_prefix, in no order.
+//   ObjectReader        An object opened for reading. read() copies bytes out of it; false if it has not so many, now:
+//                       nothing that a peer does to it makes a look a fault. size(), owner() as of a Mapping;
+//                       access() tells who else may open it, made() when it was made, if the system knows.
+//   hold_on             Whether somebody has the name's ServerLease.
+//   is_server_alive     Whether the server of a page that was read is alive, as far as can be told without an attach.
+//   is_client_there     As ClientLease::is_held(). client_count counts them all.
+//   program_of          The program that a process runs; empty if the system does not tell.
+//   birth_time          What process_birth() says, as a time; nothing where it does not say any.
+#pragma once
+
+#include <shared_channel/version.hpp>
+
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
+
+/// Whether the ServerLease of a name is held: by somebody, or by nobody although something of it is left, or there is
+/// nothing of it, or the system does not tell.
+enum class Hold { held, left, none, unknown };
+
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform
+
+#if defined(_WIN32)
+#include <shared_channel/detail/platform/win32/inspection.hpp>
+#else
+#include <shared_channel/detail/platform/linux/inspection.hpp>
+#endif
