@@ -1,9 +1,12 @@
 // What the README's code blocks leave out.
 #pragma once
 
+#include <shared_channel/inspect.hpp>
+#include <shared_channel/raw.hpp>
 #include <shared_channel/shared_channel.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <map>
