@@ -75,7 +75,7 @@ class Counters {
   std::atomic<std::uint64_t> damaged_{0};
 };
 
-/// Where other programs read them. By one thread at a time, so that no number falls.
+/// Where other programs read them. By one thread at a time, so that no older number comes after a newer one.
 inline void publish(const ServerStats& stats, Statistics& page) noexcept {
   page.done.store(stats.done, std::memory_order_relaxed);
   page.failed.store(stats.failed, std::memory_order_relaxed);
