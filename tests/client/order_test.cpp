@@ -131,7 +131,7 @@ TEST_CASE("order: a plain call comes after the calls that its thread has in flig
   Channel::Server server(name, with_slots(3));
   Channel::Client client(name);
   std::vector<std::optional<Pending>> pending(3);
-  for (std::uint64_t at = 0; at < 3; ++at) pending[at] = client.call_async(echo(at + 1), amply);
+  for (std::size_t at = 0; at < 3; ++at) pending[at] = client.call_async(echo(at + 1), amply);
   pending[0].reset();
   pending[0] = client.call_async(echo(4), amply);
   pending[1].reset();
