@@ -19,11 +19,12 @@ struct Figures {
   explicit Figures(const std::string& directory)
       : latency(read_csv(directory + "/latency.csv")),
         throughput(read_csv(directory + "/throughput.csv")),
+        matrix(read_csv(directory + "/matrix.csv")),
         idle(read_csv(directory + "/idle.csv")),
         lifecycle(read_csv(directory + "/lifecycle.csv")),
         include(read_csv(directory + "/include.csv")) {}
 
-  Rows latency, throughput, idle, lifecycle, include;
+  Rows latency, throughput, matrix, idle, lifecycle, include;
 };
 
 Rows of_system(const Rows& rows, std::string_view placement, std::string_view size, std::string_view system) {
@@ -91,6 +92,18 @@ Values throughput_ratios(const Figures& figures, std::string_view clients, const
                 {{"section", "clients"}, {"clients", clients}, {"system", peer}, {"round", row.text("round")}}))
           best = std::max(best, other.number("calls_per_s"));
     if (best > 0) ratios.push_back(row.number("calls_per_s") / best);
+  }
+  return ratios;
+}
+
+// What a call of the default policy costs over what it costs under `policy`, round by round.
+Values policy_ratios(const Figures& figures, std::string_view situation, std::string_view policy) {
+  Values ratios;
+  for (const CsvRow& row : figures.matrix) {
+    if (!row.matches({{"situation", situation}, {"policy", "default"}})) continue;
+    for (const CsvRow& other : figures.matrix)
+      if (other.matches({{"situation", situation}, {"policy", policy}, {"round", row.text("round")}}))
+        ratios.push_back(row.number("cost_ns") / other.number("cost_ns"));
   }
   return ratios;
 }
@@ -180,6 +193,17 @@ int drive(const Options& options) {
       "16 clients, slowest / fastest",
       column(linux_figures.throughput, {{"section", "fairness"}, {"system", "call default"}}, "slowest_over_fastest"),
       "%.2f", 0.2, 0.5, Better::more);
+  verdicts.row(
+      "64 clients, slowest / fastest",
+      column(linux_figures.matrix, {{"situation", "64 clients"}, {"policy", "default"}}, "slowest_over_fastest"),
+      "%.2f", 0.3, 0.5, Better::more);
+  const auto policy = [&](const char* what, const char* situation, const char* over, double must, double aim) {
+    verdicts.row(what, policy_ratios(linux_figures, situation, over), "%.2f", must, aim, Better::less);
+  };
+  policy("busy machine, a call each ms, default / sleeping", "busy with pauses of 1 ms", "sleeping", 1.5, 1.1);
+  policy("the same at low priority, default / sleeping", "the same at low priority", "sleeping", 1.5, 1.1);
+  policy("idle machine, a call each ms, default / sleeping", "pauses of 1 ms", "sleeping", 0.8, 0.6);
+  policy("back to back, default / spinning", "back to back apart", "spinning", 1.5, 1.1);
   verdicts.row("idle, 1 + 8 processes, CPU of a core",
                column(linux_figures.idle, {{"system", "call default"}}, "cpu_percent"), "%.3f %%", 0.1, 0.005,
                Better::less);

@@ -81,6 +81,17 @@ void pin_to(unsigned cpu) {
   if (sched_setaffinity(0, sizeof set, &set) != 0) throw std::system_error(errno, std::generic_category(), "pin");
 }
 
+void lower_own_priority() { setpriority(PRIO_PROCESS, 0, 10); }
+
+std::string cpu_name() {
+  std::ifstream processors("/proc/cpuinfo");
+  for (std::string line; std::getline(processors, line);) {
+    const std::size_t colon = line.find(": ");
+    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
+  }
+  return "unknown";
+}
+
 void leave(int exit_code) noexcept { ::_exit(exit_code); }
 
 SharedBlock::SharedBlock(std::size_t size) : size_(size) {

@@ -28,6 +28,9 @@ double mapped_shared_memory();
 
 std::vector<unsigned> allowed_cpus();
 void pin_to(unsigned cpu);
+void lower_own_priority();
+
+std::string cpu_name();
 
 // Leaves at once, without destructors: for servers that nothing else can wake.
 [[noreturn]] void leave(int exit_code) noexcept;

@@ -39,6 +39,7 @@ class Stage {
                    const std::function<void(const std::vector<unsigned long>&)>& observe);
 
   const Clock& clock() const { return clock_; }
+  const SharedBlock& block() const { return block_; }  // for other processes
 
  private:
   std::string run(const System& system, const Shape& shape, std::string_view client_role,

@@ -35,7 +35,8 @@ struct Shape {
   std::uint32_t threads = 1;
   std::uint32_t slots = 16;
   double handler_ns = 0;
-  std::uint32_t burst = 1;  // calls of one round trip: one after the other, or, if the system can, side by side
+  double pause_seconds = 0;  // asleep before each call
+  std::uint32_t burst = 1;   // calls of one round trip: one after the other, or, if the system can, side by side
   Placement placement = Placement::apart;
   double seconds = 0.03;  // measured, after a warm-up
   bool check = false;     // compare every byte of every reply

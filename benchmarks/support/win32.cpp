@@ -66,6 +66,16 @@ void pin_to(unsigned cpu) {
   if (!SetProcessAffinityMask(GetCurrentProcess(), DWORD_PTR{1} << cpu)) fail("pin");
 }
 
+void lower_own_priority() { SetPriorityClass(GetCurrentProcess(), BELOW_NORMAL_PRIORITY_CLASS); }
+
+std::string cpu_name() {
+  char name[256] = "unknown";
+  DWORD size = sizeof name;
+  RegGetValueA(HKEY_LOCAL_MACHINE, "HARDWARE\\DESCRIPTION\\System\\CentralProcessor\\0", "ProcessorNameString",
+               RRF_RT_REG_SZ, nullptr, name, &size);
+  return name;
+}
+
 void leave(int exit_code) noexcept {
   TerminateProcess(GetCurrentProcess(), static_cast<UINT>(exit_code));
   std::abort();
