@@ -17,11 +17,11 @@ inline constexpr std::chrono::nanoseconds default_timeout = std::chrono::millise
 /// How a waiting thread spends its time: first spinning, then asleep in the kernel.
 ///
 /// Spinning answers within a cache-line transfer and occupies a core; a wake-up from sleep costs
-/// two context switches and nothing while it lasts. The default spins about as long as one sleep and
-/// wake-up costs, so it is never much worse than the better of the two, and it stops spinning where
-/// spinning does not pay (see docs/performance.md for the measurement behind the figure).
+/// two context switches and nothing while it lasts. The default spins for no longer than the sleep that it may save
+/// would take, and stops spinning where that does not pay, or where other programs want the core (docs/performance.md).
 struct WaitPolicy {
-  /// Longest time to spin before sleeping. 0 sleeps at once; max() never sleeps.
+  /// Longest time to spin before sleeping; five times as long in a call that had to wake its server, which saves the
+  /// caller's own sleep. 0 sleeps at once; max() never sleeps.
   std::chrono::nanoseconds spin = std::chrono::microseconds(50);
 
   /// Never spin: the choice for many more threads than cores, and for battery.

@@ -521,9 +521,8 @@ TEST_CASE("seam client mutex: threads of many processes exclude each other") {
   CHECK(inside == 0);
 }
 
-TEST_CASE("seam process: it has an id and at least one core") {
+TEST_CASE("seam process: it has an id, and rests") {
   CHECK(process_id() != 0);
-  CHECK(usable_cores() >= 1);
   CHECK_FALSE(ForkMark().in_child());
   const Stopwatch stopwatch;
   rest(20ms);

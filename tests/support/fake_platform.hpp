@@ -85,7 +85,6 @@ struct Platform {
   static std::uint64_t process_birth() noexcept { return 0; }
   static std::uint64_t random_number() noexcept { return kernel().next_random++; }
   static std::uint64_t clock_id() noexcept { return kernel().clock; }
-  static unsigned usable_cores() noexcept { return kernel().cores; }
   static std::string user_of(std::uint32_t process) { return "user of " + std::to_string(process); }
   static bool is_shutting_down() noexcept { return false; }
   static void rest(nanoseconds time) noexcept {

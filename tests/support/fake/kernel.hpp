@@ -53,7 +53,6 @@ class Kernel {
   std::atomic<bool> refuses_waits{false};     // waits are short rests, as where a sandbox forbids them
   std::atomic<bool> wakes_one_of_all{false};  // ring_all() wakes one, as an auto-reset event
   std::atomic<bool> is_child{false};          // this is a fork()ed child of what was made so far
-  std::atomic<unsigned> cores{2};
   std::atomic<std::uint64_t> clock{1};
   std::atomic<std::uint64_t> next_random{1000};
   std::string new_owner = "me";  // of what is made from now on
@@ -210,7 +209,6 @@ class Kernel {
     leases_.clear();
     spurious = 0;
     refuses_waits = wakes_one_of_all = is_child = false;
-    cores = 2;
     clock = 1;
     new_owner = "me";
   }

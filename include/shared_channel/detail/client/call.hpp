@@ -74,7 +74,7 @@ class Call {
     put_in_order(slot(), place);
     is_posted_ = true;
     sequence_ = detail::post(slot());
-    connection_.exec().ring_sleeper();
+    has_woken_ = connection_.exec().ring_sleeper();
     SHARED_CHANNEL_TEST_POINT(client_rang);
     // Pairs with the server's stop(): either it sees our request and refuses it, or we see that it stopped. What a
     // worker has taken by then it answers: it may be our own handler that stopped the server.
@@ -124,8 +124,9 @@ class Call {
   Result<void> wait(Deadline& until, BeforeSleep&& before_sleep) {
     AdaptiveSpin& spin = connection_.spin();
     const auto is_over = [this, &until] { return is_answered() || until.is_interrupted(); };
+    const PeerWas server = std::exchange(has_woken_, false) ? PeerWas::asleep : PeerWas::awake;
     while (!spin.poll(
-        is_over, [this] { return is_server_gone(); }, until)) {
+        is_over, [this] { return is_server_gone(); }, until, server)) {
       if (until.passed()) break;
       before_sleep();
       if (!spin.never_sleeps()) return sleep(until);
@@ -277,6 +278,7 @@ class Call {
   SlotClaim<Platform> claim_;
   std::uint32_t sequence_ = 0;
   bool is_posted_ = false;
+  bool has_woken_ = false;  // a worker, which nobody has waited for yet
   bool is_concluded_ = false;
   bool is_withdrawn_ = false;
   Failure failure_;  // once a step has failed

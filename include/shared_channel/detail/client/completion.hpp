@@ -126,7 +126,7 @@ class Watcher : public RefCounted {
   using Entries = typename WaitSet::Entries;
 
  public:
-  explicit Watcher(WaitPolicy policy) noexcept : spin_(policy, Platform::usable_cores()) {}
+  explicit Watcher(WaitPolicy policy) noexcept : spin_(policy) {}
 
   /// 0, or why there is no thread.
   int start() {
@@ -230,7 +230,7 @@ class Watcher : public RefCounted {
       return bell_.has_news();
     };
     if (spin_.poll(
-            look, [&any] { return any.call().is_server_gone(); }, first))
+            look, [&any] { return any.call().is_server_gone(); }, first, PeerWas::awake))
       return platform::Peer::alive;
     if (spin_.never_sleeps()) return any.call().server();
     Deadline slice = first.within(Call::backstop);

@@ -18,7 +18,7 @@
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
 #include <shared_channel/detail/protocol/slot_protocol.hpp>
-#include <shared_channel/detail/wait/spin.hpp>
+#include <shared_channel/detail/wait/adaptive_spin.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
@@ -52,17 +52,18 @@ class Connection {
 
  public:
   /// Finds the live server of `names` and attaches to it. Nothing in shared memory is believed before it is checked.
+  /// What `spin` has learnt of one server holds for the next.
   static Result<UniquePtr<Connection>> attach(const Names& names, const Contract& contract,
-                                              const ClientOptions& options) {
+                                              const ClientOptions& options, AdaptiveSpin& spin) {
     // A server may be replaced between two of these steps; then the next round finds its successor.
     constexpr int rounds = 8;
     for (int round = 1;; ++round) {
       auto published = ServerLease::current_generation(names);
-      if (!published) return attach_to_announced(std::move(published).error(), names, contract, options);
+      if (!published) return attach_to_announced(std::move(published).error(), names, contract, options, spin);
       if (auto trusted = Trust::examine(names, options.server, published->owner); !trusted)
         return std::move(trusted).error();
       SHARED_CHANNEL_TEST_POINT(client_found_generation);
-      auto connection = attach_to(*published, names, contract, options.wait);
+      auto connection = attach_to(*published, names, contract, spin);
       if (connection || connection.error().code() != Errc::no_server || round == rounds) return connection;
     }
   }
@@ -104,7 +105,7 @@ class Connection {
   [[nodiscard]] Exec& exec() noexcept { return exec_; }
   [[nodiscard]] SlotFreedBell& slot_freed() noexcept { return slot_freed_; }
   [[nodiscard]] ClientMutex& client_mutex() noexcept { return client_mutex_; }
-  [[nodiscard]] AdaptiveSpin& spin() noexcept { return spin_; }
+  [[nodiscard]] AdaptiveSpin& spin() noexcept { return *spin_; }
 
   [[nodiscard]] const Names& names() const noexcept { return names_; }
 
@@ -156,7 +157,7 @@ class Connection {
     ClientMutex client_mutex;
   };
 
-  Connection(Attached&& attached, WaitPolicy policy)
+  Connection(Attached&& attached, AdaptiveSpin& spin)
       : names_(std::move(attached.names)),
         page_(std::move(attached.page)),
         segment_(std::move(attached.segment)),
@@ -170,14 +171,14 @@ class Connection {
         slot_freed_(std::move(attached.slot_freed)),
         client_mutex_(std::move(attached.client_mutex)),
         done_(UniquePtr<std::atomic<Signal*>[]>(slots_.count())),
-        spin_(policy, Platform::usable_cores()) {}
+        spin_(&spin) {}
 
   static const ServerPage& page_of(const Mapping& page) noexcept {
     return *reinterpret_cast<const ServerPage*>(page.data());
   }
 
   static Result<UniquePtr<Connection>> attach_to(const platform::Published& published, const Names& names,
-                                                 const Contract& contract, WaitPolicy policy) {
+                                                 const Contract& contract, AdaptiveSpin& spin) {
     const std::uint64_t generation = published.generation;
     auto page = Mapping::open(names, names.server_page(generation), platform::ForClients::read);
     if (!page) return std::move(page).error();
@@ -220,17 +221,17 @@ class Connection {
         new Connection(Attached{names, generation, *std::move(page), *std::move(segment), *shape, slot_array,
                                 *std::move(server), me, *std::move(lease), Exec(header.exec, *std::move(exec)),
                                 SlotFreedBell(header.slot_freed, *std::move(slot_freed)), *std::move(client_mutex)},
-                       policy));
+                       spin));
   }
 
   /// A server whose published generation was damaged still has an announced one. A server that starts or ends has one
   /// too, but then its liveness word is out.
   static Result<UniquePtr<Connection>> attach_to_announced(Error none, const Names& names, const Contract& contract,
-                                                           const ClientOptions& options) {
+                                                           const ClientOptions& options, AdaptiveSpin& spin) {
     if (none.code() != Errc::no_server) return none;
     const auto announced = ServerLease::announced_generation(names);
     if (!announced || !Trust::allows(options.server, announced->owner)) return none;
-    auto connection = attach_to(*announced, names, contract, options.wait);
+    auto connection = attach_to(*announced, names, contract, spin);
     if (connection) return connection;
     return none;
   }
@@ -313,7 +314,7 @@ class Connection {
   std::mutex opening_;
   ForwardList<Signal> opened_;
   UniquePtr<std::atomic<Signal*>[]> done_;
-  AdaptiveSpin spin_;
+  AdaptiveSpin* spin_;  // the client's
   std::atomic<std::uint32_t> hint_{0};
   mutable std::atomic<std::uint64_t> contract_id_{0};
 };

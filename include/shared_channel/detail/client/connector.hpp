@@ -20,6 +20,7 @@
 #include <shared_channel/detail/client/server_trust.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
+#include <shared_channel/detail/wait/adaptive_spin.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/result.hpp>
 #include <shared_channel/version.hpp>
@@ -36,7 +37,7 @@ class Connector {
   using Pin = typename CurrentConnection::Pin;
 
   Connector(Names names, Contract contract, const ClientOptions& options)
-      : names_(std::move(names)), contract_(std::move(contract)), options_(options) {}
+      : names_(std::move(names)), contract_(std::move(contract)), options_(options), spin_(options.wait) {}
   Connector(const Connector&) = delete;
   Connector& operator=(const Connector&) = delete;
 
@@ -161,7 +162,7 @@ class Connector {
       if (pin && pin->server().look() == platform::Peer::alive) return {};
       if (pin) current_.retire(pin);
     }
-    auto connection = Connection::attach(names_, contract_, options_);
+    auto connection = Connection::attach(names_, contract_, options_, spin_);
     if (!connection) {
       if (is_perhaps_damage(connection.error().code()) && is_due(next_knock_, knock_interval))
         Connection::knock(names_, options_);
@@ -203,6 +204,7 @@ class Connector {
   const Names names_;
   const Contract contract_;
   const ClientOptions options_;
+  AdaptiveSpin spin_;  // outlives the connections that use it
   std::mutex connecting_;
   std::atomic<std::uint64_t> told_{0};  // contract_id()s
   std::atomic<std::uint64_t> first_{0};

@@ -54,7 +54,6 @@ struct NativePlatform {
   static std::uint64_t process_birth() noexcept { return platform::process_birth(); }
   static std::uint64_t random_number() noexcept { return platform::random_number(); }
   static std::uint64_t clock_id() noexcept { return platform::clock_id(); }
-  static unsigned usable_cores() noexcept { return platform::usable_cores(); }
   static std::string user_of(std::uint32_t process) { return platform::user_of(process); }
   static bool is_shutting_down() noexcept { return platform::is_shutting_down(); }
   static void rest(nanoseconds time) noexcept { platform::rest(time); }

@@ -87,12 +87,13 @@ class Doorbell {
 
   [[nodiscard]] Words& words() const noexcept { return *words_; }
 
-  /// R2 and R3: wakes a sleeper if there is one.
-  void ring_sleeper() noexcept {
+  /// R2 and R3: wakes a sleeper if there is one. Whether there was.
+  bool ring_sleeper() noexcept {
     if (!must_ring(*words_)) [[likely]]
-      return;
+      return false;
     SHARED_CHANNEL_TEST_POINT(client_rings);
     signal_.ring();
+    return true;
   }
 
   /// R3 for one sleeper, announced or not: even damaged words must not keep it asleep.

@@ -11,7 +11,7 @@
 #include <shared_channel/detail/server/loop_notice.hpp>
 #include <shared_channel/detail/server/slots.hpp>
 #include <shared_channel/detail/server/upkeep.hpp>
-#include <shared_channel/detail/wait/spin.hpp>
+#include <shared_channel/detail/wait/adaptive_spin.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/version.hpp>
 
@@ -30,7 +30,7 @@ class Finder {
         slots_(slots),
         upkeep_(upkeep),
         stopping_(stopping),
-        spin_(options.wait, Platform::usable_cores()),
+        spin_(options.wait),
         most_sleepers_(options.threads + 1) {}
 
   /// Workers, and the thread that waits for a loop.
@@ -88,6 +88,7 @@ class Finder {
         SHARED_CHANNEL_TEST_POINT(server_woke);
       }
       keep_up();
+      if (look()) return found;  // not by spinning: the spin must not take it for its success
     }
   }
 

@@ -1,4 +1,4 @@
-// The process itself: its id, its user, its cores, its clock; chance, and time that passes.
+// The process itself: its id, its user, its clock; chance, and time that passes.
 #pragma once
 
 #include <fcntl.h>
@@ -103,13 +103,6 @@ inline std::string user_of(std::uint32_t process) {
   struct stat status {};
   if (::stat(("/proc/" + std::to_string(process)).c_str(), &status) != 0) return {};
   return std::to_string(status.st_uid);
-}
-
-/// Cores that the calling thread may run on.
-inline unsigned usable_cores() noexcept {
-  cpu_set_t cores;
-  if (::sched_getaffinity(0, sizeof cores, &cores) != 0) return CPU_SETSIZE;  // more than the set can tell
-  return static_cast<unsigned>(CPU_COUNT(&cores));
 }
 
 /// Threads live until the process is gone.

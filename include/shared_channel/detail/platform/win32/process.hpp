@@ -1,4 +1,4 @@
-// The process itself: its id, its cores; and what every wait and every handle of these files is made of.
+// The process itself: its id; and what every wait and every handle of these files is made of.
 #pragma once
 
 // Neither macro is left behind. Lean, because the full <windows.h> brings the old <winsock.h>, after which
@@ -22,7 +22,6 @@
 #undef SHARED_CHANNEL_DEFINED_NOMINMAX
 #endif
 
-#include <bit>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -168,14 +167,6 @@ inline std::uint64_t process_birth() noexcept { return win32::birth_of(::GetCurr
 
 /// All processes read one clock.
 inline std::uint64_t clock_id() noexcept { return 0; }
-
-/// Cores that the process may run on. A process spread over several processor groups gets an empty mask
-/// (documented at GetProcessAffinityMask): it has more than one.
-inline unsigned usable_cores() noexcept {
-  DWORD_PTR mine = 0, all = 0;
-  if (::GetProcessAffinityMask(::GetCurrentProcess(), &mine, &all) == 0) return 1;
-  return mine != 0 ? static_cast<unsigned>(std::popcount(mine)) : 64;
-}
 
 /// Waits without a reason to be woken: for retries whose moment nobody announces.
 inline void rest(nanoseconds time) noexcept {

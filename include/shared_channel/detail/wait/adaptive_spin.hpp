@@ -1,0 +1,214 @@
+// How long a waiting thread spins before it sleeps. docs/performance.md has the measurements behind each line.
+//
+//   1. A wait polls for two microseconds, then yields the core between its polls, then sleeps.
+//   2. It spins for no longer than the sleep that it may save would take: WaitPolicy::spin. If the peer had to be
+//   woken,
+//      that is the peer's wake-up, half as long again as lately, up to five times WaitPolicy::spin.
+//   3. What four times in a row did not pay, the two microseconds or the rest, is tried every second, fourth, eighth
+//      wait only. Not more rarely: threads that all slept would keep each other asleep.
+//   4. A yield that takes long lends the core to a stranger for a time slice. The thread sleeps, and for 16 times as
+//      long all waits sleep without a yield; 32, 64 up to 256 times as long while that happens again and again.
+//   5. After the peer was woken there are no two microseconds of polls: no answer comes in them.
+//
+// Spinning and yielding are investments: 2 bounds what one can lose, 3 and 4 how often.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <thread>
+
+#include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/wait/spin.hpp>
+#include <shared_channel/options.hpp>
+#include <shared_channel/version.hpp>
+
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
+
+/// The clock and the yield of a spin. Tests have others.
+struct SpinTime {
+  static Clock::time_point now() noexcept { return Clock::now(); }
+  static void yield() noexcept { std::this_thread::yield(); }
+};
+
+/// What the peer did when the wait began.
+enum class PeerWas { awake, asleep };  // asleep: this thread has just woken it
+
+/// Whether one kind of wait is worth a spin. A lost update only delays the lesson.
+class SpinLedger {
+ public:
+  [[nodiscard]] bool is_worth_trying() noexcept {
+    const std::uint32_t misses = misses_.load(std::memory_order_relaxed);
+    if (misses < patience) return true;
+    const std::uint32_t skipped = skipped_.load(std::memory_order_relaxed) + 1;
+    skipped_.store(skipped, std::memory_order_relaxed);
+    return skipped >= (2u << (misses - patience));
+  }
+  void paid() noexcept {
+    if (misses_.load(std::memory_order_relaxed) != 0) misses_.store(0, std::memory_order_relaxed);
+  }
+  void missed() noexcept {
+    const std::uint32_t misses = misses_.load(std::memory_order_relaxed);
+    if (misses < rarest) misses_.store(misses + 1, std::memory_order_relaxed);
+    skipped_.store(0, std::memory_order_relaxed);
+  }
+
+ private:
+  static constexpr std::uint32_t patience = 4;           // misses in a row before spins are left out
+  static constexpr std::uint32_t rarest = patience + 2;  // then a try every 2, 4, 8 waits
+
+  std::atomic<std::uint32_t> misses_{0};
+  std::atomic<std::uint32_t> skipped_{0};
+};
+
+/// Whether strangers want the core. A yield that lends it to one costs a time slice, so for many times as long nobody
+/// yields again: 16 times after the first loan, up to 256 times after several.
+class ContendedCore {
+ public:
+  /// How long a thread that yields is away at most where only the channel's own threads want the core.
+  static constexpr nanoseconds own_turn = std::chrono::microseconds(200);
+
+  /// Whether anything has been learnt, and so the clock is worth a look.
+  [[nodiscard]] bool is_suspect() const noexcept { return until_.load(std::memory_order_relaxed) != 0; }
+  [[nodiscard]] bool is_avoided(Clock::time_point now) const noexcept {
+    return now.time_since_epoch().count() < until_.load(std::memory_order_relaxed);
+  }
+  void was_lent(Clock::time_point now, nanoseconds away) noexcept {
+    const std::uint32_t times = times_.load(std::memory_order_relaxed);
+    const nanoseconds wanted = (away < longest ? away : longest) * times;
+    until_.store((now + (wanted < longest ? wanted : longest)).time_since_epoch().count(), std::memory_order_relaxed);
+    times_.store(times < most ? 2 * times : most, std::memory_order_relaxed);
+  }
+  void was_ours() noexcept {
+    if (!is_suspect()) return;
+    const std::uint32_t times = times_.load(std::memory_order_relaxed);
+    times > fewest ? times_.store(times / 2, std::memory_order_relaxed) : until_.store(0, std::memory_order_relaxed);
+  }
+
+ private:
+  static constexpr std::uint32_t fewest = 16;
+  static constexpr std::uint32_t most = 256;
+  static constexpr nanoseconds longest = std::chrono::seconds(2);
+
+  std::atomic<std::uint32_t> times_{fewest};
+  std::atomic<Clock::rep> until_{0};
+};
+
+/// How threads wait for one peer. Threads may share one.
+template <class Time>
+class BasicAdaptiveSpin {
+ public:
+  explicit BasicAdaptiveSpin(WaitPolicy policy) noexcept : policy_(policy) {}
+
+  /// Whether the policy allows to sleep at all.
+  [[nodiscard]] bool never_sleeps() const noexcept { return policy_.spin == (nanoseconds::max)(); }
+
+  /// The first look for an answer that may come at once. If it fails, poll() goes on.
+  template <class Ready>
+  bool look(Ready&& ready) noexcept {
+    return first_look_.succeeds(ready);
+  }
+
+  /// Polls as long as policy, experience and deadline allow. True if ready.
+  template <class Ready>
+  bool poll(Ready&& ready, Deadline& deadline) noexcept {
+    return poll(
+        ready, [] { return false; }, deadline, PeerWas::awake);
+  }
+
+  /// The same, and ends early if the peer is `gone`, which is asked now and then: a policy may spin for longer than
+  /// a peer's death is to stay unnoticed.
+  template <class Ready, class Gone>
+  bool poll(Ready&& ready, Gone&& gone, Deadline& deadline, PeerWas peer) noexcept {
+    if (policy_.spin <= nanoseconds::zero()) return ready();
+    if (never_sleeps()) return is_ready_soon(ready) || spin(ready, look_around, deadline);
+    if (peer == PeerWas::asleep || !brief_.is_worth_trying())
+      first_look_.did_not_arrive();
+    else if (is_ready_soon(ready)) {
+      brief_.paid();
+      return true;
+    } else
+      brief_.missed();
+    if (contended_.is_suspect() && contended_.is_avoided(Time::now())) return ready();
+    if (!ledger(peer).is_worth_trying()) return ready();
+    return spin_out(ready, gone, deadline, peer);
+  }
+
+ private:
+  /// How often a thread that does not sleep looks at the deadline and for its peer's death, which is a system
+  /// call on Win32.
+  static constexpr nanoseconds look_around = std::chrono::milliseconds(1);
+
+  [[nodiscard]] SpinLedger& ledger(PeerWas peer) noexcept { return peer == PeerWas::awake ? awake_ : asleep_; }
+
+  /// The brief spin that each longer one begins with.
+  template <class Ready>
+  bool is_ready_soon(Ready& ready) noexcept {
+    const bool is_ready = spin_briefly(ready);
+    is_ready ? first_look_.arrived_late() : first_look_.did_not_arrive();
+    return is_ready;
+  }
+
+  /// Yields between its polls: the thread that wants the core may be the peer that we wait for.
+  template <class Ready, class Gone>
+  bool spin_out(Ready& ready, Gone& gone, Deadline& deadline, PeerWas peer) noexcept {
+    const Clock::time_point end_of_call = deadline.at();
+    const Clock::time_point begin = Time::now();
+    const Clock::time_point limit = begin + budget(peer);
+    Clock::time_point before = begin, next_look_around = begin + look_around;
+    while (before < limit && before < end_of_call) {
+      Time::yield();
+      const bool is_ready = ready();
+      const Clock::time_point after = Time::now();
+      if (after - before > ContendedCore::own_turn) {
+        contended_.was_lent(after, after - before);
+        return is_ready;
+      }
+      if (is_ready) return learn_success(peer, after - begin);
+      if (after >= next_look_around) {
+        if (gone()) return false;
+        next_look_around = after + look_around;
+      }
+      before = after;
+    }
+    if (before >= limit) learn_miss(peer);
+    return false;
+  }
+
+  [[nodiscard]] nanoseconds most(PeerWas peer) const noexcept {
+    constexpr nanoseconds huge = (nanoseconds::max)() / 16;
+    const nanoseconds spin = policy_.spin < huge ? policy_.spin : huge;
+    return peer == PeerWas::awake ? spin : 5 * spin;
+  }
+  [[nodiscard]] nanoseconds budget(PeerWas peer) const noexcept {
+    const nanoseconds spin = most(PeerWas::awake);
+    if (peer == PeerWas::awake) return spin;
+    const std::int64_t lately = wake_up_.load(std::memory_order_relaxed);
+    const nanoseconds learned(lately + lately / 2);
+    return lately == 0 || learned > most(peer) ? most(peer) : learned < spin ? spin : learned;
+  }
+
+  bool learn_success(PeerWas peer, nanoseconds took) noexcept {
+    ledger(peer).paid();
+    contended_.was_ours();
+    if (peer == PeerWas::asleep) {
+      const std::int64_t lately = wake_up_.load(std::memory_order_relaxed);
+      wake_up_.store(lately == 0 ? took.count() : lately + (took.count() - lately) / 4, std::memory_order_relaxed);
+    }
+    return true;
+  }
+  void learn_miss(PeerWas peer) noexcept {
+    ledger(peer).missed();
+    if (peer == PeerWas::asleep) wake_up_.store(budget(peer).count(), std::memory_order_relaxed);
+  }
+
+  const WaitPolicy policy_;
+  FirstLook first_look_;
+  ContendedCore contended_;
+  SpinLedger brief_;
+  SpinLedger awake_, asleep_;             // by what the peer did
+  std::atomic<std::int64_t> wake_up_{0};  // what the peer's lately took, in ns; 0: not known
+};
+
+using AdaptiveSpin = BasicAdaptiveSpin<SpinTime>;
+
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail
