@@ -24,10 +24,10 @@ class Finder {
   using LoopNotice = detail::LoopNotice<Platform>;
 
  public:
-  Finder(Exec& exec, ServerSlots<Platform>& slots, Upkeep& upkeep, const std::atomic<bool>& stopping,
+  Finder(Exec& exec, ServerSlots<Platform>& slots_of_it, Upkeep& upkeep, const std::atomic<bool>& stopping,
          const ServerOptions& options)
       : exec_(exec),
-        slots_(slots),
+        slots_(slots_of_it),
         upkeep_(upkeep),
         stopping_(stopping),
         spin_(options.wait),
