@@ -116,7 +116,7 @@ concept RawDeferringHandler = Returns<Handler, void, RawRequest&&, RawResponder>
 template <>
 struct Forms<Raw, Raw> {
   template <class Handler>
-  static constexpr bool check() {
+  static constexpr bool is_handler() {
     static_assert(
         BytesHandler<Handler, Bytes, Bytes> || RelayingBytesHandler<Handler, Bytes> || RawDeferringHandler<Handler>,
         "SharedChannel: a raw server's handler must be callable as std::size_t(std::span<const std::byte>, "

@@ -166,7 +166,7 @@ class SharedChannel<Request, Reply>::Server {
 
   template <class Handler>
   static bool is_empty(const Handler& handler) noexcept {
-    static_assert(detail::Forms<Request, Reply>::template check<Handler>());
+    static_assert(detail::Forms<Request, Reply>::template is_handler<Handler>());
     return detail::is_empty(handler);
   }
   static Error moved_from() { return Error(Errc::invalid_argument, "", "this server was moved from"); }

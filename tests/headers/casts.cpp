@@ -1,5 +1,7 @@
 // Programs that are compiled with -Wold-style-cast and -Wuseless-cast include the library as it is: compiling is the
 // test, of the templates too.
+#include <shared_channel/inspect.hpp>
+#include <shared_channel/raw.hpp>
 #include <shared_channel/shared_channel.hpp>
 #include <string>
 #include <vector>

@@ -1,5 +1,6 @@
 // Names that well-known headers define as macros: Qt's, X11's, Unreal's, <complex.h>'s and those of old <windows.h>.
 // The standard's and the system's headers come first, because they need not survive this.
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
@@ -40,6 +41,7 @@
 #include <aclapi.h>
 #include <sddl.h>
 #else
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -111,6 +113,9 @@
 #undef max
 #define min(a, b) FOREIGN
 #define max(a, b) FOREIGN
+
+#include <shared_channel/inspect.hpp>
+#include <shared_channel/raw.hpp>
 
 #include "round_trip.hpp"
 

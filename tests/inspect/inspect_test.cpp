@@ -69,7 +69,7 @@ TEST_CASE("inspect: a name that nobody serves, and one that cannot be") {
 }
 
 TEST_CASE("inspect: an idle server, what it is and what travels") {
-  const auto before = std::chrono::system_clock::now() - 60s;
+  [[maybe_unused]] const auto before = std::chrono::system_clock::now() - 60s;
   const auto name = unique_name("inspect");
   ServerOptions options;
   options.max_calls = 7;

@@ -234,7 +234,9 @@ class Inspector {
 
   [[nodiscard]] Error just_gone() const { return platform::just_gone(names_); }
   [[nodiscard]] Error not_running() const { return platform::not_running(names_); }
-  static std::int64_t steady_now() noexcept { return nanoseconds(Clock::now().time_since_epoch()).count(); }
+  static std::int64_t steady_now() noexcept {
+    return std::chrono::duration_cast<nanoseconds>(Clock::now().time_since_epoch()).count();
+  }
 
   const Names& names_;
   ChannelInfo info_;

@@ -206,7 +206,7 @@ Outcome invoke(Handler& handler, const Call& call) {
 template <class Request, class Reply>
 struct Forms {
   template <class Handler>
-  static constexpr bool check() {
+  static constexpr bool is_handler() {
     return check_handler<Handler, Request, Reply>();
   }
   template <class Handler, class Call>
