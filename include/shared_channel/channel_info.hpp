@@ -16,11 +16,12 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI {
 
 /// How a channel's server stands.
 enum class ChannelState {
-  open,        ///< It takes calls.
-  stopping,    ///< It takes no more calls; its handlers still run.
-  starting,    ///< Somebody holds the name and has not published a channel yet, or not any more.
-  dead,        ///< Its process has ended without a stop. What it left goes with the next server of the name.
-  no_access,   ///< The system does not let this user look; ChannelInfo::problem says where.
+  open,       ///< It takes calls.
+  stopping,   ///< It takes no more calls; its handlers still run.
+  starting,   ///< Somebody holds the name and has not published a channel yet, or not any more.
+  dead,       ///< Its process has ended without a stop. What it left goes with the next server of the name. Win32 takes
+              ///< it away at once: then there is no_server.
+  no_access,  ///< The system does not let this user look; ChannelInfo::problem says where.
   unreadable,  ///< What is there is damaged, of another protocol version, or no channel; ChannelInfo::problem says why.
 };
 
