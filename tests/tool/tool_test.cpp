@@ -1,0 +1,314 @@
+// The program shared_channel beside servers and clients in every state.
+#include "support/catch.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <optional>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <shared_channel/shared_channel.hpp>
+
+#include "../../tools/shared_channel/value.hpp"
+#include "support/eventually.hpp"
+#include "support/gated_channel.hpp"
+#include "support/messages.hpp"
+#include "support/names.hpp"
+#include "support/process.hpp"
+
+namespace tool_test {
+
+using namespace shared_channel;
+using namespace std::chrono_literals;
+using test_support::eventually;
+using test_support::GatedChannel;
+using test_support::Process;
+using test_support::unique_name;
+using tool::Json;
+
+struct Run {
+  int code = -1;
+  std::vector<std::string> lines;
+
+  [[nodiscard]] Json json() const {
+    if (lines.size() != 1) throw std::runtime_error(std::to_string(lines.size()) + " lines instead of one");
+    return Json::parse(lines.front());
+  }
+  [[nodiscard]] bool has(const std::string& text) const {
+    for (const std::string& line : lines) {
+      if (line.find(text) != std::string::npos) return true;
+    }
+    return false;
+  }
+};
+
+// What it prints on standard output; errors go to ours.
+Run run(const std::vector<std::string>& arguments, const std::vector<std::string>& input = {}) {
+  Process process(SHARED_CHANNEL_TOOL, arguments);
+  for (const std::string& line : input) process.write_line(line);
+  process.close_input();
+  Run result;
+  try {
+    for (;;) result.lines.push_back(process.read_line());
+  } catch (const std::runtime_error&) {  // it has said all
+  }
+  result.code = process.wait().code;
+  return result;
+}
+
+Json show(const std::string& name) { return run({"show", name, "--json"}).json(); }
+
+Json listed(const std::string& name) {
+  const Json list = run({"list", "--json"}).json();
+  for (const Json& channel : list["channels"]) {
+    if (channel["name"] == name) return channel;
+  }
+  return nullptr;
+}
+
+std::string line_of(const Run& list, const std::string& name) {
+  for (const std::string& line : list.lines) {
+    if (line.rfind(name + ' ', 0) == 0) return line;
+  }
+  return "";
+}
+
+struct ToolNumbers {
+  std::int32_t a, b;
+};
+struct ToolSum {
+  std::int32_t value;
+};
+struct ToolPut {
+  std::string key, value;
+};
+using Adder = SharedChannel<ToolNumbers, ToolSum>;
+using ToolStore = SharedChannel<std::variant<std::string, ToolPut>, std::optional<std::string>>;
+
+TEST_CASE("tool: a server of typed messages is called without a line of code") {
+  const std::string name = unique_name("tool");
+  Adder::Server server(name);
+  server.start([](const ToolNumbers& numbers) { return ToolSum{numbers.a + numbers.b}; }).value();
+  CHECK(run({"call", name, "[2, 3]"}).lines == std::vector<std::string>{"5"});
+  CHECK(run({"call", name, "2", "3"}).lines == std::vector<std::string>{"5"});
+  CHECK(run({"call", name, "--hex", "0200000003000000"}).lines == std::vector<std::string>{"05000000"});
+  CHECK(run({"call", name, "--json", "[2, 3]"}).json() == Json{{"reply", 5}});
+  const Run many = run({"call", name, "-"}, {"[1, 1]", "", "[-2, 1]"});
+  CHECK(many.code == 0);
+  CHECK(many.lines == std::vector<std::string>{"2", "-1"});
+}
+
+TEST_CASE("tool: strings, optionals and variants travel too") {
+  const std::string name = unique_name("tool");
+  ToolStore::Server server(name);
+  std::string kept;
+  server
+      .start([&](const std::variant<std::string, ToolPut>& request) -> std::optional<std::string> {
+        const auto* const put = std::get_if<ToolPut>(&request);
+        if (put == nullptr) return kept.empty() ? std::nullopt : std::optional(kept);
+        return std::exchange(kept, put->value);
+      })
+      .value();
+  CHECK(run({"call", name, R"({"0": "colour"})"}).lines == std::vector<std::string>{"null"});
+  CHECK(run({"call", name, R"({"1": ["colour", "red"]})"}).lines == std::vector<std::string>{R"("")"});
+  CHECK(run({"call", name, "colour"}).lines == std::vector<std::string>{R"("red")"});
+}
+
+TEST_CASE("tool: how a call failed is in its exit code") {
+  const std::string name = unique_name("tool");
+  CHECK(run({"call", name, "1"}).code == 3);
+  CHECK(run({"call", "no name", "1"}).code == 2);
+  CHECK(run({"call", name}).code == 2);
+  CHECK(run({"jump", name}).code == 2);
+  CHECK(run({"call", name, "1", "--timeout", "soon"}).code == 2);
+  const Json none = run({"call", name, "1", "--json"}).json();
+  CHECK(none["error"]["code"] == "no_server");
+  CHECK(none["error"]["safe_to_retry"] == true);
+
+  auto peer = test_support::peer("serve", name);
+  REQUIRE(peer.read_line() == "ready");
+  CHECK(run({"call", name, "[0, 0, 7]"}).lines == std::vector<std::string>{"[7,1]"});
+  CHECK(run({"call", name, "[0, 0]"}).code == 2);                      // too few members
+  CHECK(run({"call", name, "--hex", "00"}).code == 4);                 // too few bytes
+  CHECK(run({"call", name, "[3, 0, 0]"}).code == 5);                   // the handler throws
+  CHECK(run({"call", name, "[1, 9000, 0]", "-t", "30ms"}).code == 5);  // it takes too long
+  peer.kill();
+  CHECK(run({"call", name, "[0, 0, 7]", "--wait", "-t", "50ms"}).code == 3);
+}
+
+TEST_CASE("tool: help and version") {
+  CHECK(run({"--version"}).lines ==
+        std::vector<std::string>{"shared_channel " + std::to_string(SHARED_CHANNEL_VERSION_MAJOR) + '.' +
+                                 std::to_string(SHARED_CHANNEL_VERSION_MINOR) + '.' +
+                                 std::to_string(SHARED_CHANNEL_VERSION_PATCH)});
+  for (const char* command : {"list", "show", "top", "call", "clean", "doctor", "metrics", "watch"}) {
+    CAPTURE(command);
+    const Run help = run({command, "--help"});
+    CHECK(help.code == 0);
+    CHECK(help.has("Examples:"));
+    CHECK(help.has("--json"));
+  }
+}
+
+TEST_CASE("tool: a channel without calls is listed and shown as it is") {
+  const std::string name = unique_name("tool");
+  auto peer = test_support::peer("serve", name, "5", "2");
+  REQUIRE(peer.read_line() == "ready");
+  const Json channel = show(name);
+  CHECK(channel["state"] == "open");
+  CHECK(channel["process_id"] == peer.pid());
+  CHECK(channel["max_calls"] == 5);
+  CHECK(channel["request"]["description"] == "{u32 u32 u64}");
+  CHECK(channel["reply"]["description"] == "{u64 u64}");
+  CHECK(channel["in_flight"] == 0);
+  CHECK(channel["clients"] == 0);
+  CHECK(listed(name)["state"] == "open");
+  CHECK(line_of(run({"list"}), name).find("0/5") != std::string::npos);
+  const Run text = run({"show", name});
+  CHECK(text.code == 0);
+  CHECK(text.has("{u32 u32 u64}, 16 bytes"));
+  CHECK(run({"show", unique_name("tool")}).code == 3);
+}
+
+TEST_CASE("tool: calls are queued, run, and are abandoned") {
+  auto peer = test_support::peer("serve", unique_name("tool"));  // a process of its own is in the list as well
+  REQUIRE(peer.read_line() == "ready");
+  GatedChannel channel(4);
+  auto running = channel.client.call_async(test_support::nap(0), 1min);
+  REQUIRE(eventually([&] { return channel.gate.runs == 1; }));
+  auto queued = channel.client.call_async(test_support::nap(0), 1min);
+  Json now;
+  REQUIRE(eventually([&] {
+    now = show(channel.name);
+    return now["queued"] == 1;
+  }));
+  CHECK(now["running"] == 1);
+  CHECK(now["in_flight"] == 2);
+  CHECK(now["clients"] == 1);
+  CHECK(now["calls"][0]["caller_alive"] == true);
+  const Run text = run({"show", channel.name});
+  CHECK(text.has("2: 1 queued, 1 running"));
+  CHECK(text.has("running"));
+  CHECK(line_of(run({"list"}), channel.name).find("2/4") != std::string::npos);
+  CHECK(line_of(run({"top", "--count", "1"}), channel.name).find("2/4") != std::string::npos);
+  const Run metrics = run({"metrics"});
+  CHECK(metrics.has("shared_channel_in_flight{channel=\"" + channel.name + "\",state=\"queued\"} 1"));
+  CHECK(metrics.has("shared_channel_up{channel=\"" + channel.name + "\"} 1"));
+
+  running.cancel();
+  REQUIRE(eventually([&] { return show(channel.name)["calls"][0]["state"] == "abandoned"; }));
+  CHECK(run({"clean", channel.name}).code == 6);
+  channel.gate.open();
+  CHECK(queued.get().has_value());
+}
+
+TEST_CASE("tool: what a killed server left is dead, and is cleaned away") {
+  const std::string name = unique_name("tool");
+  auto peer = test_support::peer("serve", name);
+  REQUIRE(peer.read_line() == "ready");
+  test_support::Channel::Client client(name);
+  REQUIRE(client.call(test_support::echo(1)).has_value());
+  CHECK(run({"clean", name}).code == 6);
+  REQUIRE(client.call(test_support::echo(1)).has_value());
+  peer.kill();
+  peer.wait();
+  // On Win32 it goes with the last who has it open: our client here.
+  CHECK(eventually([&] { return listed(name)["state"] == "dead"; }));
+  CHECK(line_of(run({"list"}), name).find("dead") != std::string::npos);
+  CHECK(run({"metrics"}).has("shared_channel_up{channel=\"" + name + "\"} 0"));
+#ifdef __linux__
+  CHECK(run({"doctor"}).code == 1);
+  CHECK(run({"clean", name}).code == 0);
+  CHECK(run({"clean", name}).code == 3);
+  CHECK(listed(name) == nullptr);
+#endif
+}
+
+TEST_CASE("tool: top tells rates, line by line where there is no terminal") {
+  GatedChannel channel;
+  std::atomic<bool> is_over{false};
+  std::thread caller([&] {
+    while (!is_over) static_cast<void>(channel.client.call(test_support::echo(1)));
+  });
+  const Run top = run({"top", "--json", "--interval", "200ms", "--count", "2"});
+  const Run lines = run({"top", "--interval", "50ms", "--count", "1"});
+  is_over = true;
+  caller.join();
+  CHECK(top.code == 0);
+  REQUIRE(top.lines.size() == 2);
+  const Json last = Json::parse(top.lines.back());
+  for (const Json& one : last["channels"]) {
+    if (one["name"] == channel.name) CHECK(one["calls_per_second"].get<double>() > 0);
+  }
+  CHECK(lines.has("CALLS/S"));
+  CHECK_FALSE(lines.has("\x1b"));
+}
+
+TEST_CASE("tool: watch tells of calls that last, and of a server that dies") {
+  const std::string name = unique_name("tool");
+  auto peer = test_support::peer("serve", name);
+  REQUIRE(peer.read_line() == "ready");
+  test_support::Channel::Client client(name);
+  REQUIRE(client.call(test_support::echo(1)).has_value());
+  Process watch(SHARED_CHANNEL_TOOL, {"watch", name, "--over", "60ms", "--for", "1min", "--json"});
+  auto pending = client.call_async(test_support::hang, 1min);
+  const Json slow = Json::parse(watch.read_line());
+  CHECK(slow["event"] == "slow");
+  CHECK(slow["state"] == "running");
+  CHECK(slow["lasted"].get<double>() >= 0.06);
+  peer.kill();
+  const Json died = Json::parse(watch.read_line());
+  CHECK(died["event"] == "server");
+  CHECK(pending.get().error().code() == Errc::server_died);
+}
+
+TEST_CASE("tool: doctor says what it found, and what to do") {
+  const Json findings = run({"doctor", "--json"}).json()["findings"];
+  CHECK(findings.size() >= 4);
+  for (const Json& finding : findings) CHECK((finding["grade"] == "ok") == finding["advice"].is_null());
+}
+
+#ifdef __linux__
+// Everything that a channel has in /dev/shm, overwritten at random while the tool looks.
+TEST_CASE("tool: damaged channels are shown as well as they can be") {
+  const std::string name = unique_name("tool");
+  auto peer = test_support::peer("serve", name);
+  REQUIRE(peer.read_line() == "ready");
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator("/dev/shm")) {
+    if (entry.path().filename().string().find(name) != std::string::npos) files.push_back(entry.path());
+  }
+  REQUIRE(files.size() >= 3);
+  peer.kill();
+  peer.wait();
+  std::minstd_rand random(7);
+  const std::vector<std::vector<std::string>> commands = {
+      {"list"}, {"show", name}, {"show", name, "--json"}, {"call", name, "[0, 0, 7]"}, {"metrics"}, {"top", "-n", "1"}};
+  for (unsigned round = 0; round < 30; ++round) {
+    for (const auto& file : files) {
+      const auto size = std::filesystem::file_size(file);
+      std::fstream out(file, std::ios::in | std::ios::out | std::ios::binary);
+      for (unsigned bytes = 0; size != 0 && bytes < 16; ++bytes) {
+        out.seekp(static_cast<std::streamoff>(random() % size));
+        out.put(static_cast<char>(random()));
+      }
+    }
+    for (const auto& command : commands) {
+      const int code = run(command).code;
+      CAPTURE(round, command[0], code);
+      CHECK((code >= 0 && code <= 5));
+    }
+  }
+  for (const auto& file : files) std::filesystem::remove(file);
+}
+#endif
+
+}  // namespace tool_test

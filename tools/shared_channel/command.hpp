@@ -1,0 +1,63 @@
+// The tool's commands: each adds itself to the command line, and is run if it was asked for.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include <CLI/CLI.hpp>
+
+#include <shared_channel/error.hpp>
+#include <shared_channel/options.hpp>
+
+#include "value.hpp"
+
+namespace tool {
+
+/// What scripts can rely on; the manual page lists them.
+namespace exit_code {
+inline constexpr int done = 0;
+inline constexpr int problem = 1;  // doctor found something; or the tool could not do its work
+inline constexpr int usage = 2;    // the command line, or a value that is none of the message's type
+inline constexpr int not_there =
+    3;  // no such channel, or no server; or a call that was not executed and may succeed later
+inline constexpr int refused = 4;      // a call that was not executed, and would not be if it were repeated
+inline constexpr int perhaps_run = 5;  // a call that failed and may have been executed
+inline constexpr int served = 6;       // clean: a server is there
+}  // namespace exit_code
+
+/// What every command takes.
+struct Common {
+  bool json = false;
+  bool machine = false;
+
+  [[nodiscard]] shared_channel::Scope scope() const {
+    return machine ? shared_channel::Scope::machine : shared_channel::Scope::session;
+  }
+};
+
+/// Set by the command that was asked for.
+using Action = std::function<int()>;
+
+void add_list(CLI::App& app, Common& common, Action& action);
+void add_show(CLI::App& app, Common& common, Action& action);
+void add_top(CLI::App& app, Common& common, Action& action);
+void add_call(CLI::App& app, Common& common, Action& action);
+void add_clean(CLI::App& app, Common& common, Action& action);
+void add_doctor(CLI::App& app, Common& common, Action& action);
+void add_metrics(CLI::App& app, Common& common, Action& action);
+void add_watch(CLI::App& app, Common& common, Action& action);
+
+/// A subcommand with its examples below its help.
+CLI::App& add_command(CLI::App& app, Common& common, const char* name, const char* about, const char* examples);
+/// An option that takes a duration such as 250ms.
+CLI::Option& add_duration(CLI::App& command, const char* name, std::chrono::nanoseconds& value, const char* about);
+
+/// A message of fixed size or variable length, to one line on standard output.
+void print(const Json& value);
+/// An error, as a sentence on standard error, or as JSON on standard output.
+int report(const Common& common, const shared_channel::Error& error);
+int report(const Common& common, int code, std::string_view sentence);
+Json to_json(const shared_channel::Error& error);
+
+}  // namespace tool

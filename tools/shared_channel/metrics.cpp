@@ -1,0 +1,125 @@
+// shared_channel metrics: the text format of Prometheus.
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <string>
+
+#include "channels.hpp"
+#include "command.hpp"
+
+namespace tool {
+namespace {
+
+class Exposition {
+ public:
+  explicit Exposition(const std::vector<ChannelInfo>& channels) : channels_(channels) {}
+
+  std::string text() {
+    metric("up", "gauge", "Whether the channel's server takes calls.",
+           [&](const ChannelInfo& info) { put(info, "", info.state == ChannelState::open ? 1 : 0); });
+    metric("calls_total", "counter", "Calls since the server was made, as it counted them a moment ago.",
+           [&](const ChannelInfo& info) {
+             const auto& stats = info.stats;
+             put(info, "result=\"done\"", stats.done);
+             put(info, "result=\"failed\"", stats.failed);
+             put(info, "result=\"refused\"", stats.refused);
+             put(info, "result=\"withdrawn\"", stats.withdrawn);
+             put(info, "result=\"abandoned\"", stats.abandoned);
+             put(info, "result=\"malformed\"", stats.malformed);
+           });
+    metric("damaged_slots_total", "counter", "Slots found in a state that no correct peer leaves, and reset.",
+           [&](const ChannelInfo& info) { put(info, "", info.stats.damaged); });
+    metric("in_flight", "gauge", "Calls in flight.", [&](const ChannelInfo& info) {
+      put(info, "state=\"queued\"", queued(info));
+      put(info, "state=\"running\"", running(info));
+    });
+    metric("max_calls", "gauge", "How many calls can be in flight.",
+           [&](const ChannelInfo& info) { put(info, "", info.max_calls); });
+    metric("slot_awaited", "gauge", "Whether a caller waits for a slot.",
+           [&](const ChannelInfo& info) { put(info, "", info.is_slot_awaited ? 1 : 0); });
+    metric(
+        "oldest_call_seconds", "gauge", "How long the longest of the calls in flight has waited.",
+        [&](const ChannelInfo& info) { put(info, "", seconds(oldest(info).value_or(std::chrono::nanoseconds(0)))); });
+    metric("clients", "gauge", "Clients that are attached.",
+           [&](const ChannelInfo& info) { put(info, "", info.clients); });
+    metric("memory_bytes", "gauge", "Shared memory of the channel.",
+           [&](const ChannelInfo& info) { put(info, "", info.memory); });
+    metric("start_time_seconds", "gauge", "When the channel was made, since the epoch.", [&](const ChannelInfo& info) {
+      if (info.started) put(info, "", seconds(info.started->time_since_epoch()));
+    });
+    return text_.str();
+  }
+
+ private:
+  template <class Duration>
+  static double seconds(Duration duration) {
+    return std::chrono::duration<double>(duration).count();
+  }
+
+  template <class Put>
+  void metric(const std::string& name, const char* type, const char* help, Put&& put_one) {
+    name_ = "shared_channel_" + name;
+    text_ << "# HELP " << name_ << ' ' << help << "\n# TYPE " << name_ << ' ' << type << '\n';
+    for (const ChannelInfo& info : channels_) {
+      if (is_alive(info) || name == "up") put_one(info);
+    }
+  }
+
+  /// A channel's name has no character that would have to be escaped.
+  void put(const ChannelInfo& info, const std::string& label, const auto& value) {
+    text_.precision(15);
+    text_ << name_ << "{channel=\"" << info.name << '"' << (label.empty() ? "" : "," + label) << "} " << value << '\n';
+  }
+
+  const std::vector<ChannelInfo>& channels_;
+  std::string name_;
+  std::ostringstream text_;
+};
+
+/// Whole, or not at all: a collector may read at any moment.
+bool write_whole(const std::string& file, const std::string& text) {
+  const std::string part = file + ".part";
+  {
+    std::ofstream out(part, std::ios::binary);
+    out << text;
+    if (!out.flush()) return false;
+  }
+  std::error_code problem;
+  std::filesystem::rename(part, file, problem);
+  return !problem;
+}
+
+int metrics(const std::string& file, const Common& common) {
+  const auto channels = inspect_all(common.scope());
+  if (!channels) return report(common, channels.error()), exit_code::problem;
+  std::string text;
+  if (common.json) {
+    Json all = Json::array();
+    for (const ChannelInfo& info : *channels) all.push_back(to_json(info));
+    text = Json{{"channels", std::move(all)}}.dump() + '\n';
+  } else {
+    text = Exposition(*channels).text();
+  }
+  if (file.empty()) {
+    std::fputs(text.c_str(), stdout);
+  } else if (!write_whole(file, text)) {
+    return report(common, exit_code::problem, "cannot write " + file);
+  }
+  return exit_code::done;
+}
+
+}  // namespace
+
+void add_metrics(CLI::App& app, Common& common, Action& action) {
+  CLI::App& command = add_command(
+      app, common, "metrics", "Print the numbers of all channels for Prometheus",
+      "  shared_channel metrics\n"
+      "  shared_channel metrics -o /var/lib/node_exporter/shared_channel.prom   for the textfile collector");
+  const auto file = std::make_shared<std::string>();
+  command.add_option("--output,-o", *file, "Write this file, whole, instead of standard output")->type_name("FILE");
+  command.callback([&common, &action, file] { action = [&common, file] { return metrics(*file, common); }; });
+}
+
+}  // namespace tool

@@ -1,0 +1,38 @@
+// What the tool asks of the terminal. terminal_linux.cpp and terminal_win32.cpp.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+namespace tool {
+
+/// Of standard output.
+bool is_terminal();
+bool understands_escapes();
+
+struct Extent {
+  std::size_t columns = 80;
+  std::size_t rows = 24;
+};
+Extent terminal_extent();
+
+/// From here on Ctrl-C and requests to end set a mark instead of ending the program.
+void catch_interrupts();
+bool is_interrupted();
+
+/// Passes the time, in short steps; false if interrupted.
+bool pause_for(std::chrono::nanoseconds time);
+
+/// A terminal that belongs to the program alone: a screen of its own, keys as they are pressed. Gives all of it back.
+class Screen {
+ public:
+  Screen();
+  ~Screen();
+  Screen(const Screen&) = delete;
+  Screen& operator=(const Screen&) = delete;
+
+  /// The next key, or '\0' if none was pressed, at the latest after `time`, or interrupted.
+  char key(std::chrono::nanoseconds time);
+};
+
+}  // namespace tool

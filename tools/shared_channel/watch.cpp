@@ -1,0 +1,178 @@
+// shared_channel watch: a line for each call of one channel that failed or took long, as far as looking now and then
+// shows. What begins and ends between two looks is seen in the server's numbers only.
+#include <chrono>
+#include <cstdio>
+#include <ctime>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "channels.hpp"
+#include "command.hpp"
+#include "terminal.hpp"
+#include "text.hpp"
+
+namespace tool {
+namespace {
+
+using std::chrono::nanoseconds;
+using Clock = std::chrono::steady_clock;
+
+struct Settings {
+  std::string channel;
+  nanoseconds over = std::chrono::milliseconds(100);
+  nanoseconds interval = std::chrono::milliseconds(20);
+  nanoseconds time = (nanoseconds::max)();
+};
+
+std::string now_text() {
+  const auto now = std::chrono::system_clock::now();
+  const std::time_t time = std::chrono::system_clock::to_time_t(now);
+  char text[32] = "";
+  std::strftime(text, sizeof text, "%H:%M:%S", std::localtime(&time));
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
+  char whole[48];
+  std::snprintf(whole, sizeof whole, "%s.%03d", text, static_cast<int>(ms));
+  return whole;
+}
+
+class Watch {
+ public:
+  Watch(const Settings& settings, const Common& common) : settings_(settings), common_(common) {}
+
+  int run() {
+    catch_interrupts();
+    const auto begin = Clock::now();
+    auto info = shared_channel::inspect(settings_.channel, common_.scope());
+    if (!info) return report(common_, info.error());
+    for (;;) {
+      info ? look(*info) : lose();
+      if (Clock::now() - begin >= settings_.time || !pause_for(settings_.interval)) return exit_code::done;
+      info = shared_channel::inspect(settings_.channel, common_.scope());
+    }
+  }
+
+ private:
+  struct Seen {
+    Clock::time_point since;
+    bool is_told = false;
+  };
+
+  void look(const ChannelInfo& info) {
+    look_at_server(info);
+    if (info.state != ChannelState::open && info.state != ChannelState::stopping) return;
+    std::map<std::pair<unsigned, std::uint32_t>, Seen> now;
+    for (const CallInfo& call : info.calls) {
+      const auto key = std::pair(call.slot, call.number);
+      const auto before = seen_.find(key);
+      Seen seen = before != seen_.end() ? before->second : Seen{Clock::now()};
+      look_at_call(call, seen);
+      now.emplace(key, seen);
+    }
+    seen_.swap(now);
+    look_at_numbers(info);
+  }
+
+  void look_at_call(const CallInfo& call, Seen& seen) {
+    if (seen.is_told) return;
+    const nanoseconds lasted = (std::max)(call.waited.value_or(nanoseconds(0)), nanoseconds(Clock::now() - seen.since));
+    const char* const what = call.state == CallState::abandoned              ? "abandoned"
+                             : !call.is_caller_alive && call.process_id != 0 ? "caller died"
+                             : lasted >= settings_.over                      ? "slow"
+                                                                             : nullptr;
+    if (what == nullptr) return;
+    seen.is_told = true;
+    if (common_.json) {
+      Json line{{"event", what},
+                {"slot", call.slot},
+                {"number", call.number},
+                {"state", std::string(to_string(call.state))},
+                {"process_id", call.process_id},
+                {"lasted", std::chrono::duration<double>(lasted).count()}};
+      return print_line(std::move(line), "");
+    }
+    print_line({}, std::string(what) + ": call #" + std::to_string(call.number) + " in slot " +
+                       std::to_string(call.slot) + ", " + std::string(to_string(call.state)) + " after " +
+                       duration_text(lasted) + ", caller " + caller_text(call));
+  }
+
+  /// A call that failed is mostly gone before the next look.
+  void look_at_numbers(const ChannelInfo& info) {
+    if (!info.stats_age) return;
+    const auto& stats = info.stats;
+    const std::pair<const char*, std::uint64_t> numbers[] = {
+        {"failed", stats.failed},       {"refused", stats.refused},     {"withdrawn", stats.withdrawn},
+        {"abandoned", stats.abandoned}, {"malformed", stats.malformed}, {"damaged", stats.damaged}};
+    for (const auto& [what, count] : numbers) {
+      const auto [known, is_first] = counted_.try_emplace(what, count);
+      // What was seen as it happened is not told again.
+      const bool is_told = std::string_view(what) == "abandoned";
+      if (!is_first && count > known->second && !is_told) tell_number(what, count - known->second);
+      known->second = count;
+    }
+  }
+
+  void tell_number(const char* what, std::uint64_t more) {
+    if (common_.json) return print_line({{"event", what}, {"count", more}}, "");
+    for (std::uint64_t i = 0; i < (std::min<std::uint64_t>)(more, 20); ++i) print_line({}, what);
+    if (more > 20) print_line({}, std::to_string(more - 20) + " more " + what);
+  }
+
+  void look_at_server(const ChannelInfo& info) {
+    const auto now = std::pair(info.generation, info.state);
+    if (server_ == now) return;
+    if (server_ && server_->first != now.first) {
+      seen_.clear();
+      counted_.clear();
+    }
+    if (server_ || info.state != ChannelState::open) tell_server(std::string(to_string(info.state)), server_text(info));
+    server_ = now;
+  }
+  void lose() {
+    if (!server_) return;
+    server_.reset();
+    seen_.clear();
+    counted_.clear();
+    tell_server("gone", "-");
+  }
+  void tell_server(const std::string& state, const std::string& server) {
+    if (common_.json) return print_line({{"event", "server"}, {"state", state}}, "");
+    print_line({}, "server " + server + ": " + state);
+  }
+
+  void print_line(Json json, const std::string& text) const {
+    if (common_.json) {
+      Json line{{"time", std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count()},
+                {"channel", settings_.channel}};
+      line.update(json);
+      print(line);
+    } else {
+      std::printf("%s %s %s\n", now_text().c_str(), settings_.channel.c_str(), text.c_str());
+    }
+    std::fflush(stdout);
+  }
+
+  const Settings& settings_;
+  const Common& common_;
+  std::optional<std::pair<std::uint64_t, ChannelState>> server_;
+  std::map<std::pair<unsigned, std::uint32_t>, Seen> seen_;
+  std::map<std::string, std::uint64_t> counted_;
+};
+
+}  // namespace
+
+void add_watch(CLI::App& app, Common& common, Action& action) {
+  CLI::App& command =
+      add_command(app, common, "watch", "Print a line for each call that failed or took long, as sampling sees them",
+                  "  shared_channel watch adder --over 50ms\n"
+                  "  shared_channel watch adder --for 1min --json");
+  const auto settings = std::make_shared<Settings>();
+  command.add_option("NAME", settings->channel, "The channel")->required();
+  add_duration(command, "--over", settings->over, "Tell of calls that last longer [100ms]");
+  add_duration(command, "--interval,-i", settings->interval, "From one look to the next [20ms]");
+  add_duration(command, "--for", settings->time, "Stop after this time");
+  command.callback(
+      [&common, &action, settings] { action = [&common, settings] { return Watch(*settings, common).run(); }; });
+}
+
+}  // namespace tool
