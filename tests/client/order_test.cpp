@@ -281,6 +281,21 @@ TEST_CASE("order: a call that was refused because the server stops is followed b
   }
 }
 
+TEST_CASE("order: places compare within one thread, and their numbers wrap around") {
+  using faults::detail::Place;
+  constexpr std::uint32_t last = (1u << Place::number_bits) - 1;
+  CHECK(Place(1, 4).precedes(Place(1, 5)));
+  CHECK_FALSE(Place(1, 5).precedes(Place(1, 5)));
+  CHECK_FALSE(Place(1, 5).precedes(Place(1, 4)));
+  CHECK(Place(1, last).precedes(Place(1, 0)));
+  CHECK(Place(Place::most_threads, last).precedes(Place(Place::most_threads, last + 1)));
+  CHECK_FALSE(Place(1, 0).precedes(Place(1, last)));
+  CHECK(Place(1, 0).is_of_thread_of(Place(1, last)));
+  CHECK_FALSE(Place(1, 0).is_of_thread_of(Place(2, 0)));
+  CHECK(Place().is_alone());
+  CHECK_FALSE(Place(1, 0).is_alone());
+}
+
 TEST_CASE("order: places that lead in a circle do not hold the server up") {
   const auto name = unique_name("order");
   Channel::Server server(name, with_slots(max_slots));
@@ -290,8 +305,7 @@ TEST_CASE("order: places that lead in a circle do not hold the server up") {
   for (std::uint32_t at = 0; at < circle; ++at) {
     auto& slot = segment.slot_array()[max_slots - 1 - at];
     slot.owner.store(1);
-    slot.stream.store(1);
-    slot.order.store(~std::uint64_t{0} / circle * at);
+    slot.place.store(faults::detail::Place(1, (1u << faults::detail::Place::number_bits) / circle * at).word());
     slot.request.store(faults::detail::State(1, faults::detail::Phase::posted).word());
   }
   Record record;

@@ -25,6 +25,8 @@
 #include <unordered_set>
 #include <vector>
 
+#include <shared_channel/detail/protocol/order.hpp>
+
 #include "stale.hpp"
 
 namespace explorer {
@@ -412,12 +414,20 @@ inline void full_fence(const Word& word) {
   if (machine.memory == Memory::stale_reads && machine.has_fence(word.cell_)) machine.fence();
 }
 
-/// Stands in for std::atomic<std::uint64_t>, whose values are small here.
-class LongWord : private Word {
+/// The word of a call's place, whose thread and number are small here.
+class PlaceWord : private Word {
+  static constexpr unsigned small_bits = 8, bits = shared_channel::detail::Place::number_bits;
+  static constexpr std::uint32_t small_mask = (1u << small_bits) - 1;
+
  public:
-  using Word::load;
   using Word::Word;
-  void store(std::uint64_t value, std::memory_order order) { Word::store(static_cast<std::uint32_t>(value), order); }
+  [[nodiscard]] std::uint32_t load(std::memory_order order) const {
+    const std::uint32_t kept = Word::load(order);
+    return kept >> small_bits << bits | (kept & small_mask);
+  }
+  void store(std::uint32_t word, std::memory_order order) {
+    Word::store(word >> bits << small_bits | (word & small_mask), order);
+  }
 };
 
 /// 64 bits of a state, by which visited ones are known again.

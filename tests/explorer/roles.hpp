@@ -104,7 +104,7 @@ inline bool is(Break what) { return plan.broken == what; }
 // ---- shared memory ----
 
 inline constexpr int max_slots = 3;
-inline constexpr int slot_width = 8;
+inline constexpr int slot_width = 7;
 enum Cell : Value {
   exec_sequence,
   exec_sleepers,
@@ -115,7 +115,7 @@ enum Cell : Value {
   high_water,
   refusing,
   starving,
-  slot_cells,  // owner, request, reply, taken, bytes, last, stream, order of slot 0, then of the others
+  slot_cells,  // owner, request, reply, taken, bytes, last, place of slot 0, then of the others
   desk_cells = slot_cells + slot_width * max_slots,  // busy, concluded
   end_of_cells = desk_cells + 2 * max_slots
 };
@@ -129,13 +129,11 @@ struct Slot {
         taken(slot_cells + slot_width * index + 3),
         bytes(slot_cells + slot_width * index + 4),
         last(slot_cells + slot_width * index + 5),
-        stream(slot_cells + slot_width * index + 6),
-        order(slot_cells + slot_width * index + 7) {}
+        place(slot_cells + slot_width * index + 6) {}
   Word owner, request, reply, taken;
   Word bytes;  // the message: request and reply lie in the same place, as inline ones do
   Word last;
-  Word stream;
-  LongWord order;
+  PlaceWord place;
 };
 struct DoorbellWords {
   Word sequence{exec_sequence}, sleepers{exec_sleepers};
@@ -627,13 +625,14 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
   }
 }
 
-/// ServerSlots::first_of_stream()
-inline int first_of_stream(int at) {
-  detail::OwnedPlace place = detail::OwnedPlace::of(slots[at]);
+/// ServerSlots::first_of_thread()
+inline int first_of_thread(int at) {
+  detail::Place place = detail::place_in(slots[at]);
   int first = at;
   if (place.is_alone()) return first;
   for (int other = 0; other < plan.slots; ++other) {
-    if (other != at && with_desk(other, [&](auto& lock) { return detail::goes_before(slots[other], lock, place); }))
+    if (other != first &&
+        with_desk(other, [&](auto& lock) { return detail::goes_before(slots[other], lock, slots[first], place); }))
       first = other;
   }
   return first;
@@ -658,7 +657,7 @@ inline Examined examine(int at, Locals& local, bool in_order) {
       return Examined::again;
     };
     const bool goes_on = local[w_held] != unlocked;
-    const int early = compares && is(Break::early_comparison) && !goes_on ? first_of_stream(at) : at;
+    const int early = compares && is(Break::early_comparison) && !goes_on ? first_of_thread(at) : at;
     const detail::State seen = goes_on ? detail::State(0) : detail::load_request(slot);
     const auto waits = [&](detail::State request) {
       return is(Break::no_conclusion) ? request.phase() == Phase::posted : detail::is_waiting(lock, request);
@@ -671,7 +670,7 @@ inline Examined examine(int at, Locals& local, bool in_order) {
     if (!goes_on && !is(Break::no_slot_lock) && !lock.try_lock()) return Examined::nothing;
     const detail::State request = is(Break::stale_look) && !goes_on ? seen : detail::load_request(slot);
     if (compares && detail::is_in_order(slot)) {
-      const int next = is(Break::early_comparison) ? early : first_of_stream(at);
+      const int next = is(Break::early_comparison) ? early : first_of_thread(at);
       if (next != at) return goes_to(next);
       if (plan.has_stopper && !is(Break::executes_while_refusing) &&
           refusing_word.load(std::memory_order_seq_cst) != 0) {

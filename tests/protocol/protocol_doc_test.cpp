@@ -122,13 +122,12 @@ TEST_CASE("protocol page: its tables are the layout's") {
               {offsetof(Slot, timeout), 8, "timeout"},
               {offsetof(Slot, last), 4, "last"},
               {offsetof(Slot, cause), 4, "cause"},
-              {offsetof(Slot, order), 8, "order"},
               {offsetof(Slot, taken), 4, "taken"},
               {offsetof(Slot, text), text_capacity, "text"},
               {offsetof(Slot, request), 4, "request"},
               {offsetof(Slot, reply), 4, "reply"},
               {offsetof(Slot, length), 4, "length"},
-              {offsetof(Slot, stream), 4, "stream"},
+              {offsetof(Slot, place), 4, "place"},
               {offsetof(Slot, inline_bytes), inline_capacity, "inline bytes"}});
 }
 

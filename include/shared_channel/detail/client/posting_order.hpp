@@ -33,9 +33,9 @@ class PostingOrder {
    public:
     explicit InFlight(PostingOrder& order) noexcept {
       if (!order.is_used_.load(std::memory_order_relaxed)) order.is_used_.store(true, std::memory_order_relaxed);
-      const std::uint32_t stream = stream_of_this_thread();
-      group_ = &order.group(stream);
-      place_ = {stream, number_in(group_->fetch_add(one_number + 1, std::memory_order_relaxed))};
+      const std::uint32_t thread = this_thread();
+      group_ = &order.group(thread);
+      place_ = Place(thread, number_in(group_->fetch_add(one_number + 1, std::memory_order_relaxed)));
     }
     ~InFlight() { end(); }
     InFlight(const InFlight&) = delete;
@@ -57,23 +57,23 @@ class PostingOrder {
   Place next() noexcept {
     if (!is_used_.load(std::memory_order_relaxed)) [[likely]]
       return {};
-    const std::uint32_t stream = stream_of_this_thread();
-    Group& mine = group(stream);
+    const std::uint32_t thread = this_thread();
+    Group& mine = group(thread);
     if (mine.load(std::memory_order_relaxed) % one_number == 0) return {};
-    return {stream, number_in(mine.fetch_add(one_number, std::memory_order_relaxed))};
+    return Place(thread, number_in(mine.fetch_add(one_number, std::memory_order_relaxed)));
   }
 
  private:
-  static std::uint64_t number_in(std::uint64_t word) noexcept { return word & ~(one_number - 1); }
-  /// Not 0. Two threads with the same, by chance, have one order between them.
-  static std::uint32_t stream_of_this_thread() noexcept {
+  static std::uint32_t number_in(std::uint64_t word) noexcept { return static_cast<std::uint32_t>(word / one_number); }
+  /// 1 to Place::most_threads. Two threads with the same, by chance, have one order between them.
+  static std::uint32_t this_thread() noexcept {
     const std::uint64_t hash = std::hash<std::thread::id>()(std::this_thread::get_id());
-    return static_cast<std::uint32_t>((hash * 0x9E37'79B9'7F4A'7C15) >> 32) | 1;
+    return static_cast<std::uint32_t>((hash * 0x9E37'79B9'7F4A'7C15) >> 32) % Place::most_threads + 1;
   }
-  Group& group(std::uint32_t stream) noexcept { return groups_[(stream >> 1) % groups_.size()]; }
+  Group& group(std::uint32_t thread) noexcept { return groups_[thread - 1]; }
 
-  std::atomic<bool> is_used_{false};  // a call went into flight, ever
-  std::array<Group, 64> groups_{};    // a thread's calls are in one, perhaps with those of others
+  std::atomic<bool> is_used_{false};                 // a call went into flight, ever
+  std::array<Group, Place::most_threads> groups_{};  // a thread's calls are in one, perhaps with those of others
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

@@ -1,16 +1,16 @@
 // The order of one thread's calls: a worker takes them as they were posted, whichever slots they lie in.
 //
-// A call that was posted while others of its thread might be in flight has a place. Its `stream` tells the thread from
-// its client's other threads, and its `order` is a number that grows from call to call of a stream. A call that is
-// alone has stream 0, and nothing is compared for it. `stream` lies beside `request`, so that the look at it moves no
-// cache line; `order` and `owner` are looked at only for calls with a place.
+// A call that was posted while others of its thread might be in flight has a place: which of the owner's threads asks,
+// and a number that grows from call to call of that thread. A call that is alone has none, and nothing is compared for
+// it. The place is one word beside `request`, so that to compare it moves no cache line. `owner` lies on another line,
+// which the caller writes before and after each call, so it is looked at only where a call is in fact to wait.
 //
-// Both words are the owner's: written before P1 and left alone until the call was answered or given up.
+// The word is the owner's: written before P1 and left alone until the call was answered or given up.
 //
 //     thread that posts X, then Y          worker that found Y and holds its slot's lock
 //     P1  of X                             O1  read Y's place
-//     P1  of Y                             O2  in any other slot: a call X of the same owner and stream, lower in
-//                                              order, that waits and is not taken?
+//     P1  of Y                             O2  in any other slot: a call X of the same owner and thread, with a
+//                                              lower number, that waits and is not taken?
 //                                                yes: unlock Y's slot, and go for X in the same way
 //                                                no:  T1 of Y
 //
@@ -41,51 +41,62 @@
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
-/// Where a call stands among those of its thread. Stream 0: it is alone.
-struct Place {
-  std::uint32_t stream = 0;
-  std::uint64_t number = 0;  // grows, and may wrap around
+/// Where a call stands among those of its thread; 0: it is alone. Two threads may have the same number, and then one
+/// order between them.
+class Place {
+ public:
+  static constexpr unsigned number_bits = 26;
+  static constexpr std::uint32_t most_threads = (std::uint32_t{1} << (32 - number_bits)) - 1;
 
-  [[nodiscard]] bool precedes(const Place& other) const noexcept {
-    return stream == other.stream && static_cast<std::int64_t>(number - other.number) < 0;
+  constexpr Place() = default;
+  constexpr explicit Place(std::uint32_t word) noexcept : word_(word) {}
+  /// `thread`: 1 to most_threads. `number` grows, and may wrap around.
+  constexpr Place(std::uint32_t thread, std::uint32_t number) noexcept
+      : word_(thread << number_bits | (number & number_mask)) {}
+
+  [[nodiscard]] constexpr std::uint32_t word() const noexcept { return word_; }
+  [[nodiscard]] constexpr bool is_alone() const noexcept { return word_ >> number_bits == 0; }
+  [[nodiscard]] constexpr bool is_of_thread_of(Place other) const noexcept {
+    return word_ >> number_bits == other.word_ >> number_bits;
   }
+  /// For places of one thread. A call waits while its thread posts fewer than half as many as there are numbers.
+  [[nodiscard]] constexpr bool precedes(Place other) const noexcept {
+    return ((word_ - other.word_) & number_mask) > number_mask / 2;
+  }
+
+ private:
+  static constexpr std::uint32_t number_mask = (std::uint32_t{1} << number_bits) - 1;
+
+  std::uint32_t word_ = 0;
 };
 
 /// The owner's, before post().
 template <class Slot>
 void put_in_order(Slot& slot, Place place) noexcept {
-  slot.stream.store(place.stream, std::memory_order_relaxed);
-  if (place.stream != 0) slot.order.store(place.number, std::memory_order_relaxed);
+  slot.place.store(place.word(), std::memory_order_relaxed);
 }
 
-/// Whether the call in this slot has a place. Relaxed, like the reads below: P1 has released what is read.
+/// O1. Relaxed, like the reads below: P1 has released what is read.
+template <class Slot>
+Place place_in(const Slot& slot) noexcept {
+  return Place(slot.place.load(std::memory_order_relaxed));
+}
+
+/// Whether the call in this slot has a place.
 template <class Slot>
 bool is_in_order(const Slot& slot) noexcept {
-  return slot.stream.load(std::memory_order_relaxed) != 0;
+  return !place_in(slot).is_alone();
 }
 
-/// The place in a slot, with its owner.
-struct OwnedPlace {
-  std::uint32_t owner;
-  Place place;
-
-  [[nodiscard]] bool is_alone() const noexcept { return place.stream == 0; }
-
-  template <class Slot>
-  static OwnedPlace of(const Slot& slot) noexcept {  // O1
-    return {slot.owner.load(std::memory_order_relaxed),
-            {slot.stream.load(std::memory_order_relaxed), slot.order.load(std::memory_order_relaxed)}};
-  }
-};
-
-/// O2 for one other slot: whether a call waits there that goes before `mine`. If so, `mine` becomes that one's place.
+/// O2 for one other slot: whether a call waits there that goes before the one in `slot`, of which `mine` is the place.
+/// If so, `mine` becomes that one's place.
 template <class Slot, class SlotLock>
-bool goes_before(const Slot& other, const SlotLock& lock, OwnedPlace& mine) noexcept {
+bool goes_before(const Slot& other, const SlotLock& lock, const Slot& slot, Place& mine) noexcept {
   const State request = load_request(other);
   if (!is_waiting(lock, request)) return false;
-  if (other.stream.load(std::memory_order_relaxed) != mine.place.stream) return false;
-  const OwnedPlace its = OwnedPlace::of(other);
-  if (its.owner != mine.owner || !its.place.precedes(mine.place)) return false;
+  const Place its = place_in(other);
+  if (!its.is_of_thread_of(mine) || !its.precedes(mine)) return false;
+  if (other.owner.load(std::memory_order_relaxed) != slot.owner.load(std::memory_order_relaxed)) return false;
   if (load_taken(other).is(Phase::taken, request.sequence())) return false;
   mine = its;
   return true;

@@ -2,7 +2,7 @@
 // clock: the same code runs between processes and in the explorer.
 //
 // Five words of a slot are its life. Each has one writer at any moment, and that is most of the argument. (What else a
-// slot holds, layout.hpp says; `stream` and `order` have their argument in order.hpp.)
+// slot holds, layout.hpp says; `place` has its argument in order.hpp.)
 //
 //   owner     0 = free, else the lease number of the client that holds the slot.
 //   last      done(s): nothing of call s or an earlier one is pending (the slot is settled, see below), and the next

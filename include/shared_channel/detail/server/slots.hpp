@@ -233,7 +233,7 @@ class ServerSlots {
     for (unsigned steps = most_steps; steps > 0; --steps) {
       Slot& slot = slot_array()[index];
       const State request = load_request(slot);  // before O1, and T4 if it has let go
-      std::uint32_t next = in_a_row++ < most_in_a_row ? first_of_stream(index) : index;
+      std::uint32_t next = in_a_row++ < most_in_a_row ? first_of_thread(index) : index;
       if (next == index) {
         if (is_refusing()) break;
         const Take outcome = take(slot, locks_[index], request);
@@ -254,13 +254,13 @@ class ServerSlots {
     return {};
   }
 
-  /// O1 and O2: the slot of the first call that waits in the stream of this slot's, which is locked.
-  [[nodiscard]] std::uint32_t first_of_stream(std::uint32_t index) const noexcept {
-    OwnedPlace place = OwnedPlace::of(slot_array()[index]);
+  /// O1 and O2: the slot of the first call that waits of the thread of this slot's, which is locked.
+  [[nodiscard]] std::uint32_t first_of_thread(std::uint32_t index) const noexcept {
     std::uint32_t first = index;
+    Place place = place_in(slot_array()[index]);
     const std::uint32_t used = place.is_alone() ? 0 : used_slots();
     for (std::uint32_t other = 0; other < used; ++other) {
-      if (other != index && goes_before(slot_array()[other], locks_[other], place)) first = other;
+      if (other != first && goes_before(slot_array()[other], locks_[other], slot_array()[first], place)) first = other;
     }
     return first;
   }
