@@ -42,9 +42,7 @@ class RefPtr {
     return *this;
   }
   ~RefPtr() {
-    // acq_rel: the last holder, which deletes the object, sees all that the others did to it.
-    if (object_ != nullptr && object_->RefCounted::holders_.fetch_sub(1, std::memory_order_acq_rel) == 1)
-      delete object_;
+    if (object_ != nullptr && is_last(object_->RefCounted::holders_)) delete object_;
   }
 
   [[nodiscard]] T* get() const noexcept { return object_; }
@@ -58,6 +56,11 @@ class RefPtr {
  private:
   static void count(T* object) noexcept {
     if (object != nullptr) object->RefCounted::holders_.fetch_add(1, std::memory_order_relaxed);
+  }
+  /// The last holder, which deletes the object, sees all that the others did to it. If there is but one, nobody else
+  /// can count it, and nothing has to be written.
+  static bool is_last(std::atomic<std::uint32_t>& holders) noexcept {
+    return holders.load(std::memory_order_acquire) == 1 || holders.fetch_sub(1, std::memory_order_acq_rel) == 1;
   }
 
   T* object_ = nullptr;

@@ -91,6 +91,8 @@ class AsyncCall : public RefCounted {
 
   /// Waits for the end. True: the reply may be read, until leave(). Else failure() tells why not.
   bool finish() {
+    if (!is_shared_) [[likely]]
+      return finish_alone();
     if (!mine_to_wait()) {
       wait(Deadline::never());
     } else if (!has_ended()) {
@@ -116,6 +118,8 @@ class AsyncCall : public RefCounted {
 
   /// The reply has been read. While a watcher may still sleep on its word, the slot stays until that lets the call go.
   void leave() noexcept {
+    if (!is_shared_) [[likely]]
+      return call_.leave();
     const std::lock_guard lock(mutex_);
     is_read_ = true;
     if (bell_ == nullptr) call_.leave();
@@ -168,6 +172,7 @@ class AsyncCall : public RefCounted {
 
   void watch(WatcherBell& bell, std::thread::id watcher) noexcept {
     const std::lock_guard lock(mutex_);
+    is_shared_ = true;
     bell_ = &bell;
     watcher_ = watcher;
   }
@@ -213,6 +218,15 @@ class AsyncCall : public RefCounted {
 
   /// A caller that waits for the watcher's word looks for itself this often.
   static constexpr nanoseconds glance_interval = std::chrono::milliseconds(10);
+
+  /// finish() of a call that no watcher has had. Whatever else may use it does so before or after.
+  bool finish_alone() {
+    if (end_ == End::none) {
+      end_by_caller(call_.is_answered() ? call_.verdict() : call_.await(deadline_));
+      if (has_failed(Errc::timed_out)) core_->doubt(pin_);
+    }
+    return end_ == End::answered;
+  }
 
   /// True if only the calling thread may sleep on the reply word.
   [[nodiscard]] bool mine_to_wait() noexcept {
@@ -292,6 +306,7 @@ class AsyncCall : public RefCounted {
   End end_ = End::none;
   bool announced_ = false;
   bool is_read_ = false;
+  bool is_shared_ = false;       // a watcher has had it: from then on two threads use it
   WatcherBell* bell_ = nullptr;  // of the watcher that may sleep on the reply word
   std::thread::id watcher_;
   RefPtr<Notifier> notifier_;
