@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "faults/segment.hpp"
 #include "support/errors.hpp"
 #include "support/messages.hpp"
 #include "support/names.hpp"
@@ -182,6 +183,20 @@ TEST_CASE("slots: the most that are allowed work") {
   CHECK_FALSE(error_of(server.start(answer)));
   Channel::Client client(name);
   CHECK(client.call(echo(9), amply).value().id == 9);
+}
+
+TEST_CASE("slots: calls in flight use the slots of the last ones again") {
+  const auto name = unique_name("slots");
+  Channel::Server server(name, slots(64));
+  server.start(answer).value();
+  Channel::Client client(name);
+  constexpr std::uint32_t at_once = 4;
+  for (int round = 0; round < 8; ++round) {
+    std::vector<PendingCall<Answer>> pending;
+    for (std::uint64_t id = 0; id < at_once; ++id) pending.push_back(client.call_async(echo(id), amply));
+    for (auto& call : pending) REQUIRE(call.get());
+  }
+  CHECK(faults::LiveSegment(name).header().high_water == at_once);
 }
 
 }  // namespace slots_test

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/base/fetch.hpp>
 #include <shared_channel/detail/client/cancellation.hpp>
 #include <shared_channel/detail/client/connection.hpp>
 #include <shared_channel/detail/client/slot_claim.hpp>
@@ -100,6 +101,14 @@ class Call {
     return give_up(connection_.server_end_or(deadline.is_interrupted() ? Errc::cancelled
                                              : deadline.passed()       ? Errc::timed_out
                                                                        : Errc::server_died));
+  }
+
+  /// A caller that takes one of several replies probably comes to the next slot soon: to read the reply there, and to
+  /// post there.
+  void fetch_next_slot() const noexcept {
+    const SlotArray& slot_array = connection_.slot_array();
+    const std::uint32_t next = claim_.index() + 1;
+    fetch_for_writing(&slot_array[next < slot_array.count() ? next : 0].request);
   }
 
   /// Why the last step did not succeed.

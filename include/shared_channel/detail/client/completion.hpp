@@ -82,7 +82,10 @@ struct Taker {
 template <class Reply, class Platform>
 Result<Reply> take_reply(AsyncCall<Platform>& call) {
   const auto take = [&]() -> Result<Reply> {
-    if (call.finish()) return Taker<Reply>::take(call);
+    if (call.finish()) {
+      call.call().fetch_next_slot();
+      return Taker<Reply>::take(call);
+    }
     return call.core()->explain(call.failure(), call);
   };
   Result<Reply> result = take();

@@ -55,6 +55,8 @@ class SlotClaim {
   void give_back() noexcept {
     release(slot());
     is_held_ = false;
+    // The next calls use the same few slots again: the server looks at all that were ever used.
+    if (index_ < connection_.hint()) connection_.set_hint(index_);
     SHARED_CHANNEL_TEST_POINT(client_released);
     tell_slot_freed();
   }
