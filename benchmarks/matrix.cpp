@@ -106,7 +106,7 @@ class Matrix {
   explicit Matrix(const Options& options)
       : options_(options),
         quick_(options.has("quick")),
-        rounds_(static_cast<unsigned>(options.number("rounds", quick_ ? 2 : 5))),
+        rounds_(static_cast<unsigned>(options.number("rounds", quick_ ? 2 : 3))),
         csv_(options.text("csv", ".") + "/matrix.csv",
              "round,situation,policy,cost_ns,p50_ns,p99_ns,max_ns,calls_per_s,slowest_over_fastest,probe_one_line_ns") {
   }
