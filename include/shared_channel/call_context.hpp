@@ -36,7 +36,7 @@ class CallContext {
   /// handler that takes long should look now and then, and stop. Costs up to a system call.
   [[nodiscard]] bool cancelled() const {
     bool wanted = false;
-    link_->with_server([&](detail::AnswerSink& server) { wanted = server.is_wanted(call_); });
+    link_->with_server([&](detail::AnswerSink& sink) { wanted = sink.is_wanted(call_); });
     return !wanted;
   }
 

@@ -79,11 +79,11 @@ class RawResponder {
   void reply_in_place(Fill&& fill) {
     static_assert(std::is_invocable_r_v<std::size_t, Fill&, std::span<std::byte>>,
                   "SharedChannel: fill must be callable as std::size_t fill(std::span<std::byte>)");
-    duty_.conclude([&](detail::AnswerSink& server, const detail::TakenCall& call) {
-      const detail::Frame frame = server.reply_frame(call);
+    duty_.conclude([&](detail::AnswerSink& sink, const detail::TakenCall& call) {
+      const detail::Frame frame = sink.reply_frame(call);
       const std::size_t bytes = fill(detail::span_of(frame.fixed(), frame.capacity()));
       return detail::send_written(frame, bytes,
-                                  [&](std::string_view text) { return server.fail(call, text, detail::Cause::none); });
+                                  [&](std::string_view text) { return sink.fail(call, text, detail::Cause::none); });
     });
   }
 

@@ -24,8 +24,8 @@ class Responder {
   /// Sends the answer. One that is too large for the channel reaches the caller as message_too_large. If a Codec
   /// throws, nothing was sent and the call may still be answered.
   void reply(const Reply& answer) {
-    duty_.conclude([&](detail::AnswerSink& server, const detail::TakenCall& call) {
-      return detail::send(answer, server.reply_frame(call));
+    duty_.conclude([&](detail::AnswerSink& sink, const detail::TakenCall& call) {
+      return detail::send(answer, sink.reply_frame(call));
     });
   }
 

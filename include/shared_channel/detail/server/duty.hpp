@@ -32,22 +32,21 @@ class AnswerDuty {
   template <class Write>
   void conclude(Write&& write) {
     if (!link_) return;
-    link_->with_server([&](AnswerSink& server) { server.conclude(call_, write(server, call_)); });
+    link_->with_server([&](AnswerSink& sink) { sink.conclude(call_, write(sink, call_)); });
     link_ = nullptr;  // only now: if a Codec throws, the duty to answer remains
   }
 
   void fail(std::string_view text) noexcept {
-    conclude([&](AnswerSink& server, const TakenCall& call) { return server.fail(call, text, Cause::none); });
+    conclude([&](AnswerSink& sink, const TakenCall& call) { return sink.fail(call, text, Cause::none); });
   }
   void fail(const Error& error) {
     const std::string words = words_to_relay(error);
-    conclude(
-        [&](AnswerSink& server, const TakenCall& call) { return server.fail(call, words, Cause::of(error).word()); });
+    conclude([&](AnswerSink& sink, const TakenCall& call) { return sink.fail(call, words, Cause::of(error).word()); });
   }
 
  private:
   void drop() noexcept {
-    if (link_) link_->with_server([&](AnswerSink& server) { server.drop(call_); });
+    if (link_) link_->with_server([&](AnswerSink& sink) { sink.drop(call_); });
     link_ = nullptr;
   }
 
