@@ -2,12 +2,10 @@
 // looked at: what a peer does meanwhile makes the copy old or wrong, and no more.
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
-#include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <utility>
