@@ -157,9 +157,10 @@ Rates::Rate Rates::update(const ChannelInfo& info) {
   if (is_first) return rate;
   Failures& known = at->second;
   if (written - known.when > std::chrono::milliseconds(100)) {
-    known.per_second = static_cast<double>(failures(info) - known.count) / seconds(written - known.when);
+    const std::uint64_t count = (std::max)(failures(info), known.count);  // withdrawn calls may fall for a moment
+    known.per_second = static_cast<double>(count - known.count) / seconds(written - known.when);
     known.when = written;
-    known.count = failures(info);
+    known.count = count;
   }
   rate.failures = known.per_second;
   return rate;

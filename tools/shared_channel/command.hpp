@@ -53,7 +53,7 @@ CLI::App& add_command(CLI::App& app, Common& common, const char* name, const cha
 /// An option that takes a duration such as 250ms.
 CLI::Option& add_duration(CLI::App& command, const char* name, std::chrono::nanoseconds& value, const char* about);
 
-/// A message of fixed size or variable length, to one line on standard output.
+/// One line on standard output.
 void print(const Json& value);
 /// An error, as a sentence on standard error, or as JSON on standard output.
 int report(const Common& common, const shared_channel::Error& error);

@@ -1,5 +1,6 @@
 // shared_channel watch: a line for each call of one channel that failed or took long, as far as looking now and then
 // shows. What begins and ends between two looks is seen in the server's numbers only.
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <ctime>
@@ -108,7 +109,7 @@ class Watch {
       // What was seen as it happened is not told again.
       const bool is_told = std::string_view(what) == "abandoned";
       if (!is_first && count > known->second && !is_told) tell_number(what, count - known->second);
-      known->second = count;
+      known->second = (std::max)(known->second, count);  // withdrawn calls may fall for a moment
     }
   }
 
