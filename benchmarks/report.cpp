@@ -108,6 +108,18 @@ Values policy_ratios(const Figures& figures, std::string_view situation, std::st
   return ratios;
 }
 
+// Calls per second side by side over one after the other, round by round.
+Values in_flight_ratios(const Figures& figures, std::string_view section) {
+  Values ratios;
+  for (const CsvRow& row : figures.throughput) {
+    if (!row.matches({{"section", section}, {"system", "async default"}})) continue;
+    for (const CsvRow& other : figures.throughput)
+      if (other.matches({{"section", section}, {"system", "call default"}, {"round", row.text("round")}}))
+        ratios.push_back(row.number("calls_per_s") / other.number("calls_per_s"));
+  }
+  return ratios;
+}
+
 Values column(const Rows& rows, std::initializer_list<std::pair<const char*, std::string_view>> wanted,
               const std::string& name, double scale = 1) {
   Values values;
@@ -188,6 +200,10 @@ int drive(const Options& options) {
       "16 clients, calls / best peer's",
       throughput_ratios(linux_figures, "16", {"UNIX stream", "UNIX seqpacket", "ZeroMQ", "nng", "Boost message_queue"}),
       "%.1fx", 2, 5, Better::more);
+  verdicts.row("16 calls in flight / one after the other", in_flight_ratios(linux_figures, "16 in flight"), "%.1fx", 2,
+               4, Better::more);
+  verdicts.row("16 calls in flight / one after the other, Win32", in_flight_ratios(win32_figures, "16 in flight"),
+               "%.2fx", 0.3, 1, Better::more);
   ratio("one core, 48 B, default / sleeping", linux_figures, "one core", "48", "call default", "call sleeping", 2, 1.2);
   verdicts.row(
       "16 clients, slowest / fastest",

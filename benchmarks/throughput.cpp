@@ -133,6 +133,23 @@ class Run {
     finish("calls per second of one client, 64 B, default policy: one after the other, and pipelined", table);
   }
 
+  // One client's calls, and how it learns that they have ended.
+  void in_flight() {
+    Table table({"in flight", "call, in turn", "PendingCall", "callback", "co_await"});
+    for (const std::uint32_t burst : {1u, 4u, 16u, 64u}) {
+      Shape shape = base_;
+      shape.burst = burst;
+      shape.slots = 64;
+      std::vector<std::string> cells{format("%u", burst)};
+      for (const char* name : {"call default", "async default", "callback default", "co_await default"}) {
+        const System* system = find(name);
+        cells.push_back(system == nullptr ? "-" : median_rate(format("%u in flight", burst), *system, shape));
+      }
+      table.row(cells);
+    }
+    finish("calls per second of one client by calls in flight, 64 B, default policy", table);
+  }
+
   bool failed() const { return failed_; }
 
  private:
@@ -202,7 +219,10 @@ int drive(const Options& options) {
     if (section == "fairness") run.fairness();
     if (section == "threads") run.threads();
     if (section == "slots") run.slots();
-    if (section == "pipelined") run.pipelined();
+    if (section == "pipelined") {
+      run.in_flight();
+      run.pipelined();
+    }
   }
   return run.failed() ? 1 : 0;
 }

@@ -2,10 +2,15 @@
 #include <shared_channel/shared_channel.hpp>
 
 #include <chrono>
+#include <condition_variable>
+#include <coroutine>
 #include <cstring>
+#include <exception>
 #include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "../support/spin.hpp"
@@ -131,6 +136,73 @@ class AsyncClient : SizedClient<Size> {
   std::vector<sc::PendingCall<Message<Size>>> pending_;
 };
 
+// What ends the round trips whose replies come by themselves: the last one wakes the caller.
+template <std::size_t Size>
+class SelfEndingClient : protected SizedClient<Size> {
+ protected:
+  using SizedClient<Size>::SizedClient;
+
+  template <class Begin>
+  void round_trip_of(Messages& messages, Begin&& begin) {
+    const Message<Size>& request = this->request(messages);
+    left_ = this->burst_;
+    for (std::uint32_t calls = 0; calls < this->burst_; ++calls) begin(request);
+    std::unique_lock lock(mutex_);
+    ended_.wait(lock, [this] { return left_ == 0; });
+    require(reply_);
+    this->look_at(reply_, messages);
+  }
+
+  // Also from two completion threads at a time, where many calls are in flight.
+  void take(sc::Result<Message<Size>> reply) {
+    const std::lock_guard lock(mutex_);
+    if (reply_) reply_ = std::move(reply);
+    if (--left_ == 0) ended_.notify_one();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  std::uint32_t left_ = 0;
+  sc::Result<Message<Size>> reply_{Message<Size>{}};
+};
+
+template <std::size_t Size>
+class CallbackClient : SelfEndingClient<Size> {
+ public:
+  CallbackClient(const Session& session, sc::WaitPolicy wait) : SelfEndingClient<Size>(session, wait) {}
+
+  void round_trip(Messages& messages) {
+    this->round_trip_of(messages, [this](const Message<Size>& request) {
+      require(this->client_.call_async(request, timeout,
+                                       [this](sc::Result<Message<Size>> reply) { this->take(std::move(reply)); }));
+    });
+  }
+};
+
+struct Detached {
+  struct promise_type {
+    Detached get_return_object() noexcept { return {}; }
+    std::suspend_never initial_suspend() noexcept { return {}; }
+    std::suspend_never final_suspend() noexcept { return {}; }
+    void return_void() noexcept {}
+    void unhandled_exception() noexcept { std::terminate(); }
+  };
+};
+
+template <std::size_t Size>
+class CoroutineClient : SelfEndingClient<Size> {
+ public:
+  CoroutineClient(const Session& session, sc::WaitPolicy wait) : SelfEndingClient<Size>(session, wait) {}
+
+  void round_trip(Messages& messages) {
+    this->round_trip_of(messages, [this](const Message<Size>& request) { ask(request); });
+  }
+
+ private:
+  Detached ask(const Message<Size>& request) { this->take(co_await this->client_.call_async(request, timeout)); }
+};
+
 template <std::size_t Size>
 class InPlaceServer {
  public:
@@ -231,6 +303,17 @@ struct Async : Typed {
   template <std::size_t Size>
   using Client = AsyncClient<Size>;
 };
+// Measured side by side only.
+struct WithCallback : Typed {
+  template <std::size_t Size>
+  using Client = CallbackClient<Size>;
+  static bool fits(const Shape& shape) { return shape.burst > 1; }
+};
+struct Awaited : Typed {
+  template <std::size_t Size>
+  using Client = CoroutineClient<Size>;
+  static bool fits(const Shape& shape) { return shape.burst > 1; }
+};
 struct InPlace {
   template <std::size_t Size>
   using Server = InPlaceServer<Size>;
@@ -296,11 +379,13 @@ std::vector<const System*> library() {
                                               {"in place sleeping", WaitPolicy::sleep()}};
   static const Library<AnyLength> text("text default", WaitPolicy{});
   static const Library<Async> async("async default", WaitPolicy{});
+  static const Library<WithCallback> callback("callback default", WaitPolicy{});
+  static const Library<Awaited> awaited("co_await default", WaitPolicy{});
 
   std::vector<const System*> list;
   for (const System& system : typed) list.push_back(&system);
   for (const System& system : in_place) list.push_back(&system);
-  list.insert(list.end(), {&text, &async});
+  list.insert(list.end(), {&text, &async, &callback, &awaited});
   return list;
 }
 
