@@ -65,7 +65,7 @@ class SpinLedger {
 class ContendedCore {
  public:
   /// How long a thread that yields is away at most where only the channel's own threads want the core.
-  static constexpr nanoseconds own_turn = std::chrono::microseconds(200);
+  static constexpr nanoseconds own_turn = std::chrono::milliseconds(1);
 
   /// Whether anything has been learnt, and so the clock is worth a look.
   [[nodiscard]] bool is_suspect() const noexcept { return until_.load(std::memory_order_relaxed) != 0; }
