@@ -9,6 +9,7 @@
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/message/grammar.hpp>
 #include <shared_channel/detail/message/message.hpp>
+#include <shared_channel/detail/protocol/contract.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
 #include <shared_channel/result.hpp>
 #include <shared_channel/version.hpp>

@@ -21,6 +21,7 @@
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/client/completion.hpp>
 #include <shared_channel/detail/client/core.hpp>
+#include <shared_channel/detail/protocol/contract.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/pending_call.hpp>
 #include <shared_channel/result.hpp>

@@ -17,7 +17,7 @@
 //                           a server creates)
 //   types <-> bytes [message]    message, codec_parts, builtin_codecs, members, described_members
 //   who may write what when [protocol]   slot_protocol, order (of one thread's calls), doorbell, layout (the bytes),
-//                           frame (one message's place), cause (an error passed on)
+//                           contract (what both ends compare), frame (one message's place), cause (an error passed on)
 //   waiting [wait]          adaptive_spin (the policy), spin (its primitives)
 //   the operating system [platform]      contract (in words), error_text, platform (the selector), then linux/ or
 //                           win32/: memory, server_lease, signal, wait_set, beacon, lease, owner, process; linux/ also

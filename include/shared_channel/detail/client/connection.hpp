@@ -14,6 +14,7 @@
 #include <shared_channel/detail/client/mismatch.hpp>
 #include <shared_channel/detail/client/server_trust.hpp>
 #include <shared_channel/detail/platform/platform.hpp>
+#include <shared_channel/detail/protocol/contract.hpp>
 #include <shared_channel/detail/protocol/doorbell.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>

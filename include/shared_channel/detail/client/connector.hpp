@@ -19,6 +19,7 @@
 #include <shared_channel/detail/client/duration_text.hpp>
 #include <shared_channel/detail/client/server_trust.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
+#include <shared_channel/detail/protocol/contract.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
 #include <shared_channel/detail/wait/adaptive_spin.hpp>
 #include <shared_channel/options.hpp>

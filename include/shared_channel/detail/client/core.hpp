@@ -20,6 +20,7 @@
 #include <shared_channel/detail/client/explain.hpp>
 #include <shared_channel/detail/client/posting_order.hpp>
 #include <shared_channel/detail/message/message.hpp>
+#include <shared_channel/detail/protocol/contract.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/result.hpp>
 #include <shared_channel/version.hpp>

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include <shared_channel/detail/protocol/contract.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
 #include <shared_channel/version.hpp>
 

@@ -17,6 +17,7 @@
 #include <shared_channel/codec.hpp>
 #include <shared_channel/description.hpp>
 #include <shared_channel/detail/base/address_of.hpp>
+#include <shared_channel/detail/protocol/contract.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
 #include <shared_channel/result.hpp>

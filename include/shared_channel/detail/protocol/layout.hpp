@@ -356,12 +356,4 @@ constexpr bool is_possible(const Shape& shape) noexcept {
          shape.framing <= Framing::variable_both;
 }
 
-/// What a program was compiled for: how its messages lie, and what they are.
-struct Contract {
-  Shape shape;
-  std::string request;  // empty, of a client: whatever fits the shape
-  std::string reply;
-  bool takes_any = false;  // of a client: the server's contract, whatever that is
-};
-
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

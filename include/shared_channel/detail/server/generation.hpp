@@ -12,6 +12,7 @@
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/platform/platform.hpp>
+#include <shared_channel/detail/protocol/contract.hpp>
 #include <shared_channel/detail/protocol/doorbell.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
