@@ -69,7 +69,7 @@ TEST_CASE("raw client: messages that vary in length go to a typed server in anot
   auto server = peer("serve_text", name, "9000", "9000");
   REQUIRE(server.read_line() == "ready");
   RawClient client(name);
-  for (const std::size_t length : {0, 1, 112, 113, 4096, 4097, 9000}) {
+  for (const std::size_t length : {0u, 1u, 112u, 113u, 4096u, 4097u, 9000u}) {
     std::string text(length, 'x');
     if (length != 0) text.back() = 'y';
     CHECK(ask_raw(client, text, amply).value() == std::string(text.rbegin(), text.rend()));
