@@ -74,8 +74,8 @@ const peer::Role victim_server{"victim_server", [](const peer::Arguments& argume
 const peer::Role doomed_server{"doomed_server", [](const peer::Arguments& arguments) {
                                  Handler handler(arguments.at(1));
                                  Jobs::Server server(arguments.at(0), options_of(std::stoull(arguments.at(2))));
+                                 arm(arguments, 3);  // before there are threads that look
                                  server.start(std::ref(handler)).value();
-                                 arm(arguments, 3);
                                  peer::say("ready");
                                  peer::hear();
                                  return 0;
