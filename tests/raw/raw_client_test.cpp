@@ -48,7 +48,7 @@ Result<Answer> ask(RawClient& client, const Ask& what, const CallOptions& option
   return answer;
 }
 
-Task await(RawClient& client, const Ask& what, Outcome<std::string>& outcome) {
+Task await(RawClient& client, const Ask& what, test_support::Outcome<std::string>& outcome) {
   auto reply = co_await client.call_async(bytes_of(what), amply);
   outcome.put(reply ? Result<std::string>(text_of(reply->bytes())) : Result<std::string>(reply.error()));
 }
@@ -174,7 +174,7 @@ TEST_CASE("raw client: asynchronous calls in every form") {
   auto waited = client.call_async(bytes_of(nap(0, 1)), amply);
   auto watched = client.call_async(bytes_of(nap(0, 2)), amply);
   const auto handle = watched.native_handle();
-  Outcome<std::string> called, awaited;
+  test_support::Outcome<std::string> called, awaited;
   const auto done = [&](Result<RawReply> reply) {
     called.put(reply ? Result<std::string>(text_of(reply->bytes())) : Result<std::string>(reply.error()));
   };
@@ -230,7 +230,7 @@ TEST_CASE("raw client: a reply outlives its client, and its server") {
   auto channel = std::make_unique<GatedChannel>();
   auto client = std::make_unique<RawClient>(channel->name);
   RawReply reply = client->call_async(bytes_of(echo(9)), amply).get().value();
-  Outcome<std::string> called;
+  test_support::Outcome<std::string> called;
   std::optional<RawReply> kept;
   client
       ->call_async(bytes_of(echo(8)), amply,
