@@ -1,0 +1,18 @@
+# Installs the component `c` alone into a fresh prefix. What lies there names no path of its making.
+file(REMOVE_RECURSE ${prefix} ${prefix}.first)
+execute_process(COMMAND ${CMAKE_COMMAND} --install ${build} --config ${config} --component c --prefix ${prefix}.first
+  RESULT_VARIABLE result OUTPUT_QUIET)
+if(NOT result EQUAL 0)
+  message(FATAL_ERROR "the installation failed")
+endif()
+file(GLOB_RECURSE texts ${prefix}.first/*.cmake ${prefix}.first/*.pc ${prefix}.first/*.h)
+foreach(text ${texts})
+  file(READ ${text} content)
+  foreach(path ${prefix} ${source} ${build})
+    string(FIND "${content}" "${path}" at)
+    if(NOT at EQUAL -1)
+      message(FATAL_ERROR "${text} names ${path}")
+    endif()
+  endforeach()
+endforeach()
+file(RENAME ${prefix}.first ${prefix})
