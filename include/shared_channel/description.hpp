@@ -3,7 +3,9 @@
 //
 //     bool char i8 u8 i16 u16 i32 u32 i64 u64 f32 f64   scalars; an enumeration is its underlying type
 //     T[n]                     std::array and C arrays
-//     {A B …}                  aggregates, std::pair, std::tuple
+//     {A B …}                  aggregates: trivially copyable ones lie in messages as in memory, others travel in parts
+//     (A B …)                  std::pair and std::tuple, which travel in parts; so do aggregates of trivially copyable
+//                              members that are none themselves, as they have a destructor
 //     string  vector<T>  optional<T>  variant<A B …>  bytes
 //     opaque(size,align)       what cannot be taken apart: private members, base classes, unions, more than 32 members,
 //                              and what does not add up by natural alignment: bit-fields, packed and spread-out members
@@ -90,6 +92,8 @@ constexpr Extent describe(DescriptionWriter& writer);
 
 template <class... T>
 struct DescribedTypes {
+  static constexpr bool are_trivially_copyable = (std::is_trivially_copyable_v<T> && ...);
+
   /// All of them, with spaces between.
   template <class... Outer>
   static constexpr Extent describe_all(DescriptionWriter& writer) {
@@ -117,10 +121,12 @@ constexpr Extent describe_opaque(DescriptionWriter& writer) {
 
 template <class T, class... Outer>
 constexpr Extent describe_aggregate(DescriptionWriter& writer) {
+  // Nothing but the brackets tells such a struct from one that travels as its bytes.
+  constexpr bool is_in_parts = !std::is_trivially_copyable_v<T> && DescribedMembers<T>::are_trivially_copyable;
   const std::size_t start = writer.size;
-  writer.put('{');
+  writer.put(is_in_parts ? '(' : '{');
   const Extent extent = DescribedMembers<T>::template describe_all<T, Outer...>(writer);
-  writer.put('}');
+  writer.put(is_in_parts ? ')' : '}');
   if (!std::is_trivially_copyable_v<T> || extent.padded() == sizeof(T)) return {extent.padded(), extent.align};
   writer.size = start;
   return describe_opaque<T>(writer);
@@ -170,18 +176,20 @@ struct Compound<std::variant<T...>> : CompoundOf<std::variant<T...>, T...> {
     Compound::template describe_as<Outer...>(writer, "variant<", '>');
   }
 };
+// A pair or tuple that were trivially copyable, as std::tuple<> is, would travel as bytes whose order is the library's
+// own: opaque.
 template <class A, class B>
-struct Compound<std::pair<A, B>> : CompoundOf<std::pair<A, B>, A, B> {
+requires(!Plain<std::pair<A, B>>) struct Compound<std::pair<A, B>> : CompoundOf<std::pair<A, B>, A, B> {
   template <class... Outer>
   static constexpr void describe_it(DescriptionWriter& writer) {
-    Compound::template describe_as<Outer...>(writer, "{", '}');
+    Compound::template describe_as<Outer...>(writer, "(", ')');
   }
 };
 template <class... T>
-struct Compound<std::tuple<T...>> : CompoundOf<std::tuple<T...>, T...> {
+requires(!Plain<std::tuple<T...>>) struct Compound<std::tuple<T...>> : CompoundOf<std::tuple<T...>, T...> {
   template <class... Outer>
   static constexpr void describe_it(DescriptionWriter& writer) {
-    Compound::template describe_as<Outer...>(writer, "{", '}');
+    Compound::template describe_as<Outer...>(writer, "(", ')');
   }
 };
 

@@ -77,6 +77,12 @@ struct Outer {
   Hidden hidden;
   Bits bits;
 };
+/// In parts, as its bytes alone are not it.
+struct Owner {
+  std::int32_t first = 0;
+  std::optional<std::uint8_t> second;
+  ~Owner() { first = 0; }
+};
 struct Nested {
   std::tuple<std::uint8_t, std::variant<Get, Put>> request;
   std::vector<std::vector<std::optional<Versioned>>> rows;
@@ -107,8 +113,11 @@ constexpr Described list[] = {
     {description_of<Point>(), "{f32 f32 f32}"},
     {description_of<Sample>(), "{char[16] u8 bool u16 {f32 f32 f32}[2] u32 i64}"},
     {description_of<std::array<Sample, 4>>(), "{char[16] u8 bool u16 {f32 f32 f32}[2] u32 i64}[4]"},
-    {description_of<std::pair<std::int16_t, Point>>(), "{i16 {f32 f32 f32}}"},
-    {description_of<std::tuple<bool, char, double>>(), "{bool char f64}"},
+    {description_of<std::pair<std::int16_t, Point>>(), "(i16 {f32 f32 f32})"},
+    {description_of<std::tuple<bool, char, double>>(), "(bool char f64)"},
+    {description_of<std::array<std::pair<char, Versioned>, 2>>(), "(char {vector<{f32 f32 f32}>}#points/3)[2]"},
+    {description_of<std::tuple<>>(), "opaque(1,1)"},
+    {description_of<Owner>(), "(i32 optional<u8>)"},
     {description_of<Bytes>(), "bytes"},
     {description_of<std::string>(), "string"},
     {description_of<std::u16string>(), "vector<u16>"},
@@ -117,9 +126,9 @@ constexpr Described list[] = {
     {description_of<std::optional<std::vector<float>>>(), "optional<vector<f32>>"},
     {description_of<std::variant<Get, Put, List>>(), "variant<{string} {string string} {optional<u32> bool}>"},
     {description_of<Versioned>(), "{vector<{f32 f32 f32}>}#points/3"},
-    {description_of<Node>(), "{optional<string> vector<^2> vector<{string vector<^4>}>}"},
+    {description_of<Node>(), "{optional<string> vector<^2> vector<(string vector<^4>)>}"},
     {description_of<Nested>(),
-     "{{u8 variant<{string} {string string}>} vector<vector<optional<{vector<{f32 f32 f32}>}#points/3>>>}"},
+     "{(u8 variant<{string} {string string}>) vector<vector<optional<{vector<{f32 f32 f32}>}#points/3>>>}"},
     {description_of<Hidden>(), "opaque(4,4)"},
     {description_of<Either>(), "opaque(4,4)"},
     {description_of<Tagged>(), "opaque(8,4)"},

@@ -153,8 +153,8 @@ TEST_CASE("description: aggregates are taken apart, arrays included") {
   CHECK(text<Sum>() == "{i32 i32}");
   CHECK(text<Padded>() == "{char i32 char}");
   CHECK(text<Named>() == "{char[64] {i32 i32}[3][2] bool u16 u32 f64[3]}");
-  CHECK(text<std::pair<float, std::string>>() == "{f32 string}");
-  CHECK(text<std::tuple<std::uint8_t, Sum>>() == "{u8 {i32 i32}}");
+  CHECK(text<std::pair<float, std::string>>() == "(f32 string)");
+  CHECK(text<std::tuple<std::uint8_t, Sum>>() == "(u8 {i32 i32})");
   std::string all = "{char";
   for (int i = 1; i < 32; ++i) all += " char";
   CHECK(text<ThirtyTwo>() == all + "}");
@@ -166,7 +166,7 @@ TEST_CASE("description: messages of variable length") {
   CHECK(text<std::vector<std::uint8_t>>() == "vector<u8>");
   CHECK(text<std::optional<std::uint16_t>>() == "optional<u16>");
   CHECK(text<std::variant<std::tuple<std::string>, std::pair<std::string, std::string>>>() ==
-        "variant<{string} {string string}>");
+        "variant<(string) (string string)>");
   CHECK(text<Tree>() == "{string vector<^2>}");
   CHECK(text<Own>() == "opaque");
 }

@@ -190,6 +190,22 @@ TEST_CASE("attach: a float is not taken for an integer") {
                                         "this program expects {f32}, the server answers {i32}");
 }
 
+TEST_CASE("attach: a tuple is not taken for a struct of the same members, which travels in other bytes") {
+  struct Sample {
+    std::uint8_t kind;
+    std::int32_t value;
+  };
+  const auto name = unique_name("attach");
+  SharedChannel<std::vector<Sample>>::Server server(name);
+  CHECK_FALSE(error_of(server.start([](const std::vector<Sample>& samples) { return samples; })));
+  using Pairs = std::vector<std::pair<std::uint8_t, std::int32_t>>;
+  const auto answer = SharedChannel<Pairs>::Client(name).call({{1, 2}}, amply);
+  REQUIRE(error_of(answer) == Errc::layout_mismatch);
+  CHECK(answer.error().message() == "shared channel '" + name +
+                                        "': this program sends vector<(u8 i32)>, the server takes vector<{u8 i32}>; "
+                                        "this program expects vector<(u8 i32)>, the server answers vector<{u8 i32}>");
+}
+
 TEST_CASE("attach: only the message that differs is named") {
   const auto name = unique_name("attach");
   SharedChannel<Small>::Server server(name);

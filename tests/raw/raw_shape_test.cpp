@@ -93,6 +93,8 @@ TEST_CASE("raw shape: descriptions are read by their grammar") {
                            "i32[3][2]",
                            "{i32 f64[3]}",
                            "{}",
+                           "(i32 string)",
+                           "vector<(i32 {f32}#a/1)#b/2>",
                            "string",
                            "bytes",
                            "vector<u8>",
@@ -119,6 +121,10 @@ TEST_CASE("raw shape: descriptions are read by their grammar") {
                           "i32 i32",
                           "{i32",
                           "i32}",
+                          "(i32",
+                          "(i32}",
+                          "{i32)",
+                          "i32)",
                           "{i32  i32}",
                           "{ i32}",
                           "{i32,i32}",
@@ -148,6 +154,7 @@ TEST_CASE("raw shape: descriptions are read by their grammar") {
     CHECK_FALSE(is_description(bad));
   }
   CHECK_FALSE(is_description(std::string(5000, '{')));
+  CHECK_FALSE(is_description(std::string(5000, '(')));
   CHECK_FALSE(is_description(std::string(1000, '{') + std::string(1000, '}')));
   std::string huge = "i64";
   for (int i = 0; i < 300; ++i) huge += "[4000000000]";
@@ -166,6 +173,7 @@ TEST_CASE("raw shape: the description of every type is one") {
   CHECK(described_size(description_of<Block>()) == sizeof(Block));
   CHECK(described_size(description_of<double[3]>()) == 24);
   CHECK_FALSE(described_size(description_of<Tree>()));
+  CHECK_FALSE(described_size(description_of<std::pair<int, int>>()));
   // A page has room for the beginning of a long one.
   const std::string fitting = detail::Description::fitting(std::string(2000, 'x'));
   CHECK(is_description(fitting));

@@ -32,7 +32,6 @@ struct CallRequest {
   nanoseconds timeout = shared_channel::default_timeout;
   bool waits = false;
   bool any_user = false;
-  bool has_tuples = false;
 };
 
 /// What is no JSON is a string, so that `call echo hello` works.
@@ -88,7 +87,7 @@ class Caller {
       auto answered = ask(message, reply);
       if (answered) return show(*shape, reply);
       const bool was_replaced = answered.error().code() == Errc::layout_mismatch && answered.error().not_executed();
-      if (!was_replaced || !again) return fail(answered.error(), *shape);
+      if (!was_replaced || !again) return report(common_, answered.error());
     }
     return exit_code::problem;
   } catch (const ValueError& error) {
@@ -110,7 +109,7 @@ class Caller {
                                                const std::vector<std::string>& values) const {
     const Type type = type_of(shape.request, "request");
     try {
-      return encode(type, parse_all(values), {shape.request.is_variable, request_.has_tuples});
+      return encode(type, parse_all(values), {shape.request.is_variable});
     } catch (const ValueError& error) {
       throw ValueError(std::string(error.what()) + "; the channel takes " + shape.request.description);
     }
@@ -132,7 +131,7 @@ class Caller {
     }
     Json value;
     try {
-      value = decode(type_of(shape.reply, "reply"), reply, {shape.reply.is_variable, request_.has_tuples});
+      value = decode(type_of(shape.reply, "reply"), reply, {shape.reply.is_variable});
     } catch (const ValueError&) {
       value = {{"hex", to_hex(reply)}};  // it was answered, and that is what counts
     }
@@ -141,14 +140,6 @@ class Caller {
   }
 
   static void print_line(const std::string& text) { std::printf("%s\n", text.c_str()); }
-
-  int fail(const Error& error, const ChannelShape& shape) const {
-    const int code = report(common_, error);
-    const bool has_parts = shape.request.is_variable && shape.request.description.find('{') != std::string::npos;
-    if (!common_.json && error.code() == Errc::corrupt && error.not_executed() && has_parts && !request_.has_tuples)
-      std::fputs("if what stands in braces there is a pair or a tuple, and not a struct, say --tuples\n", stderr);
-    return code;
-  }
 
   const CallRequest& request_;
   const Common& common_;
@@ -174,8 +165,6 @@ void add_call(CLI::App& app, Common& common, Action& action) {
   add_duration(command, "--timeout,-t", request->timeout, "How long to wait for the answer [250ms]");
   command.add_flag("--wait,-w", request->waits, "Wait for a server, inside the timeout");
   command.add_flag("--any-user", request->any_user, "Ask also a server of another user's");
-  command.add_flag("--tuples", request->has_tuples,
-                   "What stands in braces inside of a message of variable length is a pair or a tuple, not a struct");
   command.callback([&common, &action, request, &command] {
     if (request->values.empty() == request->hex.empty() || (!request->hex.empty() && command.count("JSON") != 0))
       throw CLI::RequiredError("either JSON or --hex");

@@ -16,7 +16,7 @@ _shared_channel() {
     local own=
     case $command in
       top) own='--interval --count --sort' ;;
-      call) own='--hex --timeout --wait --any-user --tuples' ;;
+      call) own='--hex --timeout --wait --any-user' ;;
       clean) own='--dead' ;;
       metrics) own='--output' ;;
       watch) own='--over --interval --for' ;;

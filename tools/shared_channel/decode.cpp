@@ -133,8 +133,6 @@ class Input {
 
 class Decoder {
  public:
-  explicit Decoder(Form form) : form_(form) {}
-
   Json value(const Type& stated, std::span<const std::byte> bytes) {
     const Enclosing::Level level(around_, stated);
     Input in(bytes);
@@ -167,7 +165,8 @@ class Decoder {
       case Kind::variant:
         return variant(type, in);
       case Kind::aggregate:
-        return aggregate(type, in);
+      case Kind::tuple:
+        return members(type, in);
       case Kind::array:
         return array(type, in);
       default:
@@ -175,8 +174,8 @@ class Decoder {
     }
   }
 
-  Json part(const Type& type, Input& in, bool can_be_flat = true) {
-    if (!can_be_flat || !is_flat(type, form_)) return value(type, in.take(in.number()));
+  Json part(const Type& type, Input& in) {
+    if (!is_flat(type)) return value(type, in.take(in.number()));
     if (type.size == 0) malformed();  // no type of C++ has that
     return flat_value(type, in.take(type.size).data());
   }
@@ -199,7 +198,7 @@ class Decoder {
     return value;
   }
 
-  Json aggregate(const Type& type, Input& in) {
+  Json members(const Type& type, Input& in) {
     Json values = Json::array();
     for (const Type& member : type.parts) values.push_back(part(member, in));
     if (values.size() != 1) return values;
@@ -209,13 +208,12 @@ class Decoder {
 
   Json array(const Type& type, Input& in) {
     const Type& element = type.parts.front();
-    if (element.has_layout && !element.has_aggregate) return flat_value(type, in.take(type.size).data());
+    if (is_flat(element)) return flat_value(type, in.take(type.size).data());
     Json values = Json::array();
-    for (std::uint64_t i = 0; i < type.count; ++i) values.push_back(part(element, in, !element.has_layout));
+    for (std::uint64_t i = 0; i < type.count; ++i) values.push_back(part(element, in));
     return values;
   }
 
-  Form form_;
   Enclosing around_;
 };
 
@@ -226,12 +224,7 @@ Json decode(const Type& type, std::span<const std::byte> message, Form form) {
     if (!type.has_layout || type.size != message.size()) malformed();
     return flat_value(type, message.data());
   }
-  try {
-    return Decoder(form).value(type, message);
-  } catch (const ValueError&) {
-    form.has_tuples = !form.has_tuples;  // nothing but the bytes can tell
-    return Decoder(form).value(type, message);
-  }
+  return Decoder().value(type, message);
 }
 
 }  // namespace tool

@@ -158,8 +158,6 @@ class FlatEncoder {
 /// Writes a value as codecs do, docs/protocol.md section 3.
 class Encoder {
  public:
-  explicit Encoder(Form form) : form_(form) {}
-
   /// As one that was not flat: else the message would be of fixed size.
   void value(const Type& stated, const Json& value, const std::string& path) {
     const Enclosing::Level level(around_, stated);
@@ -176,7 +174,8 @@ class Encoder {
       case Kind::variant:
         return variant(type, value, path);
       case Kind::aggregate:
-        return aggregate(type, value, path);
+      case Kind::tuple:
+        return members(type, value, path);
       case Kind::array:
         return array(type, value, path);
       default:
@@ -193,8 +192,8 @@ class Encoder {
     FlatEncoder().write(type, value, bytes.data() + at, path);
   }
 
-  void part(const Type& type, const Json& value, const std::string& path, bool can_be_flat = true) {
-    if (can_be_flat && is_flat(type, form_)) return flat(type, value, path);
+  void part(const Type& type, const Json& value, const std::string& path) {
+    if (is_flat(type)) return flat(type, value, path);
     const std::size_t at = bytes.size();
     put_number(0);
     this->value(type, value, path);
@@ -252,8 +251,7 @@ class Encoder {
     bytes = std::move(fitting);
   }
 
-  /// What could be flat as a whole and is not is a pair or a tuple.
-  void aggregate(const Type& type, const Json& value, const std::string& path) {
+  void members(const Type& type, const Json& value, const std::string& path) {
     if (type.parts.size() == 1) {
       const std::size_t at = bytes.size();
       try {
@@ -269,9 +267,9 @@ class Encoder {
 
   void array(const Type& type, const Json& value, const std::string& path) {
     const Type& element = type.parts.front();
-    if (element.has_layout && !element.has_aggregate) return flat(type, value, path);
+    if (is_flat(element)) return flat(type, value, path);
     if (!value.is_array() || value.size() != type.count) refuse(path, type, value);
-    for (std::size_t i = 0; i < value.size(); ++i) part(element, value[i], inside(path, i), !element.has_layout);
+    for (std::size_t i = 0; i < value.size(); ++i) part(element, value[i], inside(path, i));
   }
 
   void put_text(std::string_view text) {
@@ -284,7 +282,6 @@ class Encoder {
     bytes.insert(bytes.end(), raw, raw + sizeof number);
   }
 
-  Form form_;
   Enclosing around_;
 };
 
@@ -292,7 +289,7 @@ class Encoder {
 
 std::vector<std::byte> encode(const Type& type, const Json& value, Form form) {
   if (form.is_variable) {
-    Encoder encoder(form);
+    Encoder encoder;
     encoder.value(type, value, "");
     return std::move(encoder.bytes);
   }

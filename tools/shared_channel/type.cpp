@@ -50,7 +50,7 @@ class Parser {
       if (take('[')) {
         type = array_of(*std::move(type));
       } else if (take('#')) {
-        type->schema = take_until(" {}<>[]#");
+        type->schema = take_until(" {}()<>[]#");
         if (type->schema.empty()) return std::nullopt;
       } else {
         break;
@@ -61,17 +61,19 @@ class Parser {
 
   std::optional<Type> read_plain(unsigned depth) {
     if (take('{')) return read_aggregate(depth);
+    if (take('(')) return read_tuple(depth);
     if (take('^')) {
       const auto levels = number();
       if (!levels || *levels == 0) return std::nullopt;
       return Type{.kind = Kind::outer, .count = *levels};
     }
-    const std::string_view word = take_until(" {}<>[]#(),^");
+    const std::string_view word = take_until(" {}()<>[]#,^");
     if (word == "string") return Type{.kind = Kind::string};
     if (word == "bytes") return Type{.kind = Kind::bytes};
     if (word == "opaque") return read_opaque();
     for (const Word& one : scalars) {
-      if (one.text == word) return Type{.kind = one.kind, .has_layout = true, .size = one.size, .align = one.size};
+      if (one.text == word)
+        return Type{.kind = one.kind, .is_trivial = true, .has_layout = true, .size = one.size, .align = one.size};
     }
     for (const Word& one : holders) {
       if (one.text == word) return read_holder(Type{.kind = one.kind}, one.size, depth);
@@ -80,7 +82,7 @@ class Parser {
   }
 
   std::optional<Type> read_aggregate(unsigned depth) {
-    Type type{.kind = Kind::aggregate, .has_layout = true, .has_aggregate = true};
+    Type type{.kind = Kind::aggregate, .has_layout = true};
     if (!read_parts(type, '}', depth)) return std::nullopt;
     for (const Type& part : type.parts) {
       type.has_layout = type.has_layout && part.has_layout;
@@ -91,9 +93,17 @@ class Parser {
     return type.size <= largest ? std::optional(std::move(type)) : std::nullopt;
   }
 
+  std::optional<Type> read_tuple(unsigned depth) {
+    Type type{.kind = Kind::tuple};
+    if (!read_parts(type, ')', depth)) return std::nullopt;
+    type.is_trivial = false;
+    return type;
+  }
+
   /// `most` types between < and >; 0: any number.
   std::optional<Type> read_holder(Type type, std::uint64_t most, unsigned depth) {
     if (!take('<') || !read_parts(type, '>', depth)) return std::nullopt;
+    if (type.kind == Kind::vector) type.is_trivial = false;
     return most == 0 || type.parts.size() <= most ? std::optional(std::move(type)) : std::nullopt;
   }
 
@@ -103,6 +113,7 @@ class Parser {
       if (!part) return false;
       type.parts.push_back(*std::move(part));
     } while (take(' '));
+    type.is_trivial = std::all_of(type.parts.begin(), type.parts.end(), [](const Type& one) { return one.is_trivial; });
     return take(end);
   }
 
@@ -113,7 +124,7 @@ class Parser {
     const auto align = number();
     const bool is_power = align && *align != 0 && (*align & (*align - 1)) == 0 && *align <= 4096;
     if (!is_power || *size > largest || !take(')')) return std::nullopt;
-    return Type{.kind = Kind::opaque, .has_layout = true, .size = *size, .align = *align};
+    return Type{.kind = Kind::opaque, .is_trivial = true, .has_layout = true, .size = *size, .align = *align};
   }
 
   std::optional<Type> array_of(Type element) {
@@ -123,8 +134,8 @@ class Parser {
     if (*count > largest / std::max<std::uint64_t>(element.size, 1)) return std::nullopt;
     Type type{.kind = Kind::array,
               .count = *count,
+              .is_trivial = element.is_trivial,
               .has_layout = element.has_layout,
-              .has_aggregate = element.has_aggregate,
               .size = element.size * *count,
               .align = element.align};
     type.parts.push_back(std::move(element));
@@ -178,6 +189,7 @@ std::string spoken(const Type& type) {
     case Kind::array:
       return "an array of " + std::to_string(type.count) + " elements";
     case Kind::aggregate:
+    case Kind::tuple:
       return "an array of " + std::to_string(type.parts.size()) + " members";
     case Kind::string:
       return "a string";

@@ -1,4 +1,4 @@
-// The types that descriptions describe (docs/protocol.md, section 11), as a tree.
+// The types that descriptions describe (docs/protocol.md, section 12), as a tree.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,7 @@ enum class Kind {
   real,
   array,
   aggregate,
+  tuple,  // members one after another, as no struct lies in memory
   string,
   vector,
   optional,
@@ -33,9 +34,9 @@ struct Type {
   std::vector<Type> parts = {};
   std::string schema = {};
 
-  // How it lies in memory, if it can be a trivially copyable type of C++.
+  bool is_trivial = false;  // trivially copyable in C++
+  // How it lies in memory, if that can be told of a trivially copyable type.
   bool has_layout = false;
-  bool has_aggregate = false;  // then it may as well be made of pairs or tuples, which no description tells apart
   std::uint64_t size = 0;
   std::uint64_t align = 1;
 };

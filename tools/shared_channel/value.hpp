@@ -5,7 +5,7 @@
 //     char[n], string         a string; {"hex": "…"} if it is not UTF-8
 //     bytes, opaque           {"hex": "00ff"}; given, also a string: its characters; of opaque(size,align) null: zeros
 //     T[n], vector<T>         [ … ]
-//     {A B}                   [a, b]; of a single member, that member
+//     {A B}, (A B)            [a, b]; of a single member, that member
 //     optional<T>             null, or the value; of an optional in an optional {"some": value}
 //     variant<A B>            {"0": a}, {"1": b}, or the schema's name in the place of the number; given, also a value
 //                             that only one alternative takes
@@ -35,7 +35,6 @@ class ValueError : public std::runtime_error {
 /// How a message's bytes are to be read.
 struct Form {
   bool is_variable = false;  // it has a length of its own, and is made of parts
-  bool has_tuples = false;   // what stands in braces inside of it is a pair or a tuple, not a struct
 };
 
 /// Throws ValueError.

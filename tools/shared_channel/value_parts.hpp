@@ -11,9 +11,13 @@ namespace tool {
 
 inline constexpr std::size_t deepest_value = 200;
 
-/// Whether a part of this type travels as its bytes in memory.
-inline bool is_flat(const Type& type, Form form) {
-  return type.has_layout && !(form.is_variable && form.has_tuples && type.has_aggregate);
+/// Whether a part of this type travels as its bytes in memory, of which we must know how they lie there. What can be
+/// empty never does, unless it is a member of a struct that does.
+inline bool is_flat(const Type& type) {
+  if (type.kind == Kind::optional || type.kind == Kind::variant || !type.is_trivial) return false;
+  if (type.kind == Kind::array) return is_flat(type.parts.front());
+  if (!type.has_layout) throw ValueError("nobody can tell how this message lies in memory; give its bytes: --hex");
+  return true;
 }
 
 /// The types around the place where one reads or writes.

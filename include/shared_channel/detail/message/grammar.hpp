@@ -52,7 +52,8 @@ class DescriptionReader {
   }
 
   std::optional<Size> read_plain(unsigned depth) {
-    if (take('{')) return read_members(depth);
+    if (take('{')) return read_members('}', depth);
+    if (take('(')) return read_members(')', depth) ? std::optional(Size{}) : std::nullopt;
     if (take('^')) {
       const std::optional<std::uint64_t> out = read_number();
       return depth != 0 && out && *out != 0 ? std::optional(Size{}) : std::nullopt;
@@ -77,16 +78,16 @@ class DescriptionReader {
     return std::nullopt;
   }
 
-  /// What is inside of braces: any number of types.
-  std::optional<Size> read_members(unsigned depth) {
+  /// What is inside of brackets: any number of types.
+  std::optional<Size> read_members(char end, unsigned depth) {
     Size all{true, 0, 1};
-    if (!take('}')) {
+    if (!take(end)) {
       do {
         const std::optional<Size> member = read_type(depth + 1);
         if (!member) return std::nullopt;
         all = with(all, *member);
       } while (take(' '));
-      if (!take('}')) return std::nullopt;
+      if (!take(end)) return std::nullopt;
     }
     all.size = round_up(all.size, all.align);
     return all.size <= largest ? std::optional(all) : std::nullopt;
@@ -155,7 +156,7 @@ class DescriptionReader {
   /// A schema's name, up to what can follow a type. Printable, or it would not be shown as it is.
   bool skip_name() noexcept {
     std::size_t length = 0;
-    while (length < rest_.size() && std::string_view(" {}<>[]#").find(rest_[length]) == std::string_view::npos) {
+    while (length < rest_.size() && std::string_view(" {}()<>[]#").find(rest_[length]) == std::string_view::npos) {
       if (rest_[length] < ' ' || rest_[length] > '~') return false;
       ++length;
     }
