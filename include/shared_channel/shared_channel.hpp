@@ -4,7 +4,7 @@
 //
 //   what users name         channel, options, error, result, client, pending_call, server, server_stats, responder,
 //                           call_context, codec, description, version
-//   asking [client]         core (from a call to its Result), explain, mismatch and duration_text (errors in words),
+//   asking [client]         core (from a call to its Result), explain and mismatch (errors in words),
 //                           connector (finding the server), server_trust (whom to believe), current_connection,
 //                           connection (attaching), call (one call), slot_claim (its slot), cancellation,
 //                           posting_order (its place among its thread's), async_call and completion (a call that no
@@ -23,7 +23,7 @@
 //                           win32/: memory, server_lease, signal, wait_set, beacon, lease, owner, process; linux/ also
 //                           futex and fork_guard, win32/ object, security and mutex_keeper
 //   knows no channels [base]     unique_ptr, ref_ptr, forward_list, address_of, stored, deadline, name, callable,
-//                           integer_cast, at_end, handler_scope, test_point
+//                           integer_cast, at_end, handler_scope, test_point, duration_text
 //
 // Two headers are not included here, so that nobody pays for them who does not use them:
 //

@@ -11,12 +11,12 @@
 #include <utility>
 
 #include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/base/duration_text.hpp>
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/test_point.hpp>
 #include <shared_channel/detail/client/cancellation.hpp>
 #include <shared_channel/detail/client/connection.hpp>
 #include <shared_channel/detail/client/current_connection.hpp>
-#include <shared_channel/detail/client/duration_text.hpp>
 #include <shared_channel/detail/client/server_trust.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
 #include <shared_channel/detail/protocol/contract.hpp>

@@ -5,8 +5,8 @@
 #include <string>
 
 #include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/base/duration_text.hpp>
 #include <shared_channel/detail/client/call.hpp>
-#include <shared_channel/detail/client/duration_text.hpp>
 #include <shared_channel/error.hpp>
 #include <shared_channel/version.hpp>
 
