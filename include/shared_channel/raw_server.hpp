@@ -192,6 +192,7 @@ class RawServer : private SharedChannel<detail::Raw>::Server {
   using Server::start;
   using Server::stats;
   using Server::stop;
+  using Server::wait;
 
   /// The next request, for a program that answers by itself; nothing if none came within `timeout` (zero or less: looks
   /// once), or if the server is stopped. One thread at a time (invalid_argument); the calls may be answered from any.

@@ -78,7 +78,8 @@ class SharedChannel<Request, Reply>::Server {
 
   /// Answers calls on the calling thread (and threads - 1 others) until stop(). Returns at once if stopped already.
   /// Errors: invalid_argument (an empty handler, or already serving), forked, system_error or out_of_memory (no thread
-  /// to be had).
+  /// to be had), server_stopped (somebody removed the channel's shared memory or its name, and nobody can give them
+  /// back: the server has ended by itself).
   template <class Handler>
   Result<void> serve(Handler&& handler) {
     if (!core_) return moved_from();
@@ -108,13 +109,24 @@ class SharedChannel<Request, Reply>::Server {
   }
 
   /// Answers calls on background threads until stop() or destruction; keeps a copy of the handler (or what it
-  /// was moved from) until then. Errors as serve(), and server_stopped.
+  /// was moved from) until then. wait() tells when they have ended. Errors as serve(), and server_stopped (stopped
+  /// before).
   template <class Handler>
   Result<void> start(Handler&& handler) {
     if (!core_) return moved_from();
     if (is_empty(handler)) return empty_handler();
     using Kept = KeptAnswer<std::decay_t<Handler>>;
     return core_->start(detail::UniquePtr<Kept>(new Kept(std::forward<Handler>(handler))));
+  }
+
+  /// Waits until the threads that start() made have ended and their handlers have returned, so that nothing is served
+  /// any more; for the program's main thread, and to learn that a server has ended by itself. Does not end it. Success
+  /// after stop(). Does not use the processor.
+  /// Errors: server_stopped (it ended by itself; the text says why: shared memory was removed, or handlers ended all of
+  /// its threads), timed_out (it still serves), invalid_argument (not begun with start()), would_deadlock (in a handler
+  /// of its own), forked. Thread-safe after start(), but nobody may wait when the server is destroyed.
+  Result<void> wait(std::chrono::nanoseconds timeout = (std::chrono::nanoseconds::max)()) {
+    return core_ ? core_->wait(detail::Deadline(timeout)) : moved_from();
   }
 
   /// Ends serving for good: running handlers finish, waiting and later calls get server_stopped. From any thread,

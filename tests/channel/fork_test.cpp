@@ -154,6 +154,7 @@ TEST_CASE("fork: only the parent's server serves") {
            error_of(server->serve_one(answer, 0ns)) == Errc::forked;
   }));
   CHECK_FALSE(error_of(server->start(answer)));
+  CHECK(in_child([&] { return error_of(server->wait()) == Errc::forked; }));
   CHECK(Channel::Client(name).call(echo(1), amply).value().id == 1);
 }
 

@@ -11,6 +11,7 @@
 
 #include <shared_channel/detail/base/at_end.hpp>
 #include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/base/duration_text.hpp>
 #include <shared_channel/detail/base/handler_scope.hpp>
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
@@ -132,7 +133,7 @@ class ServerCore {
         stop();
       join();
     }
-    return started && lost_name_.load(std::memory_order_relaxed) ? nameless() : std::move(started);
+    return started ? ending() : std::move(started);
   }
 
   /// Serves on options.threads threads in the background. `kept` answers until they have ended.
@@ -153,6 +154,18 @@ class ServerCore {
     return started;
   }
 
+  /// Waits until the threads of start() have left, and tells why they did.
+  Result<void> wait(Deadline deadline) {
+    if (mark_.in_child()) return made_before_fork();
+    if (is_in_handler())
+      return names_.error(Errc::would_deadlock, "a handler waits for the end of the server that it answers for");
+    if (!is_started_.load(std::memory_order_acquire))
+      return names_.error(Errc::invalid_argument, "this server was not begun with start(), so that nothing ends");
+    if (workers_.await_gone(deadline)) return ending();
+    return names_.error(Errc::timed_out, "waited " + duration_text(deadline.timeout()) +
+                                             "; the server still serves or ends its last calls");
+  }
+
   /// Answers one request. False: none came before the deadline, or the server was stopped.
   template <class Answer>
   Result<bool> serve_one(Answer& answer, Deadline deadline) {
@@ -164,7 +177,9 @@ class ServerCore {
     const TakenCall call = finder_.next(deadline, keeping_up());
     if (call) dispatcher_.handle(call, answer);
     if (LoopNotice* const notice = notice_.get()) finder_.tell_loop(*notice, !call);
-    if (!call && lost_name_.load(std::memory_order_relaxed)) return nameless();
+    if (!call) {
+      if (auto end = ending(); !end) return std::move(end).error();
+    }
     return static_cast<bool>(call);
   }
 
@@ -215,8 +230,7 @@ class ServerCore {
 
   // ---- threads ----
   Result<void> begin_serving() {
-    if (mark_.in_child())
-      return names_.error(Errc::forked, "this server was made before fork(); make a new one in the child");
+    if (mark_.in_child()) return made_before_fork();
     if (serving_.exchange(true, std::memory_order_acq_rel)) {
       return names_.error(Errc::invalid_argument,
                           "this server is already serving; ServerOptions::threads sets how many handlers run at once");
@@ -255,7 +269,7 @@ class ServerCore {
     publish(slots_.stats(), generation_->page().statistics);
     upkeep_.end();
     if (is_ours || stopping()) return;
-    lost_name_.store(true, std::memory_order_relaxed);
+    cause_of_end_.store(CauseOfEnd::name_lost, std::memory_order_relaxed);
     stop();
   }
 
@@ -263,10 +277,28 @@ class ServerCore {
     return [this]() noexcept { keep_up(); };
   }
 
-  [[nodiscard]] Error nameless() const {
-    return names_.error(Errc::server_stopped,
-                        "somebody removed this channel's files from shared memory while the server ran, so that no "
-                        "client finds it or another server has the name; this one has stopped; make a new one");
+  /// Why a server ends. Written before stopping_, which who reads it has seen.
+  enum class CauseOfEnd : unsigned char { asked, name_lost, threads_ended };
+
+  /// An error if the server has ended by itself.
+  [[nodiscard]] Result<void> ending() const {
+    switch (cause_of_end_.load(std::memory_order_relaxed)) {
+      case CauseOfEnd::name_lost:
+        return names_.error(Errc::server_stopped,
+                            "somebody removed this channel's files from shared memory while the server ran, so that no "
+                            "client finds it or another server has the name; this one has stopped; make a new one");
+      case CauseOfEnd::threads_ended:
+        return names_.error(Errc::server_stopped,
+                            "handlers ended the threads that served, the last one too, so that this server has "
+                            "stopped; return from handlers, and make a new one");
+      case CauseOfEnd::asked:
+        break;
+    }
+    return {};
+  }
+
+  [[nodiscard]] Error made_before_fork() const {
+    return names_.error(Errc::forked, "this server was made before fork(); make a new one in the child");
   }
 
   [[nodiscard]] bool stopping() const noexcept { return stopping_.load(std::memory_order_seq_cst); }
@@ -275,7 +307,12 @@ class ServerCore {
   void work(Answer& answer) {
     // If the program ends the last thread that serves (pthread_exit() in a handler), nobody would answer any more.
     const AtEnd leave([this]() noexcept {
-      if (workers_.leave() && !stopping()) stop();
+      if (!workers_.leave()) return;
+      if (!stopping()) {
+        cause_of_end_.store(CauseOfEnd::threads_ended, std::memory_order_relaxed);
+        stop();
+      }
+      workers_.tell_gone();
     });
     Deadline never = Deadline::never();
     Courtesy courtesy(options_.wait);
@@ -303,7 +340,7 @@ class ServerCore {
   Dispatcher<Platform> dispatcher_{*generation_, slots_, options_.threads, stopping_, mark_};
   Upkeep upkeep_;
   Finder<Platform> finder_{generation_->exec(), slots_, upkeep_, stopping_, options_};
-  std::atomic<bool> lost_name_{false};
+  std::atomic<CauseOfEnd> cause_of_end_{CauseOfEnd::asked};
   std::atomic<bool> serving_{false};
   bool in_background_ = false;
   std::atomic<bool> is_started_{false};  // start() has all its threads

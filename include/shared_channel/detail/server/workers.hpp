@@ -2,9 +2,13 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
 #include <new>
 #include <system_error>
 
+#include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/base/forward_list.hpp>
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/platform/error_text.hpp>
@@ -14,7 +18,7 @@
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
-/// Not thread-safe, but for leave().
+/// Not thread-safe, but for leave() and what follows it.
 template <class Thread>
 class Workers {
  public:
@@ -40,6 +44,22 @@ class Workers {
   /// For a worker that ends: true if it was the last one.
   bool leave() noexcept { return working_.fetch_sub(1, std::memory_order_acq_rel) == 1; }
 
+  /// The last one that left says so here once it has nothing more to do.
+  void tell_gone() noexcept {
+    const std::lock_guard lock(mutex_);
+    are_gone_ = true;
+    gone_.notify_all();
+  }
+
+  /// True once all have left; false if the deadline passes before.
+  bool await_gone(Deadline deadline) {
+    // Where the steady clock cannot be waited for, larger numbers would overflow.
+    constexpr nanoseconds longest = std::chrono::hours(1);
+    std::unique_lock lock(mutex_);
+    while (!are_gone_ && !deadline.passed()) gone_.wait_until(lock, deadline.within(longest).at());
+    return are_gone_;
+  }
+
   void join() noexcept {
     for (Thread& thread : threads_) {
       if (thread.joinable()) thread.join();
@@ -53,6 +73,9 @@ class Workers {
  private:
   std::atomic<unsigned> working_{0};
   ForwardList<Thread> threads_;
+  std::mutex mutex_;
+  std::condition_variable gone_;
+  bool are_gone_ = false;
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail
