@@ -1,5 +1,6 @@
 // What a connected server and eight clients cost while nobody calls.
 #include <chrono>
+#include <cstdint>
 #include <iostream>
 #include <thread>
 
@@ -16,9 +17,9 @@ namespace {
 
 constexpr unsigned clients = 8;
 
-Usage sum(const std::vector<unsigned long>& processes) {
+Usage sum(const std::vector<std::int64_t>& processes) {
   Usage total;
-  for (const unsigned long process : processes) total += usage_of(process);
+  for (const std::int64_t process : processes) total += usage_of(process);
   return total;
 }
 
@@ -41,7 +42,7 @@ int drive(const Options& options) {
     progress.show(std::string(system->name()));
     Usage used;
     double watched = seconds;
-    const std::string failure = stage.idle(*system, shape, [&](const std::vector<unsigned long>& processes) {
+    const std::string failure = stage.idle(*system, shape, [&](const std::vector<std::int64_t>& processes) {
       pause_for(0.5);  // the end of any spinning after the last call
       const double begin = seconds_now();
       const Usage before = sum(processes);

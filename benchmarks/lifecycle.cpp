@@ -120,16 +120,17 @@ class Lifecycle {
     Stage& stage = stage_of(block_);
     std::memset(block_.data() + Gate::reserved, 0, sizeof(Stage) - Gate::reserved);
     stop_.close();
-    std::snprintf(stage.channel, sizeof stage.channel, "bench-life-%lx-%u", own_id(), channel_);
+    std::snprintf(stage.channel, sizeof stage.channel, "bench-life-%llx-%u", static_cast<unsigned long long>(own_pid()),
+                  channel_);
     stage.slots = slots_;
-    Process server("channel-server", block_, 0);
+    Process server = start("channel-server", block_, 0);
     wait_until([&] { return stage.ready != 0; });
     return server;
   }
 
   void stop(Process& server) {
     stop_.open();
-    if (!server.finished_within(5)) throw std::runtime_error("the server did not stop");
+    if (!server.ends_within(std::chrono::seconds(5))) throw std::runtime_error("the server did not stop");
   }
 
   void attach(std::vector<double>& results) {
@@ -164,12 +165,12 @@ class Lifecycle {
     for (unsigned i = 0; i < repeats_; ++i) {
       ++channel_;
       Process server = serve();
-      Process victim("victim", block_, 0);
+      Process victim = start("victim", block_, 0);
       wait_until([&] { return stage.hanging != 0; });
       std::this_thread::sleep_for(std::chrono::milliseconds(2));  // long enough for the caller to sleep
       stage_of(block_).killed_at = seconds_now();
       server.kill();
-      if (!victim.finished_within(15)) throw std::runtime_error("the caller did not come back");
+      if (!victim.ends_within(std::chrono::seconds(15))) throw std::runtime_error("the caller did not come back");
       if (stage.error != static_cast<std::uint32_t>(sc::Errc::server_died) + 1)
         throw std::runtime_error("the caller did not see server_died");
       results.push_back(stage.noticed_after_ns);

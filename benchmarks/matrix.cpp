@@ -142,7 +142,7 @@ class Matrix {
     if (others == Others::none) return programs;
     for (const unsigned cpu : allowed_cpus())
       for (unsigned program = 0; program < 2; ++program)
-        programs.emplace_back("computing", stage_.block(), 2 * cpu + (others == Others::lower ? 1 : 0));
+        programs.push_back(start("computing", stage_.block(), 2 * cpu + (others == Others::lower ? 1 : 0)));
     return programs;
   }
 

@@ -11,15 +11,17 @@
 #include <vector>
 
 #include "support/files.hpp"
-#include "support/process.hpp"
+#include "support/programs.hpp"
 #include "support/wc_reference.hpp"
+#include "tests/support/scoped_env.hpp"
 #include "wc.hpp"
 
 using namespace std::chrono_literals;
 using support::channel;
-using support::example;
-using support::Process;
+using support::exit_code_of;
+using support::start_example;
 using support::text_of;
+using test_support::Process;
 
 namespace {
 
@@ -46,16 +48,16 @@ struct Run {
 };
 Run run(const std::string& program, const std::vector<std::string>& arguments, const std::string& input = {}) {
   if (!input.empty()) support::write_file("input", input);
-  Process process(example(program), arguments, {input.empty() ? "" : "input", "output", "errors"});
-  const int code = process.wait();
+  Process process = start_example(program, arguments, {input.empty() ? "" : "input", "output", "errors"});
+  const int code = exit_code_of(process);
   return {code, text_of("output")};
 }
 
 Process serving_hello() {
-  Process server(example("hello"), {"serve"});
+  Process server = start_example("hello", {"serve"});
   wait_until("hello is answered", [&] {
     // Its name is fixed: another run of this test on the machine may have it.
-    if (!server.is_running()) server = Process(example("hello"), {"serve"});
+    if (!server.is_running()) server = start_example("hello", {"serve"});
     return run("hello", {}).output == "2 + 3 = 5\n";
   });
   return server;
@@ -68,18 +70,18 @@ void check_answers(const std::vector<std::string>& other_client) {
                "shared channel 'adder': a server is already running under this name; "
                "stop it first or choose another name\n");
   if (!other_client.empty()) {
-    Process client(other_client[0], {other_client[1]}, {{}, "output", "errors"});
-    expect(client.wait() == 0, "the other client failed: " + text_of("errors"));
+    Process client = support::start(other_client[0], {other_client[1]}, {{}, "output", "errors"});
+    expect(exit_code_of(client) == 0, "the other client failed: " + text_of("errors"));
     expect_equal("the other client", text_of("output"), "2 + 3 = 5\n");
   }
 }
 
 void check_hello(const std::vector<std::string>& other_client) {
-  for (const auto ask_to_end : {&Process::press_ctrl_c, &Process::terminate}) {
+  for (const auto ask_to_end : {&Process::interrupt, &Process::terminate}) {
     Process server = serving_hello();
     check_answers(other_client);
     (server.*ask_to_end)();
-    expect(server.wait() == 0, "the server did not end with success when it was asked to");
+    expect(exit_code_of(server) == 0, "the server did not end with success when it was asked to");
   }
 }
 
@@ -89,7 +91,7 @@ void check_calculator() {
   expect_equal("without a server", run("calculator_client", {name}, "1 + 1\n").output,
                greeting + "! start calculator_server, then ask again\n");
 
-  Process server(example("calculator_server"), {name}, {{}, "server", {}});
+  Process server = start_example("calculator_server", {name}, {{}, "server", {}});
   wait_until("the server serves", [] { return text_of("server") == "serving; Ctrl-C stops\n"; });
   expect_equal("with a server", run("calculator_client", {name}, "6 * 7\n1 / 4\n1 / 0\n2 ^ 3\nsix\n").output,
                greeting + "= 42\n= 0.25\n! shared channel '" + name +
@@ -98,15 +100,15 @@ void check_calculator() {
                    "? NUMBER OPERATION NUMBER, with spaces between them\n");
   expect(run("calculator_server", {name}).code == 1, "a second server of the same name was not refused");
 
-  server.press_ctrl_c();
+  server.interrupt();
   wait_until("Ctrl-C stops the server", [&] { return !server.is_running(); });
-  expect(server.wait() == 0, "after Ctrl-C the server did not end with success");
+  expect(exit_code_of(server) == 0, "after Ctrl-C the server did not end with success");
   expect_equal("after Ctrl-C", text_of("server"), "serving; Ctrl-C stops\nstopped\n");
 }
 
 void check_wc() {
   const std::string name = channel("wc");
-  Process server(example("wc_server"), {"--channel", name});
+  Process server = start_example("wc_server", {"--channel", name});
   support::WcReference reference;
 
   // One file ends inside a word, one has a word across its blocks, one has nothing, one no line end.
@@ -141,8 +143,8 @@ void check_wc() {
   expect_equal("a directory", directory.output, "      0       0       0 directory\n");
   expect_equal("its message", text_of("errors"), "wc_client: directory: Is a directory\n");
 
-  server.press_ctrl_c();
-  expect(server.wait() == 0, "after Ctrl-C the server did not end with success");
+  server.interrupt();
+  expect(exit_code_of(server) == 0, "after Ctrl-C the server did not end with success");
 }
 
 // A server that is killed leaves shared memory behind, which goes with the next server of that name.
@@ -154,7 +156,7 @@ void end(Process& server, const std::string& name) {
 
 void check_key_value() {
   const std::string name = channel("key_value");
-  Process server(example("key_value_server"), {name}, {{}, "server", {}});
+  Process server = start_example("key_value_server", {name}, {{}, "server", {}});
   wait_until("the server serves", [] { return text_of("server") == "serving; Ctrl-C stops\n"; });
   const auto answer = [&](std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), name);
@@ -174,20 +176,19 @@ void check_key_value() {
 
   std::vector<Process> clients;
   for (int i = 0; i < 5; ++i)
-    clients.emplace_back(example("key_value_client"),
-                         std::vector<std::string>{name, "put", "client." + std::to_string(i), "was here"});
-  for (Process& client : clients) expect(client.wait() == 0, "one of several clients failed");
+    clients.push_back(start_example("key_value_client", {name, "put", "client." + std::to_string(i), "was here"}));
+  for (Process& client : clients) expect(exit_code_of(client) == 0, "one of several clients failed");
   expect_equal("several clients", answer({"list", "client."}), "client.0\nclient.1\nclient.2\nclient.3\nclient.4\n");
   expect(run("key_value_client", {name, "put", "colour"}).code == 1, "put without a value was not refused");
 
-  server.press_ctrl_c();
+  server.interrupt();
   wait_until("Ctrl-C stops the server", [&] { return !server.is_running(); });
-  expect(server.wait() == 0, "after Ctrl-C the server did not end with success");
+  expect(exit_code_of(server) == 0, "after Ctrl-C the server did not end with success");
 }
 
 void check_deferred() {
   const std::string name = channel("factoring");
-  Process server(example("deferred"), {"serve", name}, {{}, "server", {}});
+  Process server = start_example("deferred", {"serve", name}, {{}, "server", {}});
   wait_until("the server serves", [] { return text_of("server") == "serving\n"; });
   expect_equal("answered at once", run("deferred", {"360", name}).output, "360: 2 2 2 3 3 5\n");
   expect_equal("answered later", run("deferred", {"600851475143", name}).output, "600851475143: 71 839 1471 6857\n");
@@ -196,7 +197,7 @@ void check_deferred() {
 
 void check_context() {
   const std::string name = channel("primes");
-  Process server(example("context"), {"serve", name}, {{}, "server", {}});
+  Process server = start_example("context", {"serve", name}, {{}, "server", {}});
   wait_until("the server serves", [] { return text_of("server") == "serving\n"; });
   expect_equal("in time", run("context", {"1000", "30000", name}).output, "168 primes\n");
   expect(run("context", {"1000000000000", "50", name}).code == 1, "a call without end did not end");
@@ -208,7 +209,7 @@ void check_context() {
 
 void check_protobuf() {
   const std::string name = channel("phone_book");
-  Process server(example("protobuf"), {"serve", name}, {{}, "server", {}});
+  Process server = start_example("protobuf", {"serve", name}, {{}, "server", {}});
   wait_until("the server serves", [] { return text_of("server") == "serving\n"; });
   expect_equal("some", run("protobuf", {"A", name}).output, "Ada: 1815 1852\nAlan: 1912\n");
   expect_equal("none", run("protobuf", {"B", name}).output, "");
@@ -220,7 +221,7 @@ void check_protobuf() {
 int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   const std::string what = arguments.empty() ? "" : arguments[0];
-  support::use_c_locale();
+  const test_support::ScopedEnv locale("LC_ALL", "C");
   try {
     const support::Scratch scratch;
     if (what == "hello" && (argc == 2 || argc == 4))

@@ -11,8 +11,9 @@
 #include <vector>
 
 #include "support/files.hpp"
-#include "support/process.hpp"
+#include "support/programs.hpp"
 #include "support/wc_reference.hpp"
+#include "tests/support/scoped_env.hpp"
 #include "wc.hpp"
 
 using namespace std::chrono_literals;
@@ -21,7 +22,7 @@ namespace fs = std::filesystem;
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using support::Process;
+using test_support::Process;
 
 constexpr std::size_t large_file_bytes = 48u << 20;
 constexpr int clients_at_once = 4;
@@ -86,7 +87,7 @@ class Server {
 
   /// Gracefully: nothing stays behind. What a killed server leaves, the next one takes over.
   void stop() {
-    process_.press_ctrl_c();
+    process_.interrupt();
     process_.wait();
   }
 
@@ -94,7 +95,7 @@ class Server {
 
  private:
   Process start() {
-    Process process(support::example("wc_server"), {"--channel", channel_});
+    Process process = support::start_example("wc_server", {"--channel", channel_});
     watch_.wait_for_server(patience).value();
     return process;
   }
@@ -118,7 +119,7 @@ class Client {
   Client(const std::string& channel, int number, const std::vector<std::string>& files)
       : output_("client." + std::to_string(number) + ".output"),
         errors_("client." + std::to_string(number) + ".errors"),
-        process_(support::example("wc_client"), arguments(channel, files), {{}, output_, errors_}) {}
+        process_(support::start_example("wc_client", arguments(channel, files), {{}, output_, errors_})) {}
 
   bool is_running() {
     const bool running = process_.is_running();
@@ -129,7 +130,7 @@ class Client {
   Outcome outcome(const std::string& expected) {
     Outcome outcome;
     outcome.seconds = seconds_;
-    const int code = process_.wait();
+    const int code = support::exit_code_of(process_);
     const std::string errors = support::text_of(errors_);
     const bool has_stats = std::sscanf(errors.c_str(), "stats calls=%llu sent_again=%llu possibly_processed_twice=%llu",
                                        &outcome.calls, &outcome.sent_again, &outcome.possibly_twice) == 3;
@@ -241,7 +242,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: demo REPOSITORY\n");
     return 2;
   }
-  support::use_c_locale();
+  const test_support::ScopedEnv locale("LC_ALL", "C");
   try {
     return run(fs::absolute(argv[1]));
   } catch (const std::exception& exception) {

@@ -1,5 +1,10 @@
 #include "support/catch.hpp"
 
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <system_error>
 #include <thread>
 
 #include "support/names.hpp"
@@ -11,6 +16,15 @@ namespace support_test {
 
 using namespace std::chrono_literals;
 using namespace test_support;
+
+namespace {
+
+std::string contents_of(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+}  // namespace
 
 TEST_CASE("support: a peer answers line by line and ends with its exit code") {
   Process echo = peer("echo", "7");
@@ -50,6 +64,39 @@ TEST_CASE("support: the peer's destructor ends a suspended process") {
     echo.suspend();
   }
   CHECK(open_descriptors() == before);
+}
+
+TEST_CASE("support: a process that has ended can be waited for again, and nothing more happens to it") {
+  Process echo = peer("echo", "7");
+  CHECK(echo.is_running());
+  echo.close_input();
+  CHECK(echo.ends_within(patience));
+  CHECK_FALSE(echo.is_running());
+  for (int i = 0; i < 2; ++i) CHECK(echo.wait() == ExitStatus{7, false});
+  echo.kill();
+  echo.interrupt();
+  CHECK(echo.wait() == ExitStatus{7, false});
+}
+
+TEST_CASE("support: a peer reads and writes files") {
+  const auto folder = std::filesystem::temp_directory_path();
+  const auto input = folder / unique_name("support.input");
+  const auto output = folder / unique_name("support.output");
+  std::ofstream(input, std::ios::binary) << "one\ntwo\n";
+  Process echo(sibling("shared_channel_peer"), {"echo"}, {Stream::file(input), Stream::file(output)});
+  CHECK(echo.wait() == ExitStatus{});
+  CHECK(contents_of(output) == "one\ntwo\n");
+  std::filesystem::remove(input);
+  std::filesystem::remove(output);
+}
+
+TEST_CASE("support: a peer without streams reads nothing") {
+  Process echo(sibling("shared_channel_peer"), {"echo", "7"}, {Stream::nothing(), Stream::nothing()});
+  CHECK(echo.wait() == ExitStatus{7, false});
+}
+
+TEST_CASE("support: a program that is not there is an error") {
+  CHECK_THROWS_AS(Process(sibling("shared_channel_no_such_program"), {}), std::system_error);
 }
 
 TEST_CASE("support: an unknown role is an error") { CHECK(peer("no such role").wait() == ExitStatus{64, false}); }

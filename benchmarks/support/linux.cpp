@@ -1,25 +1,19 @@
 #include <fcntl.h>
 #include <linux/futex.h>
-#include <poll.h>
 #include <sched.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
 #include <climits>
-#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <iostream>
 #include <stdexcept>
 #include <system_error>
-#include <utility>
 
 #include "platform.hpp"
 #include "roles.hpp"
@@ -35,7 +29,7 @@ Usage own_usage() {
   return {seconds(used.ru_utime) + seconds(used.ru_stime), static_cast<std::uint64_t>(used.ru_nvcsw)};
 }
 
-Usage usage_of(unsigned long process) {
+Usage usage_of(std::int64_t process) {
   Usage usage;
   for (const auto& task : std::filesystem::directory_iterator("/proc/" + std::to_string(process) + "/task")) {
     double nanoseconds = 0;
@@ -49,8 +43,6 @@ Usage usage_of(unsigned long process) {
   }
   return usage;
 }
-
-unsigned long own_id() { return static_cast<unsigned long>(getpid()); }
 
 double mapped_shared_memory() {
   double total = 0;
@@ -126,49 +118,8 @@ void Gate::wait() const {
   while (word(native_) == 0) syscall(SYS_futex, native_, FUTEX_WAIT, 0, nullptr, nullptr, 0);
 }
 
-struct Process::Native {
-  pid_t id = -1;
-  int watch = -1;  // a pidfd: readable once the process has ended
-};
-
-Process::Process(std::string_view role, const SharedBlock& block, unsigned index)
-    : native_(std::make_unique<Native>()) {
-  std::cout << std::flush;
-  std::fflush(nullptr);
-  const pid_t parent = getpid();
-  native_->id = fork();
-  if (native_->id < 0) throw std::system_error(errno, std::generic_category(), "fork");
-  if (native_->id == 0) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    leave(getppid() == parent ? run_role(role, block, index) : 1);
-  }
-  native_->watch = static_cast<int>(syscall(SYS_pidfd_open, native_->id, 0));
+Process start(std::string_view role, const SharedBlock& block, unsigned index) {
+  return Process::forked([&] { return run_role(role, block, index); });
 }
-
-Process::Process(Process&& other) noexcept = default;
-
-Process::~Process() {
-  if (!native_) return;
-  kill();
-  if (native_->watch >= 0) close(native_->watch);
-}
-
-bool Process::finished_within(double seconds) {
-  if (native_->id < 0) return true;
-  pollfd poll_watch{native_->watch, POLLIN, 0};
-  if (poll(&poll_watch, 1, static_cast<int>(seconds * 1000)) <= 0) return false;
-  waitpid(native_->id, nullptr, 0);
-  native_->id = -1;
-  return true;
-}
-
-void Process::kill() {
-  if (native_->id < 0) return;
-  ::kill(native_->id, SIGKILL);
-  waitpid(native_->id, nullptr, 0);
-  native_->id = -1;
-}
-
-unsigned long Process::id() const { return static_cast<unsigned long>(native_->id); }
 
 }  // namespace bench

@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,9 +18,7 @@ struct Usage {
 };
 
 Usage own_usage();
-Usage usage_of(unsigned long process);  // Linux: Wine does not keep the times of other processes
-
-unsigned long own_id();
+Usage usage_of(std::int64_t process);  // Linux: Wine does not keep the times of other processes
 
 // Bytes of named or unnamed shared memory that this process has mapped.
 double mapped_shared_memory();
@@ -71,23 +68,6 @@ class Gate {
 
  private:
   void* native_ = nullptr;
-};
-
-// A child process. It ends with this object, and with its parent.
-class Process {
- public:
-  Process(std::string_view role, const SharedBlock& block, unsigned index);
-  ~Process();
-  Process(Process&& other) noexcept;
-  Process& operator=(Process&&) = delete;
-
-  bool finished_within(double seconds);
-  void kill();
-  unsigned long id() const;
-
- private:
-  struct Native;
-  std::unique_ptr<Native> native_;
 };
 
 }  // namespace bench

@@ -4,6 +4,7 @@
 
 #include "options.hpp"
 #include "platform.hpp"
+#include "tests/support/process.hpp"
 
 namespace bench {
 
@@ -13,6 +14,12 @@ using RoleFunction = int (*)(const SharedBlock&, unsigned index);
 struct Role {
   Role(std::string_view name, RoleFunction function);
 };
+
+using test_support::own_pid;
+using test_support::Process;
+
+// A child process in a role. It ends with this program.
+Process start(std::string_view role, const SharedBlock& block, unsigned index);
 
 int run_role(std::string_view name, const SharedBlock& block, unsigned index);
 

@@ -70,7 +70,7 @@ void copy_text(char (&to)[Size], std::string_view from) {
 Stage::Stage() : block_(sizeof(Control)), session_(block_), clock_(Clock::calibrate()) {}
 
 std::string Stage::run(const System& system, const Shape& shape, std::string_view role,
-                       const std::function<void(const std::vector<unsigned long>&)>& when_ready) {
+                       const std::function<void(const std::vector<std::int64_t>&)>& when_ready) {
   Control& control = session_.control();
   session_.go.close();
   session_.stop.close();
@@ -80,32 +80,33 @@ std::string Stage::run(const System& system, const Shape& shape, std::string_vie
   control.shape = shape;
   control.clock = clock_;
   copy_text(control.system, system.name());
-  copy_text(control.channel, format("bench-%lx-%u", own_id(), ++samples_));
+  copy_text(control.channel, format("bench-%llx-%u", static_cast<unsigned long long>(own_pid()), ++samples_));
 
   const auto failure = [&]() -> std::string { return control.failed != 0 ? control.failure : ""; };
   const auto failed = [&] { return control.failed != 0; };
 
   std::string outcome;
   {
-    Process server("server", block_, 0);
+    Process server = start("server", block_, 0);
     if (!soon([&] { return control.server_ready != 0 || failed(); })) control.failed = 1;
 
     std::vector<Process> clients;
-    std::vector<unsigned long> ids{server.id()};
+    std::vector<std::int64_t> ids{server.pid()};
     for (unsigned i = 0; i < shape.clients && !failed(); ++i) {
-      clients.emplace_back(role, block_, i);
-      ids.push_back(clients.back().id());
+      clients.push_back(start(role, block_, i));
+      ids.push_back(clients.back().pid());
     }
     const bool ready = soon([&] { return control.clients_ready == shape.clients || failed(); });
     if (!ready && failure().empty()) session_.fail("not ready in time");
     if (ready && !failed() && when_ready) when_ready(ids);
     session_.go.open();
 
+    using Seconds = std::chrono::duration<double>;
     const double deadline = seconds_now() + (failed() ? 0.2 : shape.seconds + patience);
     for (Process& client : clients)
-      if (!client.finished_within(std::max(deadline - seconds_now(), 0.0))) session_.fail("did not end in time");
+      if (!client.ends_within(Seconds(std::max(deadline - seconds_now(), 0.0)))) session_.fail("did not end in time");
     session_.stop.open();
-    if (!server.finished_within(failed() ? 0.2 : 5)) session_.fail("the server did not stop");
+    if (!server.ends_within(Seconds(failed() ? 0.2 : 5))) session_.fail("the server did not stop");
     outcome = failed() && failure().empty() ? "did not start" : failure();
   }
   system.clean_up(control.channel);
@@ -139,7 +140,7 @@ Sample Stage::measure(const System& system, const Shape& shape) {
 }
 
 std::string Stage::idle(const System& system, const Shape& shape,
-                        const std::function<void(const std::vector<unsigned long>&)>& observe) {
+                        const std::function<void(const std::vector<std::int64_t>&)>& observe) {
   return run(system, shape, "idle", observe);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -36,14 +37,14 @@ class Stage {
 
   // A server and `shape.clients` connected clients that do nothing; `observe` gets the ids, the server's first.
   std::string idle(const System& system, const Shape& shape,
-                   const std::function<void(const std::vector<unsigned long>&)>& observe);
+                   const std::function<void(const std::vector<std::int64_t>&)>& observe);
 
   const Clock& clock() const { return clock_; }
   const SharedBlock& block() const { return block_; }  // for other processes
 
  private:
   std::string run(const System& system, const Shape& shape, std::string_view client_role,
-                  const std::function<void(const std::vector<unsigned long>&)>& when_ready);
+                  const std::function<void(const std::vector<std::int64_t>&)>& when_ready);
 
   SharedBlock block_;
   Session session_;

@@ -5,7 +5,6 @@
 #include <windows.h>
 
 #include <cstdlib>
-#include <sstream>
 #include <system_error>
 
 #include "platform.hpp"
@@ -23,18 +22,6 @@ double seconds(const FILETIME& time) {
   return (static_cast<double>(time.dwHighDateTime) * 4294967296.0 + static_cast<double>(time.dwLowDateTime)) * 1e-7;
 }
 
-// Every child joins it, and none of them outlives it.
-HANDLE family() {
-  static const HANDLE job = [] {
-    const HANDLE created = CreateJobObjectA(nullptr, nullptr);
-    JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits{};
-    limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE;
-    SetInformationJobObject(created, JobObjectExtendedLimitInformation, &limits, sizeof limits);
-    return created;
-  }();
-  return job;
-}
-
 }  // namespace
 
 Usage own_usage() {
@@ -42,8 +29,6 @@ Usage own_usage() {
   if (!GetProcessTimes(GetCurrentProcess(), &created, &ended, &kernel, &user)) return {};
   return {seconds(kernel) + seconds(user), 0};
 }
-
-unsigned long own_id() { return GetCurrentProcessId(); }
 
 double mapped_shared_memory() {
   double total = 0;
@@ -111,54 +96,12 @@ void Gate::open() { SetEvent(native_); }
 void Gate::close() { ResetEvent(native_); }
 void Gate::wait() const { WaitForSingleObject(native_, INFINITE); }
 
-struct Process::Native {
-  HANDLE process = nullptr;
-  DWORD id = 0;
-};
-
-Process::Process(std::string_view role, const SharedBlock& block, unsigned index)
-    : native_(std::make_unique<Native>()) {
-  char self[MAX_PATH];
-  GetModuleFileNameA(nullptr, self, sizeof self);
-  std::ostringstream words;
-  words << '"' << self << "\" --role " << role << " --block " << block.handle() << " --size " << block.size()
-        << " --index " << index;
-  std::string command = words.str();
-  STARTUPINFOA startup{};
-  startup.cb = sizeof startup;
-  PROCESS_INFORMATION started{};
-  // Wine fails so now and then, for no reason of ours.
-  const auto create = [&] {
-    return CreateProcessA(nullptr, command.data(), nullptr, nullptr, TRUE, 0, nullptr, nullptr, &startup, &started) !=
-           0;
-  };
-  for (int tries = 1; !create(); ++tries) {
-    if (GetLastError() != ERROR_INTERNAL_ERROR || tries == 5) fail("CreateProcess");
-    Sleep(200);
-  }
-  AssignProcessToJobObject(family(), started.hProcess);
-  CloseHandle(started.hThread);
-  native_->process = started.hProcess;
-  native_->id = started.dwProcessId;
+Process start(std::string_view role, const SharedBlock& block, unsigned index) {
+  using test_support::Stream;
+  return {test_support::this_program(),
+          {"--role", std::string(role), "--block", block.handle(), "--size", std::to_string(block.size()), "--index",
+           std::to_string(index)},
+          {Stream::inherited(), Stream::inherited(), Stream::inherited()}};
 }
-
-Process::Process(Process&& other) noexcept = default;
-
-Process::~Process() {
-  if (!native_) return;
-  kill();
-  CloseHandle(native_->process);
-}
-
-bool Process::finished_within(double limit) {
-  return WaitForSingleObject(native_->process, static_cast<DWORD>(limit * 1000)) == WAIT_OBJECT_0;
-}
-
-void Process::kill() {
-  TerminateProcess(native_->process, 1);
-  WaitForSingleObject(native_->process, 5000);
-}
-
-unsigned long Process::id() const { return native_->id; }
 
 }  // namespace bench

@@ -9,7 +9,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "process.hpp"
+#include "tests/support/program.hpp"
 
 namespace support {
 
@@ -34,19 +34,15 @@ inline void write_file(const std::filesystem::path& path, const std::string& con
 /// A channel's name that no other run has; tests/run adds a mark by which it finds what was left behind.
 inline std::string channel(const char* stem) {
   const char* const run = std::getenv("SHARED_CHANNEL_TEST_RUN");
-  return std::string(stem) + '.' + (run != nullptr ? run : "") + std::to_string(this_process());
-}
-
-/// A program of the examples.
-inline std::filesystem::path example(const std::string& name) {
-  const std::filesystem::path self = this_program();
-  return self.parent_path() / (name + self.extension().string());
+  return std::string(stem) + '.' + (run != nullptr ? run : "") + std::to_string(test_support::own_pid());
 }
 
 /// A directory that goes with this object, and is the current one until then.
 class Scratch {
  public:
-  Scratch() : before_(std::filesystem::current_path()), path_(before_ / ("scratch." + std::to_string(this_process()))) {
+  Scratch()
+      : before_(std::filesystem::current_path()),
+        path_(before_ / ("scratch." + std::to_string(test_support::own_pid()))) {
     std::filesystem::create_directories(path_);
     std::filesystem::current_path(path_);
   }

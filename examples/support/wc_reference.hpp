@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "files.hpp"
-#include "process.hpp"
+#include "programs.hpp"
 
 namespace support {
 
@@ -56,7 +56,8 @@ class WcReference {
   static constexpr const char* output = "wc.output";
 
   static int run(const std::vector<std::string>& arguments) {
-    return Process("wc", arguments, {{}, output, {}}).wait();
+    test_support::Process process = start("wc", arguments, {{}, output, {}});
+    return exit_code_of(process);
   }
 
   static std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }

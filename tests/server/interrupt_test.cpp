@@ -4,7 +4,6 @@
 #include <shared_channel/shared_channel.hpp>
 
 #include <atomic>
-#include <csignal>
 #include <optional>
 #include <thread>
 
@@ -23,11 +22,12 @@ using namespace test_support;
 
 namespace {
 
+// On Win32 the server presses the keys itself, at a console of its own.
 void interrupt(Process& process) {
 #ifdef _WIN32
   process.write_line("Ctrl-C");
 #else
-  REQUIRE(::kill(static_cast<pid_t>(process.pid()), SIGINT) == 0);
+  process.interrupt();
 #endif
 }
 

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -11,13 +12,13 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstdio>
+#include <iostream>
 #include <mutex>
 #include <set>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
-
-#include "program.hpp"
 
 namespace test_support {
 namespace {
@@ -64,24 +65,29 @@ std::set<pid_t> living;
 }  // namespace
 
 struct Process::Native {
+  // Takes charge of a child.
+  void begin(pid_t child) {
+    pid = child;
+    exited = Descriptor(check(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)), "pidfd_open"));
+    const std::lock_guard lock(living_mutex);
+    living.insert(pid);
+  }
+  void send(int signal) const {
+    if (!status) check(::kill(pid, signal), "kill");
+  }
+
   pid_t pid = -1;
   Descriptor input;  // a socket, so that writing to a dead child is an error and not a signal
   Descriptor output;
-  Descriptor exited;  // pidfd
-  bool reaped = false;
+  Descriptor exited;                 // pidfd
+  std::optional<ExitStatus> status;  // once it is reaped
 };
 
-Process::Process(const std::filesystem::path& program, const std::vector<std::string>& arguments)
-    : native_(std::make_unique<Native>()) {
-  int input[2];
-  int output[2];
-  check(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, input), "socketpair");
-  native_->input = Descriptor(input[0]);
-  const Descriptor child_input(input[1]);
-  check(::pipe2(output, O_CLOEXEC), "pipe2");
-  native_->output = Descriptor(output[0]);
-  const Descriptor child_output(output[1]);
+Process::Process() : native_(std::make_unique<Native>()) {}
 
+Process::Process(const std::filesystem::path& program, const std::vector<std::string>& arguments,
+                 const Streams& streams)
+    : Process() {
   std::vector<std::string> words{program.string()};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
@@ -90,15 +96,52 @@ Process::Process(const std::filesystem::path& program, const std::vector<std::st
 
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, child_input, STDIN_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, child_output, STDOUT_FILENO);
-  const int failure = ::posix_spawn(&native_->pid, argv[0], &actions, nullptr, argv.data(), environ);
+  const auto lead = [&](const Stream& stream, int number, int flags) {
+    if (stream.kind_ == Stream::Kind::inherited) return;
+    const char* const file = stream.kind_ == Stream::Kind::nothing ? "/dev/null" : stream.path_.c_str();
+    posix_spawn_file_actions_addopen(&actions, number, file, flags, 0600);
+  };
+  Descriptor child_input;
+  Descriptor child_output;
+  if (streams.input.kind_ == Stream::Kind::pipe) {
+    int ends[2];
+    check(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), "socketpair");
+    native_->input = Descriptor(ends[0]);
+    child_input = Descriptor(ends[1]);
+    posix_spawn_file_actions_adddup2(&actions, child_input, STDIN_FILENO);
+  } else {
+    lead(streams.input, STDIN_FILENO, O_RDONLY);
+  }
+  if (streams.output.kind_ == Stream::Kind::pipe) {
+    int ends[2];
+    check(::pipe2(ends, O_CLOEXEC), "pipe2");
+    native_->output = Descriptor(ends[0]);
+    child_output = Descriptor(ends[1]);
+    posix_spawn_file_actions_adddup2(&actions, child_output, STDOUT_FILENO);
+  } else {
+    lead(streams.output, STDOUT_FILENO, O_WRONLY | O_CREAT | O_TRUNC);
+  }
+  lead(streams.errors, STDERR_FILENO, O_WRONLY | O_CREAT | O_TRUNC);
+
+  pid_t child = -1;
+  const int failure = ::posix_spawnp(&child, argv[0], &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   if (failure != 0) throw std::system_error(failure, std::generic_category(), "posix_spawn " + words[0]);
+  native_->begin(child);
+}
 
-  native_->exited = Descriptor(check(static_cast<int>(::syscall(SYS_pidfd_open, native_->pid, 0)), "pidfd_open"));
-  const std::lock_guard lock(living_mutex);
-  living.insert(native_->pid);
+Process Process::forked(const std::function<int()>& body) {
+  std::cout << std::flush;  // or what is buffered would be printed twice
+  std::fflush(nullptr);
+  const pid_t parent = ::getpid();
+  const pid_t child = check(::fork(), "fork");
+  if (child == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ::_exit(::getppid() == parent ? body() : 1);
+  }
+  Process process;
+  process.native_->begin(child);
+  return process;
 }
 
 Process::Process(Process&&) noexcept = default;
@@ -110,7 +153,7 @@ Process& Process::operator=(Process&& other) noexcept {
 }
 
 Process::~Process() {
-  if (!native_ || native_->reaped) return;
+  if (!native_ || native_->pid < 0 || native_->status) return;
   kill();
   wait();
 }
@@ -145,6 +188,7 @@ void Process::write_line(std::string_view line) {
 void Process::close_input() { native_->input = Descriptor(); }
 
 ExitStatus Process::wait(std::chrono::nanoseconds timeout) {
+  if (native_->status) return *native_->status;
   if (!readable_until(native_->exited, Clock::now() + timeout)) throw std::runtime_error("wait: still running");
   {
     const std::lock_guard lock(living_mutex);
@@ -154,26 +198,34 @@ ExitStatus Process::wait(std::chrono::nanoseconds timeout) {
   while (::waitpid(native_->pid, &status, 0) < 0) {
     if (errno != EINTR) check(-1, "waitpid");
   }
-  native_->reaped = true;
-  return WIFSIGNALED(status) ? ExitStatus{WTERMSIG(status), true} : ExitStatus{WEXITSTATUS(status), false};
+  native_->status = WIFSIGNALED(status) ? ExitStatus{WTERMSIG(status), true} : ExitStatus{WEXITSTATUS(status), false};
+  return *native_->status;
+}
+
+bool Process::ends_within(std::chrono::duration<double> timeout) {
+  return readable_until(native_->exited, Clock::now() + std::chrono::duration_cast<Clock::duration>(timeout));
 }
 
 void Process::kill() {
   killed_any = true;
-  check(::kill(native_->pid, SIGKILL), "kill");
+  native_->send(SIGKILL);
 }
 
 bool Process::has_killed() { return killed_any; }
 
+void Process::interrupt() { native_->send(SIGINT); }
+
+void Process::terminate() { native_->send(SIGTERM); }
+
 void Process::suspend() {
-  check(::kill(native_->pid, SIGSTOP), "kill");
+  native_->send(SIGSTOP);
   siginfo_t stopped{};
   while (::waitid(P_PID, static_cast<id_t>(native_->pid), &stopped, WSTOPPED | WEXITED | WNOWAIT) < 0) {
     if (errno != EINTR) check(-1, "waitid");
   }
 }
 
-void Process::resume() { check(::kill(native_->pid, SIGCONT), "kill"); }
+void Process::resume() { native_->send(SIGCONT); }
 
 std::int64_t Process::pid() const { return native_->pid; }
 
@@ -182,11 +234,10 @@ void Process::kill_all() {
   for (const pid_t pid : living) ::kill(pid, SIGKILL);
 }
 
-Process start_peer(const char* program, std::string_view role, std::vector<std::string> arguments) {
-  arguments.emplace(arguments.begin(), role);
-  return Process(std::filesystem::read_symlink("/proc/self/exe").replace_filename(program), arguments);
-}
-
 void prepare_program() {}
+
+std::filesystem::path this_program() { return std::filesystem::read_symlink("/proc/self/exe"); }
+
+std::int64_t own_pid() { return ::getpid(); }
 
 }  // namespace test_support

@@ -15,9 +15,8 @@
 #include <set>
 #include <stdexcept>
 #include <system_error>
+#include <tuple>
 #include <utility>
-
-#include "program.hpp"
 
 namespace test_support {
 namespace {
@@ -65,13 +64,13 @@ bool signalled_until(HANDLE handle, Clock::time_point deadline) {
 }
 
 // Quoted as CommandLineToArgvW reads it.
-std::wstring in_quotes(std::string_view argument) {
+std::wstring in_quotes(const std::wstring& argument) {
   std::wstring result = L"\"";
   std::size_t backslashes = 0;
-  for (const char c : argument) {
-    if (c == '"') result.append(backslashes + 1, L'\\');
-    backslashes = c == '\\' ? backslashes + 1 : 0;
-    result += static_cast<wchar_t>(static_cast<unsigned char>(c));
+  for (const wchar_t c : argument) {
+    if (c == L'"') result.append(backslashes + 1, L'\\');
+    backslashes = c == L'\\' ? backslashes + 1 : 0;
+    result += c;
   }
   return result.append(backslashes, L'\\') + L'"';
 }
@@ -90,6 +89,43 @@ std::pair<Handle, Handle> make_pipe(bool child_writes) {
                             0, nullptr));
   if (!childs) fail("CreateFile");
   return {std::move(ours), std::move(childs)};
+}
+
+Handle open_file(const std::filesystem::path& file, bool child_writes) {
+  SECURITY_ATTRIBUTES inheritable{sizeof inheritable, nullptr, TRUE};
+  const bool is_made = child_writes && file != L"NUL";
+  Handle opened(CreateFileW(file.c_str(), child_writes ? GENERIC_WRITE : GENERIC_READ,
+                            FILE_SHARE_READ | FILE_SHARE_WRITE, &inheritable, is_made ? CREATE_ALWAYS : OPEN_EXISTING,
+                            0, nullptr));
+  if (!opened) fail("CreateFile");
+  return opened;
+}
+
+// Takes all children along when this program ends.
+HANDLE job() {
+  static const Handle made = [] {
+    Handle handle(CreateJobObjectW(nullptr, nullptr));
+    JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits{};
+    limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE;
+    if (!SetInformationJobObject(handle, JobObjectExtendedLimitInformation, &limits, sizeof limits)) {
+      fail("SetInformationJobObject");
+    }
+    return handle;
+  }();
+  return made;
+}
+
+PROCESS_INFORMATION create_process(std::wstring command, STARTUPINFOW& startup) {
+  constexpr int most_tries = 5;
+  PROCESS_INFORMATION information{};
+  for (int tries = 1; !CreateProcessW(nullptr, command.data(), nullptr, nullptr, TRUE, CREATE_SUSPENDED, nullptr,
+                                      nullptr, &startup, &information);
+       ++tries) {
+    // Wine fails so now and then, for no reason of ours.
+    if (GetLastError() != ERROR_INTERNAL_ERROR || tries == most_tries) fail("CreateProcess");
+    Sleep(200);
+  }
+  return information;
 }
 
 // One overlapped read or write.
@@ -130,46 +166,50 @@ std::set<HANDLE> living;
 
 struct Process::Native {
   Handle process;
-  Handle job;  // takes the child along when this program ends
   Handle input;
   Handle output;
   DWORD pid = 0;
   bool reaped = false;
 };
 
-Process::Process(const std::filesystem::path& program, const std::vector<std::string>& arguments)
-    : native_(std::make_unique<Native>()) {
-  std::wstring command = L'"' + program.wstring() + L'"';
-  for (const auto& argument : arguments) command += L' ' + in_quotes(argument);
+Process::Process() : native_(std::make_unique<Native>()) {}
 
-  native_->job = Handle(CreateJobObjectW(nullptr, nullptr));
-  JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits{};
-  limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE;
-  if (!SetInformationJobObject(native_->job, JobObjectExtendedLimitInformation, &limits, sizeof limits)) {
-    fail("SetInformationJobObject");
-  }
+Process::Process(const std::filesystem::path& program, const std::vector<std::string>& arguments,
+                 const Streams& streams)
+    : Process() {
+  std::wstring command = in_quotes(program.wstring());
+  for (const auto& argument : arguments) command += L' ' + in_quotes(std::filesystem::path(argument).wstring());
 
   const std::lock_guard spawning(spawn_mutex);
-  auto [input, child_input] = make_pipe(false);
-  auto [output, child_output] = make_pipe(true);
-
+  Handle childs[3];
+  const auto lead = [&](const Stream& stream, DWORD number, Handle* ours) -> HANDLE {
+    const bool child_writes = number != STD_INPUT_HANDLE;
+    Handle& end = childs[STD_INPUT_HANDLE - number];
+    switch (stream.kind_) {
+      case Stream::Kind::inherited:
+        return GetStdHandle(number);
+      case Stream::Kind::pipe:
+        std::tie(*ours, end) = make_pipe(child_writes);
+        return end;
+      case Stream::Kind::nothing:
+        return end = open_file(L"NUL", child_writes);
+      case Stream::Kind::file:
+        break;
+    }
+    return end = open_file(stream.path_, child_writes);
+  };
   STARTUPINFOW startup{};
   startup.cb = sizeof startup;
   startup.dwFlags = STARTF_USESTDHANDLES;
-  startup.hStdInput = child_input;
-  startup.hStdOutput = child_output;
-  startup.hStdError = GetStdHandle(STD_ERROR_HANDLE);
-  PROCESS_INFORMATION information{};
-  if (!CreateProcessW(program.c_str(), command.data(), nullptr, nullptr, TRUE, CREATE_SUSPENDED, nullptr, nullptr,
-                      &startup, &information)) {
-    fail("CreateProcess");
-  }
-  const Handle thread(information.hThread);
-  native_->process = Handle(information.hProcess);
-  native_->pid = information.dwProcessId;
-  native_->input = std::move(input);
-  native_->output = std::move(output);
-  AssignProcessToJobObject(native_->job, native_->process);
+  startup.hStdInput = lead(streams.input, STD_INPUT_HANDLE, &native_->input);
+  startup.hStdOutput = lead(streams.output, STD_OUTPUT_HANDLE, &native_->output);
+  startup.hStdError = lead(streams.errors, STD_ERROR_HANDLE, nullptr);
+
+  const PROCESS_INFORMATION started = create_process(std::move(command), startup);
+  const Handle thread(started.hThread);
+  native_->process = Handle(started.hProcess);
+  native_->pid = started.dwProcessId;
+  AssignProcessToJobObject(job(), native_->process);
   ResumeThread(thread);
 
   const std::lock_guard lock(living_mutex);
@@ -185,7 +225,7 @@ Process& Process::operator=(Process&& other) noexcept {
 }
 
 Process::~Process() {
-  if (!native_ || native_->reaped) return;
+  if (!native_ || !native_->process || native_->reaped) return;
   kill();
   wait();
 }
@@ -233,14 +273,28 @@ ExitStatus Process::wait(std::chrono::nanoseconds timeout) {
   return {static_cast<int>(code), code >= first_exception_code};
 }
 
-bool Process::has_killed() { return killed_any; }
+bool Process::ends_within(std::chrono::duration<double> timeout) {
+  return signalled_until(native_->process, Clock::now() + std::chrono::duration_cast<Clock::duration>(timeout));
+}
 
 void Process::kill() {
   killed_any = true;
-  if (!TerminateProcess(native_->process, killed_code) && !signalled_until(native_->process, Clock::now())) {
-    fail("TerminateProcess");
-  }
+  if (!TerminateProcess(native_->process, killed_code) && is_running()) fail("TerminateProcess");
 }
+
+bool Process::has_killed() { return killed_any; }
+
+// As a console does for each of its processes: a new thread runs the handlers there. Needs no console, and spares the
+// others.
+void Process::interrupt() {
+  const auto routine = reinterpret_cast<void*>(GetProcAddress(GetModuleHandleW(L"kernel32.dll"), "CtrlRoutine"));
+  void* const event = nullptr;  // CTRL_C_EVENT
+  const Handle thread(CreateRemoteThread(native_->process, nullptr, 0,
+                                         reinterpret_cast<LPTHREAD_START_ROUTINE>(routine), event, 0, nullptr));
+  if (!thread && is_running()) fail("CreateRemoteThread");
+}
+
+void Process::terminate() { interrupt(); }
 
 void Process::suspend() { apply("NtSuspendProcess", native_->process); }
 
@@ -253,17 +307,18 @@ void Process::kill_all() {
   for (const HANDLE process : living) TerminateProcess(process, killed_code);
 }
 
-Process start_peer(const char* program, std::string_view role, std::vector<std::string> arguments) {
-  wchar_t self[4096];
-  GetModuleFileNameW(nullptr, self, static_cast<DWORD>(std::size(self)));
-  arguments.emplace(arguments.begin(), role);
-  return Process(std::filesystem::path(self).replace_filename(std::string(program) + ".exe"), arguments);
-}
-
 void prepare_program() {
   SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX);
   _setmode(_fileno(stdin), _O_BINARY);
   _setmode(_fileno(stdout), _O_BINARY);
 }
+
+std::filesystem::path this_program() {
+  wchar_t path[4096];
+  GetModuleFileNameW(nullptr, path, static_cast<DWORD>(std::size(path)));
+  return path;
+}
+
+std::int64_t own_pid() { return GetCurrentProcessId(); }
 
 }  // namespace test_support
