@@ -16,8 +16,9 @@
 //                           and running_times (what stats() tells), loop_notice (native_handle()), generation (all that
 //                           a server creates)
 //   types <-> bytes [message]    message, codec_parts, builtin_codecs, members, described_members
-//   who may write what when [protocol]   slot_protocol, order (of one thread's calls), doorbell, layout (the bytes),
-//                           contract (what both ends compare), frame (one message's place), cause (an error passed on)
+//   who may write what when [protocol]   slot_protocol, slot_state (what a slot's words say), order (of one thread's
+//                           calls), doorbell, layout (the bytes), description (a type in words), contract (what both
+//                           ends compare), frame (one message's place), cause (an error passed on)
 //   waiting [wait]          adaptive_spin (the policy), spin (its primitives)
 //   the operating system [platform]      contract (in words), error_text, platform (the selector), then linux/ or
 //                           win32/: memory, server_lease, signal, wait_set, beacon, lease, owner, process; linux/ also

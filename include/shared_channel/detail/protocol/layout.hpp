@@ -1,4 +1,5 @@
-// The shared-memory ABI: everything on which two processes must agree stands in this file.
+// The shared-memory ABI: every byte on which two processes must agree, but for the text in a Description
+// (description.hpp).
 //
 //   server page of one generation: written by the server, read-only for clients
 //   0        +------------------------------------------------------------+
@@ -43,11 +44,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <string>
-#include <string_view>
 
-#include <shared_channel/detail/base/integer_cast.hpp>
+#include <shared_channel/detail/protocol/description.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/version.hpp>
 
@@ -133,65 +131,6 @@ inline constexpr std::uint32_t slots_are_cleared = 1;
 /// Values of ServerPage::service.
 inline constexpr std::uint32_t service_open = 1;
 inline constexpr std::uint32_t service_stopped = 2;
-
-/// A message type in words, for people and for programs that were not compiled with it. Compared at attach.
-struct Description {
-  static constexpr std::size_t capacity = 1788;
-
-  std::uint32_t length;  // not trusted
-  char text[capacity];
-
-  /// FNV-1a of 64 bits: a few lines in any language, and nobody gains by making two types collide.
-  static std::uint64_t hash_of(std::string_view words) noexcept {
-    std::uint64_t hash = 0xCBF2'9CE4'8422'2325;
-    for (const char c : words) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100'0000'01B3;
-    return hash;
-  }
-
-  /// What stands for `words` here: themselves, or as much of their beginning as leaves room for a tilde and the hash of
-  /// all of them in 16 hexadecimal digits.
-  static std::string fitting(std::string_view words) {
-    if (words.size() <= capacity) return std::string(words);
-    std::string shortened(words.substr(0, capacity - hash_digits - 1));
-    shortened += '~';
-    const std::uint64_t hash = hash_of(words);
-    for (unsigned bits = 4 * hash_digits; bits != 0;) shortened += "0123456789abcdef"[hash >> (bits -= 4) & 0xF];
-    return shortened;
-  }
-
-  /// Whether `words` are what fitting() leaves of longer ones.
-  static constexpr bool is_shortened(std::string_view words) noexcept {
-    if (words.size() != capacity || words[capacity - hash_digits - 1] != '~') return false;
-    return words.substr(capacity - hash_digits).find_first_not_of("0123456789abcdef") == std::string_view::npos;
-  }
-
-  void write(std::string_view words) {
-    const std::string kept = fitting(words);
-    std::memcpy(text, kept.data(), kept.size());
-    length = integer_cast<std::uint32_t>(kept.size());
-  }
-
-  /// Whether it describes the same type as `words`.
-  [[nodiscard]] bool is_of(std::string_view words) const { return copy() == fitting(words); }
-
-  /// A copy of what the server wrote, with nothing in it that could upset a terminal.
-  [[nodiscard]] std::string read() const { return printable(copy()); }
-  [[nodiscard]] static std::string printable(std::string words) {
-    for (char& c : words) {
-      if (c < ' ' || c > '~') c = '?';
-    }
-    return words;
-  }
-
- private:
-  static constexpr unsigned hash_digits = 16;
-
-  [[nodiscard]] std::string copy() const {
-    const std::size_t stated = length;
-    return {text, stated < capacity ? stated : capacity};
-  }
-};
-static_assert(offsetof(Description, text) == 4 && sizeof(Description) == 1792);
 
 /// What a server has counted since it was made, for other programs to read. Written when it looks after its words: at
 /// most two seconds old if the server is idle, and else one, unless all of its threads are in handlers. Each number is
