@@ -1,0 +1,103 @@
+// A client with several calls in flight: client/async_call.hpp.
+#pragma once
+
+#include <shared_channel/detail/protocol/order.hpp>
+#include <shared_channel/detail/protocol/slot_protocol.hpp>
+
+#include "stages.hpp"
+
+namespace explorer {
+
+/// ClientCore::begin() and AsyncCall: a client with two calls in flight, which end in any order.
+inline Stage run_async_client(int thread, Stage stage, Locals& local) {
+  const std::size_t pocket = local[a_pocket];
+  Slot& slot = slots[stage == a_claim || stage == a_post ? local[a_index] : local[a_slot + pocket] - 1];
+  const Value sequence = local[a_sequence + pocket];
+  const auto id_of_call = [&](Value call) { return static_cast<Value>(1 + thread * plan.calls + call); };
+  const Value id = id_of_call(local[a_call + pocket]);
+  switch (stage) {
+    case a_begin: {
+      local[a_index] = local[a_concluded] = 0;
+      const int used = (local[a_slot] != 0) + (local[a_slot + 1] != 0);
+      if (local[a_posted] < plan.calls && used < plan.in_flight && (used == 0 || machine.choose())) {
+        local[a_pocket] = local[a_slot] != 0;
+        return a_claim;
+      }
+      return used > 0 ? a_pick : finished;
+    }
+    case a_claim: {
+      const detail::Claim outcome = claim(slot, me_of(thread));
+      if (outcome == detail::Claim::claimed) return a_post;
+      if (outcome == detail::Claim::given_back) tell_slot_freed();
+      local[a_index] = static_cast<Value>((local[a_index] + 1) % plan.slots);
+      return a_claim;
+    }
+    case a_post: {
+      raise_high_water(local[a_index]);
+      slot.bytes.store(id_of_call(local[a_posted]), std::memory_order_relaxed);
+      if (!is(Break::no_places)) detail::put_in_order(slot, {1, local[a_posted] + 1u});
+      local[a_sequence + pocket] = static_cast<Value>(detail::post(slot));
+      local[a_slot + pocket] = static_cast<Value>(local[a_index] + 1);
+      local[a_call + pocket] = local[a_posted]++;
+      ring_exec();
+      if (plan.has_stopper && service_word.load(std::memory_order_seq_cst) != service_open) return a_stopped;
+      return a_begin;
+    }
+    case a_stopped:  // Call::is_withdrawn_at_stop()
+      if (detail::load_taken(slot).is(Phase::taken, sequence)) return a_begin;
+      switch (detail::withdraw_unless_taken(slot, sequence)) {
+        case detail::StopOutcome::withdrawn:
+          disowns(id);
+          return a_release;
+        case detail::StopOutcome::served:
+          return a_begin;
+        case detail::StopOutcome::again:
+          return a_stopped;
+      }
+      return finished;
+    case a_pick:
+      if (local[a_slot] != 0 && local[a_slot + 1] != 0)
+        local[a_pocket] = machine.choose();
+      else
+        local[a_pocket] = local[a_slot] == 0;
+      return a_look;
+    case a_look: {
+      if (detail::load_reply(slot).concludes(sequence)) return a_read;
+      if (passed()) return a_give_up;
+      const detail::State reply = detail::announce_waiter(slot, sequence);
+      if (reply.concludes(sequence)) return a_read;
+      machine.wait(static_cast<Value>(done_signals + local[a_slot + pocket] - 1),
+                   static_cast<Value>(slot_cells + slot_width * (local[a_slot + pocket] - 1) + 2),
+                   static_cast<Value>(reply.word()));
+      return a_look;
+    }
+    case a_give_up:
+      switch (detail::withdraw(slot, sequence)) {
+        case detail::Withdrawal::answered:
+          return a_read;
+        case detail::Withdrawal::withdrawn:
+          disowns(id);
+          break;
+        case detail::Withdrawal::abandoned:
+          break;
+      }
+      return a_release;
+    case a_read:
+      local[a_concluded] = 1;
+      if (detail::load_reply(slot).phase() == Phase::refused)
+        was_refused(id);
+      else
+        answered(id, static_cast<Value>(slot.bytes.load(std::memory_order_relaxed)));
+      return a_release;
+    case a_release:
+      if (local[a_concluded]) detail::leave_settled(slot, sequence);
+      detail::release(slot);
+      tell_slot_freed();
+      local[a_slot + pocket] = local[a_sequence + pocket] = local[a_call + pocket] = 0;
+      return a_begin;
+    default:
+      return finished;
+  }
+}
+
+}  // namespace explorer
