@@ -32,6 +32,20 @@ struct WaitPolicy {
   friend bool operator==(const WaitPolicy&, const WaitPolicy&) = default;
 };
 
+/// A question that a thread asks while it waits in a call: whether it is to give up. For programs that must look after
+/// something else meanwhile, such as an interpreter after its signals.
+struct Interrupt {
+  /// How often it is asked, the first time after as long; not at all in a call that does not wait so long.
+  static constexpr std::chrono::milliseconds interval{50};
+
+  /// Called with `context` by the thread that waits. If it answers true, the call ends as one that was cancelled. It
+  /// may do anything but throw, and destroy the client.
+  bool (*is_wanted)(void* context) = nullptr;
+  void* context = nullptr;
+
+  explicit operator bool() const noexcept { return is_wanted != nullptr; }
+};
+
 /// Which of the machine's sessions see the channel.
 enum class Scope {
   session,  ///< Win32: `Local\`, the user's own log-on session. Linux: the machine, which has no such sessions.

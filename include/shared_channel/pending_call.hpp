@@ -55,6 +55,9 @@ class [[nodiscard]] PendingCall {
   /// Whether get() would return at once.
   [[nodiscard]] bool ready() const noexcept { return !call_ || is_in_child() || call_->ready(); }
 
+  /// Whether the request was not even sent; get() tells why.
+  [[nodiscard]] bool is_refused() const noexcept { return !refusal_; }
+
   /// Waits until ready(), at most `timeout` (zero or less: looks once). True if ready.
   bool wait(std::chrono::nanoseconds timeout) {
     return !call_ || is_in_child() || call_->wait(detail::Deadline(timeout));
@@ -118,6 +121,7 @@ class [[nodiscard]] PendingCall {
   template <class, class>
   friend class SharedChannel;
   friend class RawClient;
+  friend class RawDraft;
 
   explicit PendingCall(detail::RefPtr<AsyncCall> call) noexcept : call_(std::move(call)) {}
   explicit PendingCall(Error error) : refusal_(std::move(error)) {}

@@ -12,6 +12,7 @@
 
 #include <shared_channel/channel_shape.hpp>
 #include <shared_channel/raw_client.hpp>
+#include <shared_channel/raw_draft.hpp>
 #include <shared_channel/raw_reply.hpp>
 #include <shared_channel/raw_server.hpp>
 #include <shared_channel/version.hpp>

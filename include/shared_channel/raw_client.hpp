@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstring>
-#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -19,11 +18,11 @@
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
-#include <shared_channel/detail/client/completion.hpp>
 #include <shared_channel/detail/client/core.hpp>
 #include <shared_channel/detail/protocol/contract.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/pending_call.hpp>
+#include <shared_channel/raw_draft.hpp>
 #include <shared_channel/raw_reply.hpp>
 #include <shared_channel/result.hpp>
 #include <shared_channel/version.hpp>
@@ -42,6 +41,8 @@ struct CallOptions {
   std::chrono::nanoseconds timeout = default_timeout;
   /// How long of that it may wait for a slot where all are occupied; then it fails with busy. Zero: at once.
   std::chrono::nanoseconds slot_wait = (std::chrono::nanoseconds::max)();
+  /// What the waiting thread asks meanwhile: whether the call is to be cancelled.
+  Interrupt interrupt = {};
 };
 
 namespace detail {
@@ -59,58 +60,6 @@ struct RawCopy {
     if (!request.empty()) std::memcpy(place, request.data(), request.size());
     return request.size();
   }
-};
-
-/// Writes a raw request, or says why it cannot be one of this server's.
-template <class Platform>
-class RawRequestWriter {
-  using Core = ClientCore<Platform>;
-  using Connection = detail::Connection<Platform>;
-
- public:
-  explicit RawRequestWriter(Core& core) noexcept : core_(core) {}
-
-  /// `write` gets the frame and returns how many bytes it has written at fixed(), or would have.
-  template <class Write>
-  std::size_t operator()(const Frame& frame, const Connection& connection, Write&& write) {
-    fault_.reset();
-    Connector<Platform>& connector = core_.connector();
-    const bool has_changed = connector.has_changed(connection);
-    const std::uint64_t contract = connection.contract_id();
-    if (!connector.is_as_told(connection) || (written_for_ != 0 && written_for_ != contract))
-      return refuse(Errc::layout_mismatch, replaced(connection));
-    const std::size_t bytes = write(frame);
-    if (frame.takes(bytes)) {
-      written_for_ = contract;
-      return fits;
-    }
-    if (!frame.is_fixed()) return bytes;  // the core says what is too large
-    return refuse(has_changed ? Errc::layout_mismatch : Errc::invalid_argument,
-                  "the request has " + std::to_string(bytes) +
-                      " bytes; those of the server that is there have exactly " + std::to_string(frame.capacity()));
-  }
-
-  /// What the call ended in; or why the request could not be written, which the core does not know.
-  template <class Ended>
-  Ended ended(Ended result) {
-    if (!result && result.error().code() == Errc::message_too_large && fault_) return *std::move(fault_);
-    return result;
-  }
-
- private:
-  static std::string replaced(const Connection& connection) {
-    const Contract now = connection.contract();
-    return "the server was replaced by one that takes " + now.request + " and answers " + now.reply +
-           "; ask RawClient::shape() again";
-  }
-  std::size_t refuse(Errc code, std::string cause) {
-    fault_.emplace(core_.names().error(code, std::move(cause)));
-    return ~std::size_t{0};
-  }
-
-  Core& core_;
-  std::uint64_t written_for_ = 0;  // the contract of the server for which the request was written before
-  std::optional<Error> fault_;
 };
 
 }  // namespace detail
@@ -156,11 +105,16 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
   }
 
   /// What the server that is there takes and answers; waits for one. Errors: as wait_for_server().
-  Result<ChannelShape> shape(std::chrono::nanoseconds timeout = default_timeout) {
-    if (!core_) return moved_from();
-    auto contract = core_->contract(detail::Deadline(timeout));
+  Result<ChannelShape> shape(const CallOptions& options = {}) {
+    auto contract = within(options, {}, [&](const detail::Deadline& deadline) { return core_->contract(deadline); });
     if (!contract) return std::move(contract).error();
     return detail::channel_shape(*contract);
+  }
+
+  /// As Client::wait_for_server().
+  Result<void> wait_for_server(const CallOptions& options, std::stop_token token = {}) {
+    return within(options, std::move(token),
+                  [&](const detail::Deadline& deadline) { return core_->wait_for_server(deadline); });
   }
 
   /// Asks, waits for the answer, and copies it into `reply`: how many bytes it has. One that has more than there is
@@ -206,6 +160,17 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
         options, std::move(token));
   }
 
+  /// Takes a slot, waiting for one as a call does, for a request that the caller writes there, sends when it likes, and
+  /// whose reply it waits for as after call_async(): a call in place, in steps. For as long as the RawDraft lives the
+  /// other callers have a slot less.
+  Result<RawDraft> draft(const CallOptions& options = {}) {
+    auto call = within(options, {}, [&](const detail::Deadline& deadline) {
+      return core_->reserve(core_, deadline, options.slot_wait);
+    });
+    if (!call) return std::move(call).error();
+    return RawDraft(*std::move(call));
+  }
+
   /// Sends the request and returns; see Client::call_async(). The RawReply of the answer holds the call's slot.
   RawPendingCall call_async(std::span<const std::byte> request, const CallOptions& options = {}) {
     auto call = begin(request, options);
@@ -228,7 +193,6 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
   }
 
   using Client::connected;
-  using Client::wait_for_server;
 
  private:
   using AsyncCall = detail::AsyncCall<Platform>;
@@ -240,29 +204,36 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
     return RawClient(*std::move(core));
   }
 
+  /// What `work` returns, given a deadline that passes early when `token` or options.interrupt say so.
+  template <class Work>
+  auto within(const CallOptions& options, std::stop_token token, Work&& work)
+      -> std::invoke_result_t<Work&, const detail::Deadline&> {
+    if (!core_) return moved_from();
+    if (!token.stop_possible() && !options.interrupt) return work(detail::Deadline(options.timeout));
+    return core_->cancellable(std::move(token), options.timeout, work, options.interrupt);
+  }
+
   template <class Answer, class Write, class Read>
   Result<Answer> exchange(Write&& write, Read&& read, const CallOptions& options, std::stop_token token) {
-    if (!core_) return moved_from();
-    const auto work = [&](detail::Deadline deadline) {
+    return within(options, std::move(token), [&](detail::Deadline deadline) {
       deadline.start();  // what is done to the request counts
       Writer writer(*core_);
       return writer.ended(core_->exchange(
           deadline,
           [&](const detail::Frame& frame, const auto& connection) { return writer(frame, connection, write); }, read,
           options.slot_wait));
-    };
-    if (!token.stop_possible()) return work(detail::Deadline(options.timeout));
-    return core_->cancellable(std::move(token), options.timeout, work);
+    });
   }
 
   Result<detail::RefPtr<AsyncCall>> begin(std::span<const std::byte> request, const CallOptions& options) {
-    if (!core_) return moved_from();
-    Writer writer(*core_);
-    const auto write = detail::RawCopy{request};
-    return writer.ended(core_->begin(
-        core_, detail::Deadline(options.timeout),
-        [&](const detail::Frame& frame, const auto& connection) { return writer(frame, connection, write); },
-        options.slot_wait));
+    return within(options, {}, [&](const detail::Deadline& deadline) {
+      Writer writer(*core_);
+      const auto write = detail::RawCopy{request};
+      return writer.ended(core_->begin(
+          core_, deadline,
+          [&](const detail::Frame& frame, const auto& connection) { return writer(frame, connection, write); },
+          options.slot_wait));
+    });
   }
 
   [[nodiscard]] Error no_room(std::size_t bytes, std::size_t room) const {

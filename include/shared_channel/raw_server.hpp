@@ -87,6 +87,13 @@ class RawResponder {
     });
   }
 
+  /// Where reply_in_place() lets `fill` write, for programs that write first and then let it count. Valid until the
+  /// answer, and as long as the server lives. Empty once answered, and if the server is gone.
+  [[nodiscard]] std::span<std::byte> room() const {
+    const std::optional<detail::Frame> frame = duty_.reply_frame();
+    return frame ? detail::span_of(frame->fixed(), frame->capacity()) : std::span<std::byte>();
+  }
+
   /// Sends an error, as Responder::fail() does.
   void fail(std::string_view text) noexcept { duty_.fail(text); }
   void fail(const Error& error) { duty_.fail(error); }
@@ -113,15 +120,21 @@ struct Raw;
 template <class Handler>
 concept RawDeferringHandler = Returns<Handler, void, RawRequest&&, RawResponder>;
 
+/// `void(std::span<const std::byte>, RawResponder)`: the same, without a copy.
+template <class Handler>
+concept RawLookingHandler =
+    !RawDeferringHandler<Handler> && Returns<Handler, void, std::span<const std::byte>, RawResponder>;
+
 template <>
 struct Forms<Raw, Raw> {
   template <class Handler>
   static constexpr bool is_handler() {
     static_assert(
-        BytesHandler<Handler, Bytes, Bytes> || RelayingBytesHandler<Handler, Bytes> || RawDeferringHandler<Handler>,
+        BytesHandler<Handler, Bytes, Bytes> || RelayingBytesHandler<Handler, Bytes> || RawDeferringHandler<Handler> ||
+            RawLookingHandler<Handler>,
         "SharedChannel: a raw server's handler must be callable as std::size_t(std::span<const std::byte>, "
-        "std::span<std::byte>), as one that returns Result<std::size_t>, or as void(RawRequest, "
-        "RawResponder); each may take a trailing const CallContext&");
+        "std::span<std::byte>), as one that returns Result<std::size_t>, or as void(RawRequest, RawResponder) or "
+        "void(std::span<const std::byte>, RawResponder); each may take a trailing const CallContext&");
     return true;
   }
 
@@ -131,6 +144,13 @@ struct Forms<Raw, Raw> {
       std::optional<RawRequest> request = copy_of(call.request());
       if (!request) return Phase::malformed;
       call_with(handler, call, *std::move(request), call.template responder<RawResponder>());
+      return deferred;
+    } else if constexpr (RawLookingHandler<Handler>) {
+      const Frame frame = call.request();
+      const std::size_t bytes = frame.stated();  // once: it is not trusted
+      const std::byte* const view = frame.view(bytes);
+      if (view == nullptr) return Phase::malformed;
+      call_with(handler, call, span_of(view, bytes), call.template responder<RawResponder>());
       return deferred;
     } else {
       return invoke_bytes<Bytes>(handler, call);
@@ -155,9 +175,11 @@ struct Forms<Raw, Raw> {
 ///   std::size_t(std::span<const std::byte> request, std::span<std::byte> reply)   returns the reply's size
 ///   Result<std::size_t>(the same)                                                 or passes an error on
 ///   void(RawRequest, RawResponder)                                                answers later, from any thread
+///   void(std::span<const std::byte> request, RawResponder)                        the same without a copy
 /// and each may take a trailing `const CallContext&`. The span of a request of more than 4096 bytes, and that of the
-/// reply, lie in shared memory; a shorter request is a private copy. Where replies have a fixed size, an answer must
-/// have exactly that. Requests of fixed size always do.
+/// reply, lie in shared memory; a shorter request is a private copy, except in the last form: there a request of any
+/// length lies in shared memory, until it is answered and as long as the server lives. Where replies have a fixed size,
+/// an answer must have exactly that. Requests of fixed size always do.
 class RawServer : private SharedChannel<detail::Raw>::Server {
   using Server = SharedChannel<detail::Raw>::Server;
   using Core = detail::ServerCore<detail::NativePlatform>;

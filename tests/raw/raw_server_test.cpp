@@ -118,6 +118,33 @@ TEST_CASE("raw server: an answer later, from another thread") {
   CHECK(error_of(ask_raw(client, "large", amply)) == Errc::message_too_large);
 }
 
+TEST_CASE("raw server: a request may be looked at where it lies, and the answer written where it goes") {
+  const auto name = unique_name("raw");
+  RawServer server(name, {variable_message(9000), variable_message(9000)});
+  std::optional<RawResponder> kept;
+  std::span<const std::byte> seen;
+  const auto keep = [&](std::span<const std::byte> request, RawResponder responder, const CallContext& call) {
+    CHECK(call.slot() < 16);
+    seen = request;
+    kept.emplace(std::move(responder));
+  };
+  RawClient client(name);
+  for (const std::size_t length : {0u, 3u, 113u, 9000u}) {
+    auto call = client.call_async(bytes_of(std::string(length, 'q')), amply);
+    REQUIRE(server.serve_one(keep, amply).value());
+    CHECK(text_of(seen) == std::string(length, 'q'));
+    const auto room = kept->room();
+    REQUIRE(room.size() == 9000);
+    if (length != 0) std::memcpy(room.data(), seen.data(), seen.size());
+    kept->reply_in_place([&](std::span<std::byte> same) {
+      CHECK(same.data() == room.data());
+      return length;
+    });
+    CHECK(kept->room().empty());
+    CHECK(text_of(call.get().value().bytes()) == std::string(length, 'q'));
+  }
+}
+
 TEST_CASE("raw server: an answer of another size than the channel's is the handler's failure") {
   const auto name = unique_name("raw");
   RawServer server(name, {variable_message(100), fixed_message(4, 4)});

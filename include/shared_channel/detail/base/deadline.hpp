@@ -50,6 +50,13 @@ class Deadline {
   [[nodiscard]] bool is_started() const noexcept { return started_; }
   [[nodiscard]] bool is_never() const noexcept { return timeout_ == (nanoseconds::max)(); }
 
+  /// The same point, for what outlives the interruption.
+  [[nodiscard]] Deadline uninterrupted() const noexcept {
+    Deadline same = *this;
+    same.interruption_ = nullptr;
+    return same;
+  }
+
   [[nodiscard]] Interruption* interruption() const noexcept { return interruption_; }
   [[nodiscard]] bool is_interrupted() const noexcept {
     return interruption_ != nullptr && interruption_->is_interrupted();

@@ -59,6 +59,11 @@ class AsyncCall : public RefCounted {
   [[nodiscard]] const Pin& pin() const noexcept { return pin_; }
   [[nodiscard]] Call& call() noexcept { return call_; }
   [[nodiscard]] Place place() const noexcept { return in_flight_.place(); }
+  /// Of a call that is posted only now.
+  [[nodiscard]] Place take_place() noexcept {
+    in_flight_.begin_again(core_->posting_order());
+    return place();
+  }
   [[nodiscard]] Deadline& deadline() noexcept { return deadline_; }
 
   // ---- the caller's side: one thread at a time ----

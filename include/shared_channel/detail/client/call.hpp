@@ -133,13 +133,16 @@ class Call {
   Result<void> wait(Deadline& until, BeforeSleep&& before_sleep) {
     AdaptiveSpin& spin = connection_.spin();
     const auto is_over = [this, &until] { return is_answered() || until.is_interrupted(); };
+    const auto look_around = [this, &until] {
+      ask_if_due<Platform>(until);
+      return is_server_gone();
+    };
     const PeerWas server = std::exchange(has_woken_, false) ? PeerWas::asleep : PeerWas::awake;
-    while (!spin.poll(
-        is_over, [this] { return is_server_gone(); }, until, server)) {
+    while (!spin.poll(is_over, look_around, until, server)) {
       if (until.passed()) break;
       before_sleep();
       if (!spin.never_sleeps()) return sleep(until);
-      if (is_server_gone()) break;
+      if (look_around()) break;
     }
     return {};
   }

@@ -4,6 +4,9 @@
 // look for the reply, and waits that come in pieces after each piece. A thread that sleeps on a signal or in the queue
 // sleeps on a word of its own as well (a WaitSet), which request() rings. That pair is doorbell.hpp's: R1 and S3 are
 // the flag. So no request is lost between the last look and the sleep, and nobody else is woken.
+//
+// A call may also have a question (Interrupt), which its own thread asks while it waits: spins ask when they look
+// around, sleeps end for it after each piece.
 #pragma once
 
 #include <atomic>
@@ -16,6 +19,7 @@
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
 #include <shared_channel/detail/protocol/doorbell.hpp>
+#include <shared_channel/options.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
@@ -28,6 +32,8 @@ class Cancellation : public Interruption {
   using Watch = typename Platform::Watch;
 
  public:
+  explicit Cancellation(Interrupt question = {}) noexcept : question_(question) {}
+
   /// Of a call that can be cancelled; nullptr of others.
   static Cancellation* of(const Deadline& deadline) noexcept {
     return static_cast<Cancellation*>(deadline.interruption());
@@ -38,22 +44,46 @@ class Cancellation : public Interruption {
     if (must_ring(bell_)) wait_set_->ring();  // R2, R3
   }
 
-  /// Sleeps as WaitSet::wait() does, and no longer than until request().
+  /// Sleeps as WaitSet::wait() does, and no longer than until request() or until the question is due, which may be
+  /// before the deadline.
   platform::Wake sleep(Entries entries, Deadline& deadline, const Watch* server) {
-    return unless_requested(platform::Wake::signalled,
-                            [&](std::uint32_t ticket) { return wait_set_->wait(ticket, entries, deadline, server); });
+    if (!question_) return sleep_whole(entries, deadline, server);
+    Deadline piece = deadline.until(question_due());
+    const platform::Wake outcome = sleep_whole(entries, piece, server);
+    ask_if_due();
+    return outcome;
   }
 
   /// ClientMutex::lock(), and no longer than until request(). In one wait: who lets go of the queue now and then to
   /// look around loses its place each time.
   template <class Mutex, class Leases>
   platform::Lock lock(Mutex& mutex, std::uint32_t me, const Leases& leases, Deadline& deadline, const Watch& server) {
-    return unless_requested(platform::Lock::timed_out, [&](std::uint32_t ticket) {
+    const platform::Lock outcome = unless_requested(platform::Lock::timed_out, [&](std::uint32_t ticket) {
       return mutex.lock(me, leases, deadline, server, wait_set_->called(ticket));
     });
+    ask_if_due();
+    return outcome;
+  }
+
+  /// For the call's own thread, between two looks at what it waits for.
+  void ask_if_due() noexcept {
+    if (!question_ || is_interrupted() || Clock::now() < question_due()) return;
+    question_due_ = Clock::now() + Interrupt::interval;
+    if (question_.is_wanted(question_.context)) interrupt();
   }
 
  private:
+  platform::Wake sleep_whole(Entries entries, Deadline& deadline, const Watch* server) {
+    return unless_requested(platform::Wake::signalled,
+                            [&](std::uint32_t ticket) { return wait_set_->wait(ticket, entries, deadline, server); });
+  }
+
+  /// Counted from the first wait, so that a call that does not wait reads no clock for it.
+  Clock::time_point question_due() noexcept {
+    if (question_due_ == Clock::time_point()) question_due_ = Clock::now() + Interrupt::interval;
+    return question_due_;
+  }
+
   template <class Outcome, class Wait>
   Outcome unless_requested(Outcome requested, Wait&& wait) {
     // Made only now, because most calls never sleep; request() uses it once it has seen S1, which comes later.
@@ -63,9 +93,18 @@ class Cancellation : public Interruption {
     return wait(sleeper.ticket());           // S4
   }
 
+  const Interrupt question_;
+  Clock::time_point question_due_{};
   DoorbellWords bell_{};
   std::optional<WaitSet> wait_set_;
 };
+
+/// Asks the call's question, if it has one and it is due.
+template <class Platform>
+void ask_if_due(const Deadline& deadline) noexcept {
+  if (auto* const cancellation = Cancellation<Platform>::of(deadline); cancellation != nullptr)
+    cancellation->ask_if_due();
+}
 
 /// Signal::wait() of a call that can perhaps be cancelled.
 template <class Platform>
@@ -105,24 +144,27 @@ class StopCancellation : public Cancellation<Platform> {
   struct Request {
     StopCancellation* cancellation;
     void operator()() const noexcept {
+      cancellation->is_asked_.store(true, std::memory_order_seq_cst);
       cancellation->request();
       cancellation->is_told_.store(true, std::memory_order_seq_cst);
     }
   };
 
  public:
-  explicit StopCancellation(std::stop_token token) : on_stop_(std::move(token), Request{this}) {}
+  explicit StopCancellation(std::stop_token token, Interrupt question = {})
+      : Cancellation<Platform>(question), on_stop_(std::move(token), Request{this}) {}
   StopCancellation(const StopCancellation&) = delete;
   StopCancellation& operator=(const StopCancellation&) = delete;
   /// A callback that runs is waited for by ourselves: where libstdc++ has no futexes, the wake-up of a stop_callback's
   /// destructor can get lost.
   ~StopCancellation() {
-    while (this->is_interrupted() && !is_told_.load(std::memory_order_seq_cst))
+    while (is_asked_.load(std::memory_order_seq_cst) && !is_told_.load(std::memory_order_seq_cst))
       Platform::rest(std::chrono::microseconds(10));
   }
 
  private:
-  std::atomic<bool> is_told_{false};
+  std::atomic<bool> is_asked_{false};  // the callback has begun
+  std::atomic<bool> is_told_{false};   // and ended
   std::stop_callback<Request> on_stop_;
 };
 

@@ -74,17 +74,29 @@ class ClientCore : public RefCounted {
   template <class Fill>
   Result<RefPtr<AsyncCall>> begin(const RefPtr<ClientCore>& self, Deadline deadline, Fill&& fill,
                                   nanoseconds slot_wait = no_limit) {
-    deadline.start();
     Place place;
-    return on_server(
-        deadline, Liveness::asked,
-        [&](Pin&& pin) {
-          RefPtr<AsyncCall> call(new AsyncCall(self, std::move(pin), deadline));
-          place = call->place();
-          return call;
-        },
-        [&](Call& call) { return send(call, deadline, slot_wait, place, fill); },
-        [](RefPtr<AsyncCall>& call) { return Result<RefPtr<AsyncCall>>(std::move(call)); });
+    return on_server_async(self, deadline, place,
+                           [&](Call& call) { return send(call, deadline, slot_wait, place, fill); });
+  }
+
+  /// begin() in two steps: here is the slot, in which the request is to be written.
+  Result<RefPtr<AsyncCall>> reserve(const RefPtr<ClientCore>& self, Deadline deadline,
+                                    nanoseconds slot_wait = no_limit) {
+    Place place;
+    return on_server_async(self, deadline, place,
+                           [&](Call& call) { return call.claim_again() || claim(call, deadline, slot_wait); });
+  }
+
+  /// The second step, once: sends what `fill` writes, or finds written. If that fails the call never runs.
+  template <class Fill>
+  Result<void> send_reserved(AsyncCall& call, Fill&& fill) {
+    if (mark_.in_child()) return forked();
+    if (post(
+            call.call(), call.deadline(), [&call] { return call.take_place(); }, fill))
+      return {};
+    const Error error = explain(call.call().failure(), call.call(), call.deadline());
+    goes_on(call.call().failure(), call.pin(), call.deadline());
+    return error;
   }
 
   /// Has `call` end by itself; or says why it cannot, and whether a handler can have seen the request.
@@ -112,9 +124,9 @@ class ClientCore : public RefCounted {
 
   /// What `work` returns, given a deadline that passes early when `token` asks to stop.
   template <class Work>
-  auto cancellable(std::stop_token token, nanoseconds timeout, Work&& work)
+  auto cancellable(std::stop_token token, nanoseconds timeout, Work&& work, Interrupt question = {})
       -> std::invoke_result_t<Work&, const Deadline&> {
-    StopCancellation<Platform> cancellation(std::move(token));
+    StopCancellation<Platform> cancellation(std::move(token), question);
     if (cancellation.is_interrupted() && !is_in_child())
       return names().error(Errc::cancelled, "the call was cancelled before it began");
     return work(Deadline(timeout, &cancellation));
@@ -209,12 +221,33 @@ class ClientCore : public RefCounted {
     }
   }
 
+  /// For asynchronous calls, of which `place` becomes the latest one's.
+  template <class Attempt>
+  Result<RefPtr<AsyncCall>> on_server_async(const RefPtr<ClientCore>& self, Deadline& deadline, Place& place,
+                                            Attempt&& attempt) {
+    deadline.start();
+    return on_server(
+        deadline, Liveness::asked,
+        [&](Pin&& pin) {
+          RefPtr<AsyncCall> call(new AsyncCall(self, std::move(pin), deadline.uninterrupted()));
+          place = call->place();
+          return call;
+        },
+        attempt, [](RefPtr<AsyncCall>& call) { return Result<RefPtr<AsyncCall>>(std::move(call)); });
+  }
+
   template <class Fill>
   static bool send(Call& call, Deadline& deadline, nanoseconds slot_wait, Place place, Fill& fill) {
     if (!call.claim_again() && !claim(call, deadline, slot_wait)) return false;
+    return post(
+        call, deadline, [place] { return place; }, fill);
+  }
+
+  template <class PlaceOf, class Fill>
+  static bool post(Call& call, const Deadline& deadline, PlaceOf&& place_of, Fill& fill) {
     if (const std::size_t size = write_request(call, fill); size != fits) return call.refuse(size);
     SHARED_CHANNEL_TEST_POINT(client_filled);
-    return call.post(deadline, place);
+    return call.post(deadline, place_of());
   }
 
   static bool claim(Call& call, Deadline& deadline, nanoseconds slot_wait) {

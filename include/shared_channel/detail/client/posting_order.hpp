@@ -31,15 +31,16 @@ class PostingOrder {
   /// A call of the calling thread that goes into flight, until it has ended.
   class InFlight {
    public:
-    explicit InFlight(PostingOrder& order) noexcept {
-      if (!order.is_used_.load(std::memory_order_relaxed)) order.is_used_.store(true, std::memory_order_relaxed);
-      const std::uint32_t thread = this_thread();
-      group_ = &order.group(thread);
-      place_ = Place(thread, number_in(group_->fetch_add(one_number + 1, std::memory_order_relaxed)));
-    }
+    explicit InFlight(PostingOrder& order) noexcept { begin(order); }
     ~InFlight() { end(); }
     InFlight(const InFlight&) = delete;
     InFlight& operator=(const InFlight&) = delete;
+
+    /// The place of a call that was prepared, maybe by another thread, is where the calling thread posts it.
+    void begin_again(PostingOrder& order) noexcept {
+      end();
+      begin(order);
+    }
 
     [[nodiscard]] Place place() const noexcept { return place_; }
 
@@ -49,7 +50,14 @@ class PostingOrder {
     }
 
    private:
-    Group* group_;
+    void begin(PostingOrder& order) noexcept {
+      if (!order.is_used_.load(std::memory_order_relaxed)) order.is_used_.store(true, std::memory_order_relaxed);
+      const std::uint32_t thread = this_thread();
+      group_ = &order.group(thread);
+      place_ = Place(thread, number_in(group_->fetch_add(one_number + 1, std::memory_order_relaxed)));
+    }
+
+    Group* group_ = nullptr;
     Place place_;
   };
 

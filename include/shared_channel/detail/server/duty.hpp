@@ -1,12 +1,14 @@
 // The right, and the duty, to answer one call: what every kind of responder is made of.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/protocol/cause.hpp>
+#include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/server/link.hpp>
 #include <shared_channel/error.hpp>
 #include <shared_channel/version.hpp>
@@ -34,6 +36,13 @@ class AnswerDuty {
     if (!link_) return;
     link_->with_server([&](AnswerSink& sink) { sink.conclude(call_, write(sink, call_)); });
     link_ = nullptr;  // only now: if a Codec throws, the duty to answer remains
+  }
+
+  /// Where the answer is to be written; nothing if it was sent, or if the server is gone.
+  [[nodiscard]] std::optional<Frame> reply_frame() const {
+    std::optional<Frame> frame;
+    if (link_) link_->with_server([&](const AnswerSink& sink) { frame = sink.reply_frame(call_); });
+    return frame;
   }
 
   void fail(std::string_view text) noexcept {
