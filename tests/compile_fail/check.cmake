@@ -1,4 +1,8 @@
-file(STRINGS ${CASE} expectation LIMIT_COUNT 1)
+file(STRINGS ${CASE} lines LIMIT_COUNT 2)
+list(GET lines 0 expectation)
+if(lines MATCHES "// LANGUAGE: ([0-9]+)")
+  string(REPLACE "c++20" "c++${CMAKE_MATCH_1}" COMPILE "${COMPILE}")
+endif()
 set(ENV{LC_ALL} C)
 execute_process(COMMAND ${COMPILE} ${CASE} OUTPUT_VARIABLE output ERROR_VARIABLE output RESULT_VARIABLE result)
 
