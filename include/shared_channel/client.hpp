@@ -158,15 +158,9 @@ class SharedChannel<Request, Reply>::Client {
   template <class F>
   Result<void> call_async(const Request& request, std::chrono::nanoseconds timeout,
                           F&& done) requires(!detail::BytesMessage<Request>) {
-    using Callback = detail::Callback<Platform, Reply, std::decay_t<F>>;
     static_assert(std::is_invocable_v<std::decay_t<F>&, Result<Reply>>,
                   "SharedChannel: the function given to call_async must be callable as done(Result<Reply>)");
-    if (detail::is_empty(done)) return Error(Errc::invalid_argument, "", "the function given to call_async is empty");
-    auto then = detail::UniquePtr<Callback>(new Callback(std::forward<F>(done)));
-    auto begun = begin(request, timeout);
-    if (!begun) return std::move(begun).error();
-    (*begun)->continue_with(std::move(then));
-    return core_->watch_or_explain(*begun);
+    return begin_and_tell<Reply>(std::forward<F>(done), [&] { return begin(request, timeout); });
   }
 
   /// Waits until a server is there and attaches to it. Errors: no_server at the deadline, or what attaching says.
@@ -200,6 +194,18 @@ class SharedChannel<Request, Reply>::Client {
     if (!core_) return moved_from();
     return core_->begin(core_, detail::Deadline(timeout),
                         [&](const detail::Frame& frame) { return detail::write_message(request, frame); });
+  }
+
+  /// Has `done` called at the end of what `begin` begins, with an Answer.
+  template <class Answer, class F, class Begin>
+  Result<void> begin_and_tell(F&& done, Begin&& begin) {
+    using Callback = detail::Callback<Platform, Answer, std::decay_t<F>>;
+    if (detail::is_empty(done)) return Error(Errc::invalid_argument, "", "the function given to call_async is empty");
+    auto then = detail::UniquePtr<Callback>(new Callback(std::forward<F>(done)));
+    Result<detail::RefPtr<AsyncCall>> begun = begin();
+    if (!begun) return std::move(begun).error();
+    (*begun)->continue_with(std::move(then));
+    return core_->watch_or_explain(*begun);
   }
 
   template <class Fill, class Read>

@@ -14,10 +14,8 @@
 #include <shared_channel/channel.hpp>
 #include <shared_channel/channel_shape.hpp>
 #include <shared_channel/client.hpp>
-#include <shared_channel/detail/base/callable.hpp>
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/base/ref_ptr.hpp>
-#include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/client/core.hpp>
 #include <shared_channel/detail/protocol/contract.hpp>
 #include <shared_channel/options.hpp>
@@ -181,15 +179,9 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
   /// The same, with `done(Result<RawReply>)` called exactly once when the call has ended; see Client::call_async().
   template <class F>
   Result<void> call_async(std::span<const std::byte> request, const CallOptions& options, F&& done) {
-    using Callback = detail::Callback<Platform, RawReply, std::decay_t<F>>;
     static_assert(std::is_invocable_v<std::decay_t<F>&, Result<RawReply>>,
                   "SharedChannel: the function given to call_async must be callable as done(Result<RawReply>)");
-    if (detail::is_empty(done)) return Error(Errc::invalid_argument, "", "the function given to call_async is empty");
-    auto then = detail::UniquePtr<Callback>(new Callback(std::forward<F>(done)));
-    auto begun = begin(request, options);
-    if (!begun) return std::move(begun).error();
-    (*begun)->continue_with(std::move(then));
-    return core_->watch_or_explain(*begun);
+    return begin_and_tell<RawReply>(std::forward<F>(done), [&] { return begin(request, options); });
   }
 
   using Client::connected;
