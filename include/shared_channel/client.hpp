@@ -215,7 +215,6 @@ class SharedChannel<Request, Reply>::Client {
       deadline.start();  // what the user's `fill` takes counts
       return core_->exchange(deadline, fill, read);
     };
-    if (!token.stop_possible()) return work(detail::Deadline(timeout));
     return core_->cancellable(std::move(token), timeout, work);
   }
 

@@ -201,7 +201,6 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
   auto within(const CallOptions& options, std::stop_token token, Work&& work)
       -> std::invoke_result_t<Work&, const detail::Deadline&> {
     if (!core_) return moved_from();
-    if (!token.stop_possible() && !options.interrupt) return work(detail::Deadline(options.timeout));
     return core_->cancellable(std::move(token), options.timeout, work, options.interrupt);
   }
 

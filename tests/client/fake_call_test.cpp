@@ -6,6 +6,7 @@
 #include <functional>
 #include <future>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <thread>
 
@@ -72,6 +73,19 @@ void check_ended(const Result<fake::Answer>& result, Errc code, bool not_execute
 }
 
 }  // namespace
+
+TEST_CASE("fake call: a token that can never stop costs what none does") {
+  Pair pair(false);
+  const auto sets = [] { return kernel().count(Op::make_wait_set); };
+  check_ended(pair.client.call(fake::Ask{1}, 10ms, std::stop_token{}), Errc::timed_out, true);
+  const auto nothing = [](const auto&) {};
+  CHECK(error_of(pair.client.call_in_place([](fake::Ask&) {}, nothing, 10ms, std::stop_token{})) == Errc::timed_out);
+  CHECK(error_of(fake::Channel::Client("none").wait_for_server(10ms, std::stop_token{})) == Errc::no_server);
+  CHECK(sets() == 0);
+  const std::stop_source source;
+  check_ended(pair.client.call(fake::Ask{1}, 10ms, source.get_token()), Errc::timed_out, true);
+  CHECK(sets() == 1);
+}
 
 TEST_CASE("fake call: without a Done signal to sleep on the call ends, and says whether it may have run") {
   SECTION("nobody took it") {

@@ -122,10 +122,12 @@ class ClientCore : public RefCounted {
     return names().error(Errc::forked, "this client was made before fork(); make a new one in the child");
   }
 
-  /// What `work` returns, given a deadline that passes early when `token` asks to stop.
+  /// What `work` returns, given a deadline that passes early when `token` asks to stop, or `question` says so. A token
+  /// that never asks costs nothing.
   template <class Work>
   auto cancellable(std::stop_token token, nanoseconds timeout, Work&& work, Interrupt question = {})
       -> std::invoke_result_t<Work&, const Deadline&> {
+    if (!token.stop_possible() && !question) return work(Deadline(timeout));
     StopCancellation<Platform> cancellation(std::move(token), question);
     if (cancellation.is_interrupted() && !is_in_child())
       return names().error(Errc::cancelled, "the call was cancelled before it began");
