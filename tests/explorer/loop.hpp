@@ -14,7 +14,7 @@ namespace explorer {
 inline bool has_posted() {
   const std::uint32_t high = high_water_word.load(std::memory_order_acquire);
   for (int at = 0; at < static_cast<int>(high); ++at) {
-    const bool posted = with_desk(
+    const bool posted = with_lock(
         at, [&](auto& lock) { return !lock.is_locked() && detail::is_waiting(lock, detail::load_request(slots[at])); });
     if (posted) return true;
   }

@@ -73,7 +73,7 @@ enum Stage : Value {
 /// Whether T1, about to be made, takes a call while an earlier one of the same thread waits. Refusals go by
 /// slots.
 inline void judge_order(Value cell, Value value) {
-  if (plan.in_flight == 0 || machine.self().stage != w_examine || cell < slot_cells || cell >= desk_cells ||
+  if (plan.in_flight == 0 || machine.self().stage != w_examine || cell < slot_cells || cell >= lock_cells ||
       (cell - slot_cells) % slot_width != 3)
     return;
   const detail::State taken(value);

@@ -24,8 +24,8 @@ enum Cell : Value {
   refusing,
   starving,
   slot_cells,  // owner, request, reply, taken, bytes, last, place of slot 0, then of the others
-  desk_cells = slot_cells + slot_width * max_slots,  // busy, concluded
-  end_of_cells = desk_cells + 2 * max_slots
+  lock_cells = slot_cells + slot_width * max_slots,  // busy, concluded
+  end_of_cells = lock_cells + 2 * max_slots
 };
 static_assert(end_of_cells <= max_cells);
 
@@ -51,24 +51,24 @@ struct SlotFreed {
 };
 template <int Index>
 struct Busy : Word {
-  explicit Busy(int) : Word(desk_cells + 2 * Index) {}
+  explicit Busy(int) : Word(lock_cells + 2 * Index) {}
 };
 template <int Index>
 struct Concluded : Word {
-  explicit Concluded(int) : Word(desk_cells + 2 * Index + 1) {}
+  explicit Concluded(int) : Word(lock_cells + 2 * Index + 1) {}
 };
 inline Slot slots[max_slots]{Slot(0), Slot(1), Slot(2)};
 inline DoorbellWords exec_bell;
 inline SlotFreed slot_freed;
-inline detail::BasicSlotLock<Busy<0>, Concluded<0>> desk0;
-inline detail::BasicSlotLock<Busy<1>, Concluded<1>> desk1;
-inline detail::BasicSlotLock<Busy<2>, Concluded<2>> desk2;
+inline detail::BasicSlotLock<Busy<0>, Concluded<0>> lock0;
+inline detail::BasicSlotLock<Busy<1>, Concluded<1>> lock1;
+inline detail::BasicSlotLock<Busy<2>, Concluded<2>> lock2;
 inline Word service_word{service}, stopping_word{stopping}, high_water_word{high_water}, refusing_word{refusing},
     starving_word{starving};
 
 template <class Body>
-auto with_desk(int index, Body body) {
-  return index == 0 ? body(desk0) : index == 1 ? body(desk1) : body(desk2);
+auto with_lock(int index, Body body) {
+  return index == 0 ? body(lock0) : index == 1 ? body(lock1) : body(lock2);
 }
 
 enum HandOvers { client_mutex, responder_queue, notice_mutex };
@@ -88,18 +88,18 @@ inline Value rung_word(Value signal) {
 }
 
 inline bool is_private(Value cell) {
-  return cell >= desk_cells && plan.workers == 1 && !plan.has_stopper && !plan.defers;
+  return cell >= lock_cells && plan.workers == 1 && !plan.has_stopper && !plan.defers;
 }
 
 /// The number of a word among those that this plan uses.
 inline int stale_word(Value cell) {
   const int end_of_slots = slot_cells + slot_width * plan.slots;
-  return cell < desk_cells ? cell : end_of_slots + cell - desk_cells;
+  return cell < lock_cells ? cell : end_of_slots + cell - lock_cells;
 }
 inline int stale_words() { return slot_cells + (slot_width + 2) * plan.slots; }
 
 inline std::memory_order order_of_load(Value cell, std::memory_order order) {
-  const bool is_busy = cell >= desk_cells && (cell - desk_cells) % 2 == 0;
+  const bool is_busy = cell >= lock_cells && (cell - lock_cells) % 2 == 0;
   return is(Break::busy_is_acquire) && is_busy ? std::memory_order_acquire : order;
 }
 
@@ -113,7 +113,7 @@ inline bool is_weakened(Value cell, Value value) {
     default:
       break;
   }
-  if (cell < slot_cells || cell >= desk_cells) return false;
+  if (cell < slot_cells || cell >= lock_cells) return false;
   switch ((cell - slot_cells) % slot_width) {
     case 0:
       return is(Break::owner_is_release) && value == 0;

@@ -19,7 +19,7 @@ inline int first_of_thread(int at) {
   if (place.is_alone()) return first;
   for (int other = 0; other < plan.slots; ++other) {
     if (other != first &&
-        with_desk(other, [&](auto& lock) { return detail::goes_before(slots[other], lock, slots[first], place); }))
+        with_lock(other, [&](auto& lock) { return detail::goes_before(slots[other], lock, slots[first], place); }))
       first = other;
   }
   return first;
@@ -33,12 +33,12 @@ enum Held : Value { unlocked, locked, let_go };
 enum class Examined { nothing, taken, again };
 inline Examined examine(int at, Locals& local, bool in_order) {
   const bool compares = in_order && plan.in_flight > 0 && !is(Break::no_order);
-  return with_desk(at, [&](auto& lock) {
+  return with_lock(at, [&](auto& lock) {
     Slot& slot = slots[at];
     const auto goes_to = [&](int next) {
       lock.unlock();
       local[w_held] = unlocked;
-      if (!with_desk(next, [](auto& other) { return other.try_lock(); })) return Examined::nothing;
+      if (!with_lock(next, [](auto& other) { return other.try_lock(); })) return Examined::nothing;
       local[w_index] = static_cast<Value>(next);
       local[w_held] = locked;
       return Examined::again;
@@ -97,7 +97,7 @@ inline Examined examine(int at, Locals& local, bool in_order) {
 
 inline void conclude(Locals& local, Phase answer) {
   const int at = local[w_index];
-  with_desk(at, [&](auto& lock) {
+  with_lock(at, [&](auto& lock) {
     switch (detail::finish(slots[at], lock, local[w_sequence], answer)) {
       case detail::Finish::nothing:
         break;
@@ -161,7 +161,7 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
         bool posted = false;
         const std::uint32_t high = high_water_word.load(std::memory_order_acquire);
         for (int at = 0; at < static_cast<int>(high) && !posted; ++at) {
-          posted = with_desk(at, [&](auto& lock) {
+          posted = with_lock(at, [&](auto& lock) {
             return !lock.is_locked() && detail::is_waiting(lock, detail::load_request(slots[at]));
           });
         }
@@ -213,7 +213,7 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
       if (!is(Break::no_responder_fence)) machine.fence();
       return plan.has_stopper && stopping_word.load(std::memory_order_seq_cst) != 0 ? r_begin : d_look;
     case d_look:
-      if (with_desk(local[w_index],
+      if (with_lock(local[w_index],
                     [&](auto& lock) { return detail::is_waiting(lock, detail::load_request(slots[local[w_index]])); }))
         ring_exec();
       local[w_index] = 0;

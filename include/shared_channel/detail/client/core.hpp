@@ -200,7 +200,7 @@ class ClientCore : public RefCounted {
   auto on_server(Deadline& deadline, Liveness liveness, Make&& make, Attempt&& attempt, Answer&& answer)
       -> decltype(answer(std::declval<std::invoke_result_t<Make&, Pin>&>())) {
     if (mark_.in_child()) return forked();
-    Result<void> setback;  // how the last server ended
+    Result<void> last_end;  // of the server before
     for (;;) {
       Pin pin = connector_.current();
       if (pin && liveness == Liveness::asked && pin->server().glance() != platform::Peer::alive) {
@@ -212,14 +212,14 @@ class ClientCore : public RefCounted {
         if (attached) continue;
         // How the last server ended says more than "no server".
         const bool none = attached.error().code() == Errc::no_server;
-        return !setback && none ? std::move(setback).error() : std::move(attached).error();
+        return !last_end && none ? std::move(last_end).error() : std::move(attached).error();
       }
       if (HandlerScope::serves(pin->generation())) return would_deadlock();
       auto made = make(std::move(pin));
       Call& call = body(made).call();
       if (attempt(call)) return answer(made);
-      setback = explain(call.failure(), call, deadline);
-      if (!goes_on(call.failure(), body(made).pin(), deadline)) return std::move(setback).error();
+      last_end = explain(call.failure(), call, deadline);
+      if (!goes_on(call.failure(), body(made).pin(), deadline)) return std::move(last_end).error();
     }
   }
 

@@ -315,11 +315,11 @@ class ServerCore {
       workers_.tell_gone();
     });
     Deadline never = Deadline::never();
-    Courtesy courtesy(options_.wait);
+    FairYield fair_yield(options_.wait);
     std::uint32_t calls = 0;
     while (const TakenCall call = finder_.next(never, keeping_up())) {
       dispatcher_.handle(call, answer);
-      courtesy.after_call();
+      fair_yield.after_call();
       if (++calls % calls_per_clock == 0) keep_up();
     }
     slots_.refuse_all();

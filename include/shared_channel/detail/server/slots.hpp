@@ -67,7 +67,7 @@ class ServerSlots {
   void refuse_all() noexcept {
     refusing_.store(true, std::memory_order_seq_cst);
     for (std::uint32_t index = 0; index < slot_array().count(); ++index) {
-      if (const TakenCall call = examine(index, Turn::any)) leave(call, Phase::refused);
+      if (const TakenCall call = examine(index, Order::any)) leave(call, Phase::refused);
     }
   }
 
@@ -176,7 +176,7 @@ class ServerSlots {
     std::uint32_t index = cursor_.load(std::memory_order_relaxed);
     for (std::uint32_t looked = 0; looked < count; ++looked) {
       if (index >= used) index = 0;
-      if (const TakenCall call = examine(index, Turn::in_order)) {
+      if (const TakenCall call = examine(index, Order::of_thread)) {
         cursor_.store(index + 1, std::memory_order_relaxed);
         return call;
       }
@@ -185,10 +185,10 @@ class ServerSlots {
     return {};
   }
 
-  enum class Turn { in_order, any };
+  enum class Order { of_thread, any };
 
   /// Takes the call that waits in a slot, if one does; in order, or the one that goes before it.
-  TakenCall examine(std::uint32_t index, Turn turn) noexcept {
+  TakenCall examine(std::uint32_t index, Order order) noexcept {
     Slot& slot = slot_array()[index];
     SlotLock& lock = locks_[index];
     if (const State seen = load_request(slot); !is_waiting(lock, seen)) {
@@ -201,7 +201,7 @@ class ServerSlots {
     bool has_let_go = false;
     do {
       const State request = load_request(slot);  // T4, if it has let go
-      if (is_in_order(slot) && turn == Turn::in_order) [[unlikely]] {
+      if (is_in_order(slot) && order == Order::of_thread) [[unlikely]] {
         if (has_let_go) tell_slot_freed();
         return take_first(index);
       }

@@ -92,9 +92,9 @@ class FirstLook {
 /// A busy server never waits, so callers on its own core would get one answer per time slice while others get
 /// thousands. Every so many calls it therefore yields the core, and more rarely where nobody wants it, or a stranger
 /// does. Belongs to one thread.
-class Courtesy {
+class FairYield {
  public:
-  explicit Courtesy(WaitPolicy policy) noexcept : interval_(policy.spin == (nanoseconds::max)() ? never : shortest) {}
+  explicit FairYield(WaitPolicy policy) noexcept : interval_(policy.spin == (nanoseconds::max)() ? never : shortest) {}
 
   void after_call() noexcept {
     if (interval_ == never || ++calls_ < interval_) return;
