@@ -1,4 +1,4 @@
-// Raw channels: for whoever learns at run time only what travels on them. Not part of shared_channel.hpp.
+// Raw channels: for programs that learn only at run time what travels on them. Not part of shared_channel.hpp.
 //
 //     RawClient adder("adder");                                     // takes the shape of whichever server is there
 //     std::array<std::byte, 4> sum;

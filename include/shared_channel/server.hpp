@@ -160,7 +160,7 @@ class SharedChannel<Request, Reply>::Server {
   friend class RawServer;
   explicit Server(detail::UniquePtr<Core> core) : core_(std::move(core)) {}
 
-  /// The handler as the core calls it: a taken call in, how it was left out. `Held` is Handler or Handler&.
+  /// The handler as the core calls it: given a taken call, it returns how it left that. `Held` is Handler or Handler&.
   template <class Held>
   struct Answer {
     template <class Call>

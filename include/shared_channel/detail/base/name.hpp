@@ -50,7 +50,7 @@ class Names {
   [[nodiscard]] Scope scope() const noexcept { return scope_; }
 
   [[nodiscard]] std::string rendezvous() const { return "shared_channel." + channel_; }
-  /// The colon: no channel's name has one, and a channel may be called "NAME.server".
+  /// No channel's name has a colon, but a channel may be called "NAME.server".
   [[nodiscard]] std::string server_lock() const { return rendezvous() + ":server"; }
   [[nodiscard]] std::string segment(std::uint64_t generation) const { return rendezvous() + '.' + hex(generation); }
   [[nodiscard]] std::string server_page(std::uint64_t generation) const { return part(generation, "server"); }

@@ -224,7 +224,7 @@ class AsyncCall : public RefCounted {
   /// A caller that waits for the watcher's word looks for itself this often.
   static constexpr nanoseconds glance_interval = std::chrono::milliseconds(10);
 
-  /// finish() of a call that no watcher has had. Whatever else may use it does so before or after.
+  /// finish() of a call that no watcher has had: no other thread uses it meanwhile.
   bool finish_alone() {
     if (end_ == End::none) {
       end_by_caller(call_.is_answered() ? call_.verdict() : call_.await(deadline_));
@@ -255,7 +255,8 @@ class AsyncCall : public RefCounted {
     if (end_ == End::none) end_by_caller(call_.give_up_sleepless(why));
   }
 
-  /// Whether this channel failed so: not what a handler passed on from another. Under the mutex, like all that follows.
+  /// True if this channel failed so. An error that a handler passed on from another does not count. Under the mutex,
+  /// like all that follows.
   [[nodiscard]] bool has_failed(Errc code) const noexcept {
     return end_ == End::failed && call_.failure().code == code && !call_.failure().is_relayed;
   }

@@ -77,8 +77,8 @@ class Call {
     sequence_ = detail::post(slot());
     has_woken_ = connection_.exec().ring_sleeper();
     SHARED_CHANNEL_TEST_POINT(client_rang);
-    // Pairs with the server's stop(): either it sees our request and refuses it, or we see that it stopped. What a
-    // worker has taken by then it answers: it may be our own handler that stopped the server.
+    // Pairs with the server's stop(): either it sees our request and refuses it, or we see that it stopped. A worker
+    // answers what it has taken by then: our own handler may have stopped the server.
     const bool is_stopped = connection_.page().service.load(std::memory_order_seq_cst) != service_open;
     if (is_stopped) [[unlikely]]
       return !is_withdrawn_at_stop() || fails_withdrawn(Errc::server_stopped);

@@ -1,9 +1,9 @@
 // Ends the waits of one call when its caller asks for that.
 //
-// Whatever the call waits for, it is told by the flag in its Deadline, which has then passed: spins look at it as they
-// look for the reply, and waits that come in pieces after each piece. A thread that sleeps on a signal or in the queue
-// sleeps on a word of its own as well (a WaitSet), which request() rings. That pair is doorbell.hpp's: R1 and S3 are
-// the flag. So no request is lost between the last look and the sleep, and nobody else is woken.
+// A flag in the call's Deadline, which then counts as passed, ends every wait of the call: spins look at it as they
+// look for the reply, and waits that come in pieces look after each piece. A thread that sleeps on a signal or in the
+// queue sleeps on a word of its own as well (a WaitSet), which request() rings. That pair is doorbell.hpp's: R1 and S3
+// are the flag. So no request is lost between the last look and the sleep, and nobody else is woken.
 //
 // A call may also have a question (Interrupt), which its own thread asks while it waits: spins ask when they look
 // around, sleeps end for it after each piece.
@@ -54,8 +54,8 @@ class Cancellation : public Interruption {
     return outcome;
   }
 
-  /// ClientMutex::lock(), and no longer than until request(). In one wait: who lets go of the queue now and then to
-  /// look around loses its place each time.
+  /// ClientMutex::lock(), and no longer than until request(). In one wait: a caller that left the queue now and then to
+  /// look around would lose its place each time.
   template <class Mutex, class Leases>
   platform::Lock lock(Mutex& mutex, std::uint32_t me, const Leases& leases, Deadline& deadline, const Watch& server) {
     const platform::Lock outcome = unless_requested(platform::Lock::timed_out, [&](std::uint32_t ticket) {
@@ -155,7 +155,7 @@ class StopCancellation : public Cancellation<Platform> {
       : Cancellation<Platform>(question), on_stop_(std::move(token), Request{this}) {}
   StopCancellation(const StopCancellation&) = delete;
   StopCancellation& operator=(const StopCancellation&) = delete;
-  /// A callback that runs is waited for by ourselves: where libstdc++ has no futexes, the wake-up of a stop_callback's
+  /// We wait ourselves for a callback that runs: where libstdc++ has no futexes, the wake-up of a stop_callback's
   /// destructor can get lost.
   ~StopCancellation() {
     while (is_asked_.load(std::memory_order_seq_cst) && !is_told_.load(std::memory_order_seq_cst))

@@ -33,7 +33,7 @@ class WatcherBell {
  public:
   [[nodiscard]] int failure() const noexcept { return set_.failure(); }
 
-  /// After what the watcher is to find has been published.
+  /// To be called once what the watcher is to find has been published.
   void ring() noexcept {
     news_.store(true, std::memory_order_seq_cst);  // R1
     if (must_ring(bell_)) set_.ring();
@@ -115,8 +115,8 @@ class Resumption final : public Continuation<Platform> {
   Handle coroutine_;
 };
 
-/// One thread and the calls, all of one connection, whose ends it waits for. The thread keeps it, so that it may
-/// outlive its client, which a callback may have destroyed.
+/// One thread, and the calls whose ends it waits for, all of one connection. The thread keeps the Watcher alive,
+/// because a callback may destroy the client.
 template <class Platform>
 class Watcher : public RefCounted {
   using Connection = detail::Connection<Platform>;

@@ -1,9 +1,9 @@
 // A client's current connection, shared by its threads and replaced when the server is.
 //
 // The hot path must neither lock nor touch what other clients touch, yet no thread may unmap a segment in which another
-// is still calling. Each connection lives in a Cell with a count of its users. Cells are never freed
-// while the client lives (a few are, and they are reused), so that counting oneself in is always safe;
-// whether the count was made in time is then checked:
+// is still calling. Each connection lives in a Cell with a count of its users. Cells are never freed while the client
+// lives; there are a few, which are reused. So counting oneself in is always safe. Whether the count was made in time
+// is then checked:
 //
 //     user                                 retirer
 //     U1  cell = current                   T1  current = none

@@ -161,8 +161,8 @@ class SlotClaim {
   /// Safe, because the mutex protects no slot: claim() and recover() become owners by compare-and-swap alone, and
   /// recover() rests on the kernel's word, whoever asked for it. Of several that recover one slot one wins. `starving`
   /// only sends newcomers to the queue. Live, because free slots are tried in each slice, and each owner is asked for
-  /// after (owners / questions_of_a_slice) slices at most. Whoever held a slot for a moment and gave it back rings, as
-  /// take() does: a living head may have passed it by.
+  /// after (owners / questions_of_a_slice) slices at most. A caller that held a slot for a moment and gave it back
+  /// rings, as take() does: a living head may have passed it by.
   bool claim_with_mutex(Deadline& deadline) {
     for (;;) {
       switch (lock(deadline.within(queue_slice))) {

@@ -12,13 +12,13 @@
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
-/// What the writer of a message answers that found room for it; else it answers how many bytes it would take.
+/// What a writer answers if its message had room; else it answers how many bytes the message takes.
 inline constexpr std::size_t fits = 0;
 
 /// One direction's message in one slot. A message of fixed size lies at fixed(). One of variable length lies inline if
 /// it has at most inline_capacity bytes, even if the capacity is larger, so that a short message travels beside its
-/// words. Who knows the type of the message knows which of the two it is; who does not (raw channels) may ask, and
-/// treat either as bytes: a message of fixed size has capacity() of them.
+/// words. Code that knows the type of the message knows which of the two it is. Code that does not (raw channels) may
+/// ask, and treats either as bytes: a message of fixed size has capacity() of them.
 class Frame {
  public:
   Frame(Slot& slot, std::byte* area, std::size_t capacity, bool is_fixed = false) noexcept

@@ -124,8 +124,8 @@ static_assert(offsetof(Identity, server_birth) == 56 && offsetof(Identity, serve
 static_assert(offsetof(Identity, flags) == 68);
 static_assert(offsetof(Identity, clock_id) == 72 && sizeof(Identity) == 80);
 
-/// Bit of Identity::flags: peers may be of different users, so a slot does not keep its message for the next reader.
-/// Whoever gives one back clears it.
+/// Bit of Identity::flags: peers may be of different users, so a slot does not keep its message for the next reader. A
+/// client that gives one back clears it.
 inline constexpr std::uint32_t slots_are_cleared = 1;
 
 /// Values of ServerPage::service.

@@ -277,7 +277,7 @@ class ServerCore {
     return [this]() noexcept { keep_up(); };
   }
 
-  /// Why a server ends. Written before stopping_, which who reads it has seen.
+  /// Why a server ends. Written before stopping_ is set, and read by threads that have seen that.
   enum class CauseOfEnd : unsigned char { asked, name_lost, threads_ended };
 
   /// An error if the server has ended by itself.

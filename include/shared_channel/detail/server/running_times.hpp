@@ -1,5 +1,5 @@
-// How long the calls in a server's slots have been running. The clock is not read for each of them, which would cost a
-// tenth of a short call: what their callers state will do, or when somebody first asked.
+// How long the calls in a server's slots have been running. Reading the clock for each of them would cost a tenth of a
+// short call. So a call began when its caller states, or else when somebody first asked.
 #pragma once
 
 #include <cstdint>

@@ -266,7 +266,7 @@ class ServerSlots {
   }
 
   /// A call is not to run if one that went before it was refused. Loaded after O2, which may have seen that one taken;
-  /// whoever turns away refuses the call before it leaves.
+  /// a worker that turns away refuses the call before it leaves.
   [[nodiscard]] bool is_refusing() const noexcept { return refusing_.load(std::memory_order_seq_cst); }
 
   /// Ends the call of a slot that looks damaged, if no worker has its lock and it still looks so.

@@ -203,7 +203,7 @@ class Watch {
   /// The word as a wait watches it.
   [[nodiscard]] linux_futex::Watched watched() const noexcept { return {alive_, lit_}; }
 
-  /// What a wait that watched it ended with. The kernel wakes one of the sleepers on the beacon: it wakes the others.
+  /// How a wait that watched the word ended. The kernel wakes one of the sleepers on the beacon: it wakes the others.
   [[nodiscard]] Wake outcome(Wake outcome) const noexcept {
     if (look() == Peer::alive) return outcome;
     linux_futex::wake(*alive_, INT_MAX);

@@ -91,7 +91,7 @@ class ForkGuard {
     return held;
   }
 
-  /// Keeps errno: of an open that failed it is asked for after its Held may have gone.
+  /// Keeps errno: the caller may read the errno of a failed open after its Held has gone.
   void release(const Held& held) noexcept {
     const int error = errno;
     const std::lock_guard lock(mutex_);

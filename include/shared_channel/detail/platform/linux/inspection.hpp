@@ -1,5 +1,5 @@
-// Looking at channels from outside: files in /dev/shm, which are read and not mapped, since a mapped one that somebody
-// cuts short would be the end of who looks.
+// Looking at channels from outside: files in /dev/shm. They are read and not mapped: a look at a mapped file that
+// somebody has cut short would end this process (SIGBUS).
 #pragma once
 
 #include <dirent.h>

@@ -116,8 +116,8 @@ inline Result<void> check_access(const Names& names, const Access& access) {
   return {};
 }
 
-/// Permission bits of an object. Who may not both read and write the channel cannot call, and gets nothing of what
-/// callers write: a reader's lock there would look like a client's lease.
+/// Permission bits of an object. A user who may not both read and write the channel cannot call, and gets no access to
+/// what callers write: a reader's lock there would look like a client's lease.
 inline unsigned mode_of(const Access& access, ForClients clients) noexcept {
   const unsigned mode = access.kind() == Access::Kind::everyone ? 0666u
                         : access.kind() == Access::Kind::mode   ? access.mode()

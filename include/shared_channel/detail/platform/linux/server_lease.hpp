@@ -80,7 +80,7 @@ class ServerLease {
     if (!*mapping_) return;
     struct stat status {};
     const bool is_known = mapping_->has_file() && ::fstat(mapping_->descriptor(), &status) == 0;
-    // Somebody of our user may have cut it short: to touch it would be the end of the process.
+    // A program of our user may have cut it short: touching it would then end this process.
     if (!is_known || status.st_size >= static_cast<off_t>(sizeof(Rendezvous))) record().generation.store(0);
     SHARED_CHANNEL_TEST_POINT(server_withdrew_generation);
     // Before the lock goes with the descriptor: a successor must not lose its files. Nor must one that serves because

@@ -76,7 +76,7 @@ class KeeperThread : public RefCounted {
     return RefPtr<KeeperThread>(current_.thread);
   }
 
-  /// Of the last one the thread ends; its code may be unloaded next.
+  /// After the last one the thread ends; its code may be unloaded next.
   static void leave(const RefPtr<KeeperThread>& thread) noexcept {
     RefPtr<KeeperThread> last;
     {

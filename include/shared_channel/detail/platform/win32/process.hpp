@@ -115,8 +115,8 @@ inline Handle precise_timer(nanoseconds time) noexcept {
 }
 
 /// WaitForMultipleObjects for one of the `count` handles, with room behind them for one more. WAIT_TIMEOUT means that
-/// the deadline has passed. Waits do not count the time that the machine sleeps, the deadline does: what is left after
-/// a resume is found to have passed when the wait returns.
+/// the deadline has passed. A wait does not count the time that the machine sleeps, but the deadline does: after a
+/// resume the wait goes on for its rest, and only then finds that the deadline has passed.
 inline DWORD wait_for_one(HANDLE* handles, DWORD count, Deadline& deadline) noexcept {
   constexpr auto two_ticks = std::chrono::milliseconds(32);
   for (;;) {

@@ -145,7 +145,7 @@ class ServerLease {
     SHARED_CHANNEL_TEST_POINT(server_rendezvous_opened);
     if (error == ERROR_ALREADY_EXISTS) {
       if (!win32::is_ours(section.get())) return squatted(names, name);
-      // The record of a predecessor, who may have let in others than we are to.
+      // The record of a predecessor, which may have let in users whom we must not.
       if (::SetKernelObjectSecurity(section.get(), DACL_SECURITY_INFORMATION, security.descriptor()) == 0) {
         return win32::failed(names, "SetKernelObjectSecurity", name, ::GetLastError());
       }
