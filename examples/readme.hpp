@@ -5,6 +5,7 @@
 #include <shared_channel/raw.hpp>
 #include <shared_channel/shared_channel.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>

@@ -16,6 +16,7 @@
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/client/core.hpp>
 #include <shared_channel/detail/message/message.hpp>
+#include <shared_channel/detail/observe/client_observer.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/pending_call.hpp>
 #include <shared_channel/result.hpp>
@@ -40,6 +41,7 @@ class SharedChannel<Request, Reply>::Client {
   using Platform = typename detail::PlatformOf<Request>::Type;
   using Core = detail::ClientCore<Platform>;
   using AsyncCall = detail::AsyncCall<Platform>;
+  using Observer = detail::ClientObserver<Request>;
 
  public:
 #if defined(__cpp_exceptions)
@@ -69,7 +71,8 @@ class SharedChannel<Request, Reply>::Client {
   Result<Reply> call(const Request& request,
                      std::chrono::nanoseconds timeout = default_timeout) requires(!detail::BytesMessage<Request>) {
     if (!core_) return moved_from();
-    return exchange(request, detail::Deadline(timeout));
+    Observer observer(core_->names());
+    return observer.ended([&] { return exchange(request, detail::Deadline(timeout), observer); });
   }
 
   /// The same, until somebody asks `token` to stop: then the call ends within a millisecond, whatever it waits for, in
@@ -79,8 +82,12 @@ class SharedChannel<Request, Reply>::Client {
   Result<Reply> call(const Request& request, std::chrono::nanoseconds timeout,
                      std::stop_token token) requires(!detail::BytesMessage<Request>) {
     if (!core_) return moved_from();
-    return core_->cancellable(std::move(token), timeout,
-                              [&](const detail::Deadline& deadline) { return exchange(request, deadline); });
+    Observer observer(core_->names());
+    return observer.ended([&] {
+      return core_->cancellable(std::move(token), timeout, [&](const detail::Deadline& deadline) {
+        return exchange(request, deadline, observer);
+      });
+    });
   }
 
   /// The same without copies, for messages of fixed size: `fill(Request&)` writes the request in shared memory,
@@ -182,18 +189,24 @@ class SharedChannel<Request, Reply>::Client {
   friend class RawClient;
   explicit Client(detail::RefPtr<Core> core) : core_(std::move(core)) {}
 
-  Result<Reply> exchange(const Request& request, detail::Deadline deadline) {
+  Result<Reply> exchange(const Request& request, detail::Deadline deadline, Observer& observer) {
     if constexpr (detail::FixedMessage<Request> && sizeof(Request) > detail::copy_limit)
       deadline.start();  // the copy counts
+    observer.asks(request);
     return core_->exchange(
-        deadline, [&](const detail::Frame& frame) { return detail::write_message(request, frame); },
-        [&](const detail::Frame& frame) { return detail::read_reply<Reply>(frame, *core_); });
+        deadline, observer.writer([&](const detail::Frame& frame) { return detail::write_message(request, frame); }),
+        observer.reader([&](const detail::Frame& frame) { return detail::read_reply<Reply>(frame, *core_); }));
   }
 
   Result<detail::RefPtr<AsyncCall>> begin(const Request& request, std::chrono::nanoseconds timeout) {
     if (!core_) return moved_from();
-    return core_->begin(core_, detail::Deadline(timeout),
-                        [&](const detail::Frame& frame) { return detail::write_message(request, frame); });
+    Observer observer(core_->names());
+    observer.asks(request);
+    return observer.begun([&] {
+      return core_->begin(core_, detail::Deadline(timeout), observer.writer([&](const detail::Frame& frame) {
+        return detail::write_message(request, frame);
+      }));
+    });
   }
 
   /// Has `done` called at the end of what `begin` begins, with an Answer.
@@ -211,11 +224,12 @@ class SharedChannel<Request, Reply>::Client {
   template <class Fill, class Read>
   Result<void> exchange_in_place(std::chrono::nanoseconds timeout, std::stop_token token, Fill&& fill, Read&& read) {
     if (!core_) return moved_from();
+    Observer observer(core_->names());
     const auto work = [&](detail::Deadline deadline) {
       deadline.start();  // what the user's `fill` takes counts
-      return core_->exchange(deadline, fill, read);
+      return core_->exchange(deadline, observer.writer(fill), observer.reader(read));
     };
-    return core_->cancellable(std::move(token), timeout, work);
+    return observer.ended([&] { return core_->cancellable(std::move(token), timeout, work); });
   }
 
   static Error moved_from() { return Error(Errc::no_server, "", "this client was moved from"); }

@@ -12,6 +12,7 @@
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/message/message.hpp>
+#include <shared_channel/detail/observe/server_observer.hpp>
 #include <shared_channel/detail/server/core.hpp>
 #include <shared_channel/detail/server/handler.hpp>
 #include <shared_channel/options.hpp>
@@ -44,7 +45,7 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI {
 template <class Request, class Reply>
 class SharedChannel<Request, Reply>::Server {
   using Platform = typename detail::PlatformOf<Request>::Type;
-  using Core = detail::ServerCore<Platform>;
+  using Core = detail::ServerCore<Platform, detail::ServerObserverOf<Request>>;
 
  public:
   using native_handle_type = typename detail::LoopNotice<Platform>::Native;

@@ -3,7 +3,7 @@
 // Reading order, from a call to the cache line; the folders of detail/ in brackets:
 //
 //   what users name         channel, options, error, result, client, pending_call, server, server_stats, responder,
-//                           call_context, codec, description, version
+//                           call_context, codec, description, observer, version
 //   asking [client]         core (from a call to its Result), explain and mismatch (errors in words),
 //                           connector (finding the server), server_trust (whom to believe), current_connection,
 //                           connection (attaching), call (one call), slot_claim (its slot), cancellation,
@@ -15,6 +15,7 @@
 //                           duty and link (from a Responder to its server), slots (taking and ending calls), counters
 //                           and running_times (what stats() tells), loop_notice (native_handle()), generation (all that
 //                           a server creates)
+//   telling [observe]       observed (which channels have an observer), client_observer, server_observer
 //   types <-> bytes [message]    message, codec_parts, builtin_codecs, members, described_members
 //   who may write what when [protocol]   slot_protocol, slot_state (what a slot's words say), order (of one thread's
 //                           calls), doorbell, layout (the bytes), description (a type in words), contract (what both
@@ -40,6 +41,7 @@
 #include <shared_channel/codec.hpp>
 #include <shared_channel/description.hpp>
 #include <shared_channel/error.hpp>
+#include <shared_channel/observer.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/pending_call.hpp>
 #include <shared_channel/responder.hpp>

@@ -33,6 +33,27 @@ class WatcherBell;  // completion.hpp, like the next
 template <class Platform>
 class Continuation;
 
+/// What is told that a call has ended, at most once and under the call's mutex.
+template <class Call>
+class EndListener {
+ public:
+  virtual ~EndListener() = default;
+  virtual void ended(Call& call, bool is_answered) noexcept = 0;
+
+  UniquePtr<EndListener> next;
+};
+
+/// Tells a native handle.
+template <class Call, class Notifier>
+class HandleListener final : public EndListener<Call> {
+ public:
+  explicit HandleListener(const RefPtr<Notifier>& notifier) noexcept : notifier_(notifier) {}
+  void ended(Call&, bool) noexcept override { notifier_->notify(); }
+
+ private:
+  RefPtr<Notifier> notifier_;
+};
+
 template <class Platform>
 class AsyncCall : public RefCounted {
   using ClientCore = detail::ClientCore<Platform>;
@@ -40,6 +61,8 @@ class AsyncCall : public RefCounted {
   using Pin = typename CurrentConnection::Pin;
   using Call = detail::Call<Platform>;
   using Notifier = typename Platform::Notifier;
+  using EndListener = detail::EndListener<Call>;
+  using HandleListener = detail::HandleListener<Call, Notifier>;
   using WatcherBell = detail::WatcherBell<Platform>;
   using Continuation = detail::Continuation<Platform>;
   using Entry = typename Platform::WaitSet::Entry;
@@ -149,12 +172,18 @@ class AsyncCall : public RefCounted {
   }
 
   /// Has `notifier` notified at the end. True: a watcher is now needed.
-  bool notify_at_end(RefPtr<Notifier> notifier) noexcept {
+  bool notify_at_end(const RefPtr<Notifier>& notifier) {
+    UniquePtr<EndListener> listener(new HandleListener(notifier));
     const std::lock_guard lock(mutex_);
-    notifier_ = std::move(notifier);
-    if (ended_by_now()) notifier_->notify();
+    if (ended_by_now())
+      notifier->notify();
+    else
+      add(std::move(listener));
     return end_ == End::none && bell_ == nullptr;
   }
+
+  /// Has `listener` told of the end. For the call's maker, which has shown it to nobody yet.
+  void tell_at_end(EndListener* listener) noexcept { add(UniquePtr<EndListener>(listener)); }
 
   /// Has `continuation` run by the watcher at the end. A watcher is now needed, even if the end has come.
   void continue_with(UniquePtr<Continuation> continuation) noexcept {
@@ -298,7 +327,16 @@ class AsyncCall : public RefCounted {
     if (has_failed(Errc::server_died) || has_failed(Errc::server_stopped)) pin_.retire();
     SHARED_CHANNEL_TEST_POINT(client_call_ended);
     if (caller_bell_) caller_bell_->ring();
-    if (notifier_) notifier_->notify();
+    if (listeners_) tell_listeners(is_answered);
+  }
+
+  void tell_listeners(bool is_answered) noexcept {
+    for (EndListener* listener = listeners_.get(); listener != nullptr; listener = listener->next.get())
+      listener->ended(call_, is_answered);
+  }
+  void add(UniquePtr<EndListener> listener) noexcept {
+    listener->next = std::move(listeners_);
+    listeners_ = std::move(listener);
   }
 
   const RefPtr<ClientCore> core_;  // first, so that it goes last
@@ -315,7 +353,7 @@ class AsyncCall : public RefCounted {
   bool is_shared_ = false;       // a watcher has had it: from then on two threads use it
   WatcherBell* bell_ = nullptr;  // of the watcher that may sleep on the reply word
   std::thread::id watcher_;
-  RefPtr<Notifier> notifier_;
+  UniquePtr<EndListener> listeners_;
   UniquePtr<Continuation> continuation_;
 };
 

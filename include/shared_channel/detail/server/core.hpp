@@ -15,6 +15,7 @@
 #include <shared_channel/detail/base/handler_scope.hpp>
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
+#include <shared_channel/detail/observe/server_observer.hpp>
 #include <shared_channel/detail/server/counters.hpp>
 #include <shared_channel/detail/server/dispatcher.hpp>
 #include <shared_channel/detail/server/finder.hpp>
@@ -39,7 +40,7 @@ struct KeptHandler {
   virtual ~KeptHandler() = default;
 };
 
-template <class Platform>
+template <class Platform, class Observer = NoServerObserver>
 class ServerCore {
   using Generation = detail::Generation<Platform>;
   using Exec = typename Generation::Exec;
@@ -337,7 +338,7 @@ class ServerCore {
   std::atomic<bool> closing_{false};  // stop() has begun
   std::atomic<bool> stopping_{false};
   ServerSlots<Platform> slots_{*generation_};
-  Dispatcher<Platform> dispatcher_{*generation_, slots_, options_.threads, stopping_, mark_};
+  Dispatcher<Platform, Observer> dispatcher_{*generation_, slots_, options_.threads, stopping_, mark_, names_};
   Upkeep upkeep_;
   Finder<Platform> finder_{generation_->exec(), slots_, upkeep_, stopping_, options_};
   std::atomic<CauseOfEnd> cause_of_end_{CauseOfEnd::asked};

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include <shared_channel/detail/base/handler_scope.hpp>
+#include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/base/test_point.hpp>
 #include <shared_channel/detail/protocol/cause.hpp>
@@ -22,7 +23,7 @@
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 /// Everything is thread-safe.
-template <class Platform>
+template <class Platform, class Observer>
 class Dispatcher final : private AnswerSink {
   using Generation = detail::Generation<Platform>;
   using ServerSlots = detail::ServerSlots<Platform>;
@@ -30,8 +31,13 @@ class Dispatcher final : private AnswerSink {
 
  public:
   Dispatcher(Generation& generation, ServerSlots& slots_of_it, unsigned threads, const std::atomic<bool>& stopping,
-             const ForkMark& mark)
-      : generation_(generation), slots_(slots_of_it), threads_(threads), stopping_(stopping), mark_(mark) {}
+             const ForkMark& mark, const Names& names)
+      : generation_(generation),
+        slots_(slots_of_it),
+        threads_(threads),
+        observer_(names, generation.slot_array().count()),
+        stopping_(stopping),
+        mark_(mark) {}
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
 
@@ -40,7 +46,7 @@ class Dispatcher final : private AnswerSink {
     pass_ring_on();
     const Outcome outcome = call_handler(call, answer);
     SHARED_CHANNEL_TEST_POINT(server_handled);
-    if (outcome != deferred) slots_.leave(call, outcome);
+    if (outcome != deferred) leave(call, outcome);
   }
 
   /// The way back to here, for responders and contexts.
@@ -58,7 +64,8 @@ class Dispatcher final : private AnswerSink {
   template <class Answer>
   Outcome call_handler(TakenCall call, Answer& answer) {
     HandlerScope scope(generation_.number(), call.index, call.sequence);
-    const Invocation invocation(*this, generation_.slot_array(), link_, call);
+    const Invocation unobserved(*this, generation_.slot_array(), link_, call);
+    const auto& invocation = observer_.began(unobserved, call);
 #if defined(__cpp_exceptions)
     // A handler that gave its Responder away has left the answer to that, unless the Responder was dropped by the very
     // exception that ended the handler: drop() marks the scope then.
@@ -75,12 +82,19 @@ class Dispatcher final : private AnswerSink {
       if (std::current_exception()) return fail_unless_deferred("it threw something that is not a std::exception");
       // pthread_exit() or pthread_cancel(): not an exception of C++, and must go on
       const Outcome outcome = fail_unless_deferred("its thread was ended");
-      if (outcome != deferred) slots_.leave(call, outcome);
+      if (outcome != deferred) leave(call, outcome);
       throw;
     }
 #else
     return answer(invocation);
 #endif
+  }
+
+  /// Ends the call, and then tells the observer, who must not delay the answer.
+  void leave(TakenCall call, Outcome outcome) noexcept {
+    const auto record = observer_.ended(generation_.slot_array(), call, outcome);
+    slots_.leave(call, outcome);
+    observer_.tell(record);
   }
 
   // ---- AnswerSink: what responders and contexts ask for, from any thread ----
@@ -93,6 +107,7 @@ class Dispatcher final : private AnswerSink {
   }
 
   void conclude(TakenCall call, Phase outcome) noexcept override {
+    const auto record = observer_.ended(generation_.slot_array(), call, outcome);
     slots_.leave(call, outcome);
     // A worker looks at every slot again before it sleeps or ends; a responder's thread does not. While this thread
     // held the slot's lock, a worker may have passed over the slot's next call. Either that worker looks again after
@@ -102,6 +117,7 @@ class Dispatcher final : private AnswerSink {
       slots_.refuse_all();
     else if (slots_.is_posted(call.index))
       generation_.exec().ring_sleeper();
+    observer_.tell(record);
   }
 
   static constexpr std::string_view dropped = "the handler dropped the call without an answer";
@@ -121,6 +137,7 @@ class Dispatcher final : private AnswerSink {
   Generation& generation_;
   ServerSlots& slots_;
   const unsigned threads_;
+  Observer observer_;
   const std::atomic<bool>& stopping_;
   const ForkMark& mark_;
   const RefPtr<ServerLink> link_{new ServerLink(*this, Platform::user_of)};

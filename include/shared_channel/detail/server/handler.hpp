@@ -175,6 +175,7 @@ Outcome invoke(Handler& handler, const Call& call) {
   } else {
     constexpr bool defers = !InPlaceHandler<Handler, Request, Reply> && DeferringHandler<Handler, Request, Reply>;
     return with_request<Request, defers>(call.request(), [&](Request& request) -> Outcome {
+      if constexpr (requires { call.saw(request); }) call.saw(request);  // an observer's
       if constexpr (InPlaceHandler<Handler, Request, Reply>) {
         return send_filled<Reply>(
             call.reply(), [&](Reply& reply) { call_with(handler, call, static_cast<Given<Request>>(request), reply); });

@@ -1,0 +1,130 @@
+// What a client notes of one call for its observer. Empty, and gone after inlining, for requests that have none.
+#pragma once
+
+#include <cstddef>
+#include <type_traits>
+#include <utility>
+
+#include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/base/name.hpp>
+#include <shared_channel/detail/base/unique_ptr.hpp>
+#include <shared_channel/detail/client/async_call.hpp>
+#include <shared_channel/detail/client/call.hpp>
+#include <shared_channel/detail/observe/observed.hpp>
+#include <shared_channel/detail/protocol/frame.hpp>
+#include <shared_channel/error.hpp>
+#include <shared_channel/observer.hpp>
+#include <shared_channel/version.hpp>
+
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
+
+template <class Request, bool is_there = HasClientObserver<Request>>
+class ClientObserver {
+ public:
+  static_assert(check_observer<Request>());
+  explicit ClientObserver(const Names&) noexcept {}
+
+  /// The Result of a plain call, which `make` makes.
+  template <class Make>
+  decltype(auto) ended(Make&& make) const {
+    return make();
+  }
+  /// That of the first half of an asynchronous one.
+  template <class Make>
+  decltype(auto) begun(Make&& make) const {
+    return make();
+  }
+  /// The request was written, as a writer of messages `answers`.
+  static void asks(const Request&) noexcept {}
+  /// What writes the request into its frame, and what reads the reply from there.
+  template <class Write>
+  static Write&& writer(Write&& write) noexcept {
+    return std::forward<Write>(write);
+  }
+  template <class Read>
+  static Read&& reader(Read&& read) noexcept {
+    return std::forward<Read>(read);
+  }
+};
+
+template <class Request>
+class ClientObserver<Request, true> {
+ public:
+  explicit ClientObserver(const Names& names) noexcept {
+    record_.channel = names.channel();
+    record_.began = Clock::now();
+  }
+
+  template <class Make>
+  auto ended(Make&& make) {
+    auto result = make();
+    if (!result) fail(result.error().code(), result.error().not_executed());
+    tell(record_);
+    return result;
+  }
+  template <class Make>
+  auto begun(Make&& make) {
+    auto call = make();
+    if (call) {
+      (*call)->tell_at_end(new Listener<std::remove_cvref_t<decltype((**call).call())>>(record_));
+    } else {
+      fail(call.error().code(), call.error().not_executed());
+      tell(record_);
+    }
+    return call;
+  }
+
+  void asks(const Request& request) noexcept { record_.alternative = alternative_of(request); }
+  template <class Write>
+  auto writer(Write&& write) noexcept {
+    return [&](const Frame& frame) {
+      const std::size_t answers = write(frame);
+      record_.request_bytes = answers == fits ? frame.stated() : answers;
+      return answers;
+    };
+  }
+  template <class Read>
+  auto reader(Read&& read) noexcept {
+    return [&](const Frame& frame) {
+      receive(record_, frame);
+      return read(frame);
+    };
+  }
+
+ private:
+  /// An asynchronous call's record, until its end.
+  template <class Call>
+  class Listener final : public EndListener<Call> {
+   public:
+    explicit Listener(const CallRecord& record) noexcept : record_(record) {}
+    void ended(Call& call, bool is_answered) noexcept override {
+      if (is_answered) {
+        receive(record_, call.reply());
+      } else {
+        record_.error = call.failure().code;
+        record_.not_executed = call.failure().execution == Execution::none;
+      }
+      tell(record_);
+    }
+
+   private:
+    CallRecord record_;
+  };
+
+  static void receive(CallRecord& record, const Frame& frame) noexcept {
+    const std::size_t bytes = frame.stated();  // once: it is not trusted
+    record.reply_bytes = bytes <= frame.capacity() ? bytes : 0;
+  }
+  void fail(Errc code, bool not_executed) noexcept {
+    record_.error = code;
+    record_.not_executed = not_executed;
+  }
+  static void tell(CallRecord& record) noexcept {
+    record.ended = Clock::now();
+    ObserverOf<Request>::client_done(record);
+  }
+
+  CallRecord record_;
+};
+
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail
