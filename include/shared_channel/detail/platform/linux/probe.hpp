@@ -1,0 +1,13 @@
+// Test points as static probes that tracers find in a program (USDT), where SHARED_CHANNEL_USDT asks for them.
+#pragma once
+
+#if defined(SHARED_CHANNEL_USDT)
+#if !__has_include(<sys/sdt.h>)
+#error \
+    "SHARED_CHANNEL_USDT needs <sys/sdt.h>: install systemtap-sdt-dev (Debian, Ubuntu) or systemtap-sdt-devel (Fedora)"
+#endif
+#include <sys/sdt.h>
+
+/// One instruction that does nothing, and a note in the program that says where it is.
+#define SHARED_CHANNEL_PROBE(point) DTRACE_PROBE(shared_channel, point)
+#endif
