@@ -1,6 +1,7 @@
 // Calls in flight, and the threads that end them, on a system that refuses either.
 #include "support/catch.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -252,8 +253,16 @@ TEST_CASE("fake async: calls of two servers are not watched by one thread") {
   REQUIRE(fake::Objects("async").generation() != before);
   fake::Handler handler;
   successor.start(std::ref(handler)).value();
-  auto slow = flight.client->call_async(held, 1ms);
-  CHECK(error_of(slow.get()) == Errc::timed_out);  // which parts the client from the old one
+  SECTION("told by its own call") {
+    auto slow = flight.client->call_async(held, 1ms);
+    CHECK(error_of(slow.get()) == Errc::timed_out);  // which parts the client from the old one
+  }
+  SECTION("told by one that ends by itself") {
+    Ending slow;
+    CHECK(flight.client->call_async(held, 1ms, slow.callback()));
+    CHECK(slow.comes());
+    CHECK(error_of(slow.last()) == Errc::timed_out);
+  }
   CHECK(flight.client->call_async(fake::Ask{1}, amply, young.callback()));
   CHECK(young.comes());
   CHECK(young.last().value().id == 1);
@@ -374,11 +383,65 @@ TEST_CASE("fake async: a caller and a completion thread wait for one call") {
     kernel().at(Op::wait_in_set, "idle", [&] { flight.objects->kill(); });
     check_failed(call.get(), Errc::server_died, false);
   }
+  SECTION("and the thread calls the caller when the answer comes") {
+    const unsigned rings = kernel().count(Op::ring_set);
+    bool is_rung = false;
+    kernel().at(Op::wait_in_set, "idle", [&] {
+      flight.handler.let_go();
+      is_rung = eventually([&] { return kernel().count(Op::ring_set) == rings + 1; });
+    });
+    CHECK(call.get().value().id == held.id);
+    CHECK(is_rung);
+  }
+  SECTION("and the caller, who finds the answer first, calls the thread") {
+    std::atomic<unsigned> rings = 0;
+    kernel().at(Op::ring, "done.0", [&] {
+      const unsigned before = kernel().count(Op::ring_set);
+      if (call.ready()) rings = kernel().count(Op::ring_set) - before;
+    });
+    flight.handler.let_go();
+    CHECK(eventually([&] { return rings == 1; }));
+    CHECK(call.get().value().id == held.id);
+  }
   SECTION("and the caller drops it") {
     { const auto dropped = std::move(call); }
     CHECK(eventually([&] { return flight.objects->slot(0).owner == 0; }));  // the thread lets it go
     CHECK(kernel().count(Op::ring_set) >= 1);
   }
+}
+
+TEST_CASE("fake async: a slot stays occupied while a completion thread may sleep on its word") {
+  Flight flight;
+  std::atomic<bool> goes_on{false};
+  Ending ending;
+  auto call = flight.client->call_async(held, amply);
+  REQUIRE(flight.handler.is_called());
+  REQUIRE(call.native_handle() != nullptr);
+  CHECK(flight.client->call_async(fake::Ask{1}, amply, [&](Result<fake::Answer> result) {
+    eventually([&] { return goes_on.load(); });
+    ending.callback()(std::move(result));
+  }));
+  REQUIRE(eventually([&] { return flight.objects->slot(1).owner == 0; }));  // the callback runs
+  SECTION("that its caller drops") { const auto dropped = std::move(call); }
+  SECTION("whose answer was fetched") {
+    flight.handler.let_go();
+    CHECK(call.get().value().id == held.id);
+  }
+  CHECK(flight.objects->slot(0).owner != 0);
+  goes_on = true;
+  CHECK(ending.comes());
+  CHECK(eventually([&] { return flight.objects->slot(0).owner == 0; }));
+}
+
+TEST_CASE("fake async: a call that has ended is in flight no more, though its answer was not fetched") {
+  Flight flight;
+  auto call = flight.client->call_async(fake::Ask{1}, amply);
+  CHECK(flight.client->call(fake::Ask{2}, amply));
+  CHECK(flight.objects->slot(1).place != 0);
+  CHECK(call.wait(amply));
+  CHECK(flight.client->call(fake::Ask{3}, amply));
+  CHECK(flight.objects->slot(1).place == 0);
+  CHECK(call.get().value().id == 1);
 }
 
 TEST_CASE("fake async: the end of a client ends what it watches") {

@@ -240,6 +240,12 @@ TEST_CASE("fake attach: a record whose published generation was damaged still na
     CHECK(error_of(silent.attach()) == Errc::no_server);
     CHECK(kernel().count(Op::ring) == 0);
   }
+  SECTION("nor if all of it is another user's") {
+    for (auto* memory : {&silent.objects.record_memory(), &silent.objects.page_memory(), &silent.objects.segment()})
+      memory->owner = "77";
+    CHECK(error_of(silent.attach()) == Errc::no_server);
+    CHECK(kernel().count(Op::take_lease) == 0);
+  }
   SECTION("nor if it does not let us in") {
     kernel().fail(Op::open_mutex, "", {Errc::system_error, 5});
     CHECK(error_of(silent.attach()) == Errc::no_server);
@@ -267,6 +273,20 @@ TEST_CASE("fake attach: a client that finds its server damaged knocks, and not a
     CHECK(error_of(client.call(fake::Ask{1}, amply)) == Errc::layout_mismatch);
     CHECK(kernel().count(Op::ring) == 0);
   }
+}
+
+TEST_CASE("fake attach: a client keeps nothing of a server that is gone") {
+  Silent silent;
+  fake::Channel::Client client("attach");
+  client.wait_for_server(0ns).value();
+  const std::uint64_t before = silent.objects.generation();
+  CHECK(kernel().is_leased(before, 1));
+  silent.objects.kill();
+  CHECK_FALSE(client.call(fake::Ask{1}, amply));
+  CHECK_FALSE(kernel().is_leased(before, 1));
+  fake::Channel::Server successor("attach");
+  client.wait_for_server(0ns).value();
+  CHECK(kernel().is_leased(fake::Objects("attach").generation(), 1));
 }
 
 TEST_CASE("fake attach: one thread connects, the others wait no longer than they may") {

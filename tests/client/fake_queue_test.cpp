@@ -132,6 +132,7 @@ TEST_CASE("fake queue: a caller with a stop token keeps its place as others do, 
     REQUIRE(eventually([&] { return kernel().sleepers(queue.objects->header().client_mutex) == 1; }));
     source.request_stop();
     check_ended(call.get(), Errc::cancelled);
+    CHECK(kernel().count(Op::ring_set) == 1);  // not found out in the next slice
   }
   queue.objects->header().client_mutex = 0;
 }
@@ -324,8 +325,79 @@ TEST_CASE("fake queue: the head wakes the server for a slot that was found damag
   slot.last = 0;
   slot.request = State(7, Phase::withdrawn).word();
   slot.taken = State(7, Phase::taken).word();
+  const unsigned rings = kernel().count(Op::ring, "exec");
+  unsigned rings_before_sleep = 0;
+  kernel().at(Op::wait, "slot_freed", [&] { rings_before_sleep = kernel().count(Op::ring, "exec") - rings; });
   CHECK(queue.client->call(fake::Ask{2}, amply).value().id == 2);
+  CHECK(rings_before_sleep == 1);
   CHECK(queue.server->damaged_slots() == 1);
+}
+
+TEST_CASE("fake queue: newcomers queue behind a head that has waited in vain") {
+  Queue queue;
+  auto occupant = queue.occupy();
+  auto call = queue.call_in_background();
+  CHECK(eventually([&] { return queue.objects->header().slot_freed.starving == 1; }));
+  check_ended(queue.first->call(fake::Ask{3}, 0ns), Errc::busy);
+  queue.handler.let_go();
+  CHECK(occupant.get());
+  CHECK(call.get().value().id == 2);
+  CHECK(queue.objects->header().slot_freed.starving == 0);
+}
+
+TEST_CASE("fake queue: a client tells of each slot that it frees") {
+  SECTION("after a call") {
+    Queue queue;
+    queue.objects->header().slot_freed.announced = 1;
+    CHECK(queue.client->call(fake::Ask{1}, amply));
+    CHECK(queue.objects->header().slot_freed.announced == 0);
+    CHECK(kernel().count(Op::ring, "slot_freed") == 1);
+  }
+  SECTION("that it held for a moment") {
+    Queue queue(1, false);
+    detail::Slot& slot = queue.objects->slot(0);
+    slot.request = State(7, Phase::posted).word();  // a worker has it
+    slot.taken = State(7, Phase::taken).word();
+    queue.objects->header().slot_freed.announced = 1;  // by the holder of the mutex
+    queue.objects->header().client_mutex = 1;
+    check_ended(queue.client->call(fake::Ask{2}, 0ns), Errc::busy);
+    CHECK(queue.objects->header().slot_freed.announced == 0);
+    CHECK(kernel().count(Op::ring, "slot_freed") == 1);
+    queue.objects->header().client_mutex = 0;
+  }
+}
+
+TEST_CASE("fake queue: a client uses the lowest slot that it gave back") {
+  Queue queue(4);
+  auto first = queue.client->call_async(fake::Ask{1}, amply);
+  auto second = queue.client->call_async(fake::Ask{2}, amply);
+  CHECK(queue.objects->slot(1).owner == 2);
+  CHECK(first.get().value().id == 1);
+  auto third = queue.client->call_async(fake::Ask{3}, amply);
+  CHECK(queue.objects->slot(0).owner == 2);
+  CHECK(queue.objects->slot(2).owner == 0);
+}
+
+TEST_CASE("fake queue: a server tells of each slot that it frees") {
+  Queue queue;
+  detail::Slot& slot = queue.objects->slot(0);
+  detail::SlotFreed& freed = queue.objects->header().slot_freed;
+  SECTION("when the handler ends whose caller has left") {
+    CHECK(error_of(queue.client->call(fake::Ask{1, 1}, 1ms)) == Errc::timed_out);
+    REQUIRE(queue.handler.is_called());
+    freed.announced = 1;
+    queue.handler.let_go();
+  }
+  SECTION("when it mends one that looked taken") {
+    CHECK(queue.client->call(fake::Ask{1}, amply));
+    REQUIRE(eventually([&] { return kernel().sleepers(queue.objects->header().exec.sequence) == 1; }));
+    freed.announced = 1;
+    slot.taken = State(7, Phase::taken).word();
+    slot.request = State(7, Phase::withdrawn).word();
+    kernel().wake(queue.objects->header().exec.sequence, 1);
+  }
+  CHECK(eventually([&] { return freed.announced == 0; }));
+  CHECK(eventually([] { return kernel().count(Op::ring, "slot_freed") == 1; }));
 }
 
 TEST_CASE("fake queue: a client that goes leaves its slots and its lease") {

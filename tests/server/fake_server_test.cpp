@@ -105,6 +105,46 @@ TEST_CASE("fake server: what it says of itself is there before the beacon, and t
   CHECK(fake::Objects("server").record().generation == fake::Objects("server").generation());
 }
 
+TEST_CASE("fake server: a server that ends takes back its number and its light") {
+  const fake::World world;
+  std::optional<fake::Channel::Server> server(std::in_place, "server");
+  const fake::Objects objects("server");
+  server.reset();
+  CHECK(objects.record().generation == 0);
+  CHECK(objects.page().alive == 0);
+}
+
+TEST_CASE("fake server: callers are served in turn, not by the numbers of their slots") {
+  const fake::World world;
+  fake::Channel::Server server("server", asleep(1));
+  const fake::Objects objects("server");
+  fake::Channel::Client client("server");
+  std::uint32_t served = 0;
+  const auto serve_one = [&] {
+    return server.serve_one([&](const fake::Ask& ask) { return fake::Answer{served = ask.id}; }, 0ns).value();
+  };
+  const auto call = [&](std::uint32_t id) {
+    return std::async(std::launch::async, [&client, id] { return client.call(fake::Ask{id}, amply); });
+  };
+  const auto is_posted = [&](std::uint32_t slot, std::uint32_t sequence) {
+    return eventually([&] { return detail::load_request(objects.slot(slot)).is(detail::Phase::posted, sequence); });
+  };
+  auto first = call(1);
+  REQUIRE(is_posted(0, 1));
+  auto second = call(2);
+  REQUIRE(is_posted(1, 1));
+  CHECK(serve_one());
+  CHECK(first.get().value().id == 1);
+  auto third = call(3);
+  REQUIRE(is_posted(0, 2));
+  CHECK(serve_one());
+  CHECK(served == 2);
+  CHECK(serve_one());
+  CHECK(served == 3);
+  CHECK(second.get().value().id == 2);
+  CHECK(third.get().value().id == 3);
+}
+
 TEST_CASE("fake server: a thread that does not start is an error, after which nobody serves") {
   const fake::World world;
   fake::Handler handler;
