@@ -24,8 +24,8 @@ if(NOT WIN32)
 endif()
 
 set(CPACK_DEBIAN_PACKAGE_NAME libshared-channel-dev)
-if(SHARED_CHANNEL_BUILD_TOOLS)
-  set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)  # for one processor: it holds a program
+if(SHARED_CHANNEL_BUILD_TOOLS OR SHARED_CHANNEL_BUILD_BINDINGS)
+  set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)  # for one processor: it holds a program or a library
 else()
   set(CPACK_DEBIAN_FILE_NAME libshared-channel-dev_${PROJECT_VERSION}-1_all.deb)
   set(CPACK_DEBIAN_PACKAGE_ARCHITECTURE all)

@@ -1,6 +1,10 @@
+# Whether the README shows a program as it is: in a block of C++, unless `language` says otherwise.
+if(NOT language)
+  set(language cpp)
+endif()
 file(READ ${readme} readme)
-file(READ ${program} program)
-string(FIND "${readme}" "```cpp\n${program}```" found)
+file(READ ${program} text)
+string(FIND "${readme}" "```${language}\n${text}```" found)
 if(found EQUAL -1)
-  message(FATAL_ERROR "README.md does not show hello.cpp as it is in examples/")
+  message(FATAL_ERROR "README.md does not show ${program} as it is")
 endif()

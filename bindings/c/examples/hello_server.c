@@ -1,0 +1,20 @@
+/* Adds two numbers for other processes. */
+#include <shared_channel.h>
+
+#include <stdio.h>
+
+int main(void) {
+  const sc_message numbers = {sizeof numbers, 0, 0, 0, "{i32 i32}"}, sum = {sizeof sum, 0, 0, 0, "{i32}"};
+  sc_server* server;
+  sc_request* request;
+  sc_error error = SC_ERROR_INIT;
+  if (sc_server_open("adder", &numbers, &sum, NULL, &server, &error) != SC_OK) return puts(error.message), 1;
+  while (sc_server_next(server, SC_FOREVER, NULL, &request, &error) == SC_OK) {
+    const int32_t* asked = sc_request_data(request, NULL);
+    const int32_t answer = asked[0] + asked[1];
+    sc_request_reply(request, &answer, sizeof answer, NULL);
+    sc_request_release(request);
+  }
+  sc_server_close(server);
+  return puts(error.message), 1;
+}

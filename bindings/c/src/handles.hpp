@@ -1,0 +1,42 @@
+// What the handles of clients' callers point to.
+#pragma once
+
+#include <optional>
+#include <utility>
+
+#include "support.hpp"
+
+struct sc_client {
+  shared_channel::RawClient raw;
+};
+
+/// A call in one of its states: being written (draft), in flight (pending), over (reply or failure).
+struct sc_call {
+  std::optional<shared_channel::RawDraft> draft;
+  shared_channel::RawPendingCall pending;
+  std::optional<shared_channel::RawReply> reply;
+  std::optional<shared_channel::Error> failure;
+
+  /// Waits for the end.
+  void finish() {
+    if (reply || failure) return;
+    auto ended = pending.get();
+    if (ended)
+      reply.emplace(*std::move(ended));
+    else
+      failure.emplace(std::move(ended).error());
+  }
+
+  /// Why a request was not even sent.
+  shared_channel::Result<void> take_refusal() {
+    if (!pending.is_refused()) return {};
+    finish();
+    return *failure;
+  }
+};
+
+namespace shared_channel_c {
+
+inline Error no_client() { return invalid("the client is NULL"); }
+
+}  // namespace shared_channel_c
