@@ -128,7 +128,8 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
       if (bytes != 0) std::memcpy(reply.data(), view, bytes);
       return bytes;
     };
-    return exchange<std::size_t>(detail::RawCopy{request}, read, options, std::move(token));
+    return exchange<std::size_t>(detail::RawCopy{request}, request.size() > detail::copy_limit, read, options,
+                                 std::move(token));
   }
 
   /// The same without copies: `std::size_t fill(std::span<std::byte>)` writes the request in shared memory and returns
@@ -146,7 +147,7 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
       return bytes;
     };
     return exchange<void>(
-        write,
+        write, true,
         [&](const detail::Frame& frame) -> Result<void> {
           const bool is_possible = detail::with_bytes(frame, false, [&](std::span<const std::byte> bytes) {
             read(bytes);
@@ -205,9 +206,10 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
   }
 
   template <class Answer, class Write, class Read>
-  Result<Answer> exchange(Write&& write, Read&& read, const CallOptions& options, std::stop_token token) {
+  Result<Answer> exchange(Write&& write, bool takes_time, Read&& read, const CallOptions& options,
+                          std::stop_token token) {
     return within(options, std::move(token), [&](detail::Deadline deadline) {
-      deadline.start();  // what is done to the request counts
+      if (takes_time) deadline.start();  // what is done to the request counts
       Writer writer(*core_);
       return writer.ended(core_->exchange(
           deadline,
