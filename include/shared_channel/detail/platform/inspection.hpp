@@ -12,15 +12,7 @@
 //   birth_time          What process_birth() says, as a time; nothing where it does not say any.
 #pragma once
 
-#include <shared_channel/version.hpp>
-
-namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
-
-/// Whether the ServerLease of a name is held: by somebody, or by nobody although something of it is left, or there is
-/// nothing of it, or the system does not tell.
-enum class Hold { held, left, none, unknown };
-
-}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform
+#include <shared_channel/detail/platform/hold.hpp>
 
 #if defined(_WIN32)
 #include <shared_channel/detail/platform/win32/inspection.hpp>

@@ -19,7 +19,7 @@
 
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
-#include <shared_channel/detail/platform/inspection.hpp>
+#include <shared_channel/detail/platform/hold.hpp>
 #include <shared_channel/detail/platform/linux/beacon.hpp>
 #include <shared_channel/detail/platform/linux/fork_guard.hpp>
 #include <shared_channel/detail/platform/linux/lease.hpp>

@@ -15,7 +15,7 @@
 
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
-#include <shared_channel/detail/platform/inspection.hpp>
+#include <shared_channel/detail/platform/hold.hpp>
 #include <shared_channel/detail/platform/win32/lease.hpp>
 #include <shared_channel/detail/platform/win32/memory.hpp>
 #include <shared_channel/detail/platform/win32/object.hpp>
