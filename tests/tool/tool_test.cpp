@@ -24,6 +24,10 @@
 #include "support/names.hpp"
 #include "support/process.hpp"
 
+#ifdef __linux__
+#include <unistd.h>
+#endif
+
 namespace tool_test {
 
 using namespace shared_channel;
@@ -51,8 +55,9 @@ struct Run {
 };
 
 // What it prints on standard output; errors go to ours.
-Run run(const std::vector<std::string>& arguments, const std::vector<std::string>& input = {}) {
-  Process process(SHARED_CHANNEL_TOOL, arguments);
+Run run(const std::vector<std::string>& arguments, const std::vector<std::string>& input = {},
+        const std::string& program = SHARED_CHANNEL_TOOL) {
+  Process process(program, arguments);
   for (const std::string& line : input) process.write_line(line);
   process.close_input();
   Run result;
@@ -236,6 +241,72 @@ TEST_CASE("tool: what a killed server left is dead, and is cleaned away") {
   CHECK(run({"clean", name}).code == 3);
 #endif
 }
+
+TEST_CASE("tool: a server that stops is shown while its handlers run") {
+  GatedChannel channel;
+  auto running = channel.client.call_async(test_support::nap(0), 1min);
+  REQUIRE(eventually([&] { return channel.gate.runs == 1; }));
+  channel.server.stop();
+  const Json now = show(channel.name);
+  CHECK(now["state"] == "stopping");
+  CHECK(now["running"] == 1);
+  CHECK(line_of(run({"list"}), channel.name).find("stopping") != std::string::npos);
+  CHECK(run({"show", channel.name}).has("1: 0 queued, 1 running"));
+  CHECK(run({"metrics"}).has("shared_channel_up{channel=\"" + channel.name + "\"} 0"));
+  CHECK(run({"call", channel.name, "[0, 0, 7]"}).code == 3);
+  const Run clean = run({"clean", channel.name, "--json"});
+  CHECK(clean.code == 6);
+  CHECK(clean.json()["channels"][0]["removed"] == false);
+  channel.gate.open();
+  CHECK(running.get().has_value());
+}
+
+TEST_CASE("tool: a name that is held without a channel is starting") {
+  const std::string name = unique_name("tool");
+  const auto names = detail::Names::make(name, Scope::session).value();
+  {
+    const auto lease = detail::platform::ServerLease::acquire(names, Access::current_user());
+    REQUIRE(lease);
+    CHECK(show(name)["state"] == "starting");
+    CHECK(listed(name)["state"] == "starting");
+    CHECK(line_of(run({"list"}), name).find("starting") != std::string::npos);
+    const Run text = run({"show", name});
+    CHECK(text.code == 0);
+    CHECK_FALSE(text.has("in flight"));
+    CHECK(run({"clean", name}).code == 6);
+  }
+  CHECK(run({"show", name}).code == 3);
+}
+
+#ifdef __linux__
+TEST_CASE("tool: another user's channel is listed without what is inside") {
+  if (::geteuid() != 0) SKIP_TEST("only root can become another user");
+  const std::string name = unique_name("tool");
+  Adder::Server server(name);
+  server.start([](const ToolNumbers& numbers) { return ToolSum{numbers.a + numbers.b}; }).value();
+  // Where everybody gets to it.
+  const auto folder = std::filesystem::temp_directory_path() / name;
+  std::filesystem::create_directory(folder);
+  std::filesystem::permissions(folder, std::filesystem::perms(0755));
+  const auto copy = folder / "shared_channel";
+  std::filesystem::copy_file(SHARED_CHANNEL_TOOL, copy);
+  const auto as_nobody = [&](std::vector<std::string> arguments) {
+    std::vector<std::string> all = {"--reuid=65534", "--regid=65534", "--clear-groups", copy.string()};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    return run(all, {}, "setpriv");
+  };
+  const Run shown = as_nobody({"show", name, "--json"});
+  CHECK(shown.code == 1);
+  CHECK(shown.json()["state"] == "no_access");
+  CHECK(shown.json()["problem"].is_string());
+  CHECK(line_of(as_nobody({"list"}), name).find("no access") != std::string::npos);
+  CHECK(as_nobody({"call", name, "[2, 3]"}).code == 4);
+  CHECK(as_nobody({"clean", name}).code == 1);
+  CHECK(as_nobody({"metrics"}).has("shared_channel_up{channel=\"" + name + "\"} 0"));
+  CHECK(run({"call", name, "[2, 3]"}).code == 0);  // and nothing happened to it
+  std::filesystem::remove_all(folder);
+}
+#endif
 
 TEST_CASE("tool: top tells rates, line by line where there is no terminal") {
   GatedChannel channel;
