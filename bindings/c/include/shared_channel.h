@@ -5,19 +5,21 @@
  * description such as "{i32 f64[3]}", the same that the C++ library makes of its types, so ends in C and in C++ go
  * together wherever size, alignment and description agree. docs/bindings.md begins with a client and a server.
  *
- *   Errors      Whatever can fail returns a code: SC_OK, or another sc_code. Its last argument, which may be NULL, gets
- *               the details. A wrong argument (NULL where something is needed, an impossible size) is
- *               SC_INVALID_ARGUMENT and changes nothing. Results are written only with SC_OK, unless it says otherwise.
- *   Times       are nanoseconds of the steady clock, as int64_t. Zero or less: try once, without waiting. SC_FOREVER:
- * no limit. A timeout is one limit for all that the call waits for. Structs     begin with their size, which whoever
- * makes the struct sets: `sc_client_options options = {sizeof options};`. Every other member may be zero, which is its
- * default. So a program that was compiled with an older header has shorter structs and goes on with a newer library;
- * with an older library, it goes on as long as the members that the library does not know are zero. Ownership   What
- * sc_..._open, sc_client_begin, sc_client_call_async, sc_server_next, sc_client_describe, sc_inspect and
- * sc_list_channels give belongs to the caller, who gives it back to the function named there. That one takes NULL as
- * well. Strings and data that are given to a function are copied before it returns. Threads     Each function says so
- * where its object is not for one thread at a time. fork        A child may close what its parent made, and use nothing
- * of it: SC_FORKED. Exceptions  None leaves a function. A callback must not throw, nor leave by longjmp().
+ * - Errors. Whatever can fail returns a code: SC_OK, or another sc_code. Its last argument, which may be NULL, gets the
+ *   details. A wrong argument (NULL where something is needed, an impossible size) is SC_INVALID_ARGUMENT and changes
+ *   nothing. Results are written only with SC_OK, unless it says otherwise.
+ * - Times. They are nanoseconds of the steady clock, as int64_t. Zero or less: try once, without waiting. SC_FOREVER:
+ *   no limit. A timeout is one limit for all that the call waits for.
+ * - Structs. They begin with their size, which whoever makes the struct sets:
+ *   `sc_client_options options = {sizeof options};`. Every other member may be zero, which is its default. So a program
+ *   that was compiled with an older header has shorter structs and goes on with a newer library; with an older library
+ *   it goes on as long as the members that the library does not know are zero.
+ * - Ownership. What sc_..._open, sc_client_begin, sc_client_call_async, sc_server_next, sc_client_describe, sc_inspect
+ *   and sc_list_channels give belongs to the caller, who gives it back to the function named there. That one takes NULL
+ *   as well. Strings and data that are given to a function are copied before it returns.
+ * - Threads. Each function says so where its object is not for one thread at a time.
+ * - fork(). A child may close what its parent made, and use nothing of it: SC_FORKED.
+ * - Exceptions. None leaves a function. A callback must not throw, nor leave by longjmp().
  */
 #ifndef SHARED_CHANNEL_H
 #define SHARED_CHANNEL_H
@@ -124,8 +126,8 @@ typedef struct sc_shape {
 typedef struct sc_wait {
   uint32_t size; /* sizeof(sc_wait) */
   uint32_t unused;
-  int64_t
-      slot_wait; /* how long of its timeout a call may wait for a slot; 0: all of it; less than 0: SC_BUSY at once */
+  /* How long of its timeout a call may wait for a slot. 0: all of it; less than 0: not at all, SC_BUSY at once. */
+  int64_t slot_wait;
   /* Called with `context` by the waiting thread, about every 50 ms: other than 0 ends the wait with SC_CANCELLED, and
    * the call that is waited for, unless it is asynchronous. It must not close what is waited for. NULL: never. */
   int (*check)(void* context);
