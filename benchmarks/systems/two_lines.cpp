@@ -1,5 +1,4 @@
 // A line each way, payload and sequence word in it.
-#include "../support/spin.hpp"
 #include "list.hpp"
 #include "shared_memory.hpp"
 
@@ -16,25 +15,12 @@ struct TwoLines {
   struct Server : Mailboxes {
     explicit Server(const Session& session) : Mailboxes(session), size(session.shape().size) {}
     void serve() {
-      for (std::uint64_t turn = 1;; ++turn) {
-        spin_until([&] { return request.sequence.load(std::memory_order_acquire) == turn; });
-        copy(reply_payload, request_payload, size);
-        reply.sequence.store(turn, std::memory_order_release);
-      }
+      serve_with([&] { copy(reply_payload, request_payload, size); });
     }
     std::size_t size;
   };
 
-  struct Client : Mailboxes {
-    Client(const Session& session, unsigned) : Mailboxes(session) {}
-    void round_trip(Messages& messages) {
-      copy(request_payload, messages.request(), messages.size());
-      request.sequence.store(++turn, std::memory_order_release);
-      spin_until([&] { return reply.sequence.load(std::memory_order_acquire) == turn; });
-      copy(messages.reply(), reply_payload, messages.size());
-    }
-    std::uint64_t turn = 0;
-  };
+  using Client = CopyingClient;
 };
 
 }  // namespace

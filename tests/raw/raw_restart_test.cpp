@@ -101,14 +101,17 @@ TEST_CASE("raw restart: a call that has to go on with a server of other messages
   auto server = std::make_unique<RawServer>(name, eight);  // takes no calls
   std::atomic<int> filled{0};
   bool is_read = false;
-  auto asked = std::async(std::launch::async, [&] {
-    return client.call_in_place(
-        [&](std::span<std::byte> room) {
-          ++filled;
-          return room.size();
-        },
-        [&](std::span<const std::byte>) { is_read = true; }, amply);
-  });
+  const auto ask = [&] {
+    return std::async(std::launch::async, [&] {
+      return client.call_in_place(
+          [&](std::span<std::byte> room) {
+            ++filled;
+            return room.size();
+          },
+          [&](std::span<const std::byte>) { is_read = true; }, amply);
+    });
+  };
+  auto asked = ask();
   REQUIRE(eventually([&] { return filled == 1 && server->stats().waiting == 1; }));
   replace(server, name, other_eight);
   const auto ended = asked.get();
@@ -122,14 +125,7 @@ TEST_CASE("raw restart: a call that has to go on with a server of other messages
   server = std::make_unique<RawServer>(name, eight);
   CHECK(client.shape(amply).value() == eight);
   filled = 0;
-  asked = std::async(std::launch::async, [&] {
-    return client.call_in_place(
-        [&](std::span<std::byte> room) {
-          ++filled;
-          return room.size();
-        },
-        [&](std::span<const std::byte>) { is_read = true; }, amply);
-  });
+  asked = ask();
   REQUIRE(eventually([&] { return filled == 1 && server->stats().waiting == 1; }));
   replace(server, name, eight);
   CHECK_FALSE(error_of(asked.get()));
