@@ -1,4 +1,4 @@
-/* Asks the adder, whoever serves it: hello_server, or examples/hello.cpp. */
+/* Asks the adder; either hello_server or examples/hello.cpp may serve it. */
 #include <shared_channel.h>
 
 #include <stdio.h>

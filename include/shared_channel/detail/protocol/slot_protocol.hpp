@@ -61,8 +61,8 @@
 //
 // Why `last` may stand for all that. It is done(s) only after an owner saw call s concluded, or settled the slot after
 // it, and before the next post, which is numbered from it. Only the taker of a free slot may skip settling because of
-// it, after (7). Who recovers a dead owner's slot does not believe it, and settles. It saves two loads on the line that
-// the server polls: the caller's first touch of that line is then its writing.
+// it, after (7). A client that recovers a dead owner's slot does not believe it, and settles. It saves two loads on the
+// line that the server polls: the caller's first touch of that line is then its writing.
 //
 // Why no worker of a live server is needed to free a slot: freeing is the owner's store, settling the next owner's
 // look. The server never writes `owner`, the client never writes `reply` or `taken`.
@@ -244,7 +244,7 @@ State announce_waiter(Slot& slot, std::uint32_t sequence) noexcept {
 
 // ---- the server's side ------------------------------------------------------------------------------
 
-/// The server's private record of one slot. What stands here no other process can write.
+/// The server's private record of one slot. No other process can write it.
 template <class Flag, class Number>
 struct BasicSlotLock {
   Flag busy{0};         ///< a worker of ours is at this slot

@@ -4,8 +4,8 @@
 //   2. It spins for no longer than the sleep that it may save would take: WaitPolicy::spin. If the peer had to be
 //   woken,
 //      that is the peer's wake-up, half as long again as lately, up to five times WaitPolicy::spin.
-//   3. What four times in a row did not pay, the two microseconds or the rest, is tried every second, fourth, eighth
-//      wait only. Not more rarely: threads that all slept would keep each other asleep.
+//   3. A spin that did not pay four times in a row, the two microseconds or the rest, is tried at every second, fourth,
+//      eighth wait only. Not more rarely: threads that all slept would keep each other asleep.
 //   4. A yield that takes long lends the core to a stranger for a time slice. The thread sleeps, and for 16 times as
 //      long all waits sleep without a yield; 32, 64 up to 256 times as long while that happens again and again.
 //   5. After the peer was woken there are no two microseconds of polls: no answer comes in them.

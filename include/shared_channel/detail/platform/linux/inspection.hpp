@@ -119,7 +119,7 @@ inline Hold hold_on(const Names& names) {
   return linux_shm::is_locked(lock.get(), 0) ? Hold::held : Hold::left;
 }
 
-/// The kernel marks the word of a process that ends. What else may have written it, the lock tells.
+/// The kernel marks the word of a process that ends. Where a stray write may have changed it, the lock tells.
 inline bool is_server_alive(const Names&, std::uint64_t, std::uint32_t alive, const Identity&, Hold hold) {
   return linux_beacon::is_lit(alive) && hold != Hold::left;
 }
