@@ -10,11 +10,11 @@
 //                           posting_order (its place among its thread's), async_call and completion (a call that no
 //                           thread waits for)
 //   serving [server]        core (serving and stopping), finder (finding requests), workers (its threads),
-//                           stop_when_asked (by a token), upkeep (mending its words), dispatcher (from a request to its
-//                           answer), handler (its forms), invocation (what it is called with), reply (into its frame),
-//                           duty and link (from a Responder to its server), slots (taking and ending calls), counters
-//                           and running_times (what stats() tells), loop_notice (native_handle()), generation (all that
-//                           a server creates)
+//                           upkeep (mending its words), dispatcher (from a request to its answer), handler (its
+//                           forms), invocation (what it is called with), reply (into its frame), duty and
+//                           link (from a Responder to its server), slots (taking and ending calls), counters and
+//                           running_times (what stats() tells), loop_notice (native_handle()), generation (all that a
+//                           server creates)
 //   telling [observe]       observed (which channels have an observer), client_observer, server_observer
 //   types <-> bytes [message]    message, codec_parts, builtin_codecs, members, described_members
 //   who may write what when [protocol]   slot_protocol, slot_state (what a slot's words say), order (of one thread's
@@ -25,7 +25,7 @@
 //                           win32/: memory, server_lease, signal, wait_set, beacon, lease, owner, process; linux/ also
 //                           futex and fork_guard, win32/ object, security and mutex_keeper
 //   knows no channels [base]     unique_ptr, ref_ptr, forward_list, address_of, stored, deadline, name, callable,
-//                           integer_cast, at_end, handler_scope, test_point, duration_text
+//                           integer_cast, at_end, handler_scope, test_point, duration_text, stop_when_asked
 //
 // Two headers are not included here, so that nobody pays for them who does not use them:
 //

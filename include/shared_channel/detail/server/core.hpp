@@ -14,6 +14,7 @@
 #include <shared_channel/detail/base/duration_text.hpp>
 #include <shared_channel/detail/base/handler_scope.hpp>
 #include <shared_channel/detail/base/name.hpp>
+#include <shared_channel/detail/base/stop_when_asked.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/observe/server_observer.hpp>
 #include <shared_channel/detail/server/counters.hpp>
@@ -24,7 +25,6 @@
 #include <shared_channel/detail/server/loop_notice.hpp>
 #include <shared_channel/detail/server/running_times.hpp>
 #include <shared_channel/detail/server/slots.hpp>
-#include <shared_channel/detail/server/stop_when_asked.hpp>
 #include <shared_channel/detail/server/upkeep.hpp>
 #include <shared_channel/detail/server/workers.hpp>
 #include <shared_channel/detail/wait/spin.hpp>

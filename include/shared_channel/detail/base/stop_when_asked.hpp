@@ -1,4 +1,4 @@
-// From a std::stop_token to a server's stop().
+// From a std::stop_token to what it is to stop.
 #pragma once
 
 #include <atomic>
