@@ -170,6 +170,16 @@ class SharedChannel<Request, Reply>::Client {
     return begin_and_tell<Reply>(std::forward<F>(done), [&] { return begin(request, timeout); });
   }
 
+  /// The same, until somebody asks `token` to stop: that ends the call as PendingCall::cancel() does, and `done` is
+  /// called; asked before the request is sent, this returns `cancelled`.
+  template <class F>
+  Result<void> call_async(const Request& request, std::chrono::nanoseconds timeout, F&& done,
+                          std::stop_token token) requires(!detail::BytesMessage<Request>) {
+    static_assert(std::is_invocable_v<std::decay_t<F>&, Result<Reply>>,
+                  "SharedChannel: the function given to call_async must be callable as done(Result<Reply>)");
+    return begin_and_tell<Reply>(std::forward<F>(done), [&] { return begin(request, timeout, token); });
+  }
+
   /// Waits until a server is there and attaches to it. Errors: no_server at the deadline, or what attaching says.
   Result<void> wait_for_server(std::chrono::nanoseconds timeout) {
     if (!core_) return moved_from();
@@ -202,11 +212,25 @@ class SharedChannel<Request, Reply>::Client {
     if (!core_) return moved_from();
     Observer observer(core_->names());
     observer.asks(request);
-    return observer.begun([&] {
-      return core_->begin(core_, detail::Deadline(timeout), observer.writer([&](const detail::Frame& frame) {
-        return detail::write_message(request, frame);
-      }));
+    return observer.begun([&] { return begin_by(request, detail::Deadline(timeout), observer); });
+  }
+  Result<detail::RefPtr<AsyncCall>> begin(const Request& request, std::chrono::nanoseconds timeout,
+                                          const std::stop_token& token) {
+    if (!core_) return moved_from();
+    Observer observer(core_->names());
+    observer.asks(request);
+    auto begun = observer.begun([&] {
+      return core_->cancellable(
+          token, timeout, [&](const detail::Deadline& deadline) { return begin_by(request, deadline, observer); });
     });
+    if (begun && token.stop_possible()) (*begun)->cancel_when_asked(token);
+    return begun;
+  }
+  Result<detail::RefPtr<AsyncCall>> begin_by(const Request& request, const detail::Deadline& deadline,
+                                             Observer& observer) {
+    return core_->begin(core_, deadline, observer.writer([&](const detail::Frame& frame) {
+      return detail::write_message(request, frame);
+    }));
   }
 
   /// Has `done` called at the end of what `begin` begins, with an Answer.

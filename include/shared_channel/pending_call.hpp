@@ -15,7 +15,7 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI {
 
 /// What Client::call_async() returns: the answer, or the Error, that the call will end in by its deadline. Move-only.
 /// One thread at a time may use it; it need not be the one that made the call. May outlive its client. Only cancel()
-/// may also be called while a coroutine awaits it.
+/// may also be called while a coroutine awaits it: by a std::stop_callback, say, that the coroutine has made after it.
 ///
 /// The call occupies one of the server's slots until get(), or until the PendingCall is dropped: then a request that
 /// the server has not taken is withdrawn and never runs, and otherwise the reply is discarded.

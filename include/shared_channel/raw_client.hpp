@@ -172,17 +172,18 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
 
   /// Sends the request and returns; see Client::call_async(). The RawReply of the answer holds the call's slot.
   RawPendingCall call_async(std::span<const std::byte> request, const CallOptions& options = {}) {
-    auto call = begin(request, options);
+    auto call = begin(request, options, {});
     if (!call) return RawPendingCall(std::move(call).error());
     return RawPendingCall(*std::move(call));
   }
 
   /// The same, with `done(Result<RawReply>)` called exactly once when the call has ended; see Client::call_async().
   template <class F>
-  Result<void> call_async(std::span<const std::byte> request, const CallOptions& options, F&& done) {
+  Result<void> call_async(std::span<const std::byte> request, const CallOptions& options, F&& done,
+                          std::stop_token token = {}) {
     static_assert(std::is_invocable_v<std::decay_t<F>&, Result<RawReply>>,
                   "SharedChannel: the function given to call_async must be callable as done(Result<RawReply>)");
-    return begin_and_tell<RawReply>(std::forward<F>(done), [&] { return begin(request, options); });
+    return begin_and_tell<RawReply>(std::forward<F>(done), [&] { return begin(request, options, token); });
   }
 
   using Client::connected;
@@ -218,8 +219,9 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
     });
   }
 
-  Result<detail::RefPtr<AsyncCall>> begin(std::span<const std::byte> request, const CallOptions& options) {
-    return within(options, {}, [&](const detail::Deadline& deadline) {
+  Result<detail::RefPtr<AsyncCall>> begin(std::span<const std::byte> request, const CallOptions& options,
+                                          const std::stop_token& token) {
+    auto begun = within(options, token, [&](const detail::Deadline& deadline) {
       Writer writer(*core_);
       const auto write = detail::RawCopy{request};
       return writer.ended(core_->begin(
@@ -227,6 +229,8 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
           [&](const detail::Frame& frame, const auto& connection) { return writer(frame, connection, write); },
           options.slot_wait));
     });
+    if (begun && token.stop_possible()) (*begun)->cancel_when_asked(token);
+    return begun;
   }
 
   [[nodiscard]] Error no_room(std::size_t bytes, std::size_t room) const {

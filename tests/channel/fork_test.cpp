@@ -13,11 +13,14 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <optional>
 #include <stdexcept>
+#include <stop_token>
 #include <string>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include "support/errors.hpp"
 #include "support/messages.hpp"
@@ -144,6 +147,21 @@ TEST_CASE("fork: a child that destroys the parent's client does no harm") {
     return true;
   }));
   for (std::uint64_t id = 2; id < 10; ++id) REQUIRE(client->call(echo(id), amply).value().id == id);
+}
+
+TEST_CASE("fork: a stop token in the child ends no call of the parent's") {
+  const auto name = unique_name("fork");
+  Channel::Server server(name);
+  Channel::Client client(name);
+  std::stop_source source;
+  std::promise<Result<Answer>> outcome;
+  client
+      .call_async(
+          echo(1), amply, [&](Result<Answer> got) { outcome.set_value(std::move(got)); }, source.get_token())
+      .value();
+  CHECK(in_child([&] { return source.request_stop(); }));
+  CHECK(server.serve_one(answer, promptly).value());
+  CHECK(outcome.get_future().get().value().id == 1);
 }
 
 TEST_CASE("fork: only the parent's server serves") {

@@ -12,10 +12,12 @@
 
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <thread>
 #include <utility>
 
 #include <shared_channel/detail/base/ref_ptr.hpp>
+#include <shared_channel/detail/base/stop_when_asked.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/client/call.hpp>
 #include <shared_channel/detail/client/current_connection.hpp>
@@ -159,6 +161,12 @@ class AsyncCall : public RefCounted {
     if (end_ == End::none) end_by_caller(call_.give_up(Errc::cancelled));
   }
 
+  /// Has `token` cancel the call from any thread. For one that nobody but a watcher will wait for; before it gets one.
+  void cancel_when_asked(const std::stop_token& token) {
+    is_shared_ = true;
+    cancel_when_asked_ = UniquePtr<CancelWhenAsked>(new CancelWhenAsked(token, {this}, {}));
+  }
+
   /// The caller wants no reply: the request is withdrawn, or its reply discarded. The continuation never runs.
   void drop() noexcept {
     const UniquePtr<Continuation> unwanted = take_continuation();
@@ -248,6 +256,17 @@ class AsyncCall : public RefCounted {
   }
 
  private:
+  struct Cancel {
+    void operator()() const noexcept {
+      if (!call->core_->is_in_child()) call->cancel();
+    }
+    AsyncCall* call;
+  };
+  struct Rest {
+    void operator()() const noexcept { Platform::rest(std::chrono::microseconds(10)); }
+  };
+  using CancelWhenAsked = StopWhenAsked<Cancel, Rest>;
+
   enum class End : unsigned char { none, answered, failed, orphaned };  // orphaned: its client ended first
 
   /// A caller that waits for the watcher's word looks for itself this often.
@@ -350,11 +369,14 @@ class AsyncCall : public RefCounted {
   End end_ = End::none;
   bool announced_ = false;
   bool is_read_ = false;
-  bool is_shared_ = false;       // a watcher has had it: from then on two threads use it
+  bool is_shared_ = false;       // a watcher or a token has had it: from then on two threads use it
   WatcherBell* bell_ = nullptr;  // of the watcher that may sleep on the reply word
   std::thread::id watcher_;
   UniquePtr<EndListener> listeners_;
   UniquePtr<Continuation> continuation_;
+  // Last, so that it goes first, and waits for a cancel() in another thread. It cannot go in its own: nothing that
+  // cancel() does lets go of the call.
+  UniquePtr<CancelWhenAsked> cancel_when_asked_;
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail
