@@ -263,6 +263,15 @@ TEST_CASE("fake async: calls of two servers are not watched by one thread") {
     CHECK(slow.comes());
     CHECK(error_of(slow.last()) == Errc::timed_out);
   }
+  SECTION("told by one that a callback waits for") {
+    Ending slow;
+    auto call = flight.client->call_async(held, 30ms);
+    REQUIRE(call.native_handle() != nullptr);
+    CHECK(flight.client->call_async(fake::Ask{1}, amply,
+                                    [&](const Result<fake::Answer>&) { slow.callback()(call.get()); }));
+    CHECK(slow.comes());
+    CHECK(error_of(slow.last()) == Errc::timed_out);
+  }
   CHECK(flight.client->call_async(fake::Ask{1}, amply, young.callback()));
   CHECK(young.comes());
   CHECK(young.last().value().id == 1);
@@ -408,6 +417,19 @@ TEST_CASE("fake async: a caller and a completion thread wait for one call") {
     CHECK(eventually([&] { return flight.objects->slot(0).owner == 0; }));  // the thread lets it go
     CHECK(kernel().count(Op::ring_set) >= 1);
   }
+}
+
+TEST_CASE("fake async: a callback sleeps on the reply to a call that its own thread watches") {
+  Flight flight;
+  Ending ending;
+  auto call = flight.client->call_async(held, 5s);
+  REQUIRE(call.native_handle() != nullptr);
+  REQUIRE(flight.is_watched());
+  kernel().at(Op::wait, "done.0", [&] { flight.handler.let_go(); });
+  CHECK(flight.client->call_async(fake::Ask{1}, amply,
+                                  [&](const Result<fake::Answer>&) { ending.callback()(call.get()); }));
+  CHECK(ending.comes());
+  CHECK(ending.last().value().id == held.id);
 }
 
 TEST_CASE("fake async: a slot stays occupied while a completion thread may sleep on its word") {
