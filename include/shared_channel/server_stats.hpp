@@ -15,7 +15,7 @@ struct ServerStats {
   std::uint64_t failed = 0;     ///< The handler threw, passed an error on, or its answer was too large.
   std::uint64_t refused = 0;    ///< Came too late for a handler: the server stopped.
   std::uint64_t withdrawn = 0;  ///< Given up by their callers before a handler saw them, as far as the slots tell:
-                                ///< while a call ends, the one before it may be missing for a moment.
+                                ///< while a call ends, the one before it may be missing. Never falls.
   std::uint64_t abandoned = 0;  ///< Given up while the handler ran: its answer reached nobody.
   std::uint64_t malformed = 0;  ///< The request could not be decoded.
   std::uint64_t damaged = 0;    ///< Slots found in a state that no correct client leaves, and reset.

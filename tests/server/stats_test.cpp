@@ -3,6 +3,7 @@
 
 #include <shared_channel/shared_channel.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -165,6 +166,42 @@ TEST_CASE("stats: a caller's lies about its time are not believed") {
     }
   }
   channel.gate.open();
+}
+
+TEST_CASE("stats: what was withdrawn stays so, also when the slots do not show it for a moment") {
+  const auto name = unique_name("stats");
+  Channel::Server server(name, GatedChannel::with(1));
+  Channel::Client client(name);
+  for (int i = 0; i < 2; ++i) CHECK(error_of(client.call(echo(1), 1ms)) == Errc::timed_out);
+  CHECK(server.stats().withdrawn == 2);
+  faults::LiveSegment segment(name);
+  segment.header().high_water.store(0);
+  CHECK(server.stats().withdrawn == 2);
+  segment.header().high_water.store(1);
+  CHECK(error_of(client.call(echo(1), 1ms)) == Errc::timed_out);
+  CHECK(server.stats().withdrawn == 3);
+}
+
+TEST_CASE("stats: withdrawn never falls while calls are given up and answered") {
+  GatedChannel channel(2);
+  std::atomic<bool> is_over{false};
+  std::thread calling([&] {
+    for (std::uint64_t id = 0; id < 3000; ++id) {
+      auto pending = channel.client.call_async(echo(id), amply);
+      if (id % 3 != 0) static_cast<void>(pending.get());  // else it is dropped
+    }
+    is_over = true;
+  });
+  std::uint64_t before = 0, falls = 0;
+  while (!is_over) {
+    const std::uint64_t now = channel.server.stats().withdrawn;
+    falls += now < before ? 1 : 0;
+    before = now;
+  }
+  calling.join();
+  CHECK(falls == 0);
+  const auto all = [](const ServerStats& stats) { return stats.done + stats.withdrawn + stats.abandoned; };
+  CHECK(comes_to(channel.server, [&](const ServerStats& stats) { return all(stats) == 3000; }));
 }
 
 TEST_CASE("stats: what slots say nonsense of is not counted twice, nor is anything lost") {

@@ -39,7 +39,7 @@ class Counters {
     else if (outcome == Phase::malformed)
       add(malformed_);
     if (const std::uint32_t withdrawn = between(before, sequence); withdrawn != 0) [[unlikely]]
-      withdrawn_.fetch_add(withdrawn, std::memory_order_relaxed);
+      withdrawn_.fetch_add(withdrawn, std::memory_order_release);  // after `concluded`, which ends their being shown
   }
   void count_damaged() noexcept { add(damaged_); }
   [[nodiscard]] std::uint64_t damaged() const noexcept { return damaged_.load(std::memory_order_relaxed); }
@@ -49,11 +49,21 @@ class Counters {
     ServerStats stats;
     stats.failed = failed_.load(std::memory_order_relaxed);
     stats.refused = refused_.load(std::memory_order_relaxed);
-    stats.withdrawn = withdrawn_.load(std::memory_order_relaxed);
+    stats.withdrawn = withdrawn_.load(std::memory_order_acquire);
     stats.abandoned = abandoned_.load(std::memory_order_relaxed);
     stats.malformed = malformed_.load(std::memory_order_relaxed);
     stats.damaged = damaged();
     return stats;
+  }
+
+  /// The largest number that anybody has been told, `seen` among them. Each look at the slots may miss some that were
+  /// withdrawn, while the call after them ends, but has none that were not: a slot's are added here only after it has
+  /// ceased to show them, and rare() is read before the slots.
+  [[nodiscard]] std::uint64_t most_withdrawn(std::uint64_t seen) const noexcept {
+    std::uint64_t most = most_withdrawn_.load(std::memory_order_relaxed);
+    while (most < seen && !most_withdrawn_.compare_exchange_weak(most, seen, std::memory_order_relaxed)) {
+    }
+    return most < seen ? seen : most;
   }
 
   /// How many calls of a slot were posted after call `before` and before call `sequence`, and withdrawn: the server
@@ -70,6 +80,7 @@ class Counters {
   std::atomic<std::uint64_t> failed_{0};
   std::atomic<std::uint64_t> refused_{0};
   std::atomic<std::uint64_t> withdrawn_{0};
+  mutable std::atomic<std::uint64_t> most_withdrawn_{0};
   std::atomic<std::uint64_t> abandoned_{0};
   std::atomic<std::uint64_t> malformed_{0};
   std::atomic<std::uint64_t> damaged_{0};

@@ -110,6 +110,7 @@ class ServerSlots {
       stats.waiting += slot.is_waiting ? 1 : 0;
       stats.withdrawn += slot.withdrawn;
     }
+    stats.withdrawn = counters_.most_withdrawn(stats.withdrawn);
     return stats;
   }
 
@@ -141,8 +142,8 @@ class ServerSlots {
     const Slot& slot = slot_array()[index];
     SlotView view;
     const std::uint32_t before = record.concluded.load(std::memory_order_seq_cst);
-    const State taken = load_taken(slot);
     const State request = load_request(slot);
+    const State taken = load_taken(slot);  // later: a call that was given up after it was taken is not withdrawn
     view.is_running = record.is_locked() && taken.phase() == Phase::taken && taken.sequence() != before;
     view.is_waiting = !view.is_running && is_waiting(record, request);
     if (record.concluded.load(std::memory_order_seq_cst) != before) return {};  // it ends just now, or the next begins
