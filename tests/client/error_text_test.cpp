@@ -3,7 +3,10 @@
 
 #include <shared_channel/shared_channel.hpp>
 
+#include <functional>
+#include <stop_token>
 #include <string>
+#include <vector>
 
 #include "support/errors.hpp"
 #include "support/eventually.hpp"
@@ -59,6 +62,42 @@ TEST_CASE("error text: who waited for a server is told how long, and not to set 
         "waited 20 ms: no server is running; start it, or wait longer");
   CHECK(cause_of(Channel::Client(name).wait_for_server(20ms)) ==
         "waited 20 ms: no server is running; start it, or wait longer");
+}
+
+TEST_CASE("error text: each names the channel, its cause, and ends as a part of a sentence does") {
+  const auto name = unique_name("text");
+  Channel::Server server(name);
+  Channel::Client client(name);
+  std::vector<Error> errors;
+  const auto take = [&](const auto& result) {
+    REQUIRE_FALSE(result);
+    errors.push_back(result.error());
+  };
+  const auto handler = [](const Ask& ask) { return Answer{ask.id, 0}; };
+  take(Channel::Server::create(name));
+  take(Channel::Server::create("a name"));
+  take(Channel::Server::create(unique_name("text"), GatedChannel::with(0)));
+  take(SharedChannel<int>::Client(name).call(1, amply));
+  take(client.call(echo(1), 1ms));
+  take(server.wait());
+  take(server.start(std::function<Answer(const Ask&)>()));
+  server.start(handler).value();
+  take(server.serve(handler));
+  take(server.wait(1ms));
+  std::stop_source source;
+  source.request_stop();
+  take(client.call(echo(1), amply, source.get_token()));
+  CHECK(client.call(echo(1), amply));
+  server.stop();
+  take(client.call(echo(1), amply));
+  take(Channel::Client(unique_name("text")).call(echo(1), amply));
+  for (const Error& error : errors) {
+    INFO(error.message());
+    const std::string text = error.message();
+    CHECK(text.find("shared channel '") == 0);
+    CHECK(text.find_last_of(".!,;: \n") != text.size() - 1);
+    CHECK(error.cause().size() > 10);
+  }
 }
 
 TEST_CASE("error text: a server that was killed is not there any more") {

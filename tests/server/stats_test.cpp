@@ -186,7 +186,7 @@ TEST_CASE("stats: withdrawn never falls while calls are given up and answered") 
   GatedChannel channel(2);
   std::atomic<bool> is_over{false};
   std::thread calling([&] {
-    for (std::uint64_t id = 0; id < 3000; ++id) {
+    for (std::uint64_t id = 0; id < 600; ++id) {
       auto pending = channel.client.call_async(echo(id), amply);
       if (id % 3 != 0) static_cast<void>(pending.get());  // else it is dropped
     }
@@ -201,7 +201,7 @@ TEST_CASE("stats: withdrawn never falls while calls are given up and answered") 
   calling.join();
   CHECK(falls == 0);
   const auto all = [](const ServerStats& stats) { return stats.done + stats.withdrawn + stats.abandoned; };
-  CHECK(comes_to(channel.server, [&](const ServerStats& stats) { return all(stats) == 3000; }));
+  CHECK(comes_to(channel.server, [&](const ServerStats& stats) { return all(stats) == 600; }));
 }
 
 TEST_CASE("stats: what slots say nonsense of is not counted twice, nor is anything lost") {
