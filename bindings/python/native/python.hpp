@@ -1,0 +1,167 @@
+// Python's stable interface of 3.11, and what owns its objects and its lock.
+#pragma once
+
+#define PY_SSIZE_T_CLEAN
+#if !defined(Py_LIMITED_API)
+#define Py_LIMITED_API 0x030B0000
+#endif
+#include <Python.h>
+
+#include <cstddef>
+#include <span>
+#include <utility>
+
+namespace binding {
+
+/// Owns one reference. Empty where a function has failed and left its exception.
+class Object {
+ public:
+  Object() = default;
+  explicit Object(PyObject* owned) noexcept : object_(owned) {}
+  static Object shared(PyObject* borrowed) noexcept {
+    Py_XINCREF(borrowed);
+    return Object(borrowed);
+  }
+  Object(Object&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
+  Object& operator=(Object&& other) noexcept {
+    std::swap(object_, other.object_);
+    return *this;
+  }
+  ~Object() { Py_XDECREF(object_); }
+
+  explicit operator bool() const noexcept { return object_ != nullptr; }
+  [[nodiscard]] PyObject* get() const noexcept { return object_; }
+  [[nodiscard]] PyObject* release() noexcept { return std::exchange(object_, nullptr); }
+
+ private:
+  PyObject* object_ = nullptr;
+};
+
+/// A thread of Python's lets others run Python for as long as this lives.
+///
+/// While the interpreter ends, a thread that asks for its lock is ended there and then, with no regard to the C++ on
+/// its stack. So a daemon thread that comes back from a wait after end_of_python() stays here until the process is
+/// gone.
+class WithoutLock {
+ public:
+  WithoutLock() : state_(PyEval_SaveThread()) {}
+  ~WithoutLock() {
+    begin_return();
+    PyEval_RestoreThread(state_);
+    end_return();
+  }
+  WithoutLock(const WithoutLock&) = delete;
+  WithoutLock& operator=(const WithoutLock&) = delete;
+
+ private:
+  static void begin_return() noexcept;
+  static void end_return() noexcept;
+
+  PyThreadState* state_;
+};
+
+/// end_of_python(): no thread but the main one comes back from a wait any more.
+PyObject* end_of_python(PyObject*, PyObject*);
+
+/// Whether the calling thread is the one that runs Python's signal handlers.
+bool is_main_thread() noexcept;
+
+/// note_main_thread(ident): which that is; again after a fork().
+PyObject* note_main_thread(PyObject*, PyObject* ident);
+
+/// Any thread may run Python for as long as this lives. The first one of a thread of the library's makes it known to
+/// Python, until it ends: to do so for each call would cost a microsecond.
+class WithLock {
+ public:
+  WithLock() {
+    thread_local KnownThread thread;
+    thread_ = &thread;
+    thread_->enter();
+  }
+  ~WithLock() { thread_->leave(); }
+  WithLock(const WithLock&) = delete;
+  WithLock& operator=(const WithLock&) = delete;
+
+ private:
+  class KnownThread {
+   public:
+    KnownThread() : first_(PyGILState_Ensure()), state_(PyEval_SaveThread()) {}
+    ~KnownThread() {
+      if (Py_IsInitialized() == 0) return;  // nobody is left who could use the lock
+      PyEval_RestoreThread(state_);
+      PyGILState_Release(first_);
+    }
+    void enter() { PyEval_RestoreThread(state_); }
+    void leave() { state_ = PyEval_SaveThread(); }
+
+   private:
+    PyGILState_STATE first_;
+    PyThreadState* state_;
+  };
+
+  KnownThread* thread_;
+};
+
+/// The bytes of any object that exports them in one piece.
+class Buffer {
+ public:
+  explicit Buffer(PyObject* from, int flags = PyBUF_SIMPLE) : is_held_(PyObject_GetBuffer(from, &view_, flags) == 0) {}
+  ~Buffer() {
+    if (is_held_) PyBuffer_Release(&view_);
+  }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+
+  /// False: Python has an exception.
+  explicit operator bool() const noexcept { return is_held_; }
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
+    return {static_cast<const std::byte*>(view_.buf), static_cast<std::size_t>(view_.len)};
+  }
+
+ private:
+  Py_buffer view_{};
+  bool is_held_;
+};
+
+/// The instance of a type of ours: what Python needs, and a pointer to the rest, null once closed.
+template <class State>
+struct Instance {
+  PyObject_HEAD State* state;
+};
+
+template <class State>
+State*& state_of(PyObject* self) noexcept {
+  return reinterpret_cast<Instance<State>*>(self)->state;
+}
+
+/// A new instance that owns `state`; deletes it where Python has no memory.
+template <class State>
+PyObject* make_instance(PyTypeObject* type, State* state) {
+  const auto allocate = reinterpret_cast<allocfunc>(PyType_GetSlot(type, Py_tp_alloc));
+  PyObject* const self = allocate(type, 0);
+  if (self == nullptr) {
+    delete state;
+    return nullptr;
+  }
+  state_of<State>(self) = state;
+  return self;
+}
+
+/// Frees the memory of an instance whose state is gone.
+inline void free_instance(PyObject* self) {
+  PyTypeObject* const type = Py_TYPE(self);
+  reinterpret_cast<freefunc>(PyType_GetSlot(type, Py_tp_free))(self);
+  Py_DECREF(type);
+}
+
+/// A function of ours as Python's tables want it.
+template <class Function>
+void* slot(Function* function) noexcept {
+  return reinterpret_cast<void*>(function);
+}
+template <class Function>
+PyCFunction method(Function* function) noexcept {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
+}
+
+}  // namespace binding

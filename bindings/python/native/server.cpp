@@ -1,0 +1,274 @@
+// The answering end: Python's handler, called on the library's threads.
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <shared_channel/raw.hpp>
+
+#include "arguments.hpp"
+#include "errors.hpp"
+#include "types.hpp"
+
+namespace binding {
+namespace {
+
+using shared_channel::CallContext;
+using shared_channel::ChannelShape;
+using shared_channel::Errc;
+using shared_channel::Error;
+using shared_channel::Execution;
+using shared_channel::MessageShape;
+using shared_channel::RawServer;
+using shared_channel::Result;
+using shared_channel::ServerOptions;
+
+PyTypeObject* context_type = nullptr;
+
+/// The call that the calling thread's handler answers.
+thread_local const CallContext* current = nullptr;
+
+class CurrentCall {
+ public:
+  explicit CurrentCall(const CallContext& context) noexcept : outer_(std::exchange(current, &context)) {}
+  ~CurrentCall() { current = outer_; }
+  CurrentCall(const CurrentCall&) = delete;
+  CurrentCall& operator=(const CurrentCall&) = delete;
+
+ private:
+  const CallContext* outer_;
+};
+
+/// Python's handler, which the library may let go of on any thread.
+class Handler {
+ public:
+  explicit Handler(PyObject* function) : function_(Py_NewRef(function)) {}
+  ~Handler() {
+    if (Py_IsInitialized() == 0) return;
+    const WithLock locked;
+    Py_DECREF(function_);
+  }
+  Handler(const Handler&) = delete;
+  Handler& operator=(const Handler&) = delete;
+
+  [[nodiscard]] PyObject* function() const noexcept { return function_; }
+
+ private:
+  PyObject* function_;
+};
+
+/// Writes what the handler has returned into `room`; its size. With Python's lock.
+Result<std::size_t> write_answer(PyObject* answer, std::span<std::byte> room) {
+  const Buffer bytes(answer);
+  if (!bytes) return error_of_exception();
+  const auto given = bytes.bytes();
+  if (given.size() <= room.size() && !given.empty()) std::memcpy(room.data(), given.data(), given.size());
+  return given.size();  // the library says if that is too much
+}
+
+struct Answerer {
+  std::shared_ptr<Handler> handler;
+
+  Result<std::size_t> operator()(std::span<const std::byte> request, std::span<std::byte> room,
+                                 const CallContext& context) {
+    const std::shared_ptr<Handler> kept = handler;  // where the handler closes its own server
+    const WithLock locked;
+    const CurrentCall in_call(context);
+    auto answered = answer(kept->function(), request, room);
+    if (answered || answered.error().code() != Errc::handler_failed) return answered;
+    throw Failed(answered.error().cause());
+  }
+
+ private:
+  /// What the library takes for a handler that has failed, rather than for one that passes an error on.
+  class Failed : public std::exception {
+   public:
+    explicit Failed(std::string text) : text_(std::move(text)) {}
+    [[nodiscard]] const char* what() const noexcept override { return text_.c_str(); }
+
+   private:
+    std::string text_;
+  };
+
+  static Result<std::size_t> answer(PyObject* function, std::span<const std::byte> request, std::span<std::byte> room) {
+    const Object copy(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(request.data()),
+                                                static_cast<Py_ssize_t>(request.size())));
+    const Object returned(copy ? PyObject_CallFunctionObjArgs(function, copy.get(), nullptr) : nullptr);
+    if (!returned) return error_of_exception();
+    return write_answer(returned.get(), room);
+  }
+};
+
+/// A server that close() takes away while other threads ask for its stats().
+using SharedServer = std::shared_ptr<RawServer>;
+
+PyObject* fail_closed() {
+  PyErr_SetString(PyExc_ValueError, "this server is closed");
+  return nullptr;
+}
+
+bool read_shape(PyObject* from, MessageShape& shape) {
+  PyObject* description = nullptr;
+  int is_variable = 0;
+  if (PyArg_ParseTuple(from, "IIpU", &shape.size, &shape.align, &is_variable, &description) == 0) return false;
+  const auto words = text(description);
+  if (!words) return false;
+  shape.is_variable = is_variable != 0;
+  shape.description = std::string(*words);
+  return true;
+}
+
+/// Server(name, request_shape, reply_shape, max_calls, threads, spin, access, scope)
+PyObject* new_server(PyTypeObject* type, PyObject* arguments, PyObject*) {
+  PyObject *name = nullptr, *request = nullptr, *reply = nullptr, *spin = nullptr, *who = nullptr, *place = nullptr;
+  ServerOptions options;
+  if (PyArg_ParseTuple(arguments, "UO!O!IIOOU", &name, &PyTuple_Type, &request, &PyTuple_Type, &reply,
+                       &options.max_calls, &options.threads, &spin, &who, &place) == 0)
+    return nullptr;
+  ChannelShape shape;
+  const auto words = text(name);
+  if (!words || !read_shape(request, shape.request) || !read_shape(reply, shape.reply)) return nullptr;
+  const auto policy = wait_policy(spin);
+  const auto callers = policy ? access(who) : std::nullopt;
+  const auto where = callers ? scope(place) : std::nullopt;
+  if (!where) return nullptr;
+  options.wait = *policy;
+  options.access = *callers;
+  options.scope = *where;
+  return guarded([&]() -> PyObject* {
+    auto server = RawServer::create(*words, shape, options);
+    if (!server) return raise(server.error());
+    return make_instance(type, new SharedServer(std::make_shared<RawServer>(*std::move(server))));
+  });
+}
+
+/// start(handler): bytes in, anything with bytes out.
+PyObject* start(PyObject* self, PyObject* function) {
+  return guarded([&]() -> PyObject* {
+    const SharedServer* const held = state_of<SharedServer>(self);
+    if (held == nullptr) return fail_closed();
+    const SharedServer server = *held;
+    auto handler = std::make_shared<Handler>(function);
+    const auto started = [&] {
+      const WithoutLock unlocked;
+      return server->start(Answerer{std::move(handler)});
+    }();
+    if (!started) return raise(started.error());
+    Py_RETURN_NONE;
+  });
+}
+
+PyObject* stop(PyObject* self, PyObject*) {
+  const SharedServer* const held = state_of<SharedServer>(self);
+  if (held != nullptr) (*held)->stop();
+  Py_RETURN_NONE;
+}
+
+/// Stops it, and waits for the handlers that run, for which they need Python's lock.
+void end(PyObject* self) {
+  std::unique_ptr<SharedServer> held(std::exchange(state_of<SharedServer>(self), nullptr));
+  if (!held) return;
+  const WithoutLock unlocked;
+  (*held)->stop();
+  held.reset();
+}
+
+PyObject* close(PyObject* self, PyObject*) {
+  end(self);
+  Py_RETURN_NONE;
+}
+
+void deallocate(PyObject* self) {
+  end(self);
+  free_instance(self);
+}
+
+PyObject* stats(PyObject* self, PyObject*) {
+  const SharedServer* const held = state_of<SharedServer>(self);
+  if (held == nullptr) return fail_closed();
+  const auto now = [server = *held] {
+    const WithoutLock unlocked;
+    return server->stats();
+  }();
+  return Py_BuildValue("KKKKKKKIIL", now.done, now.failed, now.refused, now.withdrawn, now.abandoned, now.malformed,
+                       now.damaged, now.running, now.waiting, static_cast<long long>(now.longest_running.count()));
+}
+
+PyMethodDef methods[] = {{"start", start, METH_O, "Answers calls on threads of the library's."},
+                         {"stop", stop, METH_NOARGS, "Ends that for good. Does not wait."},
+                         {"close", close, METH_NOARGS, "Stops, and waits for the handlers that run."},
+                         {"stats", stats, METH_NOARGS, nullptr},
+                         {nullptr, nullptr, 0, nullptr}};
+PyType_Slot slots_of_server[] = {
+    {Py_tp_new, slot(new_server)}, {Py_tp_dealloc, slot(deallocate)}, {Py_tp_methods, methods}, {0, nullptr}};
+PyType_Spec server_spec = {"shared_channel._native.Server", sizeof(Instance<SharedServer>), 0, Py_TPFLAGS_DEFAULT,
+                           slots_of_server};
+
+// ---- CallContext ----
+
+const CallContext& context_of(PyObject* self) { return *state_of<CallContext>(self); }
+
+PyObject* cancelled(PyObject* self, PyObject*) {
+  const bool is_cancelled = [context = context_of(self)] {
+    const WithoutLock unlocked;
+    return context.cancelled();
+  }();
+  return PyBool_FromLong(is_cancelled ? 1 : 0);
+}
+
+/// Seconds that are left; None if the caller waits for as long as it takes.
+PyObject* time_left(PyObject* self, PyObject*) {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point deadline = context_of(self).deadline();
+  if (deadline == (Clock::time_point::max)()) Py_RETURN_NONE;
+  return PyFloat_FromDouble(std::chrono::duration<double>(deadline - Clock::now()).count());
+}
+
+PyObject* caller(PyObject* self, PyObject*) {
+  return guarded([&]() -> PyObject* {
+    const auto who = [context = context_of(self)] {
+      const WithoutLock unlocked;
+      return context.caller();
+    }();
+    return Py_BuildValue("Is#", who.process_id, who.user.data(), static_cast<Py_ssize_t>(who.user.size()));
+  });
+}
+
+void deallocate_context(PyObject* self) {
+  delete state_of<CallContext>(self);
+  free_instance(self);
+}
+
+PyMethodDef context_methods[] = {
+    {"cancelled", cancelled, METH_NOARGS, "Whether nobody waits for the answer any more."},
+    {"time_left", time_left, METH_NOARGS, "Seconds until the caller stops waiting; None: it never does."},
+    {"caller", caller, METH_NOARGS, "(process id, user), as the caller states the first."},
+    {nullptr, nullptr, 0, nullptr}};
+PyType_Slot slots_of_context[] = {{Py_tp_doc, const_cast<char*>("The call that a handler answers.")},
+                                  {Py_tp_dealloc, slot(deallocate_context)},
+                                  {Py_tp_methods, context_methods},
+                                  {0, nullptr}};
+PyType_Spec context_spec = {"shared_channel._native.CallContext", sizeof(Instance<CallContext>), 0,
+                            Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots_of_context};
+
+}  // namespace
+
+PyObject* current_call(PyObject*, PyObject*) {
+  if (current == nullptr) {
+    PyErr_SetString(PyExc_RuntimeError, "no handler of a shared channel runs on this thread");
+    return nullptr;
+  }
+  return guarded([] { return make_instance(context_type, new CallContext(*current)); });
+}
+
+bool add_server_type(PyObject* module) {
+  const Object server(PyType_FromSpec(&server_spec));
+  Object context(PyType_FromSpec(&context_spec));
+  if (!server || !context || PyModule_AddObjectRef(module, "Server", server.get()) != 0 ||
+      PyModule_AddObjectRef(module, "CallContext", context.get()) != 0)
+    return false;
+  context_type = reinterpret_cast<PyTypeObject*>(context.release());
+  return true;
+}
+
+}  // namespace binding

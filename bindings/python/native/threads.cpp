@@ -1,0 +1,47 @@
+// Which threads may still run Python.
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+#include "python.hpp"
+
+namespace binding {
+namespace {
+
+std::atomic<unsigned long> main_thread{0};
+std::atomic<bool> is_ending{false};
+std::atomic<int> returning{0};  // threads that have seen that it does not end, and have not got the lock yet
+
+}  // namespace
+
+bool is_main_thread() noexcept { return PyThread_get_thread_ident() == main_thread.load(std::memory_order_relaxed); }
+
+PyObject* note_main_thread(PyObject*, PyObject* ident) {
+  const unsigned long number = PyLong_AsUnsignedLong(ident);
+  if (number == static_cast<unsigned long>(-1) && PyErr_Occurred() != nullptr) return nullptr;
+  main_thread.store(number, std::memory_order_relaxed);
+  returning.store(0);  // of a fork()ed child's threads this one alone is left
+  Py_RETURN_NONE;
+}
+
+// A returning thread counts itself and then looks for the end; the end is declared first and counts then. So each such
+// thread is seen by the end, which waits for it to get the lock, or sees the end.
+void WithoutLock::begin_return() noexcept {
+  returning.fetch_add(1, std::memory_order_seq_cst);
+  if (!is_ending.load(std::memory_order_seq_cst) || is_main_thread()) return;
+  returning.fetch_sub(1, std::memory_order_seq_cst);
+  for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+}
+void WithoutLock::end_return() noexcept { returning.fetch_sub(1, std::memory_order_seq_cst); }
+
+PyObject* end_of_python(PyObject*, PyObject*) {
+  is_ending.store(true, std::memory_order_seq_cst);
+  while (returning.load(std::memory_order_seq_cst) != 0) {
+    PyThreadState* const state = PyEval_SaveThread();
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    PyEval_RestoreThread(state);
+  }
+  Py_RETURN_NONE;
+}
+
+}  // namespace binding

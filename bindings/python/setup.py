@@ -1,0 +1,54 @@
+"""Builds the extension from the library's headers: those of the repository, or those that a source distribution brings."""
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.sdist import sdist
+
+here = Path(__file__).resolve().parent
+repository = here.parent.parent
+brought = here / "include"  # in a source distribution
+headers = brought if brought.exists() else repository / "include"
+
+
+def version() -> str:
+    """The library's."""
+    text = (headers / "shared_channel" / "version.hpp").read_text(encoding="utf-8")
+    parts = [re.search(rf"#define SHARED_CHANNEL_VERSION_{part} (\d+)", text) for part in ("MAJOR", "MINOR", "PATCH")]
+    return ".".join(part.group(1) for part in parts if part)
+
+
+class SourceDistribution(sdist):
+    """Brings the headers and the licence, which are not below this directory."""
+
+    def make_release_tree(self, base_dir: str, files: list[str]) -> None:
+        super().make_release_tree(base_dir, files)
+        shutil.copytree(headers, Path(base_dir) / "include", dirs_exist_ok=True)
+        licence = here / "LICENSE" if brought.exists() else repository / "LICENSE"
+        shutil.copy2(licence, base_dir)
+
+
+if sys.platform == "win32":
+    arguments = ["/std:c++20", "/EHsc", "/utf-8"]
+else:
+    arguments = ["-std=c++20", "-fvisibility=hidden", "-fvisibility-inlines-hidden", "-g0"]
+
+setup(
+    version=version(),
+    cmdclass={"sdist": SourceDistribution},
+    ext_modules=[
+        Extension(
+            "shared_channel._native",
+            sorted(str(source.relative_to(here)) for source in (here / "native").glob("*.cpp")),
+            depends=sorted(str(header.relative_to(here)) for header in (here / "native").glob("*.hpp")),
+            include_dirs=[str(headers)],
+            define_macros=[("Py_LIMITED_API", "0x030B0000")],
+            extra_compile_args=arguments,
+            py_limited_api=True,
+        )
+    ],
+    options={"bdist_wheel": {"py_limited_api": "cp311"}},
+)

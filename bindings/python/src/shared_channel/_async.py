@@ -1,0 +1,113 @@
+"""Calls that asyncio waits for.
+
+Threads of the library's end the calls and put their tokens into a queue per event loop, without touching Python. Where
+the system has descriptors that a loop can watch, the queue's turns readable; elsewhere (Windows' loops, or a loop
+without add_reader) a thread waits for the queue and tells the loop by call_soon_threadsafe().
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+import weakref
+from typing import Callable, Optional, TypeVar
+
+from . import _native
+
+T = TypeVar("T")
+
+
+class Completions:
+    """The calls of one event loop that are in flight. Used in that loop's thread only."""
+
+    _all: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Completions] = weakref.WeakKeyDictionary()
+    _lock = threading.Lock()
+    uses_descriptors = True
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = weakref.ref(loop)
+        self._queue = _native.CompletionQueue()
+        self._tokens = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[None]] = {}
+        if not self._watch(loop):
+            _tell_by_thread(self._queue, loop, weakref.WeakMethod(self._resume))
+
+    @classmethod
+    def of(cls, loop: asyncio.AbstractEventLoop) -> Completions:
+        """Those of this loop."""
+        with cls._lock:
+            found = cls._all.get(loop)
+            if found is None:
+                found = cls._all[loop] = cls(loop)
+            return found
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> bool:
+        if not self.uses_descriptors or self._queue.fileno() < 0:
+            return False
+        try:
+            loop.add_reader(self._queue.fileno(), self._resume)
+        except NotImplementedError:
+            return False
+        return True
+
+    def _resume(self) -> None:
+        for token in self._queue.drain():
+            future = self._waiting.pop(token, None)
+            if future is not None and not future.done():
+                future.set_result(None)
+
+    async def call(self, client: _native.Client, request: bytes, timeout: Optional[float]) -> bytes:
+        """The reply's bytes. Busy at once where no slot is free."""
+        token = next(self._tokens)
+        pending = client.begin(request, timeout, self._queue, token)
+        if not pending.done():
+            loop = asyncio.get_running_loop()
+            ended = self._waiting[token] = loop.create_future()
+            try:
+                await ended
+            finally:
+                self._waiting.pop(token, None)
+                pending.cancel()  # nothing happens if it has ended
+        return pending.result()
+
+
+def _tell_by_thread(
+    queue: _native.CompletionQueue,
+    loop: asyncio.AbstractEventLoop,
+    resume: weakref.WeakMethod[Callable[[], None]],
+) -> None:
+    """A thread that lives as long as the loop."""
+    here = weakref.ref(loop, lambda _: queue.close())
+    told = threading.Semaphore(0)
+
+    def in_loop() -> None:
+        method = resume()
+        if method is not None:
+            method()
+        told.release()
+
+    def wait() -> None:
+        while queue.wait():
+            there = here()
+            try:
+                if there is None:
+                    return
+                there.call_soon_threadsafe(in_loop)
+            except RuntimeError:  # closed
+                return
+            del there
+            told.acquire(timeout=1)
+
+    threading.Thread(target=wait, name="shared_channel", daemon=True).start()
+
+
+async def patiently(work: Callable[[_native.Stop], T]) -> T:
+    """What `work` returns, which waits in a thread of the loop's; it is stopped if the task is cancelled."""
+    stop = _native.Stop()
+    loop = asyncio.get_running_loop()
+    try:
+        return await loop.run_in_executor(None, work, stop)
+    except asyncio.CancelledError:
+        stop.stop()
+        raise

@@ -1,0 +1,272 @@
+"""The asking end."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Any, Callable, Literal, Optional, TypeVar, Union, overload
+
+from . import _native
+from ._annotations import conversion
+from ._async import Completions, patiently
+from ._codec import Bytes, Message
+from ._errors import Busy, ChannelError, LayoutMismatch, NoServer, ServerDied, ServerStopped
+from ._native import Draft, Reply
+
+T = TypeVar("T")
+Scope = Literal["session", "machine"]
+
+DEFAULT_TIMEOUT = 0.25
+"""Seconds that a call waits for its answer unless told otherwise."""
+
+_UNSAID = float("-inf")
+
+
+class _Messages:
+    """What the server that is there takes and answers."""
+
+    def __init__(self, shape: tuple[_native.Shape, _native.Shape]) -> None:
+        self.request = Message(shape[0][3])
+        self.reply = Message(shape[1][3])
+        self._conversions: dict[Any, Callable[[Any], Any]] = {}
+
+    def converted(self, value: Any, kind: Any) -> Any:
+        """The decoded reply as an instance of `kind`."""
+        convert = self._conversions.get(kind)
+        if convert is None:
+            convert = self._conversions[kind] = conversion(kind, self.reply.type)
+        return convert(value)
+
+
+class Client:
+    """Calls the server of a channel; finds it by itself, again after each restart.
+
+    The messages' types are the server's: nothing is declared here. Thread-safe; calls of many threads proceed side by
+    side. Times are in seconds, None is as long as it takes. Errors are ChannelErrors; a value that is none of the
+    server's type is a TypeError, ValueError or OverflowError, and a closed client a ValueError.
+
+    Not usable in a fork()ed child (Forked): make a new one there.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        timeout: Optional[float] = DEFAULT_TIMEOUT,
+        wait_for_server: bool = False,
+        server_user: Union[None, int, str] = None,
+        spin: Optional[float] = None,
+        scope: Scope = "session",
+    ) -> None:
+        """Does not look for the server yet.
+
+        timeout          of calls that give none
+        wait_for_server  whether a call waits, inside its timeout, for a server to appear instead of raising NoServer
+        server_user      who may serve us: None for this user or the system, a user id, a SID, or "any"
+        spin             longest time to spin before sleeping; None: as the library does, inf: never sleep
+        scope            which of Windows' sessions see the channel
+        """
+        self.name = name
+        self._timeout = timeout
+        self._waits = wait_for_server
+        self._native = _native.Client(name, spin, wait_for_server, server_user, scope)
+        self._messages: Optional[_Messages] = None
+
+    # ---- calls ----
+
+    @overload
+    def call(
+        self, *values: Any, timeout: Optional[float] = ..., slot_wait: Optional[float] = ..., reply_type: type[T]
+    ) -> T: ...
+    @overload
+    def call(
+        self, *values: Any, timeout: Optional[float] = ..., slot_wait: Optional[float] = ..., reply_type: None = ...
+    ) -> Any: ...
+    def call(
+        self,
+        *values: Any,
+        timeout: Optional[float] = _UNSAID,
+        slot_wait: Optional[float] = None,
+        reply_type: Any = None,
+    ) -> Any:
+        """Asks, and waits for the answer.
+
+        `values` are the request's members, or the whole request. The answer is the reply's only member, a tuple of
+        several, or an instance of `reply_type`, a NamedTuple or dataclass. `timeout` defaults to the client's;
+        `slot_wait` is how long of it the call may wait for a slot where all are occupied (0: Busy at once).
+        Ctrl-C ends the wait within 50 ms and withdraws the request.
+        """
+        seconds = self._timeout if timeout is _UNSAID else timeout
+        messages, request = self._encoded(self._messages or self._learn(seconds), values)
+        try:
+            data = self._native.call(request, seconds, slot_wait)
+        except LayoutMismatch as mismatch:
+            messages, request = self._learn_again(mismatch, values, seconds)
+            data = self._native.call(request, seconds, slot_wait)
+        value = messages.reply.decode(data)
+        return value if reply_type is None else messages.converted(value, reply_type)
+
+    def call_bytes(
+        self, request: Bytes, *, timeout: Optional[float] = _UNSAID, slot_wait: Optional[float] = None
+    ) -> bytes:
+        """The same with the messages' bytes, whatever they mean."""
+        seconds = self._timeout if timeout is _UNSAID else timeout
+        return self._native.call(request, seconds, slot_wait)
+
+    def call_in_place(
+        self, *values: Any, timeout: Optional[float] = _UNSAID, slot_wait: Optional[float] = None
+    ) -> Reply:
+        """The same without copying the reply: its bytes as a buffer, where the server has written them.
+
+            with client.call_in_place(b"next") as reply:
+                mean = np.frombuffer(reply, np.float32).mean()
+
+        It occupies one of the server's slots until it is released. To leave the block while a view of it is in use,
+        such as an array, is a BufferError; the slot then goes with the last view. A server of ill will can change the
+        bytes while you look.
+        """
+        seconds = self._timeout if timeout is _UNSAID else timeout
+        _, request = self._encoded(self._messages or self._learn(seconds), values)
+        try:
+            return self._native.call_in_place(request, seconds, slot_wait)
+        except LayoutMismatch as mismatch:
+            _, request = self._learn_again(mismatch, values, seconds)
+            return self._native.call_in_place(request, seconds, slot_wait)
+
+    def draft(self, *, timeout: Optional[float] = _UNSAID, slot_wait: Optional[float] = None) -> Draft:
+        """A request to be written where the server will read it: a buffer of as many bytes as a request may have.
+
+            with client.draft() as draft:
+                np.frombuffer(draft, np.float32)[:] = frame
+                with draft.send() as reply:
+                    ...
+
+        It occupies one of the server's slots, and the timeout runs, until it is sent or released. To send it while a
+        view of it is in use is a BufferError. It begins with what an earlier call left there.
+        """
+        seconds = self._timeout if timeout is _UNSAID else timeout
+        return self._native.draft(seconds, slot_wait)
+
+    @overload
+    async def call_async(
+        self, *values: Any, timeout: Optional[float] = ..., slot_wait: Optional[float] = ..., reply_type: type[T]
+    ) -> T: ...
+    @overload
+    async def call_async(
+        self, *values: Any, timeout: Optional[float] = ..., slot_wait: Optional[float] = ..., reply_type: None = ...
+    ) -> Any: ...
+    async def call_async(
+        self,
+        *values: Any,
+        timeout: Optional[float] = _UNSAID,
+        slot_wait: Optional[float] = None,
+        reply_type: Any = None,
+    ) -> Any:
+        """call() for asyncio. Cancelling the task cancels the call: what no handler has taken never runs."""
+        seconds = self._timeout if timeout is _UNSAID else timeout
+        messages, request = self._encoded(self._messages or await self._learn_async(seconds), values)
+        try:
+            data = await self._exchange_async(request, seconds, slot_wait)
+        except LayoutMismatch as mismatch:
+            messages, request = self._learn_again(mismatch, values, seconds)
+            data = await self._exchange_async(request, seconds, slot_wait)
+        value = messages.reply.decode(data)
+        return value if reply_type is None else messages.converted(value, reply_type)
+
+    async def _exchange_async(self, request: bytes, timeout: Optional[float], slot_wait: Optional[float]) -> bytes:
+        loop = asyncio.get_running_loop()
+        end = None if timeout is None else loop.time() + timeout
+        while True:
+            left = None if end is None else max(0.0, end - loop.time())
+            try:
+                return await Completions.of(loop).call(self._native, request, left)
+            except (Busy, NoServer) as error:
+                waits = slot_wait != 0 if isinstance(error, Busy) else self._waits
+                if not waits or not error.not_executed:
+                    raise
+                break
+            except (ServerDied, ServerStopped) as error:
+                # As a plain call does: nobody has seen the request, and another server may be there.
+                if not error.not_executed or left == 0 or self._native.connected():
+                    raise
+        left = None if end is None else max(0.0, end - loop.time())
+        return await patiently(lambda stop: self._native.call_until(request, left, slot_wait, stop))
+
+    # ---- the server and its messages ----
+
+    def wait_for_server(self, timeout: Optional[float] = None) -> None:
+        """Waits until a server is there and attaches to it. NoServer at the deadline."""
+        self._native.wait_for_server(timeout, None)
+
+    @property
+    def connected(self) -> bool:
+        """Whether this client is attached to a server that is alive at this moment."""
+        return self._native.connected()
+
+    @property
+    def request(self) -> str:
+        """The description of what the server takes. NoServer if there is none."""
+        return self._learn(0).request.description
+
+    @property
+    def reply(self) -> str:
+        """The description of what the server answers."""
+        return self._learn(0).reply.description
+
+    def _learn(self, timeout: Optional[float]) -> _Messages:
+        if self._waits and not self._native.connected():
+            self._native.wait_for_server(timeout, None)
+        self._messages = _Messages(self._native.shape())
+        return self._messages
+
+    async def _learn_async(self, timeout: Optional[float]) -> _Messages:
+        if self._waits and not self._native.connected():
+            await patiently(lambda stop: self._native.wait_for_server(timeout, stop))
+        return self._learn(0)
+
+    def _encoded(self, messages: _Messages, values: tuple[Any, ...]) -> tuple[_Messages, bytes]:
+        """The request of these values, perhaps for a server that came meanwhile and takes others."""
+        try:
+            return messages, messages.request.encode(values)
+        except (TypeError, ValueError, OverflowError):
+            now = self._learn_if_there()
+            if now is None or now.request.description == messages.request.description:
+                raise
+            return now, now.request.encode(values)
+
+    def _learn_if_there(self) -> Optional[_Messages]:
+        try:
+            return self._learn(0)
+        except ChannelError:
+            return None
+
+    def _learn_again(
+        self, mismatch: ChannelError, values: tuple[Any, ...], timeout: Optional[float]
+    ) -> tuple[_Messages, bytes]:
+        """After the server was replaced by one with other messages: the same values as one of its requests."""
+        if not mismatch.not_executed:
+            raise mismatch
+        messages = self._learn(timeout)
+        return messages, messages.request.encode(values)
+
+    # ---- its end ----
+
+    def close(self) -> None:
+        """Lets go of the channel. Calls of other threads end first; those of event loops end in TimedOut."""
+        self._native.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether close() was called."""
+        return self._native.closed()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: Optional[type[BaseException]], value: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Client of shared channel {self.name!r}{' (closed)' if self.closed else ''}>"

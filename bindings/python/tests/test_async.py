@@ -1,0 +1,180 @@
+"""Calls that asyncio waits for."""
+
+import asyncio
+import gc
+import time
+from typing import Any, Callable, Iterator, NamedTuple
+
+import pytest
+from conftest import Peers, eventually
+
+import shared_channel as sc
+from shared_channel._async import Completions
+
+
+@pytest.fixture(params=["descriptor", "thread"], autouse=True)
+def way(request: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """How a loop learns that a call has ended; by a thread is Windows' way."""
+    monkeypatch.setattr(Completions, "uses_descriptors", request.param == "descriptor")
+    yield
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Lets the loop run until it comes true."""
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.001)
+
+
+class Sum(NamedTuple):
+    value: int
+
+
+def test_an_answer(peers: Peers, name: str) -> None:
+    peers.serve("add", name)
+    client = sc.Client(name, timeout=60)
+
+    async def main() -> None:
+        assert await client.call_async(2, 3) == 5
+        assert await client.call_async(2, 3, reply_type=Sum) == Sum(5)
+
+    asyncio.run(main())
+    asyncio.run(main())  # another loop
+
+
+def test_many_at_once(peers: Peers, name: str) -> None:
+    """More than there are slots: the others queue without stopping the loop."""
+    peers.serve("slow", name)
+    client = sc.Client(name, timeout=60)
+
+    async def main() -> list[int]:
+        return await asyncio.gather(*(client.call_async(5, n) for n in range(20)))
+
+    assert asyncio.run(main()) == [5 + n for n in range(20)]
+
+
+def test_the_loop_goes_on_meanwhile(peers: Peers, name: str) -> None:
+    peers.serve("slow", name)
+    client = sc.Client(name, timeout=60)
+
+    async def main() -> int:
+        turns = 0
+        call = asyncio.ensure_future(client.call_async(200, 0))
+        while not call.done():
+            turns += 1
+            await asyncio.sleep(0.001)
+        assert await call == 200
+        return turns
+
+    assert asyncio.run(main()) > 5
+
+
+def test_cancelling_the_task_cancels_the_call(peers: Peers, name: str) -> None:
+    server = peers.serve("add", name)
+    client = sc.Client(name, timeout=60)
+    assert client.call(2, 3) == 5
+    server.pause()
+
+    async def main() -> None:
+        task = asyncio.ensure_future(client.call_async(2, 3))
+        await until(lambda: bool(sc.inspect(name).calls))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await until(lambda: not sc.inspect(name).calls)  # withdrawn, while the server cannot do a thing
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(client.call_async(2, 3), 0.05)
+
+    asyncio.run(main())
+    server.go_on()
+    assert client.call(2, 3) == 5
+    assert eventually(lambda: sc.inspect(name).stats.done == 2)
+
+
+def test_cancelling_a_call_that_queues(peers: Peers, name: str) -> None:
+    peers.serve("slow", name)
+    client = sc.Client(name, timeout=60)
+
+    async def main() -> None:
+        running = [asyncio.ensure_future(client.call_async(1000, n)) for n in range(2)]
+        await asyncio.sleep(0)
+        await until(lambda: len(sc.inspect(name).calls) == 2)
+        with pytest.raises(sc.Busy):
+            await client.call_async(0, 0, slot_wait=0)
+        queued = asyncio.ensure_future(client.call_async(0, 0))
+        await until(lambda: sc.inspect(name).is_slot_awaited)
+        began = time.monotonic()
+        queued.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await queued
+        await until(lambda: not sc.inspect(name).is_slot_awaited)
+        assert time.monotonic() - began < 0.9
+        assert await asyncio.gather(*running) == [1000, 1001]
+
+    asyncio.run(main())
+
+
+def test_failures(peers: Peers, name: str) -> None:
+    client = sc.Client(name)
+    patient = sc.Client(name, wait_for_server=True)
+
+    async def without() -> None:
+        with pytest.raises(sc.NoServer):
+            await client.call_async(2, 3)
+        with pytest.raises(sc.NoServer):
+            await patient.call_async(2, 3, timeout=0.05)
+
+    asyncio.run(without())
+    server = peers.serve("slow", name)
+
+    async def with_one() -> None:
+        with pytest.raises(sc.TimedOut) as raised:
+            await client.call_async(60_000, 3, timeout=0.05)
+        assert not raised.value.not_executed
+        call = asyncio.ensure_future(client.call_async(60_000, 3, timeout=60))
+        await until(lambda: any(one.state == "queued" for one in sc.inspect(name).calls))
+        server.kill()
+        with pytest.raises(sc.ChannelError):
+            await call
+
+    asyncio.run(with_one())
+    peers.serve("add", name)
+    assert asyncio.run(patient.call_async(2, 3, timeout=60)) == 5
+    client.close()
+    with pytest.raises(ValueError):
+        asyncio.run(client.call_async(2, 3))
+
+
+def test_close_ends_calls_in_flight(peers: Peers, name: str) -> None:
+    server = peers.serve("add", name)
+    client = sc.Client(name, timeout=60)
+    assert client.call(2, 3) == 5
+    server.pause()
+
+    async def main() -> None:
+        call = asyncio.ensure_future(client.call_async(2, 3))
+        await until(lambda: bool(sc.inspect(name).calls))
+        client.close()
+        with pytest.raises(sc.TimedOut):
+            await call
+
+    asyncio.run(main())
+
+
+def test_a_loop_that_ends_with_calls_in_flight(peers: Peers, name: str) -> None:
+    peers.serve("slow", name)
+    client = sc.Client(name, timeout=60)
+    for _ in range(20):
+        loop = asyncio.new_event_loop()
+        call = loop.create_task(client.call_async(1, 0))
+        loop.run_until_complete(asyncio.sleep(0))
+        call.cancel()
+        try:
+            loop.run_until_complete(call)
+        except asyncio.CancelledError:
+            pass
+        loop.close()
+        del loop, call
+    gc.collect()
+    assert client.call(0, 5) == 5

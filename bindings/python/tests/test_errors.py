@@ -1,0 +1,47 @@
+"""Errors are exceptions."""
+
+import pickle
+
+import pytest
+
+import shared_channel as sc
+from shared_channel import _native
+
+
+def kinds() -> list[type[sc.ChannelError]]:
+    return sc.ChannelError.__subclasses__()
+
+
+def test_there_is_one_class_for_each_code_of_the_library() -> None:
+    assert {kind.code: kind.name for kind in kinds()} == _native.error_codes()
+    assert len(kinds()) == len(_native.error_codes()) > 15
+    assert all(getattr(sc, kind.__name__) is kind for kind in kinds())
+
+
+def test_they_are_also_what_python_calls_them() -> None:
+    assert issubclass(sc.ServerDied, ConnectionError)
+    assert issubclass(sc.NoServer, ConnectionError)
+    assert issubclass(sc.TimedOut, TimeoutError)
+    assert issubclass(sc.OutOfMemory, MemoryError)
+    assert issubclass(sc.AccessDenied, PermissionError)
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_they_survive_pickling(kind: type[sc.ChannelError]) -> None:
+    error = kind("why", not_executed=True, native=5)
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is kind and str(copy) == "why"
+    assert (copy.not_executed, copy.native, copy.safe_to_retry) == (True, 5, error.safe_to_retry)
+
+
+def test_the_library_raises_them(name: str) -> None:
+    with pytest.raises(sc.NoServer) as raised:
+        sc.Client(name).call(1)
+    error = raised.value
+    assert name in str(error) and error.not_executed and error.safe_to_retry and error.code == sc.NoServer.code
+    with pytest.raises(sc.InvalidName):
+        sc.Client("a b")
+    with pytest.raises(sc.InvalidArgument):
+        sc.Server(name, lambda x: x, request="i32", reply="i32", max_calls=0).start()
+    with pytest.raises(sc.NoServer):
+        sc.inspect(name)
