@@ -57,6 +57,7 @@ class Picture {
   [[nodiscard]] const std::vector<std::string>& lines() const { return lines_; }
   [[nodiscard]] bool is_own_screen() const { return is_own_screen_; }
   [[nodiscard]] bool hides_cursor() const { return hides_cursor_; }
+  [[nodiscard]] bool wraps() const { return wraps_; }
   [[nodiscard]] unsigned drawings() const { return drawings_; }  // how often it was drawn from the top
   [[nodiscard]] unsigned overflows() const { return overflows_; }
   // The text that stands bold, of the last drawing.
@@ -72,7 +73,7 @@ class Picture {
 
  private:
   void put(char c) {
-    if (column_ >= columns_) return static_cast<void>(++overflows_);
+    if (column_ >= columns_) return static_cast<void>(overflows_ += wraps_);
     if (lines_.size() <= row_) lines_.resize(row_ + 1);
     std::string& line = lines_[row_];
     if (line.size() <= column_) line.resize(column_ + 1, ' ');
@@ -98,6 +99,8 @@ class Picture {
       is_own_screen_ = c == 'h';
     } else if (escape_ == "\x1b[?25h" || escape_ == "\x1b[?25l") {
       hides_cursor_ = c == 'l';
+    } else if (escape_ == "\x1b[?7h" || escape_ == "\x1b[?7l") {
+      wraps_ = c == 'h';
     } else if (c == 'm') {
       is_bold_ = escape_ == "\x1b[1m";
     } else {
@@ -109,23 +112,28 @@ class Picture {
   std::size_t rows_, columns_, row_ = 0, column_ = 0;
   std::vector<std::string> lines_;
   std::string escape_, bold_;
-  bool is_own_screen_ = false, hides_cursor_ = false, is_bold_ = false;
+  bool is_own_screen_ = false, hides_cursor_ = false, is_bold_ = false, wraps_ = true;
   unsigned drawings_ = 0, overflows_ = 0;
 };
 
 // The tool with a pseudo-terminal for all its streams.
 class Terminal {
  public:
-  static constexpr unsigned short rows = 24, columns = 100;
+  struct Kind {
+    std::string term = "xterm";
+    std::string no_colour;
+    unsigned short rows = 24, columns = 100;
+  };
 
-  explicit Terminal(std::vector<std::string> arguments, const char* term = "xterm") : picture_(rows, columns) {
+  explicit Terminal(std::vector<std::string> arguments) : Terminal(std::move(arguments), Kind{}) {}
+  Terminal(std::vector<std::string> arguments, const Kind& kind) : picture_(kind.rows, kind.columns) {
     master_ = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (master_ < 0 || ::grantpt(master_) != 0 || ::unlockpt(master_) != 0) throw std::runtime_error("no terminal");
     const std::string path = ::ptsname(master_);
     slave_ = ::open(path.c_str(), O_RDWR | O_NOCTTY | O_CLOEXEC);
     winsize size{};
-    size.ws_row = rows;
-    size.ws_col = columns;
+    size.ws_row = kind.rows;
+    size.ws_col = kind.columns;
     ::ioctl(master_, TIOCSWINSZ, &size);
     ::tcgetattr(slave_, &before_);
     // All that needs memory is made before the fork.
@@ -133,8 +141,8 @@ class Terminal {
     std::vector<char*> words;
     for (std::string& argument : arguments) words.push_back(argument.data());
     words.push_back(nullptr);
-    std::string kind = "TERM=" + std::string(term);
-    char* environment[] = {kind.data(), nullptr};
+    std::string term = "TERM=" + kind.term, no_colour = "NO_COLOR=" + kind.no_colour;
+    char* environment[] = {term.data(), no_colour.data(), nullptr};
     child_ = ::fork();
     if (child_ == 0) {
       ::setsid();
@@ -185,7 +193,7 @@ class Terminal {
   [[nodiscard]] bool is_given_back() const {
     termios now{};
     ::tcgetattr(slave_, &now);
-    return now.c_lflag == before_.c_lflag && !picture_.is_own_screen() && !picture_.hides_cursor();
+    return now.c_lflag == before_.c_lflag && !picture_.is_own_screen() && !picture_.hides_cursor() && picture_.wraps();
   }
   [[nodiscard]] const Picture& picture() const { return picture_; }
 
@@ -280,6 +288,31 @@ TEST_CASE("terminal: top tells what goes on") {
   CHECK(top.wait() == 0);
 }
 
+TEST_CASE("terminal: top keeps within a small terminal") {
+  const TwoServers servers;
+  Terminal::Kind kind;
+  kind.rows = 5;
+  kind.columns = 60;
+  Terminal top({"top", "--count", "3", "--interval", "20ms", "--sort", "name"}, kind);
+  CHECK(top.wait() == 0);
+  CHECK(top.picture().drawings() == 3);
+  CHECK(top.picture().overflows() == 0);
+  CHECK(top.picture().lines().size() == 4);  // the last one is the cursor's
+}
+
+TEST_CASE("terminal: colours only where they are wanted") {
+  const TwoServers servers;
+  Terminal::Kind kind;
+  Terminal coloured({"list"}, kind);
+  CHECK(coloured.wait() == 0);
+  CHECK(coloured.picture().has_bold(servers.small));
+  kind.no_colour = "1";
+  Terminal plain({"list"}, kind);
+  CHECK(plain.wait() == 0);
+  CHECK(plain.picture().row_of(servers.small) > 0);
+  CHECK_FALSE(plain.picture().has_bold(servers.small));
+}
+
 TEST_CASE("terminal: Ctrl-C and SIGTERM end top in good order") {
   {
     Terminal top({"top", "--interval", "1h"});
@@ -296,7 +329,9 @@ TEST_CASE("terminal: Ctrl-C and SIGTERM end top in good order") {
 }
 
 TEST_CASE("terminal: no escapes where the terminal knows none, and as many looks as asked") {
-  Terminal dumb({"top", "--count", "1"}, "dumb");
+  Terminal::Kind kind;
+  kind.term = "dumb";
+  Terminal dumb({"top", "--count", "1"}, kind);
   CHECK(dumb.wait() == 0);
   CHECK(dumb.picture().drawings() == 0);
   CHECK_FALSE(dumb.picture().lines().empty());

@@ -1,11 +1,13 @@
 // The program shared_channel beside servers and clients in every state.
 #include "support/catch.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <iterator>
 #include <optional>
 #include <random>
 #include <stdexcept>
@@ -204,12 +206,29 @@ TEST_CASE("tool: calls are queued, run, and are abandoned") {
   CHECK(now["calls"][0]["caller_alive"] == true);
   const Run text = run({"show", channel.name});
   CHECK(text.has("2: 1 queued, 1 running"));
-  CHECK(text.has("running"));
+  CHECK(text.has("WAITED"));
+  for (const char* state : {"running ", "queued "}) {  // a line for each call
+    CAPTURE(state);
+    CHECK(std::any_of(text.lines.begin(), text.lines.end(), [&](const std::string& line) {
+      return line.find(state) != std::string::npos &&
+             line.find(' ' + std::to_string(detail::platform::process_id()) + ' ') != std::string::npos;
+    }));
+  }
   CHECK(line_of(run({"list"}), channel.name).find("2/4") != std::string::npos);
   CHECK(line_of(run({"top", "--count", "1"}), channel.name).find("2/4") != std::string::npos);
   const Run metrics = run({"metrics"});
   CHECK(metrics.has("shared_channel_in_flight{channel=\"" + channel.name + "\",state=\"queued\"} 1"));
   CHECK(metrics.has("shared_channel_up{channel=\"" + channel.name + "\"} 1"));
+
+  const auto file = std::filesystem::temp_directory_path() / (channel.name + ".prom");
+  CHECK(run({"metrics", "-o", file.string()}).lines.empty());
+  std::ifstream written(file);
+  const std::string text_of_file{std::istreambuf_iterator<char>(written), {}};
+  written.close();
+  CHECK(text_of_file.find("shared_channel_up{channel=\"" + channel.name + "\"} 1") != std::string::npos);
+  CHECK_FALSE(std::filesystem::exists(file.string() + ".part"));
+  std::filesystem::remove(file);
+  CHECK(run({"metrics", "-o", (file / "below" / "a file").string()}).code == 1);
 
   running.cancel();
   REQUIRE(eventually([&] { return show(channel.name)["calls"][0]["state"] == "abandoned"; }));

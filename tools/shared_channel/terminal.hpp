@@ -23,7 +23,8 @@ bool is_interrupted();
 /// Passes the time, in short steps; false if interrupted.
 bool pause_for(std::chrono::nanoseconds time);
 
-/// A terminal that belongs to the program alone: a screen of its own, keys as they are pressed. Gives all of it back.
+/// A terminal that belongs to the program alone: a screen of its own whose lines end at its edge, keys as they are
+/// pressed. Gives all of it back.
 class Screen {
  public:
   Screen();

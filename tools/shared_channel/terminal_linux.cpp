@@ -65,12 +65,12 @@ Screen::Screen() {
     keys.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
     ::tcsetattr(STDIN_FILENO, TCSANOW, &keys);
   }
-  std::fputs("\x1b[?1049h\x1b[?25l", stdout);
+  std::fputs("\x1b[?1049h\x1b[?25l\x1b[?7l", stdout);
   std::fflush(stdout);
 }
 
 Screen::~Screen() {
-  std::fputs("\x1b[?25h\x1b[?1049l", stdout);
+  std::fputs("\x1b[?7h\x1b[?25h\x1b[?1049l", stdout);
   std::fflush(stdout);
   if (has_before) ::tcsetattr(STDIN_FILENO, TCSANOW, &before);
 }

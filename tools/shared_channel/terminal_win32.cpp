@@ -59,12 +59,12 @@ bool pause_for(std::chrono::nanoseconds time) {
 }
 
 Screen::Screen() {
-  std::fputs("\x1b[?1049h\x1b[?25l", stdout);
+  std::fputs("\x1b[?1049h\x1b[?25l\x1b[?7l", stdout);
   std::fflush(stdout);
 }
 
 Screen::~Screen() {
-  std::fputs("\x1b[?25h\x1b[?1049l", stdout);
+  std::fputs("\x1b[?7h\x1b[?25h\x1b[?1049l", stdout);
   std::fflush(stdout);
 }
 
