@@ -26,7 +26,7 @@ struct sc_server {
   }
 
   RawServer raw;
-  const detail::NativePlatform::ForkMark mark;
+  const detail::NativePlatform::ForkMark mark{};
   std::atomic<std::size_t> holders{1};
   std::atomic<bool> is_stopped{false};
 };
