@@ -212,10 +212,12 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
     return within(options, std::move(token), [&](detail::Deadline deadline) {
       if (takes_time) deadline.start();  // what is done to the request counts
       Writer writer(*core_);
-      return writer.ended(core_->exchange(
+      auto result = core_->exchange(
           deadline,
           [&](const detail::Frame& frame, const auto& connection) { return writer(frame, connection, write); }, read,
-          options.slot_wait));
+          options.slot_wait);
+      writer.explain(result);
+      return result;
     });
   }
 
@@ -224,10 +226,12 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
     auto begun = within(options, token, [&](const detail::Deadline& deadline) {
       Writer writer(*core_);
       const auto write = detail::RawCopy{request};
-      return writer.ended(core_->begin(
+      auto call = core_->begin(
           core_, deadline,
           [&](const detail::Frame& frame, const auto& connection) { return writer(frame, connection, write); },
-          options.slot_wait));
+          options.slot_wait);
+      writer.explain(call);
+      return call;
     });
     if (begun && token.stop_possible()) (*begun)->cancel_when_asked(token);
     return begun;

@@ -50,11 +50,10 @@ class RawRequestWriter {
                       " bytes; those of the server that is there have exactly " + std::to_string(frame.capacity()));
   }
 
-  /// What the call ended in; or why the request could not be written, which the core does not know.
+  /// Says in the call's result why the request could not be written, which the core does not know.
   template <class Ended>
-  Ended ended(Ended result) {
-    if (!result && result.error().code() == Errc::message_too_large && fault_) return *std::move(fault_);
-    return result;
+  void explain(Ended& result) {
+    if (!result && result.error().code() == Errc::message_too_large && fault_) result = *std::move(fault_);
   }
 
  private:
@@ -116,8 +115,9 @@ class [[nodiscard]] RawDraft {
       if (frame.takes(bytes)) frame.commit(bytes);
       return bytes;
     };
-    auto sent = writer.ended(call->core()->send_reserved(
-        *call, [&](const detail::Frame& frame, const auto& connection) { return writer(frame, connection, count); }));
+    auto sent = call->core()->send_reserved(
+        *call, [&](const detail::Frame& frame, const auto& connection) { return writer(frame, connection, count); });
+    writer.explain(sent);
     if (!sent) return RawPendingCall(std::move(sent).error());
     return RawPendingCall(std::move(call));
   }

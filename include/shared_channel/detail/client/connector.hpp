@@ -59,8 +59,9 @@ class Connector {
   }
   /// Whether there has been a server of another contract before.
   [[nodiscard]] bool has_changed(const Connection& connection) {
-    std::uint64_t first = 0;
-    first_.compare_exchange_strong(first, connection.contract_id(), std::memory_order_relaxed);
+    std::uint64_t first = first_.load(std::memory_order_relaxed);
+    if (first == 0) [[unlikely]]
+      first_.compare_exchange_strong(first, connection.contract_id(), std::memory_order_relaxed);
     if (first != 0 && first != connection.contract_id()) has_changed_.store(true, std::memory_order_relaxed);
     return has_changed_.load(std::memory_order_relaxed);
   }
