@@ -188,6 +188,12 @@ int drive(const Options& options) {
         1.3, 1.1);
   ratio("in place, 1 MiB, spinning / by hand", linux_figures, "apart", mebibyte.c_str(), "in place spinning",
         "in place by hand", 1.1, 1.03);
+  ratio("C, call, 48 B, spinning / C++", linux_figures, "apart", "48", "C call spinning", "call spinning", 1.1, 1.03);
+  ratio("C, call, 48 B, default / C++", linux_figures, "apart", "48", "C call default", "call default", 1.1, 1.03);
+  ratio("C, in place, 1 MiB, spinning / C++", linux_figures, "apart", mebibyte.c_str(), "C in place spinning",
+        "in place spinning", 1.1, 1.03);
+  ratio("C, in place, 1 MiB, default / C++", linux_figures, "apart", mebibyte.c_str(), "C in place default",
+        "in place default", 1.1, 1.03);
   ratio("call, 48 B, sleeping / raw futex", linux_figures, "apart", "48", "call sleeping", "futex", 1.2, 1.05);
   ratio("call, 48 B, sleeping / raw Exec/Done, Win32", win32_figures, "apart", "48", "call sleeping",
         "Exec/Done events", 1.2, 1.05);

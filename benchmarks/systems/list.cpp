@@ -49,6 +49,9 @@ std::vector<const System*> make_list() {
 #endif
 #endif
   for (const System* system : library()) list.push_back(system);
+#ifdef BENCH_C
+  for (const System* system : c_interface()) list.push_back(system);
+#endif
   return list;
 }
 

@@ -23,5 +23,6 @@ const System& published_recipe();
 const System& named_pipe();
 
 std::vector<const System*> library();
+std::vector<const System*> c_interface();
 
 }  // namespace bench
