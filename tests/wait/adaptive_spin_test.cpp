@@ -145,6 +145,17 @@ TEST_CASE("adaptive spin: longer and longer while that goes on, and shorter once
   CHECK(waits.wait(30us));
 }
 
+TEST_CASE("adaptive spin: a crowd's own long turns cost less than its yields have saved, and end nothing") {
+  Waits waits;
+  for (int calls = 0; calls < 2000; ++calls) CHECK(waits.wait(30us));
+  CHECK(waits.wait(30us, PeerWas::awake, 3ms));
+  CHECK(waits.wait(30us));
+  SECTION("but for what 20 ms do not pay") {
+    for (int loans = 0; loans < 6; ++loans) CHECK(waits.wait(30us, PeerWas::awake, 3ms));
+    CHECK_FALSE(waits.wait(30us));
+  }
+}
+
 TEST_CASE("adaptive spin: an answer that came while a stranger had the core is taken, and is no success") {
   Waits waits;
   CHECK(waits.wait(30us, PeerWas::awake, 3ms));
@@ -169,6 +180,18 @@ TEST_CASE("adaptive spin: a wait begins with polls that do not yield, where an a
     CHECK(with_polls >= 8);
     CHECK(with_polls <= 16);
   }
+}
+
+TEST_CASE("adaptive spin: polls without a yield that paid make up for four waits in which they did not") {
+  Waits waits;
+  for (int calls = 0; calls < 8; ++calls) CHECK(waits.wait(0us));
+  unsigned with_polls = 0;
+  for (int calls = 0; calls < 80; ++calls) {
+    CHECK(waits.wait(5us));
+    with_polls += waits.polls_before_yield > 1 ? 1 : 0;
+  }
+  CHECK(with_polls >= 32 + 4);
+  CHECK(with_polls <= 32 + 16);
 }
 
 TEST_CASE("adaptive spin: a policy without a spin looks once") {

@@ -21,6 +21,7 @@
 #include <shared_channel/detail/client/posting_order.hpp>
 #include <shared_channel/detail/message/message.hpp>
 #include <shared_channel/detail/protocol/contract.hpp>
+#include <shared_channel/detail/wait/spin.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/result.hpp>
 #include <shared_channel/version.hpp>
@@ -57,7 +58,7 @@ class ClientCore : public RefCounted {
   template <class Fill, class Read>
   auto exchange(Deadline deadline, Fill&& fill, Read&& read, nanoseconds slot_wait = no_limit)
       -> decltype(read(std::declval<const Frame&>())) {
-    return on_server(
+    auto answer = on_server(
         deadline, Liveness::assumed, [](Pin&& pin) { return PlainCall(std::move(pin)); },
         [&](Call& call) {
           return send(call, deadline, slot_wait, posting_order_.next(), fill) &&
@@ -67,6 +68,8 @@ class ClientCore : public RefCounted {
           SHARED_CHANNEL_TEST_POINT(client_reads);
           return read(plain.call().reply());
         });
+    fair_yield_.after_call();  // without a slot, which others may wait for
+    return answer;
   }
 
   /// The first half of a call: sends the request, with the same retries, and returns while the call is in flight. It
@@ -175,7 +178,9 @@ class ClientCore : public RefCounted {
 
  private:
   ClientCore(Names names, Contract contract, const ClientOptions& options)
-      : connector_(std::move(names), std::move(contract), options), completer_(options.wait) {}
+      : connector_(std::move(names), std::move(contract), options),
+        completer_(options.wait),
+        fair_yield_(options.wait, caller_yields) {}
 
   /// A call that its caller waits for.
   class PlainCall {
@@ -290,6 +295,7 @@ class ClientCore : public RefCounted {
   PostingOrder posting_order_;
   Connector connector_;
   Completer completer_;
+  FairYield fair_yield_;
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

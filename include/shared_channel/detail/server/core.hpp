@@ -316,7 +316,7 @@ class ServerCore {
       workers_.tell_gone();
     });
     Deadline never = Deadline::never();
-    FairYield fair_yield(options_.wait);
+    FairYield fair_yield(options_.wait, server_yields);
     std::uint32_t calls = 0;
     while (const TakenCall call = finder_.next(never, keeping_up())) {
       dispatcher_.handle(call, answer);

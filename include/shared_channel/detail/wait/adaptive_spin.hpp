@@ -2,12 +2,13 @@
 //
 //   1. A wait polls for two microseconds, then yields the core between its polls, then sleeps.
 //   2. It spins for no longer than the sleep that it may save would take: WaitPolicy::spin. If the peer had to be
-//   woken,
-//      that is the peer's wake-up, half as long again as lately, up to five times WaitPolicy::spin.
+//      woken, that is the peer's wake-up, half as long again as lately, up to five times WaitPolicy::spin.
 //   3. A spin that did not pay four times in a row, the two microseconds or the rest, is tried at every second, fourth,
-//      eighth wait only. Not more rarely: threads that all slept would keep each other asleep.
-//   4. A yield that takes long lends the core to a stranger for a time slice. The thread sleeps, and for 16 times as
-//      long all waits sleep without a yield; 32, 64 up to 256 times as long while that happens again and again.
+//      eighth wait only. Not more rarely: threads that all slept would keep each other asleep. Two microseconds that
+//      paid make up for four times in vain, up to 32 times.
+//   4. A yield that takes longer than 1 ms has lent the core to a stranger for a time slice. If yields have not saved
+//      as much before, the thread sleeps, and for 16 times as long all waits sleep without a yield; 32, 64 up to 256
+//      times as long while that happens again and again.
 //   5. After the peer was woken there are no two microseconds of polls: no answer comes in them.
 //
 // Spinning and yielding are investments: 2 bounds what one can lose, 3 and 4 how often.
@@ -33,38 +34,47 @@ struct SpinTime {
 /// What the peer did when the wait began.
 enum class PeerWas { awake, asleep };  // asleep: this thread has just woken it
 
-/// Whether one kind of wait is worth a spin. A lost update only delays the lesson.
+/// Whether one kind of wait is worth a spin: not after four misses in a row that no success before has made up for. A
+/// lost update only delays the lesson.
 class SpinLedger {
  public:
+  /// A success makes up for four misses to come, up to `most_saved`.
+  explicit SpinLedger(std::int32_t most_saved) noexcept : most_saved_(most_saved) {}
+
   [[nodiscard]] bool is_worth_trying() noexcept {
-    const std::uint32_t misses = misses_.load(std::memory_order_relaxed);
+    const std::int32_t misses = misses_.load(std::memory_order_relaxed);
     if (misses < patience) return true;
     const std::uint32_t skipped = skipped_.load(std::memory_order_relaxed) + 1;
     skipped_.store(skipped, std::memory_order_relaxed);
     return skipped >= (2u << (misses - patience));
   }
   void paid() noexcept {
-    if (misses_.load(std::memory_order_relaxed) != 0) misses_.store(0, std::memory_order_relaxed);
+    const std::int32_t misses = misses_.load(std::memory_order_relaxed);
+    if (misses == -most_saved_) return;
+    const std::int32_t saved = (misses < 0 ? -misses : 0) + patience;
+    misses_.store(saved < most_saved_ ? -saved : -most_saved_, std::memory_order_relaxed);
   }
   void missed() noexcept {
-    const std::uint32_t misses = misses_.load(std::memory_order_relaxed);
+    const std::int32_t misses = misses_.load(std::memory_order_relaxed);
     if (misses < rarest) misses_.store(misses + 1, std::memory_order_relaxed);
     skipped_.store(0, std::memory_order_relaxed);
   }
 
  private:
-  static constexpr std::uint32_t patience = 4;           // misses in a row before spins are left out
-  static constexpr std::uint32_t rarest = patience + 2;  // then a try every 2, 4, 8 waits
+  static constexpr std::int32_t patience = 4;           // misses in a row before spins are left out
+  static constexpr std::int32_t rarest = patience + 2;  // then a try every 2, 4, 8 waits
 
-  std::atomic<std::uint32_t> misses_{0};
+  const std::int32_t most_saved_;
+  std::atomic<std::int32_t> misses_{0};  // below 0: so many more are made up for
   std::atomic<std::uint32_t> skipped_{0};
 };
 
-/// Whether strangers want the core. A yield that lends it to one costs a time slice, so for many times as long nobody
-/// yields again: 16 times after the first loan, up to 256 times after several.
+/// Whether strangers want the core. A yield that lends it to one costs a time slice. If that is more than yields have
+/// saved before, nobody yields again for many times as long: 16 times after the first loan, up to 256 times after
+/// several. In a crowd of callers a yield may take as long now and then, and is worth it.
 class ContendedCore {
  public:
-  /// How long a thread that yields is away at most where only the channel's own threads want the core.
+  /// How long a thread that yields is away at most where only the channel's own threads want the core, but rarely.
   static constexpr nanoseconds own_turn = std::chrono::milliseconds(1);
 
   /// Whether anything has been learnt, and so the clock is worth a look.
@@ -73,12 +83,17 @@ class ContendedCore {
     return now.time_since_epoch().count() < until_.load(std::memory_order_relaxed);
   }
   void was_lent(Clock::time_point now, nanoseconds away) noexcept {
+    const Clock::rep left = saved_.load(std::memory_order_relaxed) - away.count();
+    saved_.store(left > 0 ? left : 0, std::memory_order_relaxed);
+    if (left >= 0) return;
     const std::uint32_t times = times_.load(std::memory_order_relaxed);
     const nanoseconds wanted = (away < longest ? away : longest) * times;
     until_.store((now + (wanted < longest ? wanted : longest)).time_since_epoch().count(), std::memory_order_relaxed);
     times_.store(times < most ? 2 * times : most, std::memory_order_relaxed);
   }
   void was_ours() noexcept {
+    const Clock::rep saved = saved_.load(std::memory_order_relaxed);
+    if (saved < most_saved.count()) saved_.store(saved + saved_by_yields.count(), std::memory_order_relaxed);
     if (!is_suspect()) return;
     const std::uint32_t times = times_.load(std::memory_order_relaxed);
     times > fewest ? times_.store(times / 2, std::memory_order_relaxed) : until_.store(0, std::memory_order_relaxed);
@@ -88,9 +103,12 @@ class ContendedCore {
   static constexpr std::uint32_t fewest = 16;
   static constexpr std::uint32_t most = 256;
   static constexpr nanoseconds longest = std::chrono::seconds(2);
+  static constexpr nanoseconds saved_by_yields = std::chrono::microseconds(10);  // a sleep and its wake-up
+  static constexpr nanoseconds most_saved = std::chrono::milliseconds(20);
 
   std::atomic<std::uint32_t> times_{fewest};
   std::atomic<Clock::rep> until_{0};
+  std::atomic<Clock::rep> saved_{0};
 };
 
 /// How threads wait for one peer. Threads may share one.
@@ -204,8 +222,8 @@ class BasicAdaptiveSpin {
   const WaitPolicy policy_;
   FirstLook first_look_;
   ContendedCore contended_;
-  SpinLedger brief_;
-  SpinLedger awake_, asleep_;             // by what the peer did
+  SpinLedger brief_{32};
+  SpinLedger awake_{0}, asleep_{0};       // by what the peer did
   std::atomic<std::int64_t> wake_up_{0};  // what the peer's lately took, in ns; 0: not known
 };
 

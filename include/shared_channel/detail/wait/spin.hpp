@@ -89,34 +89,57 @@ class FirstLook {
   std::atomic<std::uint32_t> iterations_{0};
 };
 
-/// A busy server never waits, so callers on its own core would get one answer per time slice while others get
-/// thousands. Every so many calls it therefore yields the core, and more rarely where nobody wants it, or a stranger
-/// does. Belongs to one thread.
+/// How often a thread yields for the others' sake, in calls.
+struct YieldTerms {
+  std::uint32_t shortest;      // between two yields, where others want the core
+  nanoseconds strangers_turn;  // a yield that takes longer was a stranger's time slice
+  std::uint32_t growth;        // of the interval after such a one
+  std::uint32_t longest;       // then
+};
+inline constexpr YieldTerms server_yields{32, std::chrono::microseconds(200), 128, 4096};
+inline constexpr YieldTerms caller_yields{128, std::chrono::milliseconds(1), 2, 65536};
+
+/// Who always finds what it waits for at once never lets others have its core: a busy server, whose callers on that
+/// core would get one answer per time slice while others get thousands; a caller that the server answers at once, while
+/// callers beside it wait for their turn. So every so many calls they yield the core, and more rarely where nobody
+/// wants it, or a stranger does. Threads may share one.
 class FairYield {
  public:
-  explicit FairYield(WaitPolicy policy) noexcept : interval_(policy.spin == (nanoseconds::max)() ? never : shortest) {}
+  FairYield(WaitPolicy policy, const YieldTerms& terms) noexcept
+      : terms_(terms), is_due_at_all_(policy.spin != (nanoseconds::max)()), interval_(terms.shortest) {}
 
   void after_call() noexcept {
-    if (interval_ == never || ++calls_ < interval_) return;
-    calls_ = 0;
-    const Clock::time_point before = Clock::now();
-    std::this_thread::yield();
-    const nanoseconds away = Clock::now() - before;
-    if (away > strangers_turn)
-      interval_ = longest;
-    else
-      interval_ = away > switching ? shortest : interval_ < longest ? 2 * interval_ : longest;
+    const std::uint32_t calls = calls_.load(std::memory_order_relaxed) + 1;
+    calls_.store(calls, std::memory_order_relaxed);
+    if (calls >= interval_.load(std::memory_order_relaxed)) [[unlikely]]
+      yield();
   }
 
  private:
-  static constexpr std::uint32_t never = 0;
-  static constexpr std::uint32_t shortest = 32;
-  static constexpr std::uint32_t longest = 4096;
+  static constexpr std::uint32_t longest = 4096;                          // where nobody wants the core
   static constexpr nanoseconds switching = std::chrono::microseconds(2);  // to another thread and back takes longer
-  static constexpr nanoseconds strangers_turn = std::chrono::microseconds(200);
 
-  std::uint32_t interval_;
-  std::uint32_t calls_ = 0;
+  void yield() noexcept {
+    calls_.store(0, std::memory_order_relaxed);
+    if (!is_due_at_all_) return;
+    const Clock::time_point before = Clock::now();
+    std::this_thread::yield();
+    interval_.store(interval_after(Clock::now() - before), std::memory_order_relaxed);
+  }
+
+  [[nodiscard]] std::uint32_t interval_after(nanoseconds away) const noexcept {
+    const std::uint32_t interval = interval_.load(std::memory_order_relaxed);
+    if (away > terms_.strangers_turn) return up_to(terms_.longest, interval * terms_.growth);
+    return away > switching ? terms_.shortest : up_to(longest, interval * 2);
+  }
+  static std::uint32_t up_to(std::uint32_t most, std::uint32_t interval) noexcept {
+    return interval < most ? interval : most;
+  }
+
+  const YieldTerms terms_;
+  const bool is_due_at_all_;
+  std::atomic<std::uint32_t> interval_;
+  std::atomic<std::uint32_t> calls_{0};
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail
