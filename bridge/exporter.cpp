@@ -1,0 +1,376 @@
+#include "exporter.hpp"
+
+#include <bit>
+#include <coroutine>
+#include <vector>
+
+#include <shared_channel/inspect.hpp>
+
+#include "system.hpp"
+
+namespace bridge {
+
+using namespace std::chrono_literals;
+using shared_channel::Errc;
+using shared_channel::Error;
+using shared_channel::Execution;
+using shared_channel::RawClient;
+using shared_channel::RawReply;
+using shared_channel::Result;
+
+namespace {
+
+constexpr auto look_every = 50ms;
+constexpr Nanoseconds importer_is_gone_after = 1000 * milliseconds;  // it pings each 50 ms while it has calls
+
+std::string text_of(const Error& error) {
+  if (error.native() == 0) return error.cause();
+  return error.cause() + " (system error " + std::to_string(error.native()) + ')';
+}
+
+}  // namespace
+
+/// Nobody waits for it.
+struct Exporter::Ending {
+  struct promise_type {
+    Ending get_return_object() noexcept { return {}; }
+    std::suspend_never initial_suspend() noexcept { return {}; }
+    std::suspend_never final_suspend() noexcept { return {}; }
+    void return_void() noexcept {}
+    void unhandled_exception() noexcept { std::terminate(); }
+  };
+};
+
+Exporter::Ending Exporter::await(Exporter& exporter, std::shared_ptr<Asked> asked) {
+  if (asked->expired) {
+    exporter.end(*asked, *asked->expired);
+  } else {
+    const Result<RawReply> result = co_await asked->call;
+    exporter.end(*asked, result);
+  }
+}
+
+Exporter::Exporter(Engine& engine, ExportOptions options, Log log)
+    : engine_(engine),
+      options_(std::move(options)),
+      log_([name = options_.name, log = std::move(log)](const std::string& line) {
+        log("export " + name + ": " + line);
+      }),
+      me_(unlikely_number()),
+      subjects_(options_.prefix, options_.far_name),
+      who_(who_am_i()) {
+  engine_.listen(subjects_.find(), [this](const Message& message) { hear_find(message); });
+  engine_.listen(subjects_.at(me_), [this](const Message& message) { hear(message); });
+  engine_.watch([this](bool is_connected, const std::string& text) { connection_changed(is_connected, text); });
+}
+
+Exporter::~Exporter() {
+  if (keeper_.joinable()) {
+    keeper_.request_stop();
+    keeper_.join();
+  }
+  for (;;) {  // the coroutines hold us
+    std::vector<std::shared_ptr<Asked>> left;
+    {
+      const std::lock_guard lock(mutex_);
+      for (const auto& [key, asked] : calls_) left.push_back(asked);
+    }
+    if (left.empty()) break;
+    for (const auto& asked : left) asked->call.cancel();
+    std::this_thread::sleep_for(1ms);
+  }
+}
+
+void Exporter::start() {
+  auto watcher = RawClient::create(options_.name, {.server = options_.server});
+  if (!watcher) return log_("cannot be exported: " + watcher.error().message());
+  watcher_ = *std::move(watcher);
+  keeper_ = std::jthread([this](const std::stop_token& token) { keep(token); });
+}
+
+void Exporter::drain() {
+  {
+    const std::lock_guard lock(mutex_);
+    is_draining_ = true;
+  }
+  log_("leaves");
+  publish_news();
+}
+
+bool Exporter::is_drained() {
+  const std::lock_guard lock(mutex_);
+  return is_draining_ && calls_.empty() && beginning_ == 0;
+}
+
+// ---- what comes ----
+
+void Exporter::hear(const Message& message) {
+  if (const auto ping = read<Ping>(message.bytes)) return hear_ping(*ping, std::string(message.reply));
+  if (const auto cancel = read<Cancel>(message.bytes)) return hear_cancel(*cancel);
+  hear_call(message);
+}
+
+void Exporter::hear_call(const Message& message) {
+  const std::optional<Call> call = read<Call>(message.bytes);
+  if (!call) return;
+  metrics_.calls.fetch_add(1, std::memory_order_relaxed);
+  auto asked = std::make_shared<Asked>();
+  asked->key = {call->importer, call->id};
+  asked->reply = message.reply;
+  asked->caller = std::to_string(call->process) + " of user " + std::string(call->user);
+  asked->began = std::chrono::steady_clock::now();
+
+  std::shared_ptr<RawClient> client;
+  std::optional<Error> refusal;
+  {
+    const std::lock_guard lock(mutex_);
+    if (calls_.contains(asked->key)) return;  // it is being executed
+    refusal = refusal_of(*call);
+    client = client_;
+    if (!refusal) ++beginning_;
+  }
+  if (refusal) return refuse(asked->reply, *refusal);
+  metrics_.in_flight.fetch_add(1, std::memory_order_relaxed);
+  begin(*call, *client, asked);
+  {
+    const std::lock_guard lock(mutex_);
+    --beginning_;
+    calls_.emplace(asked->key, asked);
+    silent_for_[call->importer] = 0;
+    metrics_.peers = silent_for_.size();
+  }
+  await(*this, std::move(asked));
+}
+
+std::optional<Error> Exporter::refusal_of(const Call& call) const {
+  if (is_draining_) return Error(Errc::server_stopped, "", "the exporter leaves");
+  if (!client_) return Error(Errc::no_server, "", "the exporter has no server at this moment");
+  if (call.contract == contract_id_) return std::nullopt;
+  return Error(Errc::layout_mismatch, "",
+               "the far server was replaced by one that takes " + contract_.shape.request.description +
+                   " and answers " + contract_.shape.reply.description);
+}
+
+void Exporter::begin(const Call& call, RawClient& client, const std::shared_ptr<Asked>& asked) {
+  auto timeout = std::chrono::nanoseconds::max();
+  if (call.left != never) timeout = std::chrono::nanoseconds(call.sent + call.left - now());
+  if (timeout > 0ns) {
+    asked->call = client.call_async(call.request, {timeout, 0ns});
+    return;
+  }
+  metrics_.expired.fetch_add(1, std::memory_order_relaxed);
+  asked->expired = Error(Errc::timed_out, "", "the call came to the exporter after its deadline");
+}
+
+void Exporter::hear_find(const Message& message) {
+  const std::optional<Find> find = read<Find>(message.bytes);
+  if (!find || message.reply.empty()) return;
+  Here mine = [&] {
+    const std::lock_guard lock(mutex_);
+    return here();
+  }();
+  mine.asked = find->asked;
+  mine.clock = now();
+  static_cast<void>(engine_.publish(std::string(message.reply), "", write(mine)));
+}
+
+void Exporter::hear_ping(const Ping& ping, const std::string& reply) {
+  Pong pong;
+  pong.asked = ping.asked;
+  {
+    const std::lock_guard lock(mutex_);
+    pong.connection = connection_;
+    if (const auto known = silent_for_.find(ping.importer); known != silent_for_.end()) known->second = 0;
+    for (const Id id : ping.calls) {
+      if (!calls_.contains({ping.importer, id})) pong.unknown.push_back(id);
+    }
+  }
+  pong.clock = now();
+  static_cast<void>(engine_.publish(reply, "", write(pong)));
+}
+
+void Exporter::hear_cancel(const Cancel& cancel) {
+  std::shared_ptr<Asked> asked;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto at = calls_.find({cancel.importer, cancel.id});
+    if (at == calls_.end()) return;
+    asked = at->second;
+  }
+  metrics_.cancelled.fetch_add(1, std::memory_order_relaxed);
+  asked->call.cancel();
+}
+
+void Exporter::connection_changed(bool is_connected, const std::string& text) {
+  {
+    const std::lock_guard lock(mutex_);
+    ++connection_;
+  }
+  log_((is_connected ? "connected to " : "not connected to NATS: ") + text);
+  if (is_connected) publish_news();
+}
+
+// ---- what ends ----
+
+void Exporter::end(const Asked& asked, const Result<RawReply>& result) {
+  if (result) {
+    metrics_.answered(std::chrono::steady_clock::now() - asked.began);
+    Answer reply;
+    reply.is_reply = true;
+    reply.reply = result->bytes();
+    answer(asked.reply, reply);
+  } else {
+    const Error& error = result.error();
+    if (options_.must_log_calls) log_("a call of process " + asked.caller + ": " + error.message());
+    refuse(asked.reply, error);
+  }
+  // After the answer: whoever is told that the call is not known has the answer already.
+  metrics_.in_flight.fetch_sub(1, std::memory_order_relaxed);
+  const std::lock_guard lock(mutex_);
+  if (!result && !result.error().not_executed()) must_look_ = true;
+  calls_.erase(asked.key);
+}
+
+void Exporter::refuse(const std::string& reply, const Error& error) {
+  metrics_.failed(error.code());
+  const std::string text = text_of(error);
+  Answer refusal;
+  refusal.code = error.code();
+  refusal.execution = error.not_executed() ? Execution::none : Execution::possible;
+  refusal.text = text;
+  answer(reply, refusal);
+}
+
+void Exporter::answer(const std::string& reply, const Answer& answer) {
+  static thread_local Bytes bytes;
+  write(answer, bytes);
+  if (engine_.publish(reply, "", bytes) != Sent::too_large) return;
+  const std::string text = "the reply has " + std::to_string(answer.reply.size()) +
+                           " bytes, and NATS takes messages of " + std::to_string(engine_.largest()) +
+                           " (max_payload of nats-server)";
+  refuse(reply, Error(Errc::message_too_large, "", text, 0, Execution::possible));
+}
+
+// ---- the keeper's thread ----
+
+void Exporter::keep(const std::stop_token& token) {
+  Nanoseconds last = now();
+  while (!token.stop_requested()) {
+    look_after_server(token);
+    const Nanoseconds time = now();
+    drop_calls_of_the_silent(std::min<Nanoseconds>(time - last, 2 * nanoseconds(look_every)));
+    last = time;
+  }
+}
+
+/// Takes about as long as `look_every`.
+void Exporter::look_after_server(const std::stop_token& token) {
+  bool has_server = false;
+  {
+    std::unique_lock lock(mutex_);
+    has_server = client_ != nullptr;
+    if (has_server) woken_.wait_for(lock, token, look_every, [&] { return std::exchange(must_look_, false); });
+  }
+  if (has_server && watcher_->connected()) return;
+  if (has_server) server_is_gone();
+  const auto there = watcher_->wait_for_server(look_every, token);
+  if (there) return look_at_server();
+  if (there.error().code() == Errc::no_server || there.error().code() == Errc::cancelled) return;
+  say_if_new(there.error().message());
+  std::unique_lock lock(mutex_);
+  woken_.wait_for(lock, token, look_every, [] { return false; });
+}
+
+void Exporter::say_if_new(const std::string& problem) {
+  if (std::exchange(told_, problem) != problem) log_(problem);
+}
+
+void Exporter::server_is_gone() {
+  log_("the server is gone");
+  {
+    const std::lock_guard lock(mutex_);
+    client_ = nullptr;
+  }
+  metrics_.is_served = 0;
+  publish_news();
+}
+
+void Exporter::look_at_server() {
+  const auto info = shared_channel::inspect(options_.name);
+  if (info && info->program == process_name) {
+    say_if_new("what is served here is imported itself, and so not exported");
+    std::this_thread::sleep_for(look_every);
+    return;
+  }
+  const auto shape = watcher_->shape(1s);
+  if (!shape) return say_if_new(shape.error().message());
+  auto client = RawClient::create(options_.name, *shape, {.server = options_.server});
+  if (!client) return say_if_new(client.error().message());
+  told_.clear();
+  {
+    const std::lock_guard lock(mutex_);
+    client_ = std::make_shared<RawClient>(*std::move(client));
+    contract_ = {*shape, std::endian::native == std::endian::big};
+    contract_id_ = contract_.id();
+    max_calls_ = info ? std::max(info->max_calls, 1u) : 16;
+  }
+  metrics_.is_served = 1;
+  std::string large;
+  for (const auto* message : {&shape->request, &shape->reply}) {
+    const std::size_t largest = engine_.largest();
+    if (largest != 0 && message->size + call_overhead > largest) {
+      large += "; its messages may have " + std::to_string(message->size) + " bytes, of which NATS takes " +
+               std::to_string(largest - call_overhead);
+    }
+  }
+  log_("the server takes " + shape->request.description + " and answers " + shape->reply.description + ", " +
+       std::to_string(max_calls_) + " calls at once" + large);
+  publish_news();
+}
+
+void Exporter::drop_calls_of_the_silent(Nanoseconds awake) {
+  std::vector<std::shared_ptr<Asked>> dropped;
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto at = silent_for_.begin(); at != silent_for_.end();) {
+      at->second += awake;
+      const auto first = calls_.lower_bound({at->first, 0});
+      const bool has_calls = first != calls_.end() && first->first.first == at->first;
+      if (at->second < importer_is_gone_after) {
+        ++at;
+        continue;
+      }
+      for (auto call = first; call != calls_.end() && call->first.first == at->first; ++call)
+        dropped.push_back(call->second);
+      at = has_calls ? std::next(at) : silent_for_.erase(at);
+    }
+    metrics_.peers = silent_for_.size();
+  }
+  for (const auto& asked : dropped) {
+    metrics_.cancelled.fetch_add(1, std::memory_order_relaxed);
+    asked->call.cancel();
+  }
+}
+
+Here Exporter::here() const {
+  Here mine;
+  mine.exporter = me_;
+  mine.has_server = client_ != nullptr;
+  mine.is_leaving = is_draining_;
+  mine.max_calls = max_calls_;
+  mine.connection = connection_;
+  mine.largest = engine_.largest();
+  mine.who = who_;
+  mine.contract = contract_;
+  return mine;
+}
+
+void Exporter::publish_news() {
+  const Here mine = [&] {
+    const std::lock_guard lock(mutex_);
+    return here();
+  }();
+  static_cast<void>(engine_.publish(subjects_.news(), "", write(mine)));
+}
+
+}  // namespace bridge

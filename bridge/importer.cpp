@@ -1,0 +1,668 @@
+#include "importer.hpp"
+
+#include <algorithm>
+#include <bit>
+
+#include "system.hpp"
+
+namespace bridge {
+
+using namespace std::chrono_literals;
+using shared_channel::Errc;
+using shared_channel::Error;
+using shared_channel::Execution;
+using shared_channel::RawRequest;
+using shared_channel::RawResponder;
+using shared_channel::RawServer;
+
+namespace {
+
+constexpr Nanoseconds tick = 10 * milliseconds;
+constexpr Nanoseconds ping_while_calling = 50 * milliseconds;
+constexpr Nanoseconds ping_while_idle = 500 * milliseconds;
+constexpr Nanoseconds find_while_alone = 500 * milliseconds;
+constexpr Nanoseconds find_otherwise = 2000 * milliseconds;
+constexpr Nanoseconds forget_after = 1000 * milliseconds;  // of silence
+constexpr Nanoseconds full_for = 5 * milliseconds;
+constexpr auto look_after = 20ms;       // calls that last longer are looked after
+constexpr auto ask_after = 100ms;       // whether the exporter has it
+constexpr auto stated_late = 1ms;       // a caller may state its deadline later than it is, by so much
+constexpr auto last_word_before = 2ms;  // the deadline, of a call that was never sent
+
+Error error_of(Errc code, std::string text, Execution execution = Execution::none) {
+  return Error(code, "", std::move(text), 0, execution);
+}
+
+bool is_native_order(const Contract& contract) {
+  return contract.is_big_endian == (std::endian::native == std::endian::big);
+}
+
+/// Whether the same request may be executed by another exporter's server.
+bool can_be_passed_over(const Error& error) {
+  if (!error.not_executed()) return false;
+  switch (error.code()) {
+    case Errc::busy:
+    case Errc::no_server:
+    case Errc::server_stopped:
+    case Errc::server_died:
+    case Errc::layout_mismatch:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+Importer::Importer(Engine& engine, ImportOptions options, Log log)
+    : engine_(engine),
+      options_(std::move(options)),
+      log_([name = options_.name, log = std::move(log)](const std::string& line) {
+        log("import " + name + ": " + line);
+      }),
+      me_(unlikely_number()),
+      subjects_(options_.prefix, options_.far_name),
+      answers_(subjects_.to(me_)) {
+  engine_.listen(answers_ + '*', [this](const Message& message) { hear_answer(message); });
+  engine_.listen(subjects_.news(), [this](const Message& message) { hear_news(message); });
+  engine_.watch([this](bool is_connected, const std::string& text) { connection_changed(is_connected, text); });
+}
+
+Importer::~Importer() {
+  if (keeper_.joinable()) {
+    keeper_.request_stop();
+    keeper_.join();
+  }
+  connection_changed(false, "");
+  local_.reset();
+  retired_.clear();
+}
+
+void Importer::start() {
+  keeper_ = std::jthread([this](const std::stop_token& token) { keep(token); });
+}
+
+void Importer::drain() {
+  const std::lock_guard lock(mutex_);
+  is_draining_ = true;
+  wake();
+}
+
+bool Importer::is_drained() {
+  const std::lock_guard lock(mutex_);
+  return is_draining_ && !local_ && retired_.empty();
+}
+
+void Importer::wake() {
+  is_woken_ = true;
+  woken_.notify_all();
+}
+
+// ---- calls ----
+
+void Importer::take(Local& local, RawRequest&& request, RawResponder&& responder,
+                    const shared_channel::CallContext& context) {
+  metrics_.calls.fetch_add(1, std::memory_order_relaxed);
+  metrics_.in_flight.fetch_add(1, std::memory_order_relaxed);
+  local.in_flight.fetch_add(1);
+  Pending pending{
+      std::move(request), std::move(responder), context, local.shared_from_this(), Steady::now(), {}, 0, {}, {}};
+  if (local.refusal) return end(pending, *local.refusal);
+  if (pending.request.bytes().size() + call_overhead > largest() && engine_.largest() != 0) {
+    return end(pending,
+               error_of(Errc::message_too_large, "the request has " + std::to_string(pending.request.bytes().size()) +
+                                                     " bytes, and NATS takes messages of " + std::to_string(largest()) +
+                                                     " (max_payload of nats-server), " + std::to_string(call_overhead) +
+                                                     " of which are the bridge's"));
+  }
+  dispatch(std::move(pending));
+}
+
+std::size_t Importer::largest() const { return engine_.largest(); }
+
+/// Sends a call that no exporter has executed, or keeps it until there is room, or ends it.
+void Importer::dispatch(Pending&& pending) {
+  Lock lock(mutex_);
+  const auto deadline = pending.context.deadline();
+  const auto time = Steady::now();
+  Nanoseconds left = never;
+  if (deadline != Steady::time_point::max()) {
+    left = nanoseconds(deadline - stated_late - time);
+    if (left <= 0) {
+      lock.unlock();
+      return end(pending, error_of(Errc::timed_out, "the call could not be sent to a far server in time"));
+    }
+  }
+  Far* far = nullptr;
+  const bool is_its_turn = waiting_.empty() || !pending.tried.empty();
+  switch (is_its_turn ? choose(pending, far) : Choice::wait) {
+    case Choice::found:
+      return send(lock, std::move(pending), *far, left);
+    case Choice::wait:
+      pending.tried.clear();
+      waiting_.push_back(std::move(pending));
+      wake();
+      return;
+    case Choice::none:
+      break;
+  }
+  wake();
+  lock.unlock();
+  const Error none = error_of(Errc::no_server, "no exporter of '" + options_.far_name + "' has a server");
+  end(pending, pending.refused ? *pending.refused : none);
+}
+
+bool Importer::is_usable(const Far& far, const Local& local) const {
+  return far.here.has_server && !far.here.is_leaving && far.contract_id == local.contract_id && far.clock.is_known();
+}
+
+/// The exporter with the most room, and of these the one that has waited the longest.
+Importer::Choice Importer::choose(const Pending& pending, Far*& chosen) {
+  const Nanoseconds time = now();
+  const auto load = [](const Far& far) {
+    return static_cast<double>(far.in_flight) / static_cast<double>(std::max(far.here.max_calls, 1u));
+  };
+  bool may_come = false;
+  for (auto& [id, far] : fars_) {
+    if (!is_usable(far, *pending.local)) continue;
+    if (std::find(pending.tried.begin(), pending.tried.end(), id) != pending.tried.end()) continue;
+    if (far.is_silent || far.full_until > time || far.in_flight >= far.here.max_calls) {
+      may_come = true;
+      continue;
+    }
+    if (chosen == nullptr || std::pair(load(far), far.used) < std::pair(load(*chosen), chosen->used)) chosen = &far;
+  }
+  if (chosen != nullptr) return Choice::found;
+  const bool was_busy = pending.refused && pending.refused->code() == Errc::busy;
+  return may_come || was_busy ? Choice::wait : Choice::none;
+}
+
+void Importer::send(Lock& lock, Pending&& pending, Far& far, Nanoseconds left) {
+  static thread_local Bytes bytes;
+  const Id id = ++last_id_;
+  const Nanoseconds time = now();
+  // So that what the far channel says at the deadline is here by then.
+  if (left != never) left -= std::min(far.clock.round_trip() + milliseconds, left / 10);
+  const shared_channel::Caller caller = pending.context.caller();
+  write(Call{me_, id, far.contract_id, far.clock.not_before(time), left, caller.process_id, caller.user,
+             pending.request.bytes()},
+        bytes);
+  pending.far = far.here.exporter;
+  pending.sent = Steady::now();
+  ++far.in_flight;
+  far.used = id;
+  const std::string subject = far.subject;
+  calls_.emplace(id, std::move(pending));
+  // A keeper that sleeps until the next idle ping must look after this call.
+  if (time - last_call_ > ping_while_idle) wake();
+  last_call_ = time;
+  lock.unlock();
+
+  const Sent sent = engine_.publish(subject, answers_ + 'c' + hexadecimal(id), bytes);
+  if (sent == Sent::perhaps) return;
+  std::optional<Pending> back = withdraw(id);
+  if (!back) return;
+  if (sent == Sent::too_large)
+    return end(*back, error_of(Errc::message_too_large, "the request is too large for NATS"));
+  end(*back, error_of(Errc::no_server, "the connection to NATS is down"));
+}
+
+/// Sends what waits for room, as long as there is some.
+void Importer::pump() {
+  for (;;) {
+    std::optional<Pending> first;
+    {
+      const Lock lock(mutex_);
+      Far* far = nullptr;
+      if (waiting_.empty() || choose(waiting_.front(), far) == Choice::wait) return;
+      first = std::move(waiting_.front());
+      waiting_.pop_front();
+      first->tried.assign(1, 0);  // it has had its turn
+    }
+    dispatch(*std::move(first));
+  }
+}
+
+std::optional<Importer::Pending> Importer::withdraw(Id id) {
+  const Lock lock(mutex_);
+  const auto at = calls_.find(id);
+  if (at == calls_.end()) return std::nullopt;
+  std::optional<Pending> pending(std::move(at->second));
+  calls_.erase(at);
+  if (const auto far = fars_.find(pending->far); far != fars_.end()) --far->second.in_flight;
+  return pending;
+}
+
+void Importer::end(Pending& pending, const Error& error) {
+  metrics_.failed(error.code());
+  metrics_.in_flight.fetch_sub(1, std::memory_order_relaxed);
+  pending.responder.fail(error);
+  pending.local->in_flight.fetch_sub(1);
+}
+
+void Importer::end(Endings& endings) {
+  for (auto& [pending, error] : endings) end(pending, error);
+  endings.clear();
+}
+
+void Importer::pass_over(Pending&& pending, Error refused) {
+  metrics_.passed_over.fetch_add(1, std::memory_order_relaxed);
+  pending.tried.push_back(pending.far);
+  pending.refused = std::move(refused);
+  dispatch(std::move(pending));
+}
+
+// ---- what comes ----
+
+void Importer::hear_answer(const Message& message) {
+  const std::optional<AnswerTo> to = answer_to(message.subject);
+  if (!to) return;
+  if (message.reached_nobody) metrics_.nobody.fetch_add(1, std::memory_order_relaxed);
+  switch (to->kind) {
+    case 'c':
+      return hear_end(to->number, message);
+    case 'p':
+      return hear_pong(to->number, message);
+    case 'f':
+      if (!message.reached_nobody) hear_news(message);
+      return;
+    default:
+      return;
+  }
+}
+
+void Importer::hear_end(Id id, const Message& message) {
+  std::optional<Pending> pending = withdraw(id);
+  if (!pending) {
+    metrics_.late.fetch_add(1, std::memory_order_relaxed);
+  } else if (message.reached_nobody) {
+    Endings endings;
+    {
+      const Lock lock(mutex_);
+      remove(pending->far, "it is gone", endings);
+    }
+    end(endings);
+    const std::string gone = "the exporter of '" + options_.far_name + "' is gone";
+    pass_over(*std::move(pending), error_of(Errc::no_server, gone));
+  } else if (const auto answer = read<Answer>(message.bytes)) {
+    hear_end(*std::move(pending), *answer);
+  } else {
+    end(*pending, error_of(Errc::corrupt, "what came from the exporter cannot be read", Execution::possible));
+  }
+}
+
+void Importer::hear_end(Pending&& pending, const Answer& answer) {
+  bool is_awaited = false;
+  {
+    const Lock lock(mutex_);
+    is_awaited = !waiting_.empty();
+    if (const auto far = fars_.find(pending.far); far != fars_.end()) {
+      heard_from(far->second);
+      const bool is_full = !answer.is_reply && answer.code == Errc::busy;
+      far->second.full_until = is_full ? now() + full_for : 0;
+    }
+  }
+  if (answer.is_reply) {
+    metrics_.answered(Steady::now() - pending.began);
+    metrics_.in_flight.fetch_sub(1, std::memory_order_relaxed);
+    pending.responder.reply(answer.reply);
+    pending.local->in_flight.fetch_sub(1);
+  } else {
+    Error error = error_of(answer.code, std::string(answer.text), answer.execution);
+    if (can_be_passed_over(error))
+      pass_over(std::move(pending), std::move(error));
+    else
+      end(pending, error);
+  }
+  if (is_awaited) pump();
+}
+
+void Importer::hear_news(const Message& message) {
+  const Nanoseconds heard = now();
+  if (const std::optional<Here> here = read<Here>(message.bytes)) learn(*here, heard);
+}
+
+void Importer::learn(const Here& here, Nanoseconds heard) {
+  Endings endings;
+  learn(here, heard, endings);
+  end(endings);
+}
+
+void Importer::learn(const Here& here, Nanoseconds heard, Endings& endings) {
+  const Lock lock(mutex_);
+  if (!is_connected_) return;
+  const auto [at, is_new] = fars_.try_emplace(here.exporter);
+  Far& far = at->second;
+  const bool is_other = is_new || far.here.has_server != here.has_server || far.here.is_leaving != here.is_leaving ||
+                        !(far.here.contract == here.contract);
+  if (!is_new) has_reconnected(far, here.connection, endings);
+  far.here = here;
+  far.contract_id = here.contract.id();
+  far.subject = subjects_.at(here.exporter);
+  if (here.asked != 0) far.clock.learn(here.asked, here.clock, heard);
+  heard_from(far);
+  metrics_.peers = fars_.size();
+  if (is_other) {
+    std::string state = here.is_leaving   ? "leaves"
+                        : here.has_server ? "takes " + here.contract.shape.request.description + " and answers " +
+                                                here.contract.shape.reply.description + ", " +
+                                                std::to_string(here.max_calls) + " calls at once"
+                                          : "has no server";
+    if (local_ && here.has_server && far.contract_id != local_->contract_id)
+      state += "; that is not what the others take, so it is not called";
+    log_("exporter " + hexadecimal(here.exporter) + " (" + here.who + ") " + state);
+  }
+  if (is_other || !far.clock.is_known()) wake();
+}
+
+void Importer::hear_pong(Id exporter, const Message& message) {
+  const Nanoseconds heard = now();
+  Endings endings;
+  bool is_awaited = false;
+  {
+    const Lock lock(mutex_);
+    if (message.reached_nobody) {
+      remove(exporter, "it is gone", endings);
+    } else if (const auto pong = read<Pong>(message.bytes)) {
+      if (const auto far = fars_.find(exporter); far != fars_.end()) {
+        if (!far->second.clock.is_known()) wake();
+        has_reconnected(far->second, pong->connection, endings);
+        for (const Id id : pong->unknown) end_lost(id, exporter, endings);
+        far->second.clock.learn(pong->asked, pong->clock, heard);
+        heard_from(far->second);
+        is_awaited = !waiting_.empty();
+      }
+    }
+  }
+  end(endings);
+  if (is_awaited) pump();
+}
+
+/// What it sent meanwhile is lost.
+void Importer::has_reconnected(Far& far, std::uint32_t connection, Endings& endings) {
+  if (std::exchange(far.here.connection, connection) == connection) return;
+  end_calls_of(far.here.exporter, "the exporter lost its connection while the call was in flight", endings);
+}
+
+/// The exporter does not have it, and what it said of it would be here.
+void Importer::end_lost(Id id, Id exporter, Endings& endings) {
+  const auto at = calls_.find(id);
+  if (at == calls_.end() || at->second.far != exporter) return;
+  if (const auto far = fars_.find(exporter); far != fars_.end()) --far->second.in_flight;
+  endings.emplace_back(std::move(at->second),
+                       error_of(Errc::server_died, "the call or its answer was lost on the way", Execution::possible));
+  calls_.erase(at);
+}
+
+void Importer::heard_from(Far& far) {
+  far.is_asked = false;
+  far.silent_for = 0;
+  if (std::exchange(far.is_silent, false)) log_("exporter " + hexadecimal(far.here.exporter) + " speaks again");
+}
+
+void Importer::connection_changed(bool is_connected, const std::string& text) {
+  Endings endings;
+  {
+    const Lock lock(mutex_);
+    if (!text.empty() && (is_connected || is_connected_ || text != told_))
+      log_((is_connected ? "connected to " : "not connected to NATS: ") + text);
+    if (!is_connected) told_ = text;
+    is_connected_ = is_connected;
+    std::vector<Id> exporters;
+    for (const auto& [id, far] : fars_) exporters.push_back(id);
+    for (const Id id : exporters) remove(id, "", endings);
+    found_ = 0;
+    wake();
+  }
+  end(endings);
+}
+
+/// Whether they were executed nobody knows.
+void Importer::end_calls_of(Id exporter, const std::string& why, Endings& endings) {
+  for (auto at = calls_.begin(); at != calls_.end();) {
+    if (at->second.far != exporter) {
+      ++at;
+      continue;
+    }
+    endings.emplace_back(std::move(at->second), error_of(Errc::server_died, why, Execution::possible));
+    at = calls_.erase(at);
+  }
+  if (const auto far = fars_.find(exporter); far != fars_.end()) far->second.in_flight = 0;
+}
+
+void Importer::remove(Id exporter, const std::string& why, Endings& endings) {
+  const auto at = fars_.find(exporter);
+  if (at == fars_.end()) return;
+  end_calls_of(exporter,
+               why.empty() ? "the connection to NATS was lost while the call was in flight"
+                           : "the exporter went while the call was in flight",
+               endings);
+  if (!why.empty())
+    log_("exporter " + hexadecimal(exporter) + " (" + at->second.here.who + ") is no longer known: " + why);
+  fars_.erase(at);
+  metrics_.peers = fars_.size();
+  found_ = 0;  // perhaps it is back
+  wake();
+}
+
+// ---- the keeper's thread ----
+
+void Importer::keep(const std::stop_token& token) {
+  Nanoseconds last = now();
+  while (!token.stop_requested()) {
+    Endings endings;
+    Lock lock(mutex_);
+    const Nanoseconds time = now();
+    // Time that this process did not run does not count as another's silence.
+    const bool is_busy = !calls_.empty() || !waiting_.empty() || time - last_call_ < 1000 * milliseconds;
+    const Nanoseconds pause = is_busy ? tick : 10 * tick;
+    look_after_exporters(lock, time, std::min(time - last, 2 * pause), endings);
+    last = time;
+    look_after_calls(lock, endings);
+    look_after_server(lock);
+    lock.unlock();
+    end(endings);
+    pump();
+    lock.lock();
+    woken_.wait_for(lock, token, std::chrono::nanoseconds(pause), [&] { return is_woken_; });
+    is_woken_ = false;
+  }
+}
+
+void Importer::look_after_exporters(Lock& lock, Nanoseconds time, Nanoseconds awake, Endings& endings) {
+  if (!is_connected_) return;
+  struct Question {
+    std::string subject, reply;
+    Ping ping;
+  };
+  std::vector<Question> questions;
+  std::vector<Id> gone;
+  for (auto& [id, far] : fars_) {
+    if (far.is_asked) far.silent_for += awake;
+    if (far.silent_for >= std::max<Nanoseconds>(forget_after, nanoseconds(options_.silence))) {
+      gone.push_back(id);
+      continue;
+    }
+    if (far.silent_for >= nanoseconds(options_.silence) && !far.is_silent) {
+      far.is_silent = true;
+      log_("exporter " + hexadecimal(id) + " (" + far.here.who + ") is silent");
+      end_calls_of(id, "the exporter does not answer any more", endings);
+    }
+    const Nanoseconds pause =
+        far.in_flight > 0 || far.is_asked || !far.clock.is_known() ? ping_while_calling : ping_while_idle;
+    if (time - far.pinged < pause) continue;
+    far.pinged = time;
+    far.is_asked = true;
+    questions.push_back({far.subject, answers_ + 'p' + hexadecimal(id), Ping{me_, 0, old_calls_of(id)}});
+  }
+  for (const Id id : gone) remove(id, "it does not answer", endings);
+  const bool must_find = time - found_ >= (fars_.empty() ? find_while_alone : find_otherwise);
+  if (must_find) found_ = time;
+  lock.unlock();
+  for (auto& [subject, reply, ping] : questions) {
+    ping.asked = now();
+    static_cast<void>(engine_.publish(subject, reply, write(ping)));
+  }
+  if (must_find) static_cast<void>(engine_.publish(subjects_.find(), answers_ + 'f', write(Find{me_, now()})));
+  lock.lock();
+}
+
+std::vector<Id> Importer::old_calls_of(Id exporter) const {
+  constexpr std::size_t at_most = 1000;
+  const auto time = Steady::now();
+  std::vector<Id> old;
+  for (const auto& [id, pending] : calls_) {
+    if (pending.far == exporter && time - pending.sent > ask_after && old.size() < at_most) old.push_back(id);
+  }
+  return old;
+}
+
+void Importer::look_after_calls(Lock& lock, Endings& endings) {
+  const auto time = Steady::now();
+  std::vector<std::pair<std::string, Id>> cancelled;
+  for (auto at = calls_.begin(); at != calls_.end();) {
+    Pending& pending = at->second;
+    if (time - pending.began < look_after || !pending.context.cancelled()) {
+      ++at;
+      continue;
+    }
+    if (const auto far = fars_.find(pending.far); far != fars_.end()) {
+      --far->second.in_flight;
+      cancelled.emplace_back(far->second.subject, at->first);
+    }
+    metrics_.cancelled.fetch_add(1, std::memory_order_relaxed);
+    endings.emplace_back(std::move(pending), error_of(Errc::cancelled, "nobody waits for it", Execution::possible));
+    at = calls_.erase(at);
+  }
+  for (auto at = waiting_.begin(); at != waiting_.end();) {
+    const bool is_over = at->context.deadline() - stated_late - last_word_before <= time;
+    if (!is_over && (time - at->began < look_after || !at->context.cancelled())) {
+      ++at;
+      continue;
+    }
+    bool is_silence = false;
+    for (const auto& [id, far] : fars_) is_silence = is_silence || (is_usable(far, *at->local) && far.is_silent);
+    endings.emplace_back(
+        std::move(*at), is_silence
+                            ? error_of(Errc::timed_out, "the exporters do not answer, and the call was not sent")
+                            : error_of(Errc::busy, "every slot of the far servers stayed occupied until the deadline"));
+    at = waiting_.erase(at);
+  }
+  lock.unlock();
+  for (const auto& [subject, id] : cancelled) static_cast<void>(engine_.publish(subject, "", write(Cancel{me_, id})));
+  lock.lock();
+}
+
+/// The messages that the channel here shall have: those it has, as long as anybody takes them.
+const Contract* Importer::offered() const {
+  const Contract* first = nullptr;
+  for (const auto& [id, far] : fars_) {
+    if (!far.here.has_server || far.here.is_leaving || !far.clock.is_known()) continue;
+    if (local_ && far.contract_id == local_->contract_id) return &local_->contract;
+    if (first == nullptr) first = &far.here.contract;
+  }
+  return first;
+}
+
+void Importer::look_after_server(Lock& lock) {
+  const Contract* contract = is_draining_ ? nullptr : offered();
+  if (local_ && contract != &local_->contract) close(lock);
+  std::vector<std::shared_ptr<Local>> over;
+  for (auto at = retired_.begin(); at != retired_.end();) {
+    const shared_channel::ServerStats stats = (*at)->server->stats();
+    if ((*at)->in_flight.load() != 0 || stats.running != 0 || stats.waiting != 0) {
+      ++at;
+      continue;
+    }
+    over.push_back(std::move(*at));
+    at = retired_.erase(at);
+  }
+  if (!over.empty()) {
+    lock.unlock();
+    for (const auto& local : over) local->server.reset();  // here, whoever else still knows it
+    lock.lock();
+    contract = is_draining_ ? nullptr : offered();
+  }
+  if (!local_ && contract != nullptr && retired_.empty() && Steady::now() >= next_attempt_) open(lock, *contract);
+}
+
+std::optional<shared_channel::Error> Importer::refusal_of(const Contract& contract) const {
+  if (!is_native_order(contract)) {
+    return error_of(Errc::layout_mismatch,
+                    "the far server's machine has the other byte order, so that its messages mean "
+                    "something else here");
+  }
+  std::size_t largest = engine_.largest();
+  for (const auto& [id, far] : fars_) {
+    if (far.contract_id == contract.id()) largest = std::min<std::size_t>(largest, far.here.largest);
+  }
+  for (const shared_channel::MessageShape* message : {&contract.shape.request, &contract.shape.reply}) {
+    if (message->is_variable || message->size + call_overhead <= largest) continue;
+    return error_of(Errc::message_too_large, "its messages of " + std::to_string(message->size) +
+                                                 " bytes are more than NATS takes: raise "
+                                                 "max_payload of nats-server, which is " +
+                                                 std::to_string(largest) + ", by what is missing and " +
+                                                 std::to_string(call_overhead));
+  }
+  return std::nullopt;
+}
+
+void Importer::open(Lock& lock, const Contract& contract) {
+  auto local = std::make_shared<Local>();
+  local->contract = contract;
+  local->contract_id = contract.id();
+  local->refusal = refusal_of(contract);
+  shared_channel::ServerOptions options;
+  options.access = options_.access;
+  unsigned calls = 0;
+  for (const auto& [id, far] : fars_) {
+    if (far.contract_id == local->contract_id) calls += std::min(far.here.max_calls, 256u);
+  }
+  options.max_calls = options_.max_calls != 0 ? options_.max_calls : std::clamp(calls, 1u, 256u);
+  Local* const served = local.get();
+  lock.unlock();
+
+  std::string problem;
+  auto server = RawServer::create(options_.name, local->contract.shape, options);
+  if (server) {
+    local->server = *std::move(server);
+    const auto started = local->server->start(
+        [this, served](RawRequest request, RawResponder responder, const shared_channel::CallContext& context) {
+          take(*served, std::move(request), std::move(responder), context);
+        });
+    if (!started) problem = started.error().message();
+  } else {
+    problem = server.error().message();
+  }
+  lock.lock();
+  if (problem.empty()) {
+    told_.clear();
+    log_("serves " + local->contract.shape.request.description + " -> " + local->contract.shape.reply.description +
+         " here" + (local->refusal ? ", but every call is refused: " + local->refusal->cause() : ""));
+    local_ = std::move(local);
+    metrics_.is_served = 1;
+    return;
+  }
+  if (problem != told_) log_("cannot serve here, and tries again: " + problem);
+  told_ = problem;
+  next_attempt_ = Steady::now() + 1s;
+}
+
+void Importer::close(Lock& lock) {
+  log_(is_draining_ ? "stops" : "no exporter has a server any more; the channel here is closed");
+  metrics_.is_served = 0;
+  Endings endings;
+  if (!is_draining_) {
+    for (Pending& pending : waiting_)
+      endings.emplace_back(std::move(pending), error_of(Errc::no_server, "no exporter has a server any more"));
+    waiting_.clear();
+  }
+  retired_.push_back(std::move(local_));
+  RawServer& server = *retired_.back()->server;
+  lock.unlock();
+  server.stop();
+  end(endings);
+  lock.lock();
+}
+
+}  // namespace bridge

@@ -1,0 +1,165 @@
+// Serves a channel here whose servers are elsewhere: takes its calls, sends each to one of the exporters, and passes on
+// what comes back. bridge/protocol.md has the argument.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <shared_channel/raw.hpp>
+
+#include "engine.hpp"
+#include "far_clock.hpp"
+#include "log.hpp"
+#include "metrics.hpp"
+#include "subjects.hpp"
+#include "wire.hpp"
+
+namespace bridge {
+
+struct ImportOptions {
+  std::string name;                        ///< Of the channel here.
+  std::string far_name;                    ///< Under which exporters offer it.
+  std::string prefix = "shared_channel";   ///< Of all subjects.
+  unsigned max_calls = 0;                  ///< 0: as many as the exporters' servers take together, at most 256.
+  std::chrono::milliseconds silence{200};  ///< An exporter that says nothing for so long is taken for dead.
+  shared_channel::Access access = shared_channel::Access::current_user();
+};
+
+class Importer {
+ public:
+  /// Before the engine starts, which is to be stopped before the importer goes.
+  Importer(Engine& engine, ImportOptions options, Log log);
+  Importer(const Importer&) = delete;
+  Importer& operator=(const Importer&) = delete;
+  /// Calls that have not ended get server_died.
+  ~Importer();
+
+  void start();
+  /// Takes no more calls. Those in flight go on.
+  void drain();
+  [[nodiscard]] bool is_drained();
+  [[nodiscard]] const Metrics& metrics() const { return metrics_; }
+  [[nodiscard]] const std::string& name() const { return options_.name; }
+
+ private:
+  using Steady = std::chrono::steady_clock;
+  using Error = shared_channel::Error;
+
+  /// The channel here, in one generation of the far servers' messages.
+  struct Local : std::enable_shared_from_this<Local> {
+    Contract contract;
+    std::uint64_t contract_id = 0;
+    std::optional<Error> refusal;  // why no call can be passed on
+    std::atomic<std::size_t> in_flight{0};
+    std::optional<shared_channel::RawServer> server;
+  };
+
+  /// An exporter.
+  struct Far {
+    Here here;
+    std::uint64_t contract_id = 0;
+    std::string subject;
+    FarClock clock;
+    std::size_t in_flight = 0;
+    std::uint64_t used = 0;  // when, in numbers of calls
+    Nanoseconds pinged = 0;
+    bool is_asked = false;       // a ping has no answer yet
+    Nanoseconds silent_for = 0;  // while it was asked
+    bool is_silent = false;      // for longer than it may
+    Nanoseconds full_until = 0;  // it said busy
+  };
+
+  struct Pending {
+    shared_channel::RawRequest request;
+    shared_channel::RawResponder responder;
+    shared_channel::CallContext context;
+    std::shared_ptr<Local> local;
+    Steady::time_point began;
+    Steady::time_point sent{};
+    Id far = 0;
+    std::vector<Id> tried;         // exporters that did not execute it
+    std::optional<Error> refused;  // what the last of them said
+  };
+
+  enum class Choice { found, wait, none };
+  using Lock = std::unique_lock<std::mutex>;
+  using Endings = std::vector<std::pair<Pending, Error>>;
+
+  // ---- calls ----
+  void take(Local& local, shared_channel::RawRequest&& request, shared_channel::RawResponder&& responder,
+            const shared_channel::CallContext& context);
+  void dispatch(Pending&& pending);
+  void send(Lock& lock, Pending&& pending, Far& far, Nanoseconds left);
+  void pump();
+  Choice choose(const Pending& pending, Far*& chosen);
+  bool is_usable(const Far& far, const Local& local) const;
+  std::optional<Pending> withdraw(Id id);
+  void end(Pending& pending, const Error& error);
+  void end(Endings& endings);
+  void pass_over(Pending&& pending, Error refused);
+
+  // ---- what comes ----
+  void hear_answer(const Message& message);
+  void hear_news(const Message& message);
+  void hear_end(Id id, const Message& message);
+  void hear_end(Pending&& pending, const Answer& answer);
+  void learn(const Here& here, Nanoseconds heard);
+  void learn(const Here& here, Nanoseconds heard, Endings& endings);
+  void hear_pong(Id exporter, const Message& message);
+  void heard_from(Far& far);
+  void connection_changed(bool is_connected, const std::string& text);
+  void end_calls_of(Id exporter, const std::string& why, Endings& endings);
+  void end_lost(Id id, Id exporter, Endings& endings);
+  std::vector<Id> old_calls_of(Id exporter) const;
+  void has_reconnected(Far& far, std::uint32_t connection, Endings& endings);
+  void remove(Id exporter, const std::string& why, Endings& endings);
+
+  // ---- the keeper's thread ----
+  void keep(const std::stop_token& token);
+  void look_after_exporters(Lock& lock, Nanoseconds time, Nanoseconds awake, Endings& endings);
+  void look_after_calls(Lock& lock, Endings& endings);
+  void look_after_server(Lock& lock);
+  const Contract* offered() const;
+  void open(Lock& lock, const Contract& contract);
+  void close(Lock& lock);
+  std::optional<Error> refusal_of(const Contract& contract) const;
+  std::size_t largest() const;
+  void wake();
+
+  Engine& engine_;
+  const ImportOptions options_;
+  const Log log_;
+  const Id me_;
+  const Subjects subjects_;
+  const std::string answers_;  // the subject of all that is answered to us, but for its end
+  Metrics metrics_;
+
+  std::mutex mutex_;
+  bool is_connected_ = false;
+  bool is_draining_ = false;
+  std::map<Id, Far> fars_;
+  std::unordered_map<Id, Pending> calls_;
+  std::deque<Pending> waiting_;  // for room at an exporter
+  Id last_id_ = 0;
+  std::shared_ptr<Local> local_;
+  std::vector<std::shared_ptr<Local>> retired_;  // stopped; their last calls have not ended
+  Nanoseconds found_ = 0, last_call_ = 0;
+  Steady::time_point next_attempt_{};
+  std::string told_;  // why there is no channel
+  bool is_woken_ = false;
+  std::condition_variable_any woken_;
+  std::jthread keeper_;
+};
+
+}  // namespace bridge

@@ -1,0 +1,252 @@
+#include "wire.hpp"
+
+#include <bit>
+#include <cstring>
+#include <limits>
+
+namespace bridge {
+namespace {
+
+using shared_channel::ChannelShape;
+using shared_channel::Errc;
+using shared_channel::Execution;
+using shared_channel::MessageShape;
+
+constexpr std::uint8_t version = 1;
+enum class Kind : std::uint8_t { find = 1, here, ping, pong, call, cancel, answer };
+
+class Writer {
+ public:
+  Writer(Bytes& bytes, Kind kind) : bytes_(bytes) {
+    bytes_.clear();
+    *this << std::uint8_t{'S'} << std::uint8_t{'C'} << version << static_cast<std::uint8_t>(kind);
+  }
+  template <class Number>
+  Writer& operator<<(Number number) requires std::is_integral_v<Number> {
+    auto value = static_cast<std::uint64_t>(number);
+    std::byte raw[sizeof number];
+    for (std::byte& byte : raw) {
+      byte = static_cast<std::byte>(value & 0xff);
+      value >>= 8;
+    }
+    bytes_.insert(bytes_.end(), raw, raw + sizeof number);
+    return *this;
+  }
+  Writer& operator<<(std::string_view text) {
+    *this << static_cast<std::uint32_t>(text.size());
+    return last(std::as_bytes(std::span(text)));
+  }
+  Writer& operator<<(const std::string& text) { return *this << std::string_view(text); }
+  Writer& operator<<(const MessageShape& message) {
+    return *this << message.size << message.align << message.is_variable << message.description;
+  }
+  Writer& operator<<(const std::vector<Id>& ids) {
+    *this << static_cast<std::uint32_t>(ids.size());
+    for (const Id id : ids) *this << id;
+    return *this;
+  }
+  Writer& last(View bytes) {
+    bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+    return *this;
+  }
+
+ private:
+  Bytes& bytes_;
+};
+
+class Reader {
+ public:
+  Reader(View bytes, Kind kind) : bytes_(bytes) {
+    std::uint8_t s = 0, c = 0, v = 0, k = 0;
+    *this >> s >> c >> v >> k;
+    is_good_ = is_good_ && s == 'S' && c == 'C' && v == version && k == static_cast<std::uint8_t>(kind);
+  }
+  template <class Number>
+  Reader& operator>>(Number& number) requires std::is_integral_v<Number> {
+    const View raw = take(sizeof number);
+    std::uint64_t value = 0;
+    for (std::size_t i = raw.size(); i-- > 0;) value = value << 8 | static_cast<std::uint64_t>(raw[i]);
+    number = static_cast<Number>(value);
+    return *this;
+  }
+  Reader& operator>>(bool& flag) {
+    std::uint8_t byte = 0;
+    *this >> byte;
+    flag = byte != 0;
+    return *this;
+  }
+  Reader& operator>>(std::string_view& text) {
+    std::uint32_t size = 0;
+    *this >> size;
+    text = words(take(size));
+    return *this;
+  }
+  Reader& operator>>(std::string& text) {
+    std::string_view view;
+    *this >> view;
+    text = view;
+    return *this;
+  }
+  Reader& operator>>(MessageShape& message) {
+    return *this >> message.size >> message.align >> message.is_variable >> message.description;
+  }
+  Reader& operator>>(std::vector<Id>& ids) {
+    std::uint32_t count = 0;
+    *this >> count;
+    if (count > bytes_.size() / sizeof(Id)) return is_good_ = false, *this;
+    ids.resize(count);
+    for (Id& id : ids) *this >> id;
+    return *this;
+  }
+  View rest() { return take(bytes_.size()); }
+  static std::string_view words(View bytes) {
+    return bytes.empty() ? std::string_view()
+                         : std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  }
+  [[nodiscard]] bool is_good() const { return is_good_; }
+
+ private:
+  View take(std::size_t size) {
+    if (size > bytes_.size()) {
+      is_good_ = false;
+      bytes_ = {};
+      return {};
+    }
+    const View taken = bytes_.first(size);
+    bytes_ = bytes_.subspan(size);
+    return taken;
+  }
+
+  View bytes_;
+  bool is_good_ = true;
+};
+
+template <class T>
+std::optional<T> if_good(const Reader& reader, T&& value) {
+  if (!reader.is_good()) return std::nullopt;
+  return std::forward<T>(value);
+}
+
+}  // namespace
+
+std::uint64_t Contract::id() const {
+  Bytes bytes;
+  Writer(bytes, Kind::here) << is_big_endian << shape.request << shape.reply;
+  std::uint64_t hash = 0xcbf2'9ce4'8422'2325;  // FNV-1a
+  for (const std::byte byte : bytes) hash = (hash ^ static_cast<std::uint64_t>(byte)) * 0x100'0000'01b3;
+  return hash;
+}
+
+Bytes write(const Find& find) {
+  Bytes bytes;
+  Writer(bytes, Kind::find) << find.importer << find.asked;
+  return bytes;
+}
+template <>
+std::optional<Find> read(View bytes) {
+  Find find;
+  Reader reader(bytes, Kind::find);
+  reader >> find.importer >> find.asked;
+  return if_good(reader, std::move(find));
+}
+
+Bytes write(const Here& here) {
+  Bytes bytes;
+  Writer(bytes, Kind::here) << here.exporter << here.has_server << here.is_leaving << here.max_calls << here.connection
+                            << here.largest << here.asked << here.clock << here.who << here.contract.is_big_endian
+                            << here.contract.shape.request << here.contract.shape.reply;
+  return bytes;
+}
+template <>
+std::optional<Here> read(View bytes) {
+  Here here;
+  Reader reader(bytes, Kind::here);
+  reader >> here.exporter >> here.has_server >> here.is_leaving >> here.max_calls >> here.connection >> here.largest >>
+      here.asked >> here.clock >> here.who >> here.contract.is_big_endian >> here.contract.shape.request >>
+      here.contract.shape.reply;
+  return if_good(reader, std::move(here));
+}
+
+Bytes write(const Ping& ping) {
+  Bytes bytes;
+  Writer(bytes, Kind::ping) << ping.importer << ping.asked << ping.calls;
+  return bytes;
+}
+template <>
+std::optional<Ping> read(View bytes) {
+  Ping ping;
+  Reader reader(bytes, Kind::ping);
+  reader >> ping.importer >> ping.asked >> ping.calls;
+  return if_good(reader, std::move(ping));
+}
+
+Bytes write(const Pong& pong) {
+  Bytes bytes;
+  Writer(bytes, Kind::pong) << pong.connection << pong.asked << pong.clock << pong.unknown;
+  return bytes;
+}
+template <>
+std::optional<Pong> read(View bytes) {
+  Pong pong;
+  Reader reader(bytes, Kind::pong);
+  reader >> pong.connection >> pong.asked >> pong.clock >> pong.unknown;
+  return if_good(reader, std::move(pong));
+}
+
+Bytes write(const Cancel& cancel) {
+  Bytes bytes;
+  Writer(bytes, Kind::cancel) << cancel.importer << cancel.id;
+  return bytes;
+}
+template <>
+std::optional<Cancel> read(View bytes) {
+  Cancel cancel;
+  Reader reader(bytes, Kind::cancel);
+  reader >> cancel.importer >> cancel.id;
+  return if_good(reader, std::move(cancel));
+}
+
+void write(const Call& call, Bytes& into) {
+  into.reserve(call_overhead + call.request.size());
+  Writer writer(into, Kind::call);
+  writer << call.importer << call.id << call.contract << call.sent << call.left << call.process << call.user;
+  writer.last(call.request);
+}
+template <>
+std::optional<Call> read(View bytes) {
+  Call call;
+  Reader reader(bytes, Kind::call);
+  reader >> call.importer >> call.id >> call.contract >> call.sent >> call.left >> call.process >> call.user;
+  call.request = reader.rest();
+  return if_good(reader, std::move(call));
+}
+
+void write(const Answer& answer, Bytes& into) {
+  into.reserve(call_overhead + answer.reply.size());
+  Writer writer(into, Kind::answer);
+  if (answer.is_reply) {
+    writer << std::uint8_t{0} << std::uint8_t{0};
+    writer.last(answer.reply);
+  } else {
+    writer << static_cast<std::uint8_t>(answer.code) << (answer.execution == Execution::possible);
+    writer.last(std::as_bytes(std::span(answer.text)));
+  }
+}
+template <>
+std::optional<Answer> read(View bytes) {
+  Answer answer;
+  Reader reader(bytes, Kind::answer);
+  std::uint8_t code = 0;
+  bool may_have_run = false;
+  reader >> code >> may_have_run;
+  answer.is_reply = code == 0;
+  // What a newer exporter calls by a name that is not known here.
+  answer.code =
+      shared_channel::detail::is_known(static_cast<Errc>(code)) ? static_cast<Errc>(code) : Errc::handler_failed;
+  answer.execution = may_have_run ? Execution::possible : Execution::none;
+  answer.reply = reader.rest();
+  answer.text = answer.is_reply ? std::string_view() : Reader::words(answer.reply);
+  return if_good(reader, std::move(answer));
+}
+
+}  // namespace bridge
