@@ -21,6 +21,7 @@ using shared_channel::Result;
 namespace {
 
 constexpr auto look_every = 50ms;
+constexpr auto soon = 50us;
 constexpr Nanoseconds importer_is_gone_after = 1000 * milliseconds;  // it pings each 50 ms while it has calls
 
 std::string text_of(const Error& error) {
@@ -131,7 +132,10 @@ void Exporter::hear_call(const Message& message) {
   }
   if (refusal) return refuse(asked->reply, *refusal);
   metrics_.in_flight.fetch_add(1, std::memory_order_relaxed);
-  begin(*call, *client, asked);
+  asked->client = std::move(client);
+  begin(*call, *asked);
+  // A call that is alone and soon over is cheaper to wait for than to leave to the client's thread.
+  if (metrics_.in_flight.load(std::memory_order_relaxed) == 1) asked->call.wait(soon);
   {
     const std::lock_guard lock(mutex_);
     --beginning_;
@@ -151,15 +155,15 @@ std::optional<Error> Exporter::refusal_of(const Call& call) const {
                    " and answers " + contract_.shape.reply.description);
 }
 
-void Exporter::begin(const Call& call, RawClient& client, const std::shared_ptr<Asked>& asked) {
+void Exporter::begin(const Call& call, Asked& asked) {
   auto timeout = std::chrono::nanoseconds::max();
   if (call.left != never) timeout = std::chrono::nanoseconds(call.sent + call.left - now());
   if (timeout > 0ns) {
-    asked->call = client.call_async(call.request, {timeout, 0ns});
+    asked.call = asked.client->call_async(call.request, {timeout, 0ns});
     return;
   }
   metrics_.expired.fetch_add(1, std::memory_order_relaxed);
-  asked->expired = Error(Errc::timed_out, "", "the call came to the exporter after its deadline");
+  asked.expired = Error(Errc::timed_out, "", "the call came to the exporter after its deadline");
 }
 
 void Exporter::hear_find(const Message& message) {
@@ -287,9 +291,10 @@ void Exporter::say_if_new(const std::string& problem) {
 
 void Exporter::server_is_gone() {
   log_("the server is gone");
+  std::shared_ptr<RawClient> gone;  // it waits for its callbacks, which take the lock
   {
     const std::lock_guard lock(mutex_);
-    client_ = nullptr;
+    gone.swap(client_);
   }
   metrics_.is_served = 0;
   publish_news();
@@ -302,14 +307,16 @@ void Exporter::look_at_server() {
     std::this_thread::sleep_for(look_every);
     return;
   }
+  if (info && info->max_calls == 0) return;  // it is just being made
   const auto shape = watcher_->shape(1s);
   if (!shape) return say_if_new(shape.error().message());
   auto client = RawClient::create(options_.name, *shape, {.server = options_.server});
   if (!client) return say_if_new(client.error().message());
   told_.clear();
+  auto fresh = std::make_shared<RawClient>(*std::move(client));
   {
     const std::lock_guard lock(mutex_);
-    client_ = std::make_shared<RawClient>(*std::move(client));
+    client_.swap(fresh);
     contract_ = {*shape, std::endian::native == std::endian::big};
     contract_id_ = contract_.id();
     max_calls_ = info ? std::max(info->max_calls, 1u) : 16;

@@ -56,7 +56,8 @@ class Exporter {
     std::string reply;  // the subject of the answer
     std::string caller;
     std::chrono::steady_clock::time_point began;
-    std::optional<Error> expired;  // instead of the call
+    std::shared_ptr<RawClient> client;  // as long as it has the call, whoever replaces it
+    std::optional<Error> expired;       // instead of the call
     shared_channel::RawPendingCall call;
   };
   struct Ending;  // the coroutine that waits for one
@@ -64,7 +65,7 @@ class Exporter {
   // ---- what comes ----
   void hear_call(const Message& message);
   [[nodiscard]] std::optional<Error> refusal_of(const Call& call) const;
-  void begin(const Call& call, RawClient& client, const std::shared_ptr<Asked>& asked);
+  void begin(const Call& call, Asked& asked);
   void hear(const Message& message);
   void hear_find(const Message& message);
   void hear_ping(const Ping& ping, const std::string& reply);

@@ -23,14 +23,22 @@ constexpr Nanoseconds ping_while_idle = 500 * milliseconds;
 constexpr Nanoseconds find_while_alone = 500 * milliseconds;
 constexpr Nanoseconds find_otherwise = 2000 * milliseconds;
 constexpr Nanoseconds forget_after = 1000 * milliseconds;  // of silence
+constexpr Nanoseconds most_lead = 10 * milliseconds;
+constexpr Nanoseconds last_words = 100 * milliseconds;  // of an exporter that hears no more
 constexpr Nanoseconds full_for = 5 * milliseconds;
-constexpr auto look_after = 20ms;       // calls that last longer are looked after
-constexpr auto ask_after = 100ms;       // whether the exporter has it
-constexpr auto stated_late = 1ms;       // a caller may state its deadline later than it is, by so much
-constexpr auto last_word_before = 2ms;  // the deadline, of a call that was never sent
+constexpr auto look_after = 20ms;  // calls that last longer are looked after
+constexpr auto ask_after = 100ms;  // whether the exporter has it
+constexpr auto stated_late = 1ms;  // a caller may state its deadline later than it is, by so much
 
 Error error_of(Errc code, std::string text, Execution execution = Execution::none) {
   return Error(code, "", std::move(text), 0, execution);
+}
+
+/// When a call that is still here has to be told that it was not sent, for its caller to hear it.
+std::chrono::steady_clock::time_point last_word_of(std::chrono::steady_clock::time_point deadline,
+                                                   std::chrono::steady_clock::time_point time) {
+  const auto lead = std::clamp<std::chrono::nanoseconds>((deadline - time) / 10, 0ns, 25ms);
+  return deadline - stated_late - lead;
 }
 
 bool is_native_order(const Contract& contract) {
@@ -105,10 +113,12 @@ void Importer::take(Local& local, RawRequest&& request, RawResponder&& responder
   metrics_.calls.fetch_add(1, std::memory_order_relaxed);
   metrics_.in_flight.fetch_add(1, std::memory_order_relaxed);
   local.in_flight.fetch_add(1);
+  const auto time = Steady::now();
+  const auto last_word = last_word_of(context.deadline(), time);
   Pending pending{
-      std::move(request), std::move(responder), context, local.shared_from_this(), Steady::now(), {}, 0, {}, {}};
+      std::move(request), std::move(responder), context, local.shared_from_this(), time, last_word, {}, 0, {}, {}};
   if (local.refusal) return end(pending, *local.refusal);
-  if (pending.request.bytes().size() + call_overhead > largest() && engine_.largest() != 0) {
+  if (pending.request.bytes().size() + call_overhead > largest() && largest() != 0) {
     return end(pending,
                error_of(Errc::message_too_large, "the request has " + std::to_string(pending.request.bytes().size()) +
                                                      " bytes, and NATS takes messages of " + std::to_string(largest()) +
@@ -152,8 +162,12 @@ void Importer::dispatch(Pending&& pending) {
   end(pending, pending.refused ? *pending.refused : none);
 }
 
+bool Importer::is_open(const Far& far) {
+  return far.here.has_server && !far.here.is_leaving && far.gone_at == 0 && far.clock.is_known();
+}
+
 bool Importer::is_usable(const Far& far, const Local& local) const {
-  return far.here.has_server && !far.here.is_leaving && far.contract_id == local.contract_id && far.clock.is_known();
+  return is_open(far) && far.contract_id == local.contract_id;
 }
 
 /// The exporter with the most room, and of these the one that has waited the longest.
@@ -182,7 +196,10 @@ void Importer::send(Lock& lock, Pending&& pending, Far& far, Nanoseconds left) {
   const Id id = ++last_id_;
   const Nanoseconds time = now();
   // So that what the far channel says at the deadline is here by then.
-  if (left != never) left -= std::min(far.clock.round_trip() + milliseconds, left / 10);
+  if (left != never)
+    left -= std::min(std::clamp(left / 50, far.clock.round_trip() + milliseconds,
+                                std::max(most_lead, far.clock.round_trip() + milliseconds)),
+                     left / 10);
   const shared_channel::Caller caller = pending.context.caller();
   write(Call{me_, id, far.contract_id, far.clock.not_before(time), left, caller.process_id, caller.user,
              pending.request.bytes()},
@@ -279,7 +296,7 @@ void Importer::hear_end(Id id, const Message& message) {
     Endings endings;
     {
       const Lock lock(mutex_);
-      remove(pending->far, "it is gone", endings);
+      reached_nobody(pending->far, endings);
     }
     end(endings);
     const std::string gone = "the exporter of '" + options_.far_name + "' is gone";
@@ -362,7 +379,7 @@ void Importer::hear_pong(Id exporter, const Message& message) {
   {
     const Lock lock(mutex_);
     if (message.reached_nobody) {
-      remove(exporter, "it is gone", endings);
+      reached_nobody(exporter, endings);
     } else if (const auto pong = read<Pong>(message.bytes)) {
       if (const auto far = fars_.find(exporter); far != fars_.end()) {
         if (!far->second.clock.is_known()) wake();
@@ -381,6 +398,7 @@ void Importer::hear_pong(Id exporter, const Message& message) {
 /// What it sent meanwhile is lost.
 void Importer::has_reconnected(Far& far, std::uint32_t connection, Endings& endings) {
   if (std::exchange(far.here.connection, connection) == connection) return;
+  far.gone_at = 0;
   end_calls_of(far.here.exporter, "the exporter lost its connection while the call was in flight", endings);
 }
 
@@ -430,6 +448,15 @@ void Importer::end_calls_of(Id exporter, const std::string& why, Endings& ending
   if (const auto far = fars_.find(exporter); far != fars_.end()) far->second.in_flight = 0;
 }
 
+/// The exporter hears no more: it is dead, or ends gracefully and has still things to say. It gets no more calls.
+void Importer::reached_nobody(Id exporter, Endings& endings) {
+  const auto far = fars_.find(exporter);
+  if (far == fars_.end()) return;
+  if (far->second.in_flight == 0) return remove(exporter, "it is gone", endings);
+  if (far->second.gone_at == 0) far->second.gone_at = now();
+  wake();
+}
+
 void Importer::remove(Id exporter, const std::string& why, Endings& endings) {
   const auto at = fars_.find(exporter);
   if (at == fars_.end()) return;
@@ -464,7 +491,9 @@ void Importer::keep(const std::stop_token& token) {
     end(endings);
     pump();
     lock.lock();
-    woken_.wait_for(lock, token, std::chrono::nanoseconds(pause), [&] { return is_woken_; });
+    auto until = Steady::now() + std::chrono::nanoseconds(pause);
+    for (const Pending& pending : waiting_) until = std::min(until, pending.last_word);
+    woken_.wait_until(lock, token, until, [&] { return is_woken_; });
     is_woken_ = false;
   }
 }
@@ -479,7 +508,8 @@ void Importer::look_after_exporters(Lock& lock, Nanoseconds time, Nanoseconds aw
   std::vector<Id> gone;
   for (auto& [id, far] : fars_) {
     if (far.is_asked) far.silent_for += awake;
-    if (far.silent_for >= std::max<Nanoseconds>(forget_after, nanoseconds(options_.silence))) {
+    const bool has_left = far.gone_at != 0 && (far.in_flight == 0 || time - far.gone_at > last_words);
+    if (has_left || far.silent_for >= std::max<Nanoseconds>(forget_after, nanoseconds(options_.silence))) {
       gone.push_back(id);
       continue;
     }
@@ -495,7 +525,7 @@ void Importer::look_after_exporters(Lock& lock, Nanoseconds time, Nanoseconds aw
     far.is_asked = true;
     questions.push_back({far.subject, answers_ + 'p' + hexadecimal(id), Ping{me_, 0, old_calls_of(id)}});
   }
-  for (const Id id : gone) remove(id, "it does not answer", endings);
+  for (const Id id : gone) remove(id, fars_.at(id).gone_at != 0 ? "it is gone" : "it does not answer", endings);
   const bool must_find = time - found_ >= (fars_.empty() ? find_while_alone : find_otherwise);
   if (must_find) found_ = time;
   lock.unlock();
@@ -535,7 +565,7 @@ void Importer::look_after_calls(Lock& lock, Endings& endings) {
     at = calls_.erase(at);
   }
   for (auto at = waiting_.begin(); at != waiting_.end();) {
-    const bool is_over = at->context.deadline() - stated_late - last_word_before <= time;
+    const bool is_over = at->last_word <= time;
     if (!is_over && (time - at->began < look_after || !at->context.cancelled())) {
       ++at;
       continue;
@@ -557,7 +587,7 @@ void Importer::look_after_calls(Lock& lock, Endings& endings) {
 const Contract* Importer::offered() const {
   const Contract* first = nullptr;
   for (const auto& [id, far] : fars_) {
-    if (!far.here.has_server || far.here.is_leaving || !far.clock.is_known()) continue;
+    if (!is_open(far)) continue;
     if (local_ && far.contract_id == local_->contract_id) return &local_->contract;
     if (first == nullptr) first = &far.here.contract;
   }
@@ -594,7 +624,8 @@ std::optional<shared_channel::Error> Importer::refusal_of(const Contract& contra
   }
   std::size_t largest = engine_.largest();
   for (const auto& [id, far] : fars_) {
-    if (far.contract_id == contract.id()) largest = std::min<std::size_t>(largest, far.here.largest);
+    if (far.contract_id == contract.id() && far.here.largest != 0)
+      largest = std::min<std::size_t>(largest, far.here.largest);
   }
   for (const shared_channel::MessageShape* message : {&contract.shape.request, &contract.shape.reply}) {
     if (message->is_variable || message->size + call_overhead <= largest) continue;
@@ -658,6 +689,7 @@ void Importer::close(Lock& lock) {
     waiting_.clear();
   }
   retired_.push_back(std::move(local_));
+  wake();  // it goes at once, if nothing is in flight
   RawServer& server = *retired_.back()->server;
   lock.unlock();
   server.stop();

@@ -77,6 +77,7 @@ class Importer {
     bool is_asked = false;       // a ping has no answer yet
     Nanoseconds silent_for = 0;  // while it was asked
     bool is_silent = false;      // for longer than it may
+    Nanoseconds gone_at = 0;     // it hears no more
     Nanoseconds full_until = 0;  // it said busy
   };
 
@@ -86,6 +87,7 @@ class Importer {
     shared_channel::CallContext context;
     std::shared_ptr<Local> local;
     Steady::time_point began;
+    Steady::time_point last_word;  // to a caller whose call could not be sent
     Steady::time_point sent{};
     Id far = 0;
     std::vector<Id> tried;         // exporters that did not execute it
@@ -103,6 +105,7 @@ class Importer {
   void send(Lock& lock, Pending&& pending, Far& far, Nanoseconds left);
   void pump();
   Choice choose(const Pending& pending, Far*& chosen);
+  static bool is_open(const Far& far);
   bool is_usable(const Far& far, const Local& local) const;
   std::optional<Pending> withdraw(Id id);
   void end(Pending& pending, const Error& error);
@@ -123,6 +126,7 @@ class Importer {
   void end_lost(Id id, Id exporter, Endings& endings);
   std::vector<Id> old_calls_of(Id exporter) const;
   void has_reconnected(Far& far, std::uint32_t connection, Endings& endings);
+  void reached_nobody(Id exporter, Endings& endings);
   void remove(Id exporter, const std::string& why, Endings& endings);
 
   // ---- the keeper's thread ----

@@ -24,12 +24,10 @@ class Writer {
   template <class Number>
   Writer& operator<<(Number number) requires std::is_integral_v<Number> {
     auto value = static_cast<std::uint64_t>(number);
-    std::byte raw[sizeof number];
-    for (std::byte& byte : raw) {
-      byte = static_cast<std::byte>(value & 0xff);
+    for (std::size_t i = 0; i < sizeof number; ++i) {
+      bytes_.push_back(static_cast<std::byte>(value & 0xff));
       value >>= 8;
     }
-    bytes_.insert(bytes_.end(), raw, raw + sizeof number);
     return *this;
   }
   Writer& operator<<(std::string_view text) {

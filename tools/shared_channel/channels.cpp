@@ -87,9 +87,12 @@ Cell state_cell(const ChannelInfo& info) {
   return {std::move(text), colour};
 }
 
+bool is_imported(const ChannelInfo& info) { return info.program == "channel-bridge"; }
+
 std::string server_text(const ChannelInfo& info) {
   if (info.process_id == 0) return "-";
-  return std::to_string(info.process_id) + (info.program.empty() ? "" : ' ' + printable(info.program));
+  return std::to_string(info.process_id) + (info.program.empty() ? "" : ' ' + printable(info.program)) +
+         (is_imported(info) ? " (imported)" : "");
 }
 
 std::string in_flight_text(const ChannelInfo& info) {
@@ -113,6 +116,7 @@ Json to_json(const ChannelInfo& info) {
             {"problem", info.problem.empty() ? Json(nullptr) : Json(printable(info.problem))},
             {"process_id", info.process_id},
             {"program", printable(info.program)},
+            {"imported", is_imported(info)},
             {"user", info.user},
             {"access", info.access},
             {"memory", info.memory},

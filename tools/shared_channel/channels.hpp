@@ -35,6 +35,8 @@ std::optional<std::chrono::nanoseconds> oldest(const ChannelInfo& info);
 bool is_readable(const ChannelInfo& info);
 /// Whether somebody serves it: calls in flight with a dead server are over.
 bool is_alive(const ChannelInfo& info);
+/// Whether shared_channel_bridge serves it for servers on other machines: its process has that name.
+bool is_imported(const ChannelInfo& info);
 
 Cell state_cell(const ChannelInfo& info);
 std::string server_text(const ChannelInfo& info);     // "7381 python3"

@@ -1,0 +1,307 @@
+// What its caller is told of a call whose server, exporter, importer or nats-server goes, stops, or comes back.
+#include "world.hpp"
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "support/gate.hpp"
+
+namespace bridge_death_test {
+
+using namespace bridge_test;
+using namespace shared_channel;
+using namespace std::chrono_literals;
+using namespace test_support;
+
+namespace {
+
+/// A far server in a process of its own, and a client that has a call in its handler.
+struct InFlight : World {
+  explicit InFlight(std::vector<std::string> importing = {"--silence", "20s"})
+      : server(peer("serve", far, "4", "4")),
+        exporter(exports()),
+        importer(imports(std::move(importing))),
+        caller(client()) {
+    REQUIRE(server.read_line() == "ready");
+    call = caller.call_async(hang, amply);
+    REQUIRE(server.read_line() == "taken");
+  }
+
+  /// The call ends at once, and nobody claims that it was not executed.
+  void check_died() {
+    CHECK(call.wait(promptly));
+    const auto ended = call.get();
+    CHECK(error_of(ended) == Errc::server_died);
+    CHECK(!ended.error().not_executed());
+    std::printf("told after %.0f ms\n", std::chrono::duration<double, std::milli>(watch.elapsed()).count());
+  }
+
+  Process server, exporter, importer;
+  Channel::Client caller;
+  PendingCall<Answer> call;
+  Stopwatch watch;
+};
+
+struct Counting {
+  explicit Counting(const std::string& name, unsigned calls = 16) : server(name, {.max_calls = calls, .threads = 4}) {
+    server
+        .start([this](const Ask& ask) {
+          if (ask.id >= marked) ++marked_runs;
+          return Answer{ask.id, ++runs};
+        })
+        .value();
+  }
+  static constexpr std::uint64_t marked = 1000;  // ids from here on are counted apart
+  std::atomic<std::uint64_t> runs{0}, marked_runs{0};
+  Channel::Server server;
+};
+
+bool answers(Channel::Client& client) {
+  return eventually([&] { return client.call(echo(1), 1s).has_value(); });
+}
+
+}  // namespace
+
+TEST_CASE("bridge death: the far server is killed in mid-call") {
+  InFlight world;
+  world.watch = {};
+  world.server.kill();
+  world.check_died();
+  world.server.wait();
+  CHECK(error_of(world.caller.call(echo(1), amply)) == Errc::no_server);
+  world.server = peer("serve", world.far);
+  CHECK(answers(world.caller));
+}
+
+TEST_CASE("bridge death: the exporter is killed in mid-call") {
+  InFlight world;
+  world.watch = {};
+  world.exporter.kill();
+  world.check_died();
+  CHECK(eventually([&] { return error_of(world.caller.call(echo(1), amply)) == Errc::no_server; }));
+  world.exporter = world.exports();
+  CHECK(answers(world.caller));
+}
+
+TEST_CASE("bridge death: the exporter is stopped in mid-call, and goes on") {
+  InFlight world{std::vector<std::string>()};  // 200 ms of silence are enough
+  world.watch = {};
+  world.exporter.suspend();
+  world.check_died();
+  CHECK(eventually([&] { return error_of(world.caller.call(echo(1), 100ms)) == Errc::no_server; }));
+  world.exporter.resume();
+  CHECK(answers(world.caller));
+}
+
+TEST_CASE("bridge death: nats-server is killed in mid-call, and comes back") {
+  InFlight world;
+  world.watch = {};
+  world.broker.kill();
+  world.check_died();
+  CHECK(eventually([&] {
+    const auto none = world.caller.call(echo(1), amply);
+    return error_of(none) == Errc::no_server && none.error().safe_to_retry();
+  }));
+  world.broker.start();
+  CHECK(answers(world.caller));
+}
+
+TEST_CASE("bridge death: nats-server is stopped in mid-call, and goes on") {
+  InFlight world{std::vector<std::string>()};  // 200 ms of silence are enough
+  world.watch = {};
+  world.broker.process().suspend();
+  world.check_died();
+  world.broker.process().resume();
+  CHECK(answers(world.caller));
+}
+
+TEST_CASE("bridge death: the importer is killed in mid-call") {
+  InFlight world;
+  world.watch = {};
+  world.importer.kill();
+  world.check_died();
+  world.importer.wait();
+  CHECK(error_of(world.caller.call(echo(1), amply)) == Errc::no_server);
+  world.importer = world.imports();
+  CHECK(answers(world.caller));
+}
+
+TEST_CASE("bridge death: the call of an importer that is gone is cancelled at the handler") {
+  World world;
+  std::atomic<bool> is_running{false}, was_cancelled{false};
+  Channel::Server server(world.far);
+  server
+      .start([&](const Ask& ask, const CallContext& context) {
+        is_running = true;
+        const Stopwatch watch;
+        while (!(was_cancelled = context.cancelled()) && watch.elapsed() < promptly) std::this_thread::sleep_for(1ms);
+        return Answer{ask.id, 1};
+      })
+      .value();
+  const Process exporter = world.exports();
+  Process importer = world.imports();
+  auto client = world.client();
+  auto call = client.call_async(echo(1), amply);
+  REQUIRE(eventually([&] { return is_running.load(); }));
+  importer.kill();
+  CHECK(error_of(call.get()) == Errc::server_died);
+  CHECK(eventually([&] { return was_cancelled.load(); }));
+}
+
+TEST_CASE("bridge death: what was sent to a stopped exporter is never executed after its caller's deadline") {
+  World world;
+  Counting far(world.far);
+  Process exporter = world.exports();
+  const Process importer = world.imports({});
+  auto client = world.client();
+  REQUIRE(client.call(echo(1), amply));
+  exporter.suspend();
+  std::vector<PendingCall<Answer>> calls;
+  for (std::uint64_t i = 0; i < 8; ++i) calls.push_back(client.call_async(echo(Counting::marked + i), 100ms));
+  for (auto& call : calls) CHECK(!call.get());
+  exporter.resume();
+  CHECK(answers(client));
+  CHECK(far.marked_runs == 0);
+}
+
+TEST_CASE("bridge death: what was sent through a stopped nats-server is never executed after its caller's deadline") {
+  World world;
+  Counting far(world.far);
+  const Process exporter = world.exports(), importer = world.imports({});
+  auto client = world.client();
+  REQUIRE(client.call(echo(1), amply));
+  world.broker.process().suspend();
+  std::vector<PendingCall<Answer>> calls;
+  for (std::uint64_t i = 0; i < 8; ++i) calls.push_back(client.call_async(echo(Counting::marked + i), 100ms));
+  for (auto& call : calls) CHECK(!call.get());
+  world.broker.process().resume();
+  CHECK(answers(client));
+  CHECK(far.marked_runs == 0);
+}
+
+TEST_CASE("bridge death: what is asked while nats-server is away is not executed later") {
+  World world;
+  Counting far(world.far);
+  const Process exporter = world.exports(), importer = world.imports();
+  auto client = world.client();
+  REQUIRE(client.call(echo(1), amply));
+  world.broker.kill();
+  REQUIRE(eventually([&] { return error_of(client.call(echo(2), amply)) == Errc::no_server; }));
+  for (std::uint64_t i = 0; i < 10; ++i) {
+    const auto none = client.call(echo(Counting::marked + i), amply);
+    REQUIRE(!none);
+    CHECK(none.error().safe_to_retry());
+  }
+  world.broker.start();
+  CHECK(answers(client));
+  CHECK(far.marked_runs == 0);
+}
+
+TEST_CASE("bridge death: two exporters share the calls, and one that is killed loses what it had in flight") {
+  World world;
+  const std::string other = unique_name("other");
+  Counting first(world.far), second(other);
+  Process exporter = world.exports(), beside = world.exports_as(other);
+  const Process importer = world.imports();
+  auto client = world.client();
+  REQUIRE(eventually([&] { return client.call(echo(1), amply) && first.runs > 0 && second.runs > 0; }));
+  std::atomic<bool> is_over{false};
+  std::atomic<int> good{0}, died{0}, bad{0};
+  std::vector<std::jthread> callers;
+  for (int i = 0; i < 4; ++i) {
+    callers.emplace_back([&] {
+      while (!is_over) {
+        const auto answer = client.call(echo(7), amply);
+        if (answer)
+          ++good;
+        else if (answer.error().code() == Errc::server_died && !answer.error().not_executed())
+          ++died;
+        else
+          ++bad;
+      }
+    });
+  }
+  REQUIRE(eventually([&] { return good > 100; }));
+  exporter.kill();
+  const int before = good;
+  REQUIRE(eventually([&] { return good > before + 200; }));
+  is_over = true;
+  callers.clear();
+  CHECK(bad == 0);
+  CHECK(died <= 4);
+}
+
+TEST_CASE("bridge death: an exporter that is asked to end loses nothing") {
+  World world;
+  const std::string other = unique_name("other");
+  Counting first(world.far), second(other);
+  const Process importer = world.imports();
+  std::optional<Process> exporter(world.exports()), beside(world.exports_as(other));
+  auto client = world.client();
+  std::atomic<bool> is_over{false};
+  std::atomic<int> good{0}, bad{0};
+  std::vector<std::jthread> callers;
+  for (int i = 0; i < 4; ++i) {
+    callers.emplace_back([&] {
+      while (!is_over) {
+        const auto answer = client.call(echo(7), amply);
+        ++(answer ? good : bad);
+        if (!answer) std::printf("%s\n", answer.error().message().c_str());
+      }
+    });
+  }
+  for (int round = 0; round < 6; ++round) {
+    std::optional<Process>& leaving = round % 2 == 0 ? exporter : beside;
+    const std::uint64_t first_runs = first.runs, second_runs = second.runs;
+    REQUIRE(eventually([&] { return first.runs > first_runs + 20 && second.runs > second_runs + 20; }));
+    ask_to_end(*leaving);
+    CHECK(leaving->wait() == ExitStatus{});
+    leaving.emplace(round % 2 == 0 ? world.exports() : world.exports_as(other));
+  }
+  is_over = true;
+  callers.clear();
+  CHECK(bad == 0);
+  CHECK(good > 0);
+}
+
+TEST_CASE("bridge death: an importer that is asked to end answers what it has, and takes no more") {
+  World world;
+  Gate gate;
+  Channel::Server server(world.far, {.threads = 4});
+  server.start(std::ref(gate)).value();
+  const Process exporter = world.exports();
+  Process importer = world.imports();
+  auto client = world.client();
+  auto call = client.call_async(nap(0, 5), amply);
+  REQUIRE(eventually_runs(gate.runs, 1));
+  ask_to_end(importer);
+  CHECK(eventually([&] { return error_of(client.call(echo(1), 1s)) == Errc::server_stopped; }));
+  gate.open();
+  CHECK(call.get().value().id == 5);
+  CHECK(importer.wait() == ExitStatus{});
+}
+
+TEST_CASE("bridge death: a full exporter is passed over") {
+  World world;
+  const std::string other = unique_name("other");
+  Gate gate;
+  Channel::Server full(world.far, {.max_calls = 2, .threads = 2});
+  full.start(std::ref(gate)).value();
+  Counting second(other, 2);
+  const Process exporter = world.exports(), beside = world.exports_as(other), importer = world.imports();
+  auto client = world.client();
+  Channel::Client local(world.far);
+  // Its own clients fill the one: only its exporter can know.
+  auto one = local.call_async(nap(0, 1), amply), two = local.call_async(nap(0, 2), amply);
+  REQUIRE(eventually_runs(gate.runs, 2));
+  REQUIRE(eventually([&] { return client.call(echo(1), 1s).has_value(); }));
+  for (std::uint64_t id = 0; id < 20; ++id) CHECK(client.call(echo(id), amply).value().id == id);
+  CHECK(gate.runs == 2);
+  gate.open();
+}
+
+}  // namespace bridge_death_test

@@ -1,0 +1,244 @@
+// The bridge's parts by themselves: messages, subjects, another machine's clock, metrics.
+#include "support/catch.hpp"
+
+#include <cstdint>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "engine_nats.hpp"
+#include "far_clock.hpp"
+#include "metrics.hpp"
+#include "subjects.hpp"
+#include "wire.hpp"
+#include "world.hpp"
+
+namespace bridge_parts_test {
+
+using namespace bridge;
+using namespace std::chrono_literals;
+using shared_channel::Errc;
+using shared_channel::Execution;
+
+namespace {
+
+View bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
+std::string text_of(View bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+
+Here some_exporter() {
+  Here here;
+  here.exporter = 0x1234'5678'9abc'def0;
+  here.has_server = true;
+  here.max_calls = 16;
+  here.connection = 3;
+  here.largest = 1 << 20;
+  here.asked = 5;
+  here.clock = -7;
+  here.who = "host, process 1";
+  here.contract.shape.request = {8, 4, false, "{i32 i32}"};
+  here.contract.shape.reply = {4, 4, false, "{i32}"};
+  return here;
+}
+
+}  // namespace
+
+TEST_CASE("bridge wire: every message is read as it was written") {
+  const Here here = some_exporter();
+  const auto there = read<Here>(write(here));
+  REQUIRE(there);
+  CHECK(there->exporter == here.exporter);
+  CHECK(there->has_server);
+  CHECK(!there->is_leaving);
+  CHECK(there->max_calls == 16);
+  CHECK(there->connection == 3);
+  CHECK(there->largest == 1 << 20);
+  CHECK(there->asked == 5);
+  CHECK(there->clock == -7);
+  CHECK(there->who == here.who);
+  CHECK(there->contract == here.contract);
+
+  const auto ping = read<Ping>(write(Ping{1, 2, {3, 4}}));
+  REQUIRE(ping);
+  CHECK(ping->calls == std::vector<Id>{3, 4});
+  const auto pong = read<Pong>(write(Pong{1, 2, -3, {4}}));
+  REQUIRE(pong);
+  CHECK(pong->clock == -3);
+  CHECK(pong->unknown == std::vector<Id>{4});
+
+  Bytes bytes;
+  write(Call{1, 2, 3, -4, never, 5, "1000", bytes_of("request")}, bytes);
+  CHECK(bytes.size() <= call_overhead);
+  const auto call = read<Call>(bytes);
+  REQUIRE(call);
+  CHECK(call->sent == -4);
+  CHECK(call->left == never);
+  CHECK(call->user == "1000");
+  CHECK(text_of(call->request) == "request");
+
+  Answer reply;
+  reply.is_reply = true;
+  reply.reply = bytes_of("reply");
+  write(reply, bytes);
+  CHECK(text_of(read<Answer>(bytes)->reply) == "reply");
+  Answer error;
+  error.code = Errc::busy;
+  error.execution = Execution::none;
+  error.text = "full";
+  write(error, bytes);
+  const auto refused = read<Answer>(bytes);
+  CHECK(!refused->is_reply);
+  CHECK(refused->code == Errc::busy);
+  CHECK(refused->execution == Execution::none);
+  CHECK(refused->text == "full");
+}
+
+TEST_CASE("bridge wire: what is none of its messages is not read, whatever it is") {
+  std::mt19937 numbers(1);
+  const std::vector<Bytes> good{write(some_exporter()), write(Ping{1, 2, {3, 4}}), write(Pong{1, 2, 3, {4}}),
+                                write(Find{1, 2}), write(Cancel{1, 2})};
+  const auto read_all = [](View bytes) {
+    return read<Here>(bytes).has_value() + read<Ping>(bytes).has_value() + read<Pong>(bytes).has_value() +
+           read<Find>(bytes).has_value() + read<Cancel>(bytes).has_value() + read<Call>(bytes).has_value() +
+           read<Answer>(bytes).has_value();
+  };
+  for (const Bytes& bytes : good) {
+    CHECK(read_all(bytes) == 1);
+    for (std::size_t size = 0; size < bytes.size(); ++size) CHECK(read_all(View(bytes).first(size)) == 0);
+  }
+  for (int i = 0; i < 20'000; ++i) {
+    Bytes bytes = good[numbers() % good.size()];
+    for (int change = 0; change < 3; ++change) bytes[numbers() % bytes.size()] = static_cast<std::byte>(numbers());
+    CHECK(read_all(bytes) <= 1);
+  }
+}
+
+TEST_CASE("bridge wire: contracts that differ have distinct ids") {
+  const Contract contract = some_exporter().contract;
+  Contract other = contract;
+  CHECK(other.id() == contract.id());
+  other.is_big_endian = true;
+  CHECK(other.id() != contract.id());
+  other = contract;
+  other.shape.request.description = "{i32 u32}";
+  CHECK(other.id() != contract.id());
+  other = contract;
+  other.shape.reply.is_variable = true;
+  CHECK(other.id() != contract.id());
+}
+
+TEST_CASE("bridge subjects: a channel's name is in few tokens, and answers say to what") {
+  const Subjects subjects("prefix", "a..b-c_d");
+  CHECK(subjects.find() == "prefix.a::b-c_d.find");
+  CHECK(subjects.at(0xff) == "prefix.a::b-c_d.at.ff");
+  const auto to = answer_to(subjects.to(7) + "cff");
+  REQUIRE(to);
+  CHECK(to->kind == 'c');
+  CHECK(to->number == 0xff);
+  CHECK(answer_to(subjects.to(7) + "f")->kind == 'f');
+  CHECK(!answer_to(subjects.to(7) + "cxyz"));
+  CHECK(!answer_to("prefix."));
+  CHECK(!answer_to(""));
+}
+
+TEST_CASE("bridge clock: a far deadline is never later than ours, whatever the clocks show") {
+  std::mt19937_64 numbers(2);
+  const auto at_random = [&](Nanoseconds most) {
+    return static_cast<Nanoseconds>(numbers() % static_cast<std::uint64_t>(most));
+  };
+  for (int round = 0; round < 200; ++round) {
+    const Nanoseconds ahead = at_random(1'000'000 * milliseconds) - 500'000 * milliseconds;
+    const double rate = 1 + (static_cast<double>(at_random(1000)) - 500) * 1e-6;  // half a thousandth
+    const auto far_at = [&](Nanoseconds time) {
+      return ahead + static_cast<Nanoseconds>(static_cast<double>(time) * rate);
+    };
+    FarClock clock;
+    CHECK(!clock.is_known());
+    Nanoseconds time = 0;
+    for (int i = 0; i < 50; ++i) {
+      time += at_random(1000 * milliseconds);
+      const Nanoseconds there = at_random(20 * milliseconds), back = at_random(20 * milliseconds);
+      clock.learn(time, far_at(time + there), time + there + back);
+      time += there + back;
+      const Nanoseconds deadline = time + at_random(10'000 * milliseconds);
+      REQUIRE(clock.not_before(deadline) <= far_at(deadline) + 1);
+      CHECK(far_at(deadline) - clock.not_before(deadline) < 80 * milliseconds + deadline / 500);
+    }
+  }
+}
+
+TEST_CASE("bridge metrics: each family stands together under its heading") {
+  Metrics one, other;
+  one.calls = 3;
+  one.answered(2ms);
+  one.failed(Errc::busy);
+  other.calls = 4;
+  const std::string text = in_families(one.text("import", "a") + other.text("export", "b"));
+  CHECK(text.find("# TYPE shared_channel_bridge_calls_total counter\n"
+                  "shared_channel_bridge_calls_total{end=\"import\",channel=\"a\"} 3\n"
+                  "shared_channel_bridge_calls_total{end=\"export\",channel=\"b\"} 4\n") != std::string::npos);
+  CHECK(text.find("errors_total{end=\"import\",channel=\"a\",code=\"busy\"} 1\n") != std::string::npos);
+  CHECK(text.find("answer_seconds_bucket{end=\"import\",channel=\"a\",le=\"0.001\"} 0\n") != std::string::npos);
+  CHECK(text.find("answer_seconds_bucket{end=\"import\",channel=\"a\",le=\"0.0025\"} 1\n") != std::string::npos);
+  CHECK(text.find("answer_seconds_count{end=\"import\",channel=\"a\"} 1\n") != std::string::npos);
+}
+
+namespace {
+
+NatsOptions options_for(const std::string& url) {
+  NatsOptions options;
+  options.url = url;
+  return options;
+}
+
+/// An exporter whose machine has the other byte order.
+struct Stranger {
+  Stranger(const std::string& url, const std::string& name)
+      : engine(make_nats_engine(options_for(url))), subjects("shared_channel", name) {
+    here = some_exporter();
+    here.contract.is_big_endian = std::endian::native == std::endian::little;
+    engine->listen(subjects.find(), [this](const Message& message) {
+      const auto find = read<Find>(message.bytes);
+      if (!find) return;
+      here.asked = find->asked;
+      here.clock = 0;
+      engine->publish(std::string(message.reply), "", write(here));
+    });
+    engine->listen(subjects.at(here.exporter), [this](const Message& message) {
+      if (const auto ping = read<Ping>(message.bytes))
+        engine->publish(std::string(message.reply), "", write(Pong{here.connection, ping->asked, 0, {}}));
+      calls += read<Call>(message.bytes).has_value();
+    });
+    engine->start();
+  }
+  ~Stranger() { engine->stop(); }
+
+  std::unique_ptr<Engine> engine;
+  const Subjects subjects;
+  Here here;
+  std::atomic<int> calls{0};
+};
+
+struct Numbers {
+  int a, b;
+};
+struct Sum {
+  int value;
+};
+
+}  // namespace
+
+TEST_CASE("bridge: a far machine of the other byte order is a layout mismatch") {
+  using Adder = shared_channel::SharedChannel<Numbers, Sum>;
+  const bridge_test::World world;
+  const Stranger stranger(world.broker.url(), world.near);
+  const auto importer = bridge_test::bridge({"import", world.near, "--nats", world.broker.url()});
+  Adder::Client client(world.near);
+  client.wait_for_server(test_support::amply).value();
+  const auto sum = client.call({2, 3}, test_support::amply);
+  CHECK(test_support::error_of(sum) == Errc::layout_mismatch);
+  CHECK(sum.error().not_executed());
+  CHECK(sum.error().message().find("byte order") != std::string::npos);
+  CHECK(stranger.calls == 0);
+}
+
+}  // namespace bridge_parts_test
