@@ -1,6 +1,7 @@
 #include "roles.hpp"
 
 #include <exception>
+#include <functional>
 #include <iostream>
 #include <map>
 #include <string>

@@ -1,11 +1,11 @@
 // Tells a program of its own calls, for logs and metrics.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <optional>
 #include <string_view>
 
+#include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/error.hpp>
 #include <shared_channel/version.hpp>
 

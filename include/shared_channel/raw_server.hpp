@@ -1,7 +1,6 @@
 // The answering end of a channel whose messages are known at run time only.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <cstring>
 #include <new>

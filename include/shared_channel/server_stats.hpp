@@ -1,9 +1,9 @@
 // What a server has done so far, and is doing.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 
+#include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI {

@@ -4,6 +4,7 @@
 #include <shared_channel/shared_channel.hpp>
 
 #include <atomic>
+#include <functional>
 #include <optional>
 #include <thread>
 #include <utility>

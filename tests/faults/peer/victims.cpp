@@ -1,5 +1,6 @@
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <thread>
 
 #include <shared_channel/shared_channel.hpp>

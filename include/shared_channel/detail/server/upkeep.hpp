@@ -2,7 +2,6 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
 
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/version.hpp>
