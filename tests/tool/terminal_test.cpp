@@ -122,7 +122,7 @@ class Terminal {
   struct Kind {
     std::string term = "xterm";
     std::string no_colour;
-    unsigned short rows = 24, columns = 100;
+    unsigned short rows = 400, columns = 300;  // for whatever other channels the machine has
   };
 
   explicit Terminal(std::vector<std::string> arguments) : Terminal(std::move(arguments), Kind{}) {}
