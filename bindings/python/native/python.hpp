@@ -69,8 +69,8 @@ bool is_main_thread() noexcept;
 /// note_main_thread(ident): which that is; again after a fork().
 PyObject* note_main_thread(PyObject*, PyObject* ident);
 
-/// Any thread may run Python for as long as this lives. The first one of a thread of the library's makes it known to
-/// Python, until it ends: to do so for each call would cost a microsecond.
+/// A thread of the library's may run Python for as long as this lives. Its first one makes it known to Python, until it
+/// ends: to do so for each call would cost a microsecond.
 class WithLock {
  public:
   WithLock() {

@@ -45,8 +45,9 @@ class Handler {
   explicit Handler(PyObject* function) : function_(Py_NewRef(function)) {}
   ~Handler() {
     if (Py_IsInitialized() == 0) return;
-    const WithLock locked;
+    const PyGILState_STATE state = PyGILState_Ensure();  // not WithLock: the thread may be one of Python's
     Py_DECREF(function_);
+    PyGILState_Release(state);
   }
   Handler(const Handler&) = delete;
   Handler& operator=(const Handler&) = delete;
@@ -164,13 +165,32 @@ PyObject* stop(PyObject* self, PyObject*) {
   Py_RETURN_NONE;
 }
 
-/// Stops it, and waits for the handlers that run, for which they need Python's lock.
+/// Stops it, and waits for the handlers that run, for which they need Python's lock. Does not rely on the server's
+/// destructor for that: a wait() may still hold it.
 void end(PyObject* self) {
   std::unique_ptr<SharedServer> held(std::exchange(state_of<SharedServer>(self), nullptr));
   if (!held) return;
   const WithoutLock unlocked;
   (*held)->stop();
+  static_cast<void>((*held)->wait());  // not begun, or in a handler of its own: then there is nothing to wait for
   held.reset();
+}
+
+/// wait(): until it has been stopped, for a thread that may wait. Raises the error that it has ended by.
+PyObject* wait(PyObject* self, PyObject*) {
+  return guarded([&]() -> PyObject* {
+    const SharedServer* const held = state_of<SharedServer>(self);
+    if (held == nullptr) return fail_closed();
+    SharedServer server = *held;
+    const auto ended = [&] {
+      const WithoutLock unlocked;
+      auto result = server->wait();
+      server.reset();
+      return result;
+    }();
+    if (!ended) return raise(ended.error());
+    Py_RETURN_NONE;
+  });
 }
 
 PyObject* close(PyObject* self, PyObject*) {
@@ -197,6 +217,7 @@ PyObject* stats(PyObject* self, PyObject*) {
 PyMethodDef methods[] = {{"start", start, METH_O, "Answers calls on threads of the library's."},
                          {"stop", stop, METH_NOARGS, "Ends that for good. Does not wait."},
                          {"close", close, METH_NOARGS, "Stops, and waits for the handlers that run."},
+                         {"wait", wait, METH_NOARGS, "Until it has ended; raises what it has ended by."},
                          {"stats", stats, METH_NOARGS, nullptr},
                          {nullptr, nullptr, 0, nullptr}};
 PyType_Slot slots_of_server[] = {

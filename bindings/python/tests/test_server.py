@@ -1,7 +1,9 @@
 """Python's servers, and clients in C++ and Python."""
 
+import contextlib
 import dataclasses
 import gc
+import glob
 import os
 import signal
 import subprocess
@@ -289,6 +291,47 @@ class TestLifetimes:
             pass
         with pytest.raises(sc.NoServer):
             client.call(5)
+
+    def test_threads_that_start_and_stop_it(self, name: str) -> None:
+        server = sc.Server(name, lambda n: n, request="i32", reply="i32")
+        client = sc.Client(name, timeout=60)
+        for n in range(20):
+            for work in (server.start, lambda: client.call(n), server.stop, gc.collect):
+                thread = threading.Thread(target=work)
+                thread.start()
+                thread.join()
+
+    def test_run_ends_by_stop(self, name: str) -> None:
+        server = sc.Server(name, lambda n: n, request="i32", reply="i32")
+        for n in range(5):
+            thread = threading.Thread(target=server.run)
+            thread.start()
+            client = sc.Client(name, timeout=60, wait_for_server=True)
+            assert client.call(n) == n
+            server.stop()
+            thread.join(60)
+            assert not thread.is_alive() and not server.running
+
+    def test_run_tells_that_it_has_ended_by_itself(self, name: str) -> None:
+        ends: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                sc.Server(name, lambda n: n, request="i32", reply="i32").run()
+            except sc.ServerStopped as error:
+                ends.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        sc.Client(name).wait_for_server(60)
+        for _ in range(600):  # it mends what it can: the name alone, or the memory alone
+            for file in glob.glob(f"/dev/shm/shared_channel.{name}*"):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(file)
+            thread.join(0.1)
+            if not thread.is_alive():
+                break
+        assert len(ends) == 1 and name in str(ends[0])
 
     def test_several_threads(self, name: str) -> None:
         together = threading.Barrier(3)

@@ -183,28 +183,48 @@ class Server:
         if native is not None:
             native.close()
         _running.discard(self)
-        if self._until_stop.locked():
-            try:
-                self._until_stop.release()
-            except RuntimeError:  # somebody else was quicker
-                pass
+        self._let_run_go_on()
 
     def run(self) -> None:
-        """start(), and return after stop() or Ctrl-C. Handlers that run then finish, and their callers get answers."""
+        """start(), and return after stop() or Ctrl-C. Handlers that run then finish, and their callers get answers.
+
+        ServerStopped: it has ended by itself, because somebody removed its shared memory.
+        """
         self.start()
+        ended_by: list[ChannelError] = []
+        watcher = threading.Thread(target=self._watch, args=(self._native, ended_by), name="shared_channel", daemon=True)
+        watcher.start()
         try:
             self._wait()
         except KeyboardInterrupt:
             pass
         finally:
             self.stop()
+        watcher.join()
+        if ended_by:
+            raise ended_by[0]
+
+    def _watch(self, native: _native.Server, ended_by: list[ChannelError]) -> None:
+        """Lets run() go on once nothing is served any more. The main thread cannot wait for that and for Ctrl-C."""
+        try:
+            native.wait()
+        except ChannelError as error:
+            ended_by.append(error)
+        except ValueError:  # closed before we got here
+            pass
+        self._let_run_go_on()
+
+    def _let_run_go_on(self) -> None:
+        try:
+            self._until_stop.release()
+        except RuntimeError:  # it does already
+            pass
 
     def _wait(self) -> None:
         """Until stop(). Windows does not let Ctrl-C end the wait for a lock."""
         slice = 0.05 if sys.platform == "win32" else -1
         while not self._until_stop.acquire(timeout=slice):
             pass
-        self._until_stop.release()
 
     @property
     def running(self) -> bool:
