@@ -247,6 +247,19 @@ int measure_words(const char* name, double seconds) {
   return measure(seconds, [&] { return bool(client.call({1, 2, 3, 4, 5, 6}, 1s)); });
 }
 
+/// In eight sums, which compilers add side by side.
+float sum_of(std::span<const std::byte> bytes) {
+  float sums[8] = {};
+  for (std::size_t at = 0; at + sizeof sums <= bytes.size(); at += sizeof sums) {
+    float next[8];
+    std::memcpy(next, bytes.data() + at, sizeof next);
+    for (int i = 0; i < 8; ++i) sums[i] += next[i];
+  }
+  float sum = 0;
+  for (const float one : sums) sum += one;
+  return sum;
+}
+
 int measure_frames(const char* name, double seconds) {
   SharedChannel<Bytes>::Client client(name, spinning());
   float sum = 0;
@@ -254,10 +267,7 @@ int measure_frames(const char* name, double seconds) {
     const std::uint32_t count = 1 << 18;
     return std::memcpy(room.data(), &count, sizeof count), sizeof count;
   };
-  const auto read = [&](std::span<const std::byte> reply) {
-    const auto* const values = reinterpret_cast<const float*>(reply.data());
-    for (std::size_t i = 0; i < reply.size() / sizeof(float); ++i) sum += values[i];
-  };
+  const auto read = [&](std::span<const std::byte> reply) { sum = sum_of(reply); };
   return measure(seconds, [&] { return bool(client.call_in_place(ask, read, 1s)); }) + (sum < 0 ? 1 : 0);
 }
 

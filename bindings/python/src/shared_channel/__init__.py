@@ -14,6 +14,7 @@ import threading as _threading
 
 from . import _native
 from ._annotations import Described, char, describe, f32, f64, i8, i16, i32, i64, u8, u16, u32, u64
+from ._async import Completions
 from ._client import DEFAULT_TIMEOUT, Client
 from ._codec import Alternative, Some
 from ._description import DescriptionError
@@ -103,6 +104,7 @@ __all__ = [
 def _after_fork() -> None:
     _native.note_main_thread(_threading.get_ident())
     _forget_all()
+    Completions.after_fork()
 
 
 _native.note_main_thread(_threading.main_thread().ident or 0)

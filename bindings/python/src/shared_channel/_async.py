@@ -34,6 +34,11 @@ class Completions:
             _tell_by_thread(self._queue, loop, weakref.WeakMethod(self._resume))
 
     @classmethod
+    def after_fork(cls) -> None:
+        """In the child, where a thread that is gone may have held the lock."""
+        cls._lock = threading.Lock()
+
+    @classmethod
     def of(cls, loop: asyncio.AbstractEventLoop) -> Completions:
         """Those of this loop."""
         with cls._lock:
