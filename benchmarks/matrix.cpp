@@ -68,7 +68,8 @@ std::vector<Situation> situations(double seconds) {
     Shape crowd = base;
     crowd.size = 64;
     crowd.clients = clients;
-    crowd.seconds = seconds * (clients < 64 ? 2 : 10);
+    // How equal many clients are shows only after many time slices: 4 s in a full run.
+    crowd.seconds = seconds * (clients < 64 ? 2 : 27);
     add(format("%u clients", clients), crowd);
   }
   for (const double handler_us : {5.0, 50.0}) {
