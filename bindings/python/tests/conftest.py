@@ -19,6 +19,9 @@ BUILD = Path(os.environ.get("SHARED_CHANNEL_BUILD", "."))
 PEER = BUILD / "bindings/python/python_peer"
 _numbers = itertools.count()
 
+# Programs that a shell starts in the background ignore Ctrl-C, and so do theirs, unless somebody handles it in between.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 class Peer:
     """A C++ server, until the end of the test."""
