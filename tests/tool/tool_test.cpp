@@ -10,6 +10,7 @@
 #include <iterator>
 #include <optional>
 #include <random>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -250,6 +251,10 @@ TEST_CASE("tool: what a killed server left is dead, and is cleaned away") {
 #ifdef __linux__
   CHECK(eventually([&] { return listed(name)["state"] == "dead"; }));
   CHECK(line_of(run({"list"}), name).find("dead") != std::string::npos);
+  const Run text = run({"show", name});
+  CHECK(text.code == 0);
+  CHECK(text.has("shared_channel clean " + name));
+  CHECK_FALSE(text.has("in flight"));
   CHECK(run({"metrics"}).has("shared_channel_up{channel=\"" + name + "\"} 0"));
   CHECK(run({"doctor"}).code == 1);
   CHECK(run({"clean", name}).code == 0);
@@ -269,7 +274,14 @@ TEST_CASE("tool: a server that stops is shown while its handlers run") {
   const Json now = show(channel.name);
   CHECK(now["state"] == "stopping");
   CHECK(now["running"] == 1);
-  CHECK(line_of(run({"list"}), channel.name).find("stopping") != std::string::npos);
+  const std::string line = line_of(run({"list"}), channel.name);
+  CHECK(line.find("stopping") != std::string::npos);
+  REQUIRE(line.find(" 1/16 ") != std::string::npos);
+  std::istringstream columns(line.substr(line.find(" 1/16 ") + 6));
+  int queued = -1, is_running = -1;
+  columns >> queued >> is_running;
+  CHECK(queued == 0);
+  CHECK(is_running == 1);
   CHECK(run({"show", channel.name}).has("1: 0 queued, 1 running"));
   CHECK(run({"metrics"}).has("shared_channel_up{channel=\"" + channel.name + "\"} 0"));
   CHECK(run({"call", channel.name, "[0, 0, 7]"}).code == 3);
