@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include <shared_channel/detail/base/at_end.hpp>
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
 #include <shared_channel/detail/platform/hold.hpp>
@@ -41,14 +42,13 @@ inline Result<std::vector<std::string>> object_names(Scope) {
     const Errc code = errno == EACCES ? Errc::access_denied : Errc::system_error;
     return Error(code, "", "opendir of /dev/shm was refused; shared memory lies there", errno);
   }
+  const AtEnd done([directory]() noexcept { ::closedir(directory); });
   errno = 0;
   while (const dirent* const entry = ::readdir(directory)) {
     const std::string_view name = entry->d_name;
     if (name.starts_with(object_prefix)) found.emplace_back(name);
   }
-  const int error = errno;
-  ::closedir(directory);
-  if (error != 0) return Error(Errc::system_error, "", "readdir of /dev/shm failed", error);
+  if (errno != 0) return Error(Errc::system_error, "", "readdir of /dev/shm failed", errno);
   return found;
 }
 
