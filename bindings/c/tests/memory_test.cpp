@@ -33,6 +33,14 @@ void* operator new[](std::size_t size) { return c_memory_test::allocate(size, 16
 void* operator new(std::size_t size, std::align_val_t alignment) {
   return c_memory_test::allocate(size, static_cast<std::size_t>(alignment));
 }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  return std::aligned_alloc(16, (size + 16) / 16 * 16);
+}
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
+  return std::aligned_alloc(16, (size + 16) / 16 * 16);
+}
+void operator delete(void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
+void operator delete[](void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete[](void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
