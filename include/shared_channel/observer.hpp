@@ -17,7 +17,8 @@ struct CallRecord {
 
   /// The channel's name; valid while the observer runs.
   std::string_view channel;
-  /// Nothing if the call was answered; else the code that the caller gets, or would get.
+  /// Nothing if the call was answered; else the code that the caller gets, or would get. The reply of an asynchronous
+  /// call has not been decoded yet: get() may still find it corrupt.
   std::optional<Errc> error;
   /// Of a call that was not answered: it is certain that no handler saw it, as Error::not_executed().
   bool not_executed = false;
@@ -50,10 +51,12 @@ struct CallRecord {
 /// handler's, or that of a Responder; so from several threads at once. A client's runs before the answer is handed over
 /// and, for an asynchronous call, as soon as somebody finds the call ended, which is not before get(), wait() or
 /// ready() if nothing else waits for it. A server's runs once the reply is on its way. They must be short, must not
-/// throw (the program would end) and must not use the clients and calls that they are told of.
+/// throw (the program would end) and must not use the clients, calls and servers that they are told of.
 ///
-/// Not told of: calls that a server refuses because it stops, or that were withdrawn before a handler saw them
-/// (ServerStats counts them); wait_for_server(); raw channels, whose programs see every call themselves.
+/// Not told of: a client's calls that an exception of its own Codec, `fill` or `read` ends, or that are refused before
+/// anything is looked at (a client that was moved from, an empty callback); calls that a server refuses because it
+/// stops, or that were withdrawn before a handler saw them (ServerStats counts them); wait_for_server(); raw channels,
+/// whose programs see every call themselves.
 template <class Request>
 struct ObserverOf {
   using IsAbsent = void;

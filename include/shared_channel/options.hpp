@@ -39,7 +39,8 @@ struct Interrupt {
   static constexpr std::chrono::milliseconds interval{50};
 
   /// Called with `context` by the thread that waits. If it answers true, the call ends as one that was cancelled. It
-  /// may do anything but throw, and destroy the client.
+  /// must be short, because the thread may stand at the head of the queue for a slot meanwhile, and must not throw, use
+  /// the channel, or destroy the client.
   bool (*is_wanted)(void* context) = nullptr;
   void* context = nullptr;
 

@@ -91,11 +91,11 @@ class [[nodiscard]] PendingCall {
     if (!notifier_) {
       auto notifier = detail::RefPtr<Notifier>(new Notifier());
       if (!*notifier) return Notifier::none;
-      notifier_ = std::move(notifier);
       if (!call_)
-        notifier_->notify();
-      else if (call_->notify_at_end(notifier_))
+        notifier->notify();
+      else if (call_->notify_at_end(notifier))
         static_cast<void>(call_->core()->completer().add(call_));
+      notifier_ = std::move(notifier);  // only now: if memory ran out, the next asking tries again
     }
     return notifier_->native();
   }
