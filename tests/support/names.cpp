@@ -35,7 +35,7 @@ std::string unique_name(std::string_view prefix) {
 }
 
 void remove_leftovers() {
-  for (const std::string& entry : shm_entries()) {
+  for (const std::string& entry : shm_entries("shared_channel.")) {
     std::error_code ignored;
     if (entry.find(run()) != std::string::npos) std::filesystem::remove("/dev/shm/" + entry, ignored);
   }
