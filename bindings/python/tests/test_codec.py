@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import shared_channel as sc
+from shared_channel._annotations import conversion
 from shared_channel._codec import Message
 
 
@@ -20,7 +21,13 @@ class Numbers(NamedTuple):
 
 @dataclasses.dataclass
 class Only:
-    name: str
+    name: Any
+
+
+@dataclasses.dataclass
+class Pair:
+    a: int
+    b: int
 
 
 @pytest.mark.parametrize(
@@ -33,6 +40,12 @@ class Only:
         ("{i32}", 5, struct.pack("=i", 5)),
         ("{char f64 u16[3] bool}", ("x", 1.5, [1, 2, 3], True), b"x" + bytes(7) + struct.pack("=d3H?x", 1.5, 1, 2, 3, 1)),
         ("char[5]", "abc", b"abc\0\0"),
+        ("char", "\0", b"\0"),
+        ("char[1]", "", b"\0"),
+        ("char[1]", "x", b"x"),
+        ("char[1][2]", ["a", ""], b"a\0"),
+        ("char[2]", "ab", b"ab"),
+        ("vector<char[1]>", ["a", "b"], b"ab"),
         ("u8[3]", b"abc", b"abc"),
         ("{i32 i32}[2]", [(1, 2), (3, 4)], struct.pack("=4i", 1, 2, 3, 4)),
         ("i32[3][2]", [[1, 2, 3], [4, 5, 6]], struct.pack("=6i", 1, 2, 3, 4, 5, 6)),
@@ -69,6 +82,10 @@ def test_values_have_the_bytes_of_the_protocol(description: str, value: Any, dat
     [
         ("{i32 i32}", Numbers(1, 2), (1, 2)),
         ("{string}", Only("a"), "a"),
+        ("{{i32 i32}}", Pair(1, 2), (1, 2)),
+        ("{{i32 string}}", Numbers(1, "a"), (1, "a")),
+        ("{{i32 i32}}", Only(Pair(1, 2)), (1, 2)),
+        ("{{{i32 i32}}}", Pair(1, 2), (1, 2)),
         ("vector<f64>", np.arange(3.0), [0.0, 1.0, 2.0]),
         ("vector<f64>", np.arange(3), [0.0, 1.0, 2.0]),  # integers: one by one
         ("vector<f64>", np.arange(6.0)[::2], [0.0, 2.0, 4.0]),
@@ -169,6 +186,17 @@ def test_no_bytes_do_more_than_be_corrupt() -> None:
             except sc.Corrupt:
                 continue
             message.decode(message.encode((value,)))
+
+
+@pytest.mark.parametrize("kind", [Numbers, Pair])
+def test_an_instance_of_the_only_member(kind: Any) -> None:
+    for description in ("{{i32 i32}}", "{{{i32 i32}}}", "{(i32 string)}"):
+        value = (1, "a") if "string" in description else (1, 2)
+        message = Message(description)
+        assert conversion(kind, message.type)(message.decode(message.encode((kind(*value),)))) == kind(*value)
+    for description in ("{{i32 i32 i32}}", "{vector<i32>}", "{i32}", "{i32 i32 i32}"):
+        with pytest.raises(TypeError):
+            conversion(kind, Message(description).type)
 
 
 def test_plain_tuples_of_one() -> None:

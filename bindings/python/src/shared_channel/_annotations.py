@@ -158,7 +158,10 @@ class _Conversions:
         return _as_it_is
 
     def _instances(self, kind: Any, members: list[Any], described: Type, around: tuple[Type, ...]) -> Convert:
-        if described.kind not in ("struct", "tuple") or len(described.parts) != len(members):
+        is_struct = described.kind in ("struct", "tuple")
+        if is_struct and len(described.parts) == 1 and len(members) != 1:
+            return self.of(kind, described.parts[0], around)  # which stands alone
+        if not is_struct or len(described.parts) != len(members):
             raise TypeError(f"{kind.__name__} has {len(members)} members; the message does not")
         converts = [self.of(member, part, around) for member, part in zip(members, described.parts)]
         if all(convert is _as_it_is for convert in converts):

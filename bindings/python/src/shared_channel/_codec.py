@@ -190,6 +190,10 @@ class _Chunk(_Flat):
 class _Text(_Chunk):
     """char and char[n]: filled up with zeros."""
 
+    def __init__(self, size: int, is_single: bool = False) -> None:
+        super().__init__(size)
+        self.is_single = is_single  # a char, which may be zero itself
+
     def to_chunk(self, value: Any) -> bytes:
         chunk = _text_bytes(value)
         if len(chunk) > self.size:
@@ -197,7 +201,7 @@ class _Text(_Chunk):
         return chunk.ljust(self.size, b"\0")
 
     def from_chunk(self, chunk: bytes) -> Any:
-        return _text(chunk.rstrip(b"\0") if self.size > 1 else chunk)
+        return _text(chunk if self.is_single else chunk.rstrip(b"\0"))
 
 
 class _FlatArray(_Chunk):
@@ -256,7 +260,7 @@ def _flat(described: Type) -> _Flat:
     if format:
         return _Number(format, described.size)
     if described.kind == "char":
-        return _Text(1)
+        return _Text(1, is_single=True)
     if described.kind == "opaque":
         return _Chunk(described.size)
     if described.kind == "struct":
@@ -351,7 +355,7 @@ def _elements_of(element: _Flat) -> _Elements:
         return _Bools(element)
     if isinstance(element, _Number):
         return _Octets(element) if element.format == "B" else _Numbers(element)
-    if isinstance(element, _Text) and element.size == 1:
+    if isinstance(element, _Text) and element.is_single:
         return _Characters(element)
     return _Elements(element)
 
@@ -527,7 +531,10 @@ def _iterable(value: Any) -> Iterable[Any]:
 def members_of(value: Any, count: int) -> Iterable[Any]:
     """A struct's members: of a dataclass its fields, of a single member the value itself."""
     if dataclasses.is_dataclass(value) and not isinstance(value, (type, Some, Alternative)):
-        members: Any = tuple(getattr(value, field.name) for field in dataclasses.fields(value))
+        fields = dataclasses.fields(value)
+        if count == 1 and len(fields) != 1:
+            return (value,)
+        members: Any = tuple(getattr(value, field.name) for field in fields)
     elif count == 1 and not (isinstance(value, tuple) and hasattr(value, "_fields") and len(value) == 1):
         return (value,)
     elif isinstance(value, (tuple, list)):
