@@ -162,18 +162,48 @@ def test_close_ends_calls_in_flight(peers: Peers, name: str) -> None:
 
 
 def test_a_loop_that_ends_with_calls_in_flight(peers: Peers, name: str) -> None:
-    peers.serve("slow", name)
+    """Nobody waits for them any more: they are withdrawn."""
+    server = peers.serve("add", name)
     client = sc.Client(name, timeout=60)
-    for _ in range(20):
+    assert client.call(2, 3) == 5
+    server.pause()
+    for _ in range(3):
         loop = asyncio.new_event_loop()
         call = loop.create_task(client.call_async(1, 0))
-        loop.run_until_complete(asyncio.sleep(0))
-        call.cancel()
-        try:
-            loop.run_until_complete(call)
-        except asyncio.CancelledError:
-            pass
+        loop.run_until_complete(until(lambda: bool(sc.inspect(name).calls)))
         loop.close()
         del loop, call
-    gc.collect()
+        gc.collect()
+        assert eventually(lambda: sc.inspect(name).calls == ())
+    server.go_on()
     assert client.call(0, 5) == 5
+
+
+def test_a_loop_that_ends_with_a_call_that_queues(peers: Peers, name: str, run_python: Any) -> None:
+    """To close its coroutine ends the thread that queues for it, for which the program's end waits."""
+    server = peers.serve("slow", name)
+    program = f"""
+import asyncio, gc, shared_channel as sc
+client = sc.Client({name!r}, timeout=600)
+async def begin():
+    calls = [client.call_async(60_000, 0) for _ in range(3)]
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    while not sc.inspect({name!r}).is_slot_awaited:
+        await asyncio.sleep(0.001)
+    return calls, tasks
+loop = asyncio.new_event_loop()
+calls, tasks = loop.run_until_complete(begin())
+loop.close()
+for call in calls:
+    call.close()
+del loop, calls, tasks
+gc.collect()
+print("over", flush=True)
+"""
+    ended = run_python(program)
+    try:
+        out, err = ended.communicate(timeout=60)
+    finally:
+        ended.kill()
+        server.kill()
+    assert (out, ended.returncode) == ("over\n", 0), err

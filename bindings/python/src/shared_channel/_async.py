@@ -21,7 +21,7 @@ T = TypeVar("T")
 class Completions:
     """The calls of one event loop that are in flight. Used in that loop's thread only."""
 
-    _all: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Completions] = weakref.WeakKeyDictionary()
+    _attribute = "_shared_channel_completions"  # of the loop, so that both are forgotten together
     _lock = threading.Lock()
     uses_descriptors = True
 
@@ -42,9 +42,10 @@ class Completions:
     def of(cls, loop: asyncio.AbstractEventLoop) -> Completions:
         """Those of this loop."""
         with cls._lock:
-            found = cls._all.get(loop)
+            found: Optional[Completions] = getattr(loop, cls._attribute, None)
             if found is None:
-                found = cls._all[loop] = cls(loop)
+                found = cls(loop)
+                setattr(loop, cls._attribute, found)
             return found
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> bool:
@@ -108,11 +109,11 @@ def _tell_by_thread(
 
 
 async def patiently(work: Callable[[_native.Stop], T]) -> T:
-    """What `work` returns, which waits in a thread of the loop's; it is stopped if the task is cancelled."""
+    """What `work` returns, which waits in a thread of the loop's; it is stopped if we are cancelled or closed."""
     stop = _native.Stop()
     loop = asyncio.get_running_loop()
     try:
         return await loop.run_in_executor(None, work, stop)
-    except asyncio.CancelledError:
+    except BaseException:  # GeneratorExit, too
         stop.stop()
         raise
