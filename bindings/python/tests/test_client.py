@@ -1,6 +1,8 @@
 """Python's clients and C++ servers."""
 
+import contextlib
 import dataclasses
+import gc
 import os
 import signal
 import subprocess
@@ -13,6 +15,7 @@ import pytest
 from conftest import Peers, eventually
 
 import shared_channel as sc
+from shared_channel import _client
 
 
 class Numbers(NamedTuple):
@@ -176,6 +179,65 @@ class TestFailures:
         with pytest.raises((TypeError, ValueError)):
             client.call(2.5, "abcd")
 
+    def test_a_successor_while_a_thread_encodes(self, name: str) -> None:
+        """What was made for the first server's messages does not reach the second, whatever other threads learn."""
+        client = sc.Client(name, timeout=60)
+        servers = [
+            sc.Server(name, lambda a, b: a * b, request=f"{{{kind} {kind}}}", reply=kind) for kind in ("i32", "f32")
+        ]
+
+        class Changing:
+            def __index__(self) -> int:
+                if servers[0].running:
+                    servers[0].stop()
+                    servers[1].start()
+                    _in_thread(lambda: client.call(1.5, 2.5))
+                return 2
+
+            def __float__(self) -> float:
+                return 2.0
+
+        with servers[0]:
+            assert client.call(1, 2) == 2
+            try:
+                assert client.call(Changing(), 3) == 6
+                assert client.call(0.5, 0.25) == 0.125
+            finally:
+                servers[1].stop()
+
+    def test_a_successor_while_a_thread_learns(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        client = sc.Client(name, timeout=60)
+        servers = [
+            sc.Server(name, lambda a, b: a * b, request=f"{{{kind} {kind}}}", reply=kind) for kind in ("i32", "f32")
+        ]
+        message = _client.Message
+
+        def changing(description: str) -> Any:
+            if servers[0].running:
+                servers[0].stop()
+                servers[1].start()
+                _in_thread(lambda: client.call(1.5, 2.5))
+            return message(description)
+
+        with servers[0]:
+            monkeypatch.setattr(_client, "Message", changing)
+            try:
+                for _ in range(3):
+                    assert client.call(2, 3) == 6
+            finally:
+                servers[1].stop()
+
+    def test_values_that_do_not_fit_leave_no_link_behind(self, peers: Peers, name: str) -> None:
+        peers.serve("add", name)
+        client = sc.Client(name, timeout=60)
+        assert client.call(2, 3) == 5
+        for _ in range(3):
+            with pytest.raises((TypeError, ValueError)):
+                client.call("a", 3)
+            assert client.request == "{i32 i32}"
+        gc.collect()
+        assert eventually(lambda: sc.inspect(name).clients == 1)
+
     def test_the_deadline(self, peers: Peers, name: str) -> None:
         peers.serve("slow", name)
         client = sc.Client(name)
@@ -185,6 +247,47 @@ class TestFailures:
         assert time.monotonic() - began >= 0.1
         assert isinstance(raised.value, TimeoutError) and not raised.value.not_executed
         assert client.call(0, 1, timeout=None) == 1
+
+    def test_the_deadline_of_a_first_call(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What it takes to find a server counts."""
+        given: list[Any] = []
+
+        class Native:
+            def __init__(self, *_: Any) -> None:
+                pass
+
+            def connected(self) -> bool:
+                return False
+
+            def wait_for_server(self, timeout: float, stop: Any) -> None:
+                given.append(timeout)
+                time.sleep(0.2)
+
+            def shape(self) -> Any:
+                return ((4, 4, False, "i32"), (4, 4, False, "i32"))
+
+            def call(self, request: bytes, timeout: Any, slot_wait: Any) -> bytes:
+                given.append(timeout)
+                if len(given) == 2:
+                    mismatch = sc.LayoutMismatch("other messages")
+                    mismatch.not_executed = True
+                    raise mismatch
+                return request
+
+            call_in_place = call
+
+        monkeypatch.setattr(_client._native, "Client", Native)
+        for ask in (sc.Client.call, sc.Client.call_in_place):
+            given.clear()
+            ask(sc.Client(name, timeout=60, wait_for_server=True), 5)
+            assert given[0] == 60 and 0 <= given[1] <= 59.8
+            assert given[2] == given[1] and 0 <= given[3] <= given[2] - 0.2
+            given.clear()
+            ask(sc.Client(name, timeout=0.1, wait_for_server=True), 5)
+            assert given == [0.1, 0, 0, 0]
+            given.clear()
+            ask(sc.Client(name, timeout=None, wait_for_server=True), 5)
+            assert given == [None] * 4
 
     def test_a_paused_server(self, peers: Peers, name: str) -> None:
         server = peers.serve("add", name)
@@ -201,7 +304,7 @@ class TestFailures:
         peers.serve("slow", name)
         client = sc.Client(name, timeout=60)
         client.call(0, 0)
-        others = [threading.Thread(target=client.call, args=(700, 0)) for _ in range(2)]
+        others = [threading.Thread(target=client.call, args=(3000, 0)) for _ in range(2)]
         for other in others:
             other.start()
         assert eventually(lambda: len(sc.inspect(name).calls) == 2)
@@ -234,6 +337,12 @@ class TestFailures:
             client.call(2, 3, timeout=float("nan"))
         with pytest.raises(TypeError):
             client.call(2, 3, timeout="soon")  # type: ignore[call-overload]
+
+
+def _in_thread(work: Callable[[], Any]) -> None:
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
 
 
 def _running(name: str) -> bool:
@@ -312,9 +421,11 @@ class TestLifetimes:
 
 
 class TestInterruption:
-    """Ctrl-C ends a wait, which looks every 30 or 50 ms, on a machine that has nothing else to do; the request is withdrawn."""
+    """Ctrl-C ends a wait, which looks every 30 or 50 ms, and the request is withdrawn."""
 
-    SOON = 5  # seconds, where the call would wait for 60
+    SOON = 0.15  # seconds, at best: the machine may have other things to do
+    LATEST = 5  # where the call would wait for 60
+    ATTEMPTS = 8
 
     PROGRAM = """
 import sys, time, shared_channel as sc
@@ -338,37 +449,63 @@ except KeyboardInterrupt:
         assert out, err
         return float(out) - sent
 
+    def soon(self, attempt: Callable[[], float]) -> bool:
+        """Whether the best of some attempts is, and each ends early."""
+        for _ in range(self.ATTEMPTS):
+            taken = attempt()
+            assert taken < self.LATEST
+            if taken < self.SOON:
+                return True
+        return False
+
     def test_while_the_handler_runs(self, peers: Peers, name: str, run_python: Any) -> None:
-        server = peers.serve("slow", name)
-        assert self.interrupt(run_python, lambda: _running(name), name, "(60_000, 1)", "{}") < self.SOON
-        assert eventually(lambda: any(call.state == "abandoned" for call in sc.inspect(name).calls))
-        server.kill()
+        def attempt() -> float:
+            server = peers.serve("slow", name)
+            taken = self.interrupt(run_python, lambda: _running(name), name, "(60_000, 1)", "{}")
+            assert eventually(lambda: any(call.state == "abandoned" for call in sc.inspect(name).calls))
+            server.kill()
+            return taken
+
+        assert self.soon(attempt)
 
     def test_while_it_waits_for_a_server(self, name: str, run_python: Any) -> None:
         arguments = (run_python, lambda: time.sleep(0.3) is None, name, "(1, 1)", "{'wait_for_server': True}")
-        assert self.interrupt(*arguments) < self.SOON
+        assert self.soon(lambda: self.interrupt(*arguments))
 
     def test_while_the_server_is_paused(self, peers: Peers, name: str, run_python: Any) -> None:
         server = peers.serve("add", name)
         server.pause()
         queued = lambda: eventually(lambda: any(call.state == "queued" for call in sc.inspect(name).calls))
-        assert self.interrupt(run_python, queued, name, "(1, 1)", "{}") < self.SOON
-        assert sc.inspect(name).calls == ()  # withdrawn
+
+        def attempt() -> float:
+            taken = self.interrupt(run_python, queued, name, "(1, 1)", "{}")
+            assert sc.inspect(name).calls == ()  # withdrawn
+            return taken
+
+        assert self.soon(attempt)
         server.go_on()
         assert sc.Client(name, timeout=60).call(2, 3) == 5
         assert eventually(lambda: sc.inspect(name).stats.done == 1)  # none of the others ran
 
     def test_while_it_queues_for_a_slot(self, peers: Peers, name: str, run_python: Any) -> None:
-        peers.serve("slow", name)
-        client = sc.Client(name, timeout=60)
-        others = [threading.Thread(target=client.call, args=(4000, 0)) for _ in range(2)]
-        for other in others:
-            other.start()
-        assert eventually(lambda: len(sc.inspect(name).calls) == 2)
-        awaited = lambda: eventually(lambda: sc.inspect(name).is_slot_awaited)
-        assert self.interrupt(run_python, awaited, name, "(1, 1)", "{}") < self.SOON
-        for other in others:
-            other.join()
+        def occupy() -> None:
+            with contextlib.suppress(sc.ChannelError):
+                sc.Client(name, timeout=60).call(60_000, 0)
+
+        def attempt() -> float:
+            server = peers.serve("slow", name)
+            others = [threading.Thread(target=occupy) for _ in range(2)]
+            for other in others:
+                other.start()
+            assert eventually(lambda: len(sc.inspect(name).calls) == 2)
+            awaited = lambda: eventually(lambda: sc.inspect(name).is_slot_awaited)
+            taken = self.interrupt(run_python, awaited, name, "(1, 1)", "{}")
+            server.kill()
+            for other in others:
+                other.join()
+            return taken
+
+        assert self.soon(attempt)
 
     def test_others_run_meanwhile(self, peers: Peers, name: str) -> None:
         peers.serve("slow", name)

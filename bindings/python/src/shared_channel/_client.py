@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
+import itertools
+import time
+import weakref
 from types import TracebackType
-from typing import Any, Callable, Literal, Optional, TypeVar, Union, overload
+from typing import Any, Callable, Iterator, Literal, Optional, TypeVar, Union, overload
 
 from . import _native
 from ._annotations import conversion
@@ -22,13 +27,27 @@ DEFAULT_TIMEOUT = 0.25
 _UNSAID = float("-inf")
 
 
-class _Messages:
-    """What the server that is there takes and answers."""
+class _Link:
+    """A client of the library's, and the messages of the servers that it calls from when it has learnt them.
 
-    def __init__(self, shape: tuple[_native.Shape, _native.Shape]) -> None:
-        self.request = Message(shape[0][3])
-        self.reply = Message(shape[1][3])
+    It learns once. Its calls then reach servers with these messages alone, so that no thread's request is taken for
+    another message because a second thread has learnt of a new server meanwhile.
+    """
+
+    def __init__(self, native: _native.Client) -> None:
+        self.native = native
+        self.is_known = False  # whether there are the rest
+        self.shape: tuple[_native.Shape, _native.Shape]
+        self.request: Message
+        self.reply: Message
         self._conversions: dict[Any, Callable[[Any], Any]] = {}
+
+    def learn(self) -> None:
+        """Of the server that is there. Not by two threads at once, nor again once it has succeeded."""
+        self.shape = self.native.shape()
+        self.request = Message(self.shape[0][3])
+        self.reply = Message(self.shape[1][3])
+        self.is_known = True
 
     def converted(self, value: Any, kind: Any) -> Any:
         """The decoded reply as an instance of `kind`."""
@@ -36,6 +55,14 @@ class _Messages:
         if convert is None:
             convert = self._conversions[kind] = conversion(kind, self.reply.type)
         return convert(value)
+
+
+def _left(timeout: Optional[float], began: float) -> Optional[float]:
+    """Of a timeout that ran from then on."""
+    if timeout is None:
+        return None
+    left = timeout - (time.monotonic() - began)
+    return 0.0 if left < 0 else left  # what is not a number stays so
 
 
 class Client:
@@ -69,8 +96,12 @@ class Client:
         self.name = name
         self._timeout = timeout
         self._waits = wait_for_server
-        self._native = _native.Client(name, spin, wait_for_server, server_user, scope)
-        self._messages: Optional[_Messages] = None
+        self._make = functools.partial(_native.Client, name, spin, wait_for_server, server_user, scope)
+        self._closed = False
+        self._numbers = itertools.count()
+        self._links: weakref.WeakValueDictionary[int, _Link] = weakref.WeakValueDictionary()  # all that somebody uses
+        self._link = self._new_link()
+        self._spare = [self._link]  # those that know nothing yet, and that nobody makes learn
 
     # ---- calls ----
 
@@ -97,21 +128,24 @@ class Client:
         Ctrl-C ends the wait within 50 ms and withdraws the request.
         """
         seconds = self._timeout if timeout is _UNSAID else timeout
-        messages, request = self._encoded(self._messages or self._learn(seconds), values)
+        link = self._link
+        if not link.is_known:
+            link, seconds = self._learn(seconds)
+        link, request = self._encoded(link, values)
         try:
-            data = self._native.call(request, seconds, slot_wait)
+            data = link.native.call(request, seconds, slot_wait)
         except LayoutMismatch as mismatch:
-            messages, request = self._learn_again(mismatch, values, seconds)
-            data = self._native.call(request, seconds, slot_wait)
-        value = messages.reply.decode(data)
-        return value if reply_type is None else messages.converted(value, reply_type)
+            link, seconds = self._learn_again(mismatch, link, seconds)
+            data = link.native.call(link.request.encode(values), seconds, slot_wait)
+        value = link.reply.decode(data)
+        return value if reply_type is None else link.converted(value, reply_type)
 
     def call_bytes(
         self, request: Bytes, *, timeout: Optional[float] = _UNSAID, slot_wait: Optional[float] = None
     ) -> bytes:
         """The same with the messages' bytes, whatever they mean."""
         seconds = self._timeout if timeout is _UNSAID else timeout
-        return self._native.call(request, seconds, slot_wait)
+        return self._link.native.call(request, seconds, slot_wait)
 
     def call_in_place(
         self, *values: Any, timeout: Optional[float] = _UNSAID, slot_wait: Optional[float] = None
@@ -126,12 +160,15 @@ class Client:
         bytes while you look.
         """
         seconds = self._timeout if timeout is _UNSAID else timeout
-        _, request = self._encoded(self._messages or self._learn(seconds), values)
+        link = self._link
+        if not link.is_known:
+            link, seconds = self._learn(seconds)
+        link, request = self._encoded(link, values)
         try:
-            return self._native.call_in_place(request, seconds, slot_wait)
+            return link.native.call_in_place(request, seconds, slot_wait)
         except LayoutMismatch as mismatch:
-            _, request = self._learn_again(mismatch, values, seconds)
-            return self._native.call_in_place(request, seconds, slot_wait)
+            link, seconds = self._learn_again(mismatch, link, seconds)
+            return link.native.call_in_place(link.request.encode(values), seconds, slot_wait)
 
     def draft(self, *, timeout: Optional[float] = _UNSAID, slot_wait: Optional[float] = None) -> Draft:
         """A request to be written where the server will read it: a buffer of as many bytes as a request may have.
@@ -145,7 +182,7 @@ class Client:
         view of it is in use is a BufferError. It begins with what an earlier call left there.
         """
         seconds = self._timeout if timeout is _UNSAID else timeout
-        return self._native.draft(seconds, slot_wait)
+        return self._link.native.draft(seconds, slot_wait)
 
     @overload
     async def call_async(
@@ -164,22 +201,29 @@ class Client:
     ) -> Any:
         """call() for asyncio. Cancelling the task cancels the call: what no handler has taken never runs."""
         seconds = self._timeout if timeout is _UNSAID else timeout
-        messages, request = self._encoded(self._messages or await self._learn_async(seconds), values)
+        link = self._link
+        if not link.is_known:
+            link, seconds = await self._learn_async(seconds)
+        link, request = self._encoded(link, values)
         try:
-            data = await self._exchange_async(request, seconds, slot_wait)
+            data = await self._exchange_async(link, request, seconds, slot_wait)
         except LayoutMismatch as mismatch:
-            messages, request = self._learn_again(mismatch, values, seconds)
-            data = await self._exchange_async(request, seconds, slot_wait)
-        value = messages.reply.decode(data)
-        return value if reply_type is None else messages.converted(value, reply_type)
+            if not mismatch.not_executed:
+                raise
+            link, seconds = await self._learn_async(seconds, link)
+            data = await self._exchange_async(link, link.request.encode(values), seconds, slot_wait)
+        value = link.reply.decode(data)
+        return value if reply_type is None else link.converted(value, reply_type)
 
-    async def _exchange_async(self, request: bytes, timeout: Optional[float], slot_wait: Optional[float]) -> bytes:
+    async def _exchange_async(
+        self, link: _Link, request: bytes, timeout: Optional[float], slot_wait: Optional[float]
+    ) -> bytes:
         loop = asyncio.get_running_loop()
         end = None if timeout is None else loop.time() + timeout
         while True:
             left = None if end is None else max(0.0, end - loop.time())
             try:
-                return await Completions.of(loop).call(self._native, request, left)
+                return await Completions.of(loop).call(link.native, request, left)
             except (Busy, NoServer) as error:
                 waits = slot_wait != 0 if isinstance(error, Busy) else self._waits
                 if not waits or not error.not_executed:
@@ -187,78 +231,119 @@ class Client:
                 break
             except (ServerDied, ServerStopped) as error:
                 # As a plain call does: nobody has seen the request, and another server may be there.
-                if not error.not_executed or left == 0 or self._native.connected():
+                if not error.not_executed or left == 0 or link.native.connected():
                     raise
         left = None if end is None else max(0.0, end - loop.time())
-        return await patiently(lambda stop: self._native.call_until(request, left, slot_wait, stop))
+        return await patiently(lambda stop: link.native.call_until(request, left, slot_wait, stop))
 
     # ---- the server and its messages ----
 
     def wait_for_server(self, timeout: Optional[float] = None) -> None:
         """Waits until a server is there and attaches to it. NoServer at the deadline."""
-        self._native.wait_for_server(timeout, None)
+        self._link.native.wait_for_server(timeout, None)
 
     @property
     def connected(self) -> bool:
         """Whether this client is attached to a server that is alive at this moment."""
-        return self._native.connected()
+        return self._link.native.connected()
 
     @property
     def request(self) -> str:
         """The description of what the server takes. NoServer if there is none."""
-        return self._learn(0).request.description
+        return self._learn(0)[0].request.description
 
     @property
     def reply(self) -> str:
         """The description of what the server answers."""
-        return self._learn(0).reply.description
+        return self._learn(0)[0].reply.description
 
-    def _learn(self, timeout: Optional[float]) -> _Messages:
-        if self._waits and not self._native.connected():
-            self._native.wait_for_server(timeout, None)
-        self._messages = _Messages(self._native.shape())
-        return self._messages
+    def _learn(
+        self, timeout: Optional[float], instead_of: Optional[_Link] = None
+    ) -> tuple[_Link, Optional[float]]:
+        """A link to the server that is there, other than `instead_of`, and what is left of the time."""
+        began = time.monotonic()
+        with self._unknowing() as link:
+            if self._waits and not link.native.connected():
+                link.native.wait_for_server(timeout, None)
+            link.learn()
+        return self._settled(link, instead_of), _left(timeout, began)
 
-    async def _learn_async(self, timeout: Optional[float]) -> _Messages:
-        if self._waits and not self._native.connected():
-            await patiently(lambda stop: self._native.wait_for_server(timeout, stop))
-        return self._learn(0)
+    async def _learn_async(
+        self, timeout: Optional[float], instead_of: Optional[_Link] = None
+    ) -> tuple[_Link, Optional[float]]:
+        began = time.monotonic()
+        with self._unknowing() as link:
+            if self._waits and not link.native.connected():
+                await patiently(lambda stop: link.native.wait_for_server(timeout, stop))
+            link.learn()
+        return self._settled(link, instead_of), _left(timeout, began)
 
-    def _encoded(self, messages: _Messages, values: tuple[Any, ...]) -> tuple[_Messages, bytes]:
+    @contextlib.contextmanager
+    def _unknowing(self) -> Iterator[_Link]:
+        """A link for the caller to make learn. One that fails to serves the next."""
+        try:
+            link = self._spare.pop()
+        except IndexError:
+            link = self._new_link()
+        try:
+            yield link
+        except BaseException:
+            self._spare.append(link)
+            raise
+
+    def _new_link(self) -> _Link:
+        link = _Link(self._make())
+        self._links[next(self._numbers)] = link
+        if self._closed:  # by a thread that may not have seen it
+            link.native.close()
+        return link
+
+    def _settled(self, link: _Link, instead_of: Optional[_Link]) -> _Link:
+        """This link, for the calls to come; or the one that they have, where that knows the same."""
+        now = self._link
+        if now is not instead_of and now is not link and now.is_known and now.shape == link.shape:
+            return now
+        self._link = link
+        return link
+
+    def _encoded(self, link: _Link, values: tuple[Any, ...]) -> tuple[_Link, bytes]:
         """The request of these values, perhaps for a server that came meanwhile and takes others."""
         try:
-            return messages, messages.request.encode(values)
+            return link, link.request.encode(values)
         except (TypeError, ValueError, OverflowError):
             now = self._learn_if_there()
-            if now is None or now.request.description == messages.request.description:
+            if now is None or now.request.description == link.request.description:
                 raise
             return now, now.request.encode(values)
 
-    def _learn_if_there(self) -> Optional[_Messages]:
+    def _learn_if_there(self) -> Optional[_Link]:
         try:
-            return self._learn(0)
+            return self._learn(0)[0]
         except ChannelError:
             return None
 
     def _learn_again(
-        self, mismatch: ChannelError, values: tuple[Any, ...], timeout: Optional[float]
-    ) -> tuple[_Messages, bytes]:
-        """After the server was replaced by one with other messages: the same values as one of its requests."""
+        self, mismatch: ChannelError, link: _Link, timeout: Optional[float]
+    ) -> tuple[_Link, Optional[float]]:
+        """After the server was replaced by one with other messages."""
         if not mismatch.not_executed:
             raise mismatch
-        messages = self._learn(timeout)
-        return messages, messages.request.encode(values)
+        return self._learn(timeout, link)
 
     # ---- its end ----
 
     def close(self) -> None:
         """Lets go of the channel. Calls of other threads end first; those of event loops end in TimedOut."""
-        self._native.close()
+        self._closed = True
+        for reference in self._links.valuerefs():
+            link = reference()
+            if link is not None:
+                link.native.close()
 
     @property
     def closed(self) -> bool:
         """Whether close() was called."""
-        return self._native.closed()
+        return self._closed
 
     def __enter__(self) -> Client:
         return self
