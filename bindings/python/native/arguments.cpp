@@ -1,7 +1,6 @@
 #include "arguments.hpp"
 
 #include <cmath>
-#include <cstdint>
 #include <string>
 
 namespace binding {
@@ -32,6 +31,15 @@ std::optional<std::string_view> text(PyObject* object) {
   return std::string_view(start, static_cast<std::size_t>(size));
 }
 
+std::optional<std::uint32_t> number(PyObject* object, const char* what) {
+  const Object whole(PyNumber_Index(object));
+  if (!whole) return std::nullopt;
+  const unsigned long long count = PyLong_AsUnsignedLongLong(whole.get());
+  if (PyErr_Occurred() == nullptr && count <= UINT32_MAX) return static_cast<std::uint32_t>(count);
+  PyErr_Format(PyExc_OverflowError, "%s is a number from 0 to 4294967295, not %R", what, whole.get());
+  return std::nullopt;
+}
+
 std::optional<shared_channel::Scope> scope(PyObject* name) {
   const auto word = text(name);
   if (!word) return std::nullopt;
@@ -56,11 +64,9 @@ std::optional<shared_channel::ServerUser> server_user(PyObject* user) {
     if (!word) return std::nullopt;
     return *word == "any" ? ServerUser::any() : ServerUser::sid(std::string(*word));
   }
-  const unsigned long id = PyLong_AsUnsignedLong(user);
-  if (id == static_cast<unsigned long>(-1) && PyErr_Occurred() != nullptr) return std::nullopt;
-  if (id <= UINT32_MAX) return ServerUser::uid(static_cast<std::uint32_t>(id));
-  PyErr_SetString(PyExc_OverflowError, "a user id has 32 bits");
-  return std::nullopt;
+  const auto id = number(user, "a user id");
+  if (!id) return std::nullopt;
+  return ServerUser::uid(*id);
 }
 
 std::optional<shared_channel::Access> access(PyObject* who) {
@@ -71,15 +77,12 @@ std::optional<shared_channel::Access> access(PyObject* who) {
     if (!word) return std::nullopt;
     return *word == "everyone" ? Access::everyone() : Access::sddl(std::string(*word));
   }
-  unsigned mode = 0;
+  PyObject* bits = who;
   long long group = Access::keep_group;
-  if (PyTuple_Check(who) != 0) {
-    if (PyArg_ParseTuple(who, "IL", &mode, &group) == 0) return std::nullopt;
-    return Access::mode(mode, group);
-  }
-  const unsigned long bits = PyLong_AsUnsignedLong(who);
-  if (bits == static_cast<unsigned long>(-1) && PyErr_Occurred() != nullptr) return std::nullopt;
-  return Access::mode(static_cast<unsigned>(bits & 07777));
+  if (PyTuple_Check(who) != 0 && PyArg_ParseTuple(who, "OL", &bits, &group) == 0) return std::nullopt;
+  const auto mode = number(bits, "a file mode");
+  if (!mode) return std::nullopt;
+  return Access::mode(*mode, group);
 }
 
 }  // namespace binding

@@ -4,6 +4,7 @@
 #include "python.hpp"
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -18,6 +19,9 @@ std::optional<nanoseconds> duration(PyObject* seconds);
 
 /// The text's bytes for as long as the object lives. Nothing: Python has an exception.
 std::optional<std::string_view> text(PyObject* object);
+
+/// A whole number of 32 bits, which errors call `what`. Nothing: Python has an exception.
+std::optional<std::uint32_t> number(PyObject* object, const char* what);
 
 /// "session" or "machine".
 std::optional<shared_channel::Scope> scope(PyObject* name);

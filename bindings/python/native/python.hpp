@@ -60,7 +60,8 @@ class WithoutLock {
   PyThreadState* state_;
 };
 
-/// end_of_python(): no thread but the main one comes back from a wait any more.
+/// end_of_python(): waits until no handler runs Python any more, also of a server that one of them has stopped. From
+/// then on no thread but the main one comes back from a wait.
 PyObject* end_of_python(PyObject*, PyObject*);
 
 /// Whether the calling thread is the one that runs Python's signal handlers.
@@ -74,11 +75,15 @@ PyObject* note_main_thread(PyObject*, PyObject* ident);
 class WithLock {
  public:
   WithLock() {
+    if (!begin()) stay();
     thread_local KnownThread thread;
     thread_ = &thread;
     thread_->enter();
   }
-  ~WithLock() { thread_->leave(); }
+  ~WithLock() {
+    thread_->leave();
+    end();
+  }
   WithLock(const WithLock&) = delete;
   WithLock& operator=(const WithLock&) = delete;
 
@@ -87,9 +92,10 @@ class WithLock {
    public:
     KnownThread() : first_(PyGILState_Ensure()), state_(PyEval_SaveThread()) {}
     ~KnownThread() {
-      if (Py_IsInitialized() == 0) return;  // nobody is left who could use the lock
+      if (!begin()) return;  // Python ends, and what it knows of us with it
       PyEval_RestoreThread(state_);
       PyGILState_Release(first_);
+      end();
     }
     void enter() { PyEval_RestoreThread(state_); }
     void leave() { state_ = PyEval_SaveThread(); }
@@ -98,6 +104,10 @@ class WithLock {
     PyGILState_STATE first_;
     PyThreadState* state_;
   };
+
+  static bool begin() noexcept;  // false: Python ends
+  static void end() noexcept;
+  [[noreturn]] static void stay() noexcept;
 
   KnownThread* thread_;
 };

@@ -109,11 +109,15 @@ PyObject* fail_closed() {
 }
 
 bool read_shape(PyObject* from, MessageShape& shape) {
-  PyObject* description = nullptr;
+  PyObject *bytes = nullptr, *multiple = nullptr, *description = nullptr;
   int is_variable = 0;
-  if (PyArg_ParseTuple(from, "IIpU", &shape.size, &shape.align, &is_variable, &description) == 0) return false;
-  const auto words = text(description);
+  if (PyArg_ParseTuple(from, "OOpU", &bytes, &multiple, &is_variable, &description) == 0) return false;
+  const auto size = number(bytes, "the size of a message in bytes");
+  const auto align = size ? number(multiple, "the alignment of a message") : std::nullopt;
+  const auto words = align ? text(description) : std::nullopt;
   if (!words) return false;
+  shape.size = *size;
+  shape.align = *align;
   shape.is_variable = is_variable != 0;
   shape.description = std::string(*words);
   return true;
@@ -122,10 +126,16 @@ bool read_shape(PyObject* from, MessageShape& shape) {
 /// Server(name, request_shape, reply_shape, max_calls, threads, spin, access, scope)
 PyObject* new_server(PyTypeObject* type, PyObject* arguments, PyObject*) {
   PyObject *name = nullptr, *request = nullptr, *reply = nullptr, *spin = nullptr, *who = nullptr, *place = nullptr;
-  ServerOptions options;
-  if (PyArg_ParseTuple(arguments, "UO!O!IIOOU", &name, &PyTuple_Type, &request, &PyTuple_Type, &reply,
-                       &options.max_calls, &options.threads, &spin, &who, &place) == 0)
+  PyObject *calls = nullptr, *threads = nullptr;
+  if (PyArg_ParseTuple(arguments, "UO!O!OOOOU", &name, &PyTuple_Type, &request, &PyTuple_Type, &reply, &calls, &threads,
+                       &spin, &who, &place) == 0)
     return nullptr;
+  const auto max_calls = number(calls, "max_calls");
+  const auto handlers = max_calls ? number(threads, "threads") : std::nullopt;
+  if (!handlers) return nullptr;
+  ServerOptions options;
+  options.max_calls = *max_calls;
+  options.threads = *handlers;
   ChannelShape shape;
   const auto words = text(name);
   if (!words || !read_shape(request, shape.request) || !read_shape(reply, shape.reply)) return nullptr;
@@ -148,11 +158,13 @@ PyObject* start(PyObject* self, PyObject* function) {
   return guarded([&]() -> PyObject* {
     const SharedServer* const held = state_of<SharedServer>(self);
     if (held == nullptr) return fail_closed();
-    const SharedServer server = *held;
+    SharedServer server = *held;
     auto handler = std::make_shared<Handler>(function);
     const auto started = [&] {
       const WithoutLock unlocked;
-      return server->start(Answerer{std::move(handler)});
+      auto result = server->start(Answerer{std::move(handler)});
+      server.reset();  // closed meanwhile: its end waits for handlers, which need Python's lock
+      return result;
     }();
     if (!started) return raise(started.error());
     Py_RETURN_NONE;

@@ -9,8 +9,23 @@ namespace binding {
 namespace {
 
 std::atomic<unsigned long> main_thread{0};
+std::atomic<bool> is_closed{false};  // to handlers
+std::atomic<int> handlers{0};        // that run
 std::atomic<bool> is_ending{false};
 std::atomic<int> returning{0};  // threads that have seen that it does not end, and have not got the lock yet
+
+[[noreturn]] void stay() noexcept {
+  for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+}
+
+/// Lets other threads run Python until `count` is nothing.
+void await_none(const std::atomic<int>& count) {
+  while (count.load(std::memory_order_seq_cst) > 0) {
+    PyThreadState* const state = PyEval_SaveThread();
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    PyEval_RestoreThread(state);
+  }
+}
 
 }  // namespace
 
@@ -21,6 +36,7 @@ PyObject* note_main_thread(PyObject*, PyObject* ident) {
   if (number == static_cast<unsigned long>(-1) && PyErr_Occurred() != nullptr) return nullptr;
   main_thread.store(number, std::memory_order_relaxed);
   returning.store(0);  // of a fork()ed child's threads this one alone is left
+  handlers.store(0);
   Py_RETURN_NONE;
 }
 
@@ -30,17 +46,26 @@ void WithoutLock::begin_return() noexcept {
   returning.fetch_add(1, std::memory_order_seq_cst);
   if (!is_ending.load(std::memory_order_seq_cst) || is_main_thread()) return;
   returning.fetch_sub(1, std::memory_order_seq_cst);
-  for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+  stay();
 }
 void WithoutLock::end_return() noexcept { returning.fetch_sub(1, std::memory_order_seq_cst); }
 
+// The same for the library's threads. They count until they have done with Python.
+bool WithLock::begin() noexcept {
+  handlers.fetch_add(1, std::memory_order_seq_cst);
+  if (!is_closed.load(std::memory_order_seq_cst)) return true;
+  handlers.fetch_sub(1, std::memory_order_seq_cst);
+  return false;
+}
+void WithLock::end() noexcept { handlers.fetch_sub(1, std::memory_order_seq_cst); }
+void WithLock::stay() noexcept { binding::stay(); }
+
+// Handlers finish first: they come back from waits.
 PyObject* end_of_python(PyObject*, PyObject*) {
+  is_closed.store(true, std::memory_order_seq_cst);
+  await_none(handlers);
   is_ending.store(true, std::memory_order_seq_cst);
-  while (returning.load(std::memory_order_seq_cst) != 0) {
-    PyThreadState* const state = PyEval_SaveThread();
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    PyEval_RestoreThread(state);
-  }
+  await_none(returning);
   Py_RETURN_NONE;
 }
 

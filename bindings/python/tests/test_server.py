@@ -127,6 +127,29 @@ class TestDeclarations:
                 assert array[-1] == 2 * ((1 << 18) - 1)
                 del array
 
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"max_calls": (1 << 32) + 16},
+            {"max_calls": -1},
+            {"threads": (1 << 32) + 1},
+            {"max_request_bytes": (1 << 32) + 1024},
+            {"max_reply_bytes": 1 << 64},
+            {"access": (1 << 32) + 0o600},
+            {"access": ((1 << 32) + 0o600, -1)},
+        ],
+    )
+    def test_numbers_that_are_too_large(self, name: str, options: Any) -> None:
+        with pytest.raises(OverflowError, match="4294967295"):
+            sc.Server(name, lambda data: data, request="bytes", reply="bytes", **options).start()
+
+    def test_a_mode_is_taken_as_it_is(self, name: str) -> None:
+        for access in (0o10600, (0o10600, -1)):
+            with pytest.raises(sc.InvalidArgument):
+                sc.Server(name, lambda n: n, request="i32", reply="i32", access=access).start()
+        with sc.Server(name, lambda n: n, request="i32", reply="i32", access=np.int64(0o600), max_calls=np.int32(4)):
+            assert sc.Client(name, timeout=60).call(5) == 5
+
     def test_declarations_that_are_none(self, name: str) -> None:
         def bare(a, b):  # type: ignore[no-untyped-def]
             return a + b
@@ -300,6 +323,72 @@ class TestLifetimes:
                 thread = threading.Thread(target=work)
                 thread.start()
                 thread.join()
+
+    def test_stop_while_it_starts(self, name: str) -> None:
+        begun, may_go_on = threading.Event(), threading.Event()
+
+        class Slow:
+            """One whose start() takes its time."""
+
+            def __init__(self, native: Any) -> None:
+                self._native = native
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(self._native, name)
+
+            def start(self, handler: Any) -> None:
+                begun.set()
+                assert may_go_on.wait(60)
+                self._native.start(handler)
+
+        server = sc.Server(name, lambda n: n, request="i32", reply="i32")
+        make = server._make
+        server._make = lambda *shapes: Slow(make(*shapes))  # type: ignore[assignment,misc]
+        for work in (server.start, server.run):
+            failed: list[BaseException] = []
+
+            def do() -> None:
+                try:
+                    work()
+                except BaseException as error:
+                    failed.append(error)
+
+            begun.clear()
+            may_go_on.clear()
+            thread = threading.Thread(target=do, daemon=True)
+            thread.start()
+            try:
+                assert begun.wait(60)
+                server.stop()
+                may_go_on.set()
+                thread.join(60)
+                assert not thread.is_alive() and not server.running and failed == []
+                with pytest.raises(sc.NoServer):
+                    sc.Client(name).call(5)
+            finally:
+                server.stop()
+        server._make = make
+        with server:
+            assert sc.Client(name, timeout=60).call(5) == 5
+
+    def test_a_start_that_fails(self, name: str) -> None:
+        class Failing:
+            closed = False
+
+            def start(self, handler: Any) -> None:
+                raise sc.OutOfMemory("no memory for a thread")
+
+            def close(self) -> None:
+                self.closed = True
+
+        server, native = sc.Server(name, lambda n: n, request="i32", reply="i32"), Failing()
+        make, server._make = server._make, lambda *_: native  # type: ignore[assignment,return-value]
+        with pytest.raises(sc.OutOfMemory):
+            server.start()
+        assert not server.running and native.closed
+        server._make = make
+        with server:
+            assert sc.Client(name, timeout=60).call(5) == 5
 
     def test_run_ends_by_stop(self, name: str) -> None:
         server = sc.Server(name, lambda n: n, request="i32", reply="i32")
@@ -476,6 +565,34 @@ print("here", flush=True)
         out, err = ended.communicate(timeout=60)
         assert (out, err, ended.returncode) == ("here\n", "", 0)
         assert name not in sc.list_channels()
+
+
+    @pytest.mark.parametrize("threads", [1, 3])
+    def test_a_program_that_ends_after_a_handler_has_stopped_its_server(
+        self, run_python: Any, name: str, threads: int
+    ) -> None:
+        """The handler finishes first."""
+        program = f"""
+import threading, time, shared_channel as sc
+stopped = threading.Event()
+def last(n):
+    server.stop()
+    stopped.set()
+    for _ in range(20): time.sleep(0.02)
+    print("finished", flush=True)
+    return n
+server = sc.Server({name!r}, last, request="i32", reply="i32", threads={threads}).start()
+def call():
+    try: client.call(5)
+    except sc.ChannelError: pass
+client = sc.Client({name!r}, timeout=60)
+threading.Thread(target=call, daemon=True).start()
+assert stopped.wait(60)
+"""
+        for _ in range(3):
+            ended = run_python(program)
+            out, err = ended.communicate(timeout=60)
+            assert (out, err, ended.returncode) == ("finished\n", "", 0)
 
 
 def test_what_can_be_seen_from_outside(name: str) -> None:

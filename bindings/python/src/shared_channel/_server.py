@@ -15,7 +15,7 @@ from typing import Any, Callable, Optional, Union
 from . import _native
 from ._annotations import conversion, describe, describe_members, fields_of
 from ._codec import Message
-from ._errors import ChannelError, Corrupt, InvalidArgument
+from ._errors import ChannelError, Corrupt, InvalidArgument, ServerStopped
 from ._inspection import ServerStats
 
 Handler = Callable[..., Any]
@@ -161,6 +161,11 @@ class Server:
 
     def start(self) -> Server:
         """Takes the name and answers calls in the background until stop(). NameInUse: a live server has it."""
+        self._begin()
+        return self
+
+    def _begin(self) -> _native.Server:
+        """start(). What it returns is this server's until somebody stops it, which may be before we return."""
         with _lock:
             if _is_over:
                 raise RuntimeError("the program is ending")
@@ -169,20 +174,26 @@ class Server:
             shapes = (_shape(self._form.request, self._sizes[0]), _shape(self._form.reply, self._sizes[1]))
             native = self._make(*shapes)
             self._until_stop.acquire(blocking=False)
-            native.start(self._form.answer)
             self._native = native
             _running.add(self)
-        return self
+            try:
+                native.start(self._form.answer)
+            except BaseException as error:
+                was_stopped = self._native is not native
+                self.stop()
+                if not (was_stopped and isinstance(error, (ServerStopped, ValueError))):
+                    raise
+            return native
 
     def stop(self) -> None:
         """Takes no more calls, waits for the handlers that run, and gives the name up. Any number of times.
 
         In a handler of its own it waits for no other handler.
         """
+        _running.discard(self)  # first: once it is stopped it may be started again
         native, self._native = self._native, None
         if native is not None:
             native.close()
-        _running.discard(self)
         self._let_run_go_on()
 
     def run(self) -> None:
@@ -190,9 +201,9 @@ class Server:
 
         ServerStopped: it has ended by itself, because somebody removed its shared memory.
         """
-        self.start()
+        native = self._begin()
         ended_by: list[ChannelError] = []
-        watcher = threading.Thread(target=self._watch, args=(self._native, ended_by), name="shared_channel", daemon=True)
+        watcher = threading.Thread(target=self._watch, args=(native, ended_by), name="shared_channel", daemon=True)
         watcher.start()
         try:
             self._wait()
