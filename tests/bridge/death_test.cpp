@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
@@ -31,13 +32,14 @@ struct InFlight : World {
     REQUIRE(server.read_line() == "taken");
   }
 
-  /// The call ends at once, and nobody claims that it was not executed.
-  void check_died() {
+  /// The call ends, and nobody claims that it was not executed. How long it took.
+  std::chrono::nanoseconds check_died() {
     CHECK(call.wait(promptly));
+    const auto told_after = watch.elapsed();
     const auto ended = call.get();
     CHECK(error_of(ended) == Errc::server_died);
     CHECK(!ended.error().not_executed());
-    std::printf("told after %.0f ms\n", std::chrono::duration<double, std::milli>(watch.elapsed()).count());
+    return told_after;
   }
 
   Process server, exporter, importer;
@@ -45,6 +47,24 @@ struct InFlight : World {
   PendingCall<Answer> call;
   Stopwatch watch;
 };
+
+/// A world to which `fault` was done, and the caller told within 300 ms: at one of five attempts, for the machine may
+/// have other things to do.
+template <class Fault>
+std::unique_ptr<InFlight> told_soon_after(Fault&& fault, const std::vector<std::string>& importing) {
+  for (int attempt = 1;; ++attempt) {
+    auto world = std::make_unique<InFlight>(importing);
+    world->watch = {};
+    fault(*world);
+    const auto told_after = world->check_died();
+    std::printf("told after %.0f ms\n", std::chrono::duration<double, std::milli>(told_after).count());
+    if (told_after > 300ms && attempt < 5) continue;
+    CHECK(told_after <= 300ms);
+    return world;
+  }
+}
+
+const std::vector<std::string> patient{"--silence", "20s"}, as_ever;  // that is 200 ms
 
 struct Counting {
   explicit Counting(const std::string& name, unsigned calls = 16) : server(name, {.max_calls = calls, .threads = 4}) {
@@ -67,10 +87,8 @@ bool answers(Channel::Client& client) {
 }  // namespace
 
 TEST_CASE("bridge death: the far server is killed in mid-call") {
-  InFlight world;
-  world.watch = {};
-  world.server.kill();
-  world.check_died();
+  const auto made = told_soon_after([](InFlight& in_flight) { in_flight.server.kill(); }, patient);
+  InFlight& world = *made;
   world.server.wait();
   CHECK(error_of(world.caller.call(echo(1), amply)) == Errc::no_server);
   world.server = peer("serve", world.far);
@@ -78,30 +96,24 @@ TEST_CASE("bridge death: the far server is killed in mid-call") {
 }
 
 TEST_CASE("bridge death: the exporter is killed in mid-call") {
-  InFlight world;
-  world.watch = {};
-  world.exporter.kill();
-  world.check_died();
+  const auto made = told_soon_after([](InFlight& in_flight) { in_flight.exporter.kill(); }, patient);
+  InFlight& world = *made;
   CHECK(eventually([&] { return error_of(world.caller.call(echo(1), amply)) == Errc::no_server; }));
   world.exporter = world.exports();
   CHECK(answers(world.caller));
 }
 
 TEST_CASE("bridge death: the exporter is stopped in mid-call, and goes on") {
-  InFlight world{std::vector<std::string>()};  // 200 ms of silence are enough
-  world.watch = {};
-  world.exporter.suspend();
-  world.check_died();
+  const auto made = told_soon_after([](InFlight& in_flight) { in_flight.exporter.suspend(); }, as_ever);
+  InFlight& world = *made;
   CHECK(eventually([&] { return error_of(world.caller.call(echo(1), 100ms)) == Errc::no_server; }));
   world.exporter.resume();
   CHECK(answers(world.caller));
 }
 
 TEST_CASE("bridge death: nats-server is killed in mid-call, and comes back") {
-  InFlight world;
-  world.watch = {};
-  world.broker.kill();
-  world.check_died();
+  const auto made = told_soon_after([](InFlight& in_flight) { in_flight.broker.kill(); }, patient);
+  InFlight& world = *made;
   CHECK(eventually([&] {
     const auto none = world.caller.call(echo(1), amply);
     return error_of(none) == Errc::no_server && none.error().safe_to_retry();
@@ -111,19 +123,15 @@ TEST_CASE("bridge death: nats-server is killed in mid-call, and comes back") {
 }
 
 TEST_CASE("bridge death: nats-server is stopped in mid-call, and goes on") {
-  InFlight world{std::vector<std::string>()};  // 200 ms of silence are enough
-  world.watch = {};
-  world.broker.process().suspend();
-  world.check_died();
+  const auto made = told_soon_after([](InFlight& in_flight) { in_flight.broker.process().suspend(); }, as_ever);
+  InFlight& world = *made;
   world.broker.process().resume();
   CHECK(answers(world.caller));
 }
 
 TEST_CASE("bridge death: the importer is killed in mid-call") {
-  InFlight world;
-  world.watch = {};
-  world.importer.kill();
-  world.check_died();
+  const auto made = told_soon_after([](InFlight& in_flight) { in_flight.importer.kill(); }, patient);
+  InFlight& world = *made;
   world.importer.wait();
   CHECK(error_of(world.caller.call(echo(1), amply)) == Errc::no_server);
   world.importer = world.imports();
