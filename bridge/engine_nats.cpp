@@ -208,6 +208,9 @@ class NatsEngine final : public Engine {
     set(natsOptions_SetPingInterval, std::int64_t{1000});
     set(natsOptions_SetMaxPingsOut, 2);
     set(natsOptions_SetSendAsap, true);
+    // Else a server that reads no more holds up whoever publishes, and with it all that waits for the connection. When
+    // the time is over the library shuts the socket, so that nothing follows half a message.
+    set(natsOptions_SetWriteDeadline, std::int64_t{options_.write_deadline.count()});
     set(natsOptions_SetErrorHandler, on_error, nullptr);
     set(natsOptions_SetClosedCB, on_closed, static_cast<void*>(&connection));
     if (!options_.name.empty()) set(natsOptions_SetName, options_.name.c_str());
@@ -233,7 +236,10 @@ class NatsEngine final : public Engine {
         ++connection.listening;
       }
       status = natsSubscription_SetOnCompleteCB(subscription, on_subscription_over, &connection);
-      if (status != NATS_OK) break;
+      if (status != NATS_OK) {  // the connection went, and nobody will say that this one is over
+        on_subscription_over(&connection);
+        break;
+      }
       // Callers are bounded by the slots of their channels, and what waits too long is not executed.
       static_cast<void>(natsSubscription_SetPendingLimits(subscription, -1, -1));
     }

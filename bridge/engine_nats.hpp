@@ -1,6 +1,7 @@
 // NATS as the engine.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -15,6 +16,8 @@ struct NatsOptions {
   std::string credentials;                    ///< A file of a JWT and its seed.
   std::string user, password, token;
   std::string ca, certificate, key;  ///< PEM files; with any of them the connection is TLS.
+  /// For the connection to take a message; then it is given up.
+  std::chrono::milliseconds write_deadline{1000};
 };
 
 std::unique_ptr<Engine> make_nats_engine(NatsOptions options);

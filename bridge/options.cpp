@@ -1,5 +1,6 @@
 #include "options.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <fstream>
 #include <set>
@@ -123,6 +124,9 @@ void finish(Options& options, Settings settings) {
   if (settings.silence < std::chrono::milliseconds(20)) complain("less than 20ms of silence happens on any network");
   options.nats = std::move(settings.nats);
   options.nats.name = "shared_channel_bridge";
+  // Whoever bears long silences has a slow network.
+  if (!options.imports.empty())
+    options.nats.write_deadline = std::max(settings.silence, std::chrono::milliseconds(200));
   options.metrics = std::move(settings.metrics);
   options.grace = settings.grace;
 }

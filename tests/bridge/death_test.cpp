@@ -129,6 +129,29 @@ TEST_CASE("bridge death: nats-server is stopped in mid-call, and goes on") {
   CHECK(answers(world.caller));
 }
 
+TEST_CASE("bridge death: a nats-server that reads no more holds up neither the calls nor the end of the importer") {
+  using Texts = SharedChannel<std::string>;
+  World world;
+  constexpr std::size_t size = 900'000;
+  constexpr unsigned many = 32;  // more than the sockets of both sides hold
+  Texts::Server texts(world.far, {.max_calls = many, .max_request_bytes = size, .max_reply_bytes = size});
+  texts.start([](const std::string& text) { return text; }).value();
+  const Process exporter = world.exports();
+  Process importer = world.imports({});  // 200 ms of silence are enough
+  auto client = world.client<Texts>();
+  const std::string text(size, 'x');
+  REQUIRE(eventually([&] { return client.call(text, amply).has_value(); }));
+  world.broker.process().suspend();
+  std::vector<PendingCall<std::string>> calls;
+  for (unsigned i = 0; i < many; ++i) calls.push_back(client.call_async(text, amply));
+  for (auto& call : calls) {
+    REQUIRE(call.wait(promptly));
+    CHECK(!call.get());
+  }
+  ask_to_end(importer);
+  CHECK(importer.ends_within(promptly));
+}
+
 TEST_CASE("bridge death: the importer is killed in mid-call") {
   const auto made = told_soon_after([](InFlight& in_flight) { in_flight.importer.kill(); }, patient);
   InFlight& world = *made;
