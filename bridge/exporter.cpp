@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <coroutine>
+#include <cstring>
 #include <vector>
 
 #include <shared_channel/inspect.hpp>
@@ -43,8 +44,8 @@ struct Exporter::Ending {
 };
 
 Exporter::Ending Exporter::await(Exporter& exporter, std::shared_ptr<Asked> asked) {
-  if (asked->expired) {
-    exporter.end(*asked, *asked->expired);
+  if (asked->refused) {
+    exporter.end(*asked, *asked->refused);
   } else {
     const Result<RawReply> result = co_await asked->call;
     exporter.end(*asked, result);
@@ -156,14 +157,26 @@ std::optional<Error> Exporter::refusal_of(const Call& call) const {
 }
 
 void Exporter::begin(const Call& call, Asked& asked) {
-  auto timeout = std::chrono::nanoseconds::max();
-  if (call.left != never) timeout = std::chrono::nanoseconds(call.sent + call.left - now());
-  if (timeout > 0ns) {
-    asked.call = asked.client->call_async(call.request, {timeout, 0ns});
+  constexpr auto expired = [](Nanoseconds end, Nanoseconds time) { return end != never && end <= time; };
+  const Nanoseconds end = call.left == never ? never : call.sent + call.left;
+  Nanoseconds time = now();
+  while (!expired(end, time)) {
+    const auto timeout = std::chrono::nanoseconds(end == never ? never : end - time);
+    auto draft = asked.client->draft({timeout, 0ns});
+    if (!draft) {
+      asked.refused = std::move(draft).error();
+      return;
+    }
+    // Its time began some time after ours was read: it would be withdrawn too late by so much.
+    if (const Nanoseconds before = std::exchange(time, now()); end != never && time - before > milliseconds) continue;
+    if (call.request.size() <= draft->room().size() && !call.request.empty())
+      std::memcpy(draft->room().data(), call.request.data(), call.request.size());
+    if (expired(end, now())) break;
+    asked.call = draft->send(call.request.size());
     return;
   }
   metrics_.expired.fetch_add(1, std::memory_order_relaxed);
-  asked.expired = Error(Errc::timed_out, "", "the call came to the exporter after its deadline");
+  asked.refused = Error(Errc::timed_out, "", "the call came to the exporter after its deadline");
 }
 
 void Exporter::hear_find(const Message& message) {

@@ -2,6 +2,7 @@
 // bridge/protocol.md has the argument.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -56,8 +57,9 @@ class Exporter {
     std::string reply;  // the subject of the answer
     std::string caller;
     std::chrono::steady_clock::time_point began;
-    std::shared_ptr<RawClient> client;  // as long as it has the call, whoever replaces it
-    std::optional<Error> expired;       // instead of the call
+    std::shared_ptr<RawClient> client;    // as long as it has the call, whoever replaces it
+    std::atomic<bool> is_dropped{false};  // its importer is gone
+    std::optional<Error> refused;         // instead of the call
     shared_channel::RawPendingCall call;
   };
   struct Ending;  // the coroutine that waits for one

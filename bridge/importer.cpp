@@ -134,6 +134,8 @@ std::size_t Importer::largest() const { return engine_.largest(); }
 void Importer::dispatch(Pending&& pending) {
   Lock lock(mutex_);
   const auto deadline = pending.context.deadline();
+  // In this order: a stop between the two makes the far deadline earlier, and never later than the caller's.
+  const Nanoseconds from = now();
   const auto time = Steady::now();
   Nanoseconds left = never;
   if (deadline != Steady::time_point::max()) {
@@ -147,7 +149,7 @@ void Importer::dispatch(Pending&& pending) {
   const bool is_its_turn = waiting_.empty() || !pending.tried.empty();
   switch (is_its_turn ? choose(pending, far) : Choice::wait) {
     case Choice::found:
-      return send(lock, std::move(pending), *far, left);
+      return send(lock, std::move(pending), *far, from, left);
     case Choice::wait:
       pending.tried.clear();
       waiting_.push_back(std::move(pending));
@@ -191,17 +193,17 @@ Importer::Choice Importer::choose(const Pending& pending, Far*& chosen) {
   return may_come || was_busy ? Choice::wait : Choice::none;
 }
 
-void Importer::send(Lock& lock, Pending&& pending, Far& far, Nanoseconds left) {
+/// It may be executed until `left` after `from`, and a little is taken off.
+void Importer::send(Lock& lock, Pending&& pending, Far& far, Nanoseconds from, Nanoseconds left) {
   static thread_local Bytes bytes;
   const Id id = ++last_id_;
-  const Nanoseconds time = now();
   // So that what the far channel says at the deadline is here by then.
   if (left != never)
     left -= std::min(std::clamp(left / 50, far.clock.round_trip() + milliseconds,
                                 std::max(most_lead, far.clock.round_trip() + milliseconds)),
                      left / 10);
   const shared_channel::Caller caller = pending.context.caller();
-  write(Call{me_, id, far.contract_id, far.clock.not_before(time), left, caller.process_id, caller.user,
+  write(Call{me_, id, far.contract_id, far.clock.not_before(from), left, caller.process_id, caller.user,
              pending.request.bytes()},
         bytes);
   pending.far = far.here.exporter;
@@ -211,8 +213,8 @@ void Importer::send(Lock& lock, Pending&& pending, Far& far, Nanoseconds left) {
   const std::string subject = far.subject;
   calls_.emplace(id, std::move(pending));
   // A keeper that sleeps until the next idle ping must look after this call.
-  if (time - last_call_ > ping_while_idle) wake();
-  last_call_ = time;
+  if (from - last_call_ > ping_while_idle) wake();
+  last_call_ = from;
   lock.unlock();
 
   const Sent sent = engine_.publish(subject, answers_ + 'c' + hexadecimal(id), bytes);

@@ -102,7 +102,7 @@ class Importer {
   void take(Local& local, shared_channel::RawRequest&& request, shared_channel::RawResponder&& responder,
             const shared_channel::CallContext& context);
   void dispatch(Pending&& pending);
-  void send(Lock& lock, Pending&& pending, Far& far, Nanoseconds left);
+  void send(Lock& lock, Pending&& pending, Far& far, Nanoseconds from, Nanoseconds left);
   void pump();
   Choice choose(const Pending& pending, Far*& chosen);
   static bool is_open(const Far& far);
