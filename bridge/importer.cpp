@@ -525,7 +525,8 @@ void Importer::look_after_exporters(Lock& lock, Nanoseconds time, Nanoseconds aw
     if (time - far.pinged < pause) continue;
     far.pinged = time;
     far.is_asked = true;
-    questions.push_back({far.subject, answers_ + 'p' + hexadecimal(id), Ping{me_, 0, old_calls_of(id)}});
+    questions.push_back(
+        {far.subject, answers_ + 'p' + hexadecimal(id), Ping{me_, 0, nanoseconds(options_.silence), old_calls_of(id)}});
   }
   for (const Id id : gone) remove(id, fars_.at(id).gone_at != 0 ? "it is gone" : "it does not answer", endings);
   const bool must_find = time - found_ >= (fars_.empty() ? find_while_alone : find_otherwise);

@@ -119,9 +119,16 @@ class Reader {
   bool is_good_ = true;
 };
 
+/// No clock shows more, and with less no sum overflows.
+constexpr bool is_possible(Nanoseconds time) {
+  constexpr Nanoseconds most = Nanoseconds{1} << 61;
+  return -most <= time && time <= most;
+}
+constexpr bool is_possible_wait(Nanoseconds time) { return time == never || (time >= 0 && is_possible(time)); }
+
 template <class T>
-std::optional<T> if_good(const Reader& reader, T&& value) {
-  if (!reader.is_good()) return std::nullopt;
+std::optional<T> if_good(const Reader& reader, T&& value, bool is_possible = true) {
+  if (!reader.is_good() || !is_possible) return std::nullopt;
   return std::forward<T>(value);
 }
 
@@ -145,7 +152,7 @@ std::optional<Find> read(View bytes) {
   Find find;
   Reader reader(bytes, Kind::find);
   reader >> find.importer >> find.asked;
-  return if_good(reader, std::move(find));
+  return if_good(reader, std::move(find), is_possible(find.asked));
 }
 
 Bytes write(const Here& here) {
@@ -162,20 +169,20 @@ std::optional<Here> read(View bytes) {
   reader >> here.exporter >> here.has_server >> here.is_leaving >> here.max_calls >> here.connection >> here.largest >>
       here.asked >> here.clock >> here.who >> here.contract.is_big_endian >> here.contract.shape.request >>
       here.contract.shape.reply;
-  return if_good(reader, std::move(here));
+  return if_good(reader, std::move(here), is_possible(here.asked) && is_possible(here.clock));
 }
 
 Bytes write(const Ping& ping) {
   Bytes bytes;
-  Writer(bytes, Kind::ping) << ping.importer << ping.asked << ping.calls;
+  Writer(bytes, Kind::ping) << ping.importer << ping.asked << ping.patience << ping.calls;
   return bytes;
 }
 template <>
 std::optional<Ping> read(View bytes) {
   Ping ping;
   Reader reader(bytes, Kind::ping);
-  reader >> ping.importer >> ping.asked >> ping.calls;
-  return if_good(reader, std::move(ping));
+  reader >> ping.importer >> ping.asked >> ping.patience >> ping.calls;
+  return if_good(reader, std::move(ping), is_possible(ping.asked) && is_possible_wait(ping.patience));
 }
 
 Bytes write(const Pong& pong) {
@@ -188,7 +195,7 @@ std::optional<Pong> read(View bytes) {
   Pong pong;
   Reader reader(bytes, Kind::pong);
   reader >> pong.connection >> pong.asked >> pong.clock >> pong.unknown;
-  return if_good(reader, std::move(pong));
+  return if_good(reader, std::move(pong), is_possible(pong.asked) && is_possible(pong.clock));
 }
 
 Bytes write(const Cancel& cancel) {
@@ -216,7 +223,7 @@ std::optional<Call> read(View bytes) {
   Reader reader(bytes, Kind::call);
   reader >> call.importer >> call.id >> call.contract >> call.sent >> call.left >> call.process >> call.user;
   call.request = reader.rest();
-  return if_good(reader, std::move(call));
+  return if_good(reader, std::move(call), is_possible(call.sent) && is_possible_wait(call.left));
 }
 
 void write(const Answer& answer, Bytes& into) {

@@ -54,6 +54,7 @@ struct Here {
 struct Ping {
   Id importer = 0;
   Nanoseconds asked = 0;
+  Nanoseconds patience = 0;  // how long a silence the importer bears, and so has to be borne with
   std::vector<Id> calls;
 };
 struct Pong {

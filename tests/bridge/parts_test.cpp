@@ -57,8 +57,9 @@ TEST_CASE("bridge wire: every message is read as it was written") {
   CHECK(there->who == here.who);
   CHECK(there->contract == here.contract);
 
-  const auto ping = read<Ping>(write(Ping{1, 2, {3, 4}}));
+  const auto ping = read<Ping>(write(Ping{1, 2, 5, {3, 4}}));
   REQUIRE(ping);
+  CHECK(ping->patience == 5);
   CHECK(ping->calls == std::vector<Id>{3, 4});
   const auto pong = read<Pong>(write(Pong{1, 2, -3, {4}}));
   REQUIRE(pong);
@@ -94,7 +95,7 @@ TEST_CASE("bridge wire: every message is read as it was written") {
 
 TEST_CASE("bridge wire: what is none of its messages is not read, whatever it is") {
   std::mt19937 numbers(1);
-  const std::vector<Bytes> good{write(some_exporter()), write(Ping{1, 2, {3, 4}}), write(Pong{1, 2, 3, {4}}),
+  const std::vector<Bytes> good{write(some_exporter()), write(Ping{1, 2, 5, {3, 4}}), write(Pong{1, 2, 3, {4}}),
                                 write(Find{1, 2}), write(Cancel{1, 2})};
   const auto read_all = [](View bytes) {
     return read<Here>(bytes).has_value() + read<Ping>(bytes).has_value() + read<Pong>(bytes).has_value() +
@@ -109,6 +110,31 @@ TEST_CASE("bridge wire: what is none of its messages is not read, whatever it is
     Bytes bytes = good[numbers() % good.size()];
     for (int change = 0; change < 3; ++change) bytes[numbers() % bytes.size()] = static_cast<std::byte>(numbers());
     CHECK(read_all(bytes) <= 1);
+  }
+}
+
+TEST_CASE("bridge wire: times with which sums would overflow are not read") {
+  const auto reads = [](Nanoseconds sent, Nanoseconds left) {
+    Bytes bytes;
+    write(Call{1, 2, 3, sent, left, 5, "1000", bytes_of("request")}, bytes);
+    return read<Call>(bytes).has_value();
+  };
+  constexpr Nanoseconds most = Nanoseconds{1} << 61;
+  CHECK(reads(most, most));
+  CHECK(reads(-most, 0));
+  CHECK(reads(0, never));
+  CHECK(!reads(most + 1, 0));
+  CHECK(!reads(INT64_MIN, 0));
+  CHECK(!reads(0, -1));
+  CHECK(!reads(0, never - 1));
+  for (const Nanoseconds time : {INT64_MIN, INT64_MAX}) {
+    Here here = some_exporter();
+    here.clock = time;
+    CHECK(!read<Here>(write(here)));
+    CHECK(!read<Find>(write(Find{1, time})));
+    CHECK(!read<Ping>(write(Ping{1, time, 0, {}})));
+    CHECK(!read<Pong>(write(Pong{1, time, 0, {}})));
+    CHECK(!read<Pong>(write(Pong{1, 0, time, {}})));
   }
 }
 
