@@ -23,12 +23,15 @@ namespace {
 
 constexpr auto look_every = 50ms;
 constexpr auto soon = 50us;
-constexpr Nanoseconds importer_is_gone_after = 1000 * milliseconds;  // it pings each 50 ms while it has calls
+constexpr Nanoseconds importer_is_gone_after = 1000 * milliseconds;  // or more, if it bears more
+constexpr const char* importer_is_gone = "the importer was not heard for longer than it bears silence";
 
 std::string text_of(const Error& error) {
   if (error.native() == 0) return error.cause();
   return error.cause() + " (system error " + std::to_string(error.native()) + ')';
 }
+
+Execution execution_of(const Error& error) { return error.not_executed() ? Execution::none : Execution::possible; }
 
 }  // namespace
 
@@ -131,7 +134,7 @@ void Exporter::hear_call(const Message& message) {
     client = client_;
     if (!refusal) ++beginning_;
   }
-  if (refusal) return refuse(asked->reply, *refusal);
+  if (refusal) return fail(*asked, *refusal);
   metrics_.in_flight.fetch_add(1, std::memory_order_relaxed);
   asked->client = std::move(client);
   begin(*call, *asked);
@@ -141,8 +144,8 @@ void Exporter::hear_call(const Message& message) {
     const std::lock_guard lock(mutex_);
     --beginning_;
     calls_.emplace(asked->key, asked);
-    silent_for_[call->importer] = 0;
-    metrics_.peers = silent_for_.size();
+    importers_[call->importer].silent_for = 0;
+    metrics_.peers = importers_.size();
   }
   await(*this, std::move(asked));
 }
@@ -197,7 +200,8 @@ void Exporter::hear_ping(const Ping& ping, const std::string& reply) {
   {
     const std::lock_guard lock(mutex_);
     pong.connection = connection_;
-    if (const auto known = silent_for_.find(ping.importer); known != silent_for_.end()) known->second = 0;
+    if (const auto known = importers_.find(ping.importer); known != importers_.end())
+      known->second = {0, std::max(ping.patience, importer_is_gone_after)};
     for (const Id id : ping.calls) {
       if (!calls_.contains({ping.importer, id})) pong.unknown.push_back(id);
     }
@@ -238,8 +242,8 @@ void Exporter::end(const Asked& asked, const Result<RawReply>& result) {
     answer(asked.reply, reply);
   } else {
     const Error& error = result.error();
-    if (options_.must_log_calls) log_("a call of process " + asked.caller + ": " + error.message());
-    refuse(asked.reply, error);
+    const bool is_ours = asked.is_dropped && error.code() == Errc::cancelled;
+    fail(asked, is_ours ? Error(Errc::server_died, "", importer_is_gone, 0, execution_of(error)) : error);
   }
   // After the answer: whoever is told that the call is not known has the answer already.
   metrics_.in_flight.fetch_sub(1, std::memory_order_relaxed);
@@ -248,12 +252,18 @@ void Exporter::end(const Asked& asked, const Result<RawReply>& result) {
   calls_.erase(asked.key);
 }
 
+void Exporter::fail(const Asked& asked, const Error& error) {
+  if (options_.must_log_calls)
+    log_("a call of process " + asked.caller + " at importer " + hexadecimal(asked.key.first) + ": " + error.message());
+  refuse(asked.reply, error);
+}
+
 void Exporter::refuse(const std::string& reply, const Error& error) {
   metrics_.failed(error.code());
   const std::string text = text_of(error);
   Answer refusal;
   refusal.code = error.code();
-  refusal.execution = error.not_executed() ? Execution::none : Execution::possible;
+  refusal.execution = execution_of(error);
   refusal.text = text;
   answer(reply, refusal);
 }
@@ -352,19 +362,21 @@ void Exporter::drop_calls_of_the_silent(Nanoseconds awake) {
   std::vector<std::shared_ptr<Asked>> dropped;
   {
     const std::lock_guard lock(mutex_);
-    for (auto at = silent_for_.begin(); at != silent_for_.end();) {
-      at->second += awake;
+    for (auto at = importers_.begin(); at != importers_.end();) {
+      at->second.silent_for += awake;
       const auto first = calls_.lower_bound({at->first, 0});
       const bool has_calls = first != calls_.end() && first->first.first == at->first;
-      if (at->second < importer_is_gone_after) {
+      if (at->second.silent_for < at->second.patience) {
         ++at;
         continue;
       }
-      for (auto call = first; call != calls_.end() && call->first.first == at->first; ++call)
+      for (auto call = first; call != calls_.end() && call->first.first == at->first; ++call) {
+        call->second->is_dropped = true;
         dropped.push_back(call->second);
-      at = has_calls ? std::next(at) : silent_for_.erase(at);
+      }
+      at = has_calls ? std::next(at) : importers_.erase(at);
     }
-    metrics_.peers = silent_for_.size();
+    metrics_.peers = importers_.size();
   }
   for (const auto& asked : dropped) {
     metrics_.cancelled.fetch_add(1, std::memory_order_relaxed);

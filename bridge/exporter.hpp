@@ -62,6 +62,10 @@ class Exporter {
     std::optional<Error> refused;         // instead of the call
     shared_channel::RawPendingCall call;
   };
+  struct Silence {
+    Nanoseconds silent_for = 0;
+    Nanoseconds patience = 1000 * milliseconds;  // until it has said its own
+  };
   struct Ending;  // the coroutine that waits for one
 
   // ---- what comes ----
@@ -77,6 +81,7 @@ class Exporter {
   // ---- what ends ----
   static Ending await(Exporter& exporter, std::shared_ptr<Asked> asked);
   void end(const Asked& asked, const shared_channel::Result<shared_channel::RawReply>& result);
+  void fail(const Asked& asked, const Error& error);
   void refuse(const std::string& reply, const Error& error);
   void answer(const std::string& reply, const Answer& answer);
 
@@ -108,7 +113,7 @@ class Exporter {
   std::uint64_t contract_id_ = 0;
   std::uint32_t max_calls_ = 0;
   std::map<Key, std::shared_ptr<Asked>> calls_;
-  std::map<Id, Nanoseconds> silent_for_;  // importers with calls
+  std::map<Id, Silence> importers_;  // with calls
   bool must_look_ = false;
   std::string told_;
   std::condition_variable_any woken_;

@@ -232,7 +232,7 @@ std::optional<Options> options_of(int argc, char** argv, int& code) {
     add_settings(*command, settings);
     command->footer(picture);
   }
-  exporting.add_flag("--log-calls", settings.must_log_calls, "A line for each call that fails, with who asked");
+  exporting.add_flag("--log-calls", settings.must_log_calls, "A line for each call that fails, with who asked where");
   exporting.add_option("--server", each.server, "Whose servers to call: mine (and root's), any, or a user's number")
       ->type_name("USER");
   importing.add_option("--max-calls", each.max_calls, "Calls in flight, default what the exporters take")
