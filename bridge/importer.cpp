@@ -116,7 +116,7 @@ void Importer::take(Local& local, RawRequest&& request, RawResponder&& responder
   const auto time = Steady::now();
   const auto last_word = last_word_of(context.deadline(), time);
   Pending pending{
-      std::move(request), std::move(responder), context, local.shared_from_this(), time, last_word, {}, 0, {}, {}};
+      std::move(request), std::move(responder), context, local.shared_from_this(), time, last_word, {}, 0, 0, {}, {}};
   if (local.refusal) return end(pending, *local.refusal);
   if (pending.request.bytes().size() + call_overhead > largest() && largest() != 0) {
     return end(pending,
@@ -207,6 +207,7 @@ void Importer::send(Lock& lock, Pending&& pending, Far& far, Nanoseconds from, N
              pending.request.bytes()},
         bytes);
   pending.far = far.here.exporter;
+  pending.id = id;
   pending.sent = Steady::now();
   ++far.in_flight;
   far.used = id;
@@ -261,13 +262,24 @@ void Importer::end(Pending& pending, const Error& error) {
 
 void Importer::end(Endings& endings) {
   for (auto& [pending, error] : endings) end(pending, error);
+  for (const auto& [pending, error] : endings) {
+    if (pending.id != 0) cancel(pending.far, pending.id);
+  }
   endings.clear();
+}
+
+/// Nobody waits for it: its handler is to know, if need be when we are connected again.
+void Importer::cancel(Id exporter, Id id) {
+  if (engine_.publish(subjects_.at(exporter), "", write(Cancel{me_, id})) != Sent::not_connected) return;
+  const Lock lock(mutex_);
+  to_cancel_.emplace_back(exporter, id);
 }
 
 void Importer::pass_over(Pending&& pending, Error refused) {
   metrics_.passed_over.fetch_add(1, std::memory_order_relaxed);
   pending.tried.push_back(pending.far);
   pending.refused = std::move(refused);
+  pending.id = 0;
   dispatch(std::move(pending));
 }
 
@@ -345,6 +357,15 @@ void Importer::learn(const Here& here, Nanoseconds heard) {
   Endings endings;
   learn(here, heard, endings);
   end(endings);
+  std::vector<Id> ids;
+  {
+    const Lock lock(mutex_);
+    std::erase_if(to_cancel_, [&](const auto& call) {
+      if (call.first == here.exporter) ids.push_back(call.second);
+      return call.first == here.exporter;
+    });
+  }
+  for (const Id id : ids) cancel(here.exporter, id);
 }
 
 void Importer::learn(const Here& here, Nanoseconds heard, Endings& endings) {
@@ -409,6 +430,7 @@ void Importer::end_lost(Id id, Id exporter, Endings& endings) {
   const auto at = calls_.find(id);
   if (at == calls_.end() || at->second.far != exporter) return;
   if (const auto far = fars_.find(exporter); far != fars_.end()) --far->second.in_flight;
+  at->second.id = 0;
   endings.emplace_back(std::move(at->second),
                        error_of(Errc::server_died, "the call or its answer was lost on the way", Execution::possible));
   calls_.erase(at);
@@ -427,6 +449,7 @@ void Importer::connection_changed(bool is_connected, const std::string& text) {
     if (!text.empty() && (is_connected || is_connected_ || text != told_))
       log_((is_connected ? "connected to " : "not connected to NATS: ") + text);
     if (!is_connected) told_ = text;
+    if (is_connected_ && !is_connected) to_cancel_.clear();  // of exporters that were not heard of again
     is_connected_ = is_connected;
     std::vector<Id> exporters;
     for (const auto& [id, far] : fars_) exporters.push_back(id);
@@ -487,7 +510,7 @@ void Importer::keep(const std::stop_token& token) {
     const Nanoseconds pause = is_busy ? tick : 10 * tick;
     look_after_exporters(lock, time, std::min(time - last, 2 * pause), endings);
     last = time;
-    look_after_calls(lock, endings);
+    look_after_calls(endings);
     look_after_server(lock);
     lock.unlock();
     end(endings);
@@ -550,19 +573,15 @@ std::vector<Id> Importer::old_calls_of(Id exporter) const {
   return old;
 }
 
-void Importer::look_after_calls(Lock& lock, Endings& endings) {
+void Importer::look_after_calls(Endings& endings) {
   const auto time = Steady::now();
-  std::vector<std::pair<std::string, Id>> cancelled;
   for (auto at = calls_.begin(); at != calls_.end();) {
     Pending& pending = at->second;
     if (time - pending.began < look_after || !pending.context.cancelled()) {
       ++at;
       continue;
     }
-    if (const auto far = fars_.find(pending.far); far != fars_.end()) {
-      --far->second.in_flight;
-      cancelled.emplace_back(far->second.subject, at->first);
-    }
+    if (const auto far = fars_.find(pending.far); far != fars_.end()) --far->second.in_flight;
     metrics_.cancelled.fetch_add(1, std::memory_order_relaxed);
     endings.emplace_back(std::move(pending), error_of(Errc::cancelled, "nobody waits for it", Execution::possible));
     at = calls_.erase(at);
@@ -581,9 +600,6 @@ void Importer::look_after_calls(Lock& lock, Endings& endings) {
                             : error_of(Errc::busy, "every slot of the far servers stayed occupied until the deadline"));
     at = waiting_.erase(at);
   }
-  lock.unlock();
-  for (const auto& [subject, id] : cancelled) static_cast<void>(engine_.publish(subject, "", write(Cancel{me_, id})));
-  lock.lock();
 }
 
 /// The messages that the channel here shall have: those it has, as long as anybody takes them.

@@ -90,6 +90,7 @@ class Importer {
     Steady::time_point last_word;  // to a caller whose call could not be sent
     Steady::time_point sent{};
     Id far = 0;
+    Id id = 0;                     // as it is called there; 0: it is not there any more
     std::vector<Id> tried;         // exporters that did not execute it
     std::optional<Error> refused;  // what the last of them said
   };
@@ -110,6 +111,7 @@ class Importer {
   std::optional<Pending> withdraw(Id id);
   void end(Pending& pending, const Error& error);
   void end(Endings& endings);
+  void cancel(Id exporter, Id id);
   void pass_over(Pending&& pending, Error refused);
 
   // ---- what comes ----
@@ -132,7 +134,7 @@ class Importer {
   // ---- the keeper's thread ----
   void keep(const std::stop_token& token);
   void look_after_exporters(Lock& lock, Nanoseconds time, Nanoseconds awake, Endings& endings);
-  void look_after_calls(Lock& lock, Endings& endings);
+  void look_after_calls(Endings& endings);
   void look_after_server(Lock& lock);
   const Contract* offered() const;
   void open(Lock& lock, const Contract& contract);
@@ -154,7 +156,8 @@ class Importer {
   bool is_draining_ = false;
   std::map<Id, Far> fars_;
   std::unordered_map<Id, Pending> calls_;
-  std::deque<Pending> waiting_;  // for room at an exporter
+  std::deque<Pending> waiting_;               // for room at an exporter
+  std::vector<std::pair<Id, Id>> to_cancel_;  // exporters and calls, as soon as those are heard of again
   Id last_id_ = 0;
   std::shared_ptr<Local> local_;
   std::vector<std::shared_ptr<Local>> retired_;  // stopped; their last calls have not ended

@@ -161,26 +161,78 @@ TEST_CASE("bridge death: the importer is killed in mid-call") {
   CHECK(answers(world.caller));
 }
 
-TEST_CASE("bridge death: the call of an importer that is gone is cancelled at the handler") {
-  World world;
+namespace {
+
+/// A call whose handler waits until it is cancelled.
+struct Cancellable : World {
+  explicit Cancellable(const std::vector<std::string>& importing)
+      : server(far), exporter(exports()), importer(imports(importing)) {
+    server
+        .start([this](const Ask& ask, const CallContext& context) {
+          is_running = true;
+          const Stopwatch watch;
+          while (!(was_cancelled = context.cancelled()) && watch.elapsed() < promptly) std::this_thread::sleep_for(1ms);
+          return Answer{ask.id, 1};
+        })
+        .value();
+    caller.emplace(client());
+    call.emplace(caller->call_async(echo(1), amply));
+    REQUIRE(eventually([&] { return is_running.load(); }));
+  }
+  void check_died_and_cancelled() {
+    CHECK(call->wait(promptly));
+    CHECK(error_of(call->get()) == Errc::server_died);
+    CHECK(eventually([&] { return was_cancelled.load(); }));
+  }
+
   std::atomic<bool> is_running{false}, was_cancelled{false};
+  Channel::Server server;
+  Process exporter, importer;
+  std::optional<Channel::Client> caller;
+  std::optional<PendingCall<Answer>> call;
+};
+
+}  // namespace
+
+TEST_CASE("bridge death: the call of an importer that is gone is cancelled at the handler") {
+  Cancellable world(as_ever);
+  world.importer.kill();
+  world.check_died_and_cancelled();
+}
+
+TEST_CASE("bridge death: a call that ended because its exporter was silent is cancelled at the handler") {
+  Cancellable world(as_ever);
+  world.exporter.suspend();
+  CHECK(world.call->wait(promptly));
+  world.exporter.resume();
+  world.check_died_and_cancelled();
+}
+
+TEST_CASE("bridge death: a call that ended because nats-server was killed is cancelled at the handler") {
+  Cancellable world(as_ever);
+  world.broker.kill();
+  world.broker.start();
+  world.check_died_and_cancelled();
+}
+
+TEST_CASE("bridge death: an importer that bears long silences may be silent itself") {
+  World world;
+  Gate gate;
   Channel::Server server(world.far);
-  server
-      .start([&](const Ask& ask, const CallContext& context) {
-        is_running = true;
-        const Stopwatch watch;
-        while (!(was_cancelled = context.cancelled()) && watch.elapsed() < promptly) std::this_thread::sleep_for(1ms);
-        return Answer{ask.id, 1};
-      })
-      .value();
+  server.start(std::ref(gate)).value();
   const Process exporter = world.exports();
-  Process importer = world.imports();
+  Process importer = world.imports(patient);
   auto client = world.client();
-  auto call = client.call_async(echo(1), amply);
-  REQUIRE(eventually([&] { return is_running.load(); }));
-  importer.kill();
-  CHECK(error_of(call.get()) == Errc::server_died);
-  CHECK(eventually([&] { return was_cancelled.load(); }));
+  auto call = client.call_async(nap(0, 5), amply);
+  REQUIRE(eventually_runs(gate.runs, 1));
+  std::this_thread::sleep_for(200ms);  // for a ping that says so
+  importer.suspend();
+  std::this_thread::sleep_for(1500ms);
+  importer.resume();
+  gate.open();
+  const auto answer = call.get();
+  REQUIRE(answer);
+  CHECK(answer->id == 5);
 }
 
 TEST_CASE("bridge death: what was sent to a stopped exporter is never executed after its caller's deadline") {
