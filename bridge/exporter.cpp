@@ -117,7 +117,8 @@ void Exporter::hear(const Message& message) {
 
 void Exporter::hear_call(const Message& message) {
   const std::optional<Call> call = read<Call>(message.bytes);
-  if (!call) return;
+  // Else whoever may call could have the answer sent anywhere with our permissions.
+  if (!call || message.reply != subjects_.to(call->importer) + 'c' + hexadecimal(call->id)) return;
   metrics_.calls.fetch_add(1, std::memory_order_relaxed);
   auto asked = std::make_shared<Asked>();
   asked->key = {call->importer, call->id};

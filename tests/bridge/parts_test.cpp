@@ -1,9 +1,12 @@
 // The bridge's parts by themselves: messages, subjects, another machine's clock, metrics.
 #include "support/catch.hpp"
 
+#include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "engine_nats.hpp"
@@ -265,6 +268,52 @@ TEST_CASE("bridge: a far machine of the other byte order is a layout mismatch") 
   CHECK(sum.error().not_executed());
   CHECK(sum.error().message().find("byte order") != std::string::npos);
   CHECK(stranger.calls == 0);
+}
+
+TEST_CASE("bridge: a call whose answer is to go elsewhere than to its importer is not executed") {
+  bridge_test::World world;
+  std::atomic<int> runs{0}, answers{0};
+  shared_channel::SharedChannel<Numbers, Sum>::Server server(world.far);
+  server
+      .start([&](const Numbers& numbers) {
+        ++runs;
+        return Sum{numbers.a + numbers.b};
+      })
+      .value();
+  const auto exporter = world.exports();
+  const auto engine = make_nats_engine(options_for(world.broker.url()));
+  const Subjects subjects("shared_channel", world.offered());
+  constexpr Id me = 77;
+  std::mutex mutex;
+  Here there;
+  engine->listen(subjects.to(me) + '*', [&](const Message& message) {
+    if (message.reached_nobody) return;
+    const std::lock_guard lock(mutex);
+    if (const auto here = read<Here>(message.bytes); here && here->has_server) there = *here;
+    answers += read<bridge::Answer>(message.bytes).has_value();
+  });
+  engine->start();
+  const auto exporter_id = [&] {
+    const std::lock_guard lock(mutex);
+    return there.exporter;
+  };
+  REQUIRE(test_support::eventually([&] {
+    engine->publish(subjects.find(), subjects.to(me) + 'f', write(Find{me, now()}));
+    std::this_thread::sleep_for(10ms);
+    return exporter_id() != 0;
+  }));
+  const Numbers numbers{2, 3};
+  const auto ask = [&](Id id, const std::string& reply) {
+    Bytes bytes;
+    write(Call{me, id, there.contract.id(), 0, never, 1, "1000", std::as_bytes(std::span(&numbers, 1))}, bytes);
+    engine->publish(subjects.at(exporter_id()), reply, bytes);
+  };
+  for (const std::string& reply : {subjects.to(me) + "c9", subjects.to(me + 1) + "c1", subjects.find(), std::string()})
+    ask(1, reply);
+  ask(2, subjects.to(me) + "c2");
+  CHECK(test_support::eventually([&] { return answers == 1; }));
+  CHECK(runs == 1);
+  engine->stop();
 }
 
 }  // namespace bridge_parts_test
