@@ -1,5 +1,6 @@
 // What is known of another machine's clock, from questions that it answered with its reading. Nothing is assumed of
-// what the clocks show, and of their rates only that they differ by less than a thousandth.
+// what the clocks show, and of their rates only that they differ by less than a thousandth. A clock that stands still
+// for a while breaks that; it is noticed at the next answer.
 #pragma once
 
 #include <algorithm>
@@ -14,8 +15,10 @@ namespace bridge {
 class FarClock {
  public:
   void learn(Nanoseconds asked, Nanoseconds far, Nanoseconds heard) {
+    if (asked > heard) return;  // that was never asked
     const Nanoseconds bound = far - heard;
-    if (!ahead_ || bound >= ahead_at(heard)) {
+    // A clock that is behind all that we knew of it has lost time; what was known is void.
+    if (!ahead_ || bound >= ahead_at(heard) || far - asked < ahead_at(heard)) {
       ahead_ = bound;
       learnt_ = heard;
     }

@@ -195,6 +195,21 @@ TEST_CASE("bridge clock: a far deadline is never later than ours, whatever the c
   }
 }
 
+TEST_CASE("bridge clock: a far clock that has lost time is believed at its next answer") {
+  FarClock clock;
+  clock.learn(0, 1000 * milliseconds, 2 * milliseconds);
+  CHECK(clock.not_before(10 * milliseconds) > 1000 * milliseconds);
+  // It stood still for 500 ms.
+  clock.learn(100 * milliseconds, 601 * milliseconds, 102 * milliseconds);
+  CHECK(clock.not_before(102 * milliseconds) <= 601 * milliseconds);
+  // An answer that was merely slow says nothing new.
+  clock.learn(200 * milliseconds, 700 * milliseconds, 300 * milliseconds);
+  CHECK(clock.not_before(300 * milliseconds) > 790 * milliseconds);
+  // What was never asked is no answer.
+  clock.learn(never / 4, 0, 300 * milliseconds);
+  CHECK(clock.not_before(300 * milliseconds) > 790 * milliseconds);
+}
+
 TEST_CASE("bridge metrics: each family stands together under its heading") {
   Metrics one, other;
   one.calls = 3;
