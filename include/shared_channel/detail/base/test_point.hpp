@@ -2,9 +2,7 @@
 // the making, attaching, repairing and closing of a channel. Nothing at all in an ordinary build.
 #pragma once
 
-#if defined(__linux__)
-#include <shared_channel/detail/platform/linux/probe.hpp>
-#endif
+#include <shared_channel/detail/platform/probe.hpp>
 
 #ifndef SHARED_CHANNEL_TEST_POINT
 #ifdef SHARED_CHANNEL_PROBE
