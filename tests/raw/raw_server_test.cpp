@@ -3,6 +3,7 @@
 
 #include <shared_channel/shared_channel.hpp>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -142,6 +143,24 @@ TEST_CASE("raw server: a request may be looked at where it lies, and the answer 
     });
     CHECK(kept->room().empty());
     CHECK(text_of(call.get().value().bytes()) == std::string(length, 'q'));
+  }
+}
+
+TEST_CASE("raw server: a caller cannot change a request of up to 4096 bytes while it is looked at") {
+  const auto name = unique_name("raw");
+  RawServer server(name, {variable_message(9000), variable_message(9000)});
+  RawClient client(name);
+  for (const std::size_t length : {1u, 129u, 4096u}) {
+    auto draft = client.draft(amply).value();
+    const auto room = draft.room();
+    std::fill_n(room.begin(), length, std::byte{'a'});
+    auto call = draft.send(length);
+    const auto look = [&](std::span<const std::byte> request, std::span<std::byte>) {
+      std::fill_n(room.begin(), length, std::byte{'b'});
+      CHECK(text_of(request) == std::string(length, 'a'));
+      return std::size_t{0};
+    };
+    CHECK(server.serve_one(look, amply).value());
   }
 }
 
