@@ -40,7 +40,7 @@ class WatcherBell {
   }
 
   [[nodiscard]] bool has_news() const noexcept { return news_.load(std::memory_order_seq_cst); }
-  /// Before looking for them.
+  /// To be called before looking at anything that is rung for: later news would be lost with those before.
   void take_news() noexcept { news_.exchange(false, std::memory_order_seq_cst); }
 
   /// Sleeps until a ring, or until what `look` says: it runs after the announcement, and answers with the entries to
@@ -177,7 +177,9 @@ class Watcher : public RefCounted {
   void work() noexcept {
     platform::Peer server = platform::Peer::alive;
     for (;;) {
-      const bool closing = closing_.load(std::memory_order_seq_cst);  // first: nothing arrives after it was set
+      bell_.take_news();  // first: news that come after it keep the thread from its sleep
+      const bool closing = closing_.load(std::memory_order_seq_cst);  // before arrived_, which stays as it is once set
+      SHARED_CHANNEL_TEST_POINT(client_watcher_looks);
       take_arrived();
       if (closing) return end_all();
       // Do not carry `server` into the next round: callbacks may add calls to its successor.
@@ -186,7 +188,6 @@ class Watcher : public RefCounted {
   }
 
   void take_arrived() {
-    bell_.take_news();
     const std::lock_guard lock(mutex_);
     for (std::size_t at = 0; at < arrived_count_; ++at) calls_[count_++] = std::move(arrived_[at]);
     arrived_count_ = 0;
