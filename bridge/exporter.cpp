@@ -180,7 +180,7 @@ void Exporter::begin(const Call& call, Asked& asked) {
     return;
   }
   metrics_.expired.fetch_add(1, std::memory_order_relaxed);
-  asked.refused = Error(Errc::timed_out, "", "the call came to the exporter after its deadline");
+  asked.refused = Error(Errc::timed_out, "", "the call came to the exporter after its deadline", 0, Execution::none);
 }
 
 void Exporter::hear_find(const Message& message) {

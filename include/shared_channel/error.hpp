@@ -121,7 +121,34 @@ constexpr bool passes_by_itself(Errc code) noexcept {
   return false;
 }
 
-std::string words_to_relay(const Error& error);
+/// What a hand-made error says of execution unless its maker says it: a code that may arise while a handler runs says
+/// "possible", so that nobody asks again by mistake. Without a default, so that the compiler asks for new codes.
+constexpr Execution execution_implied_by(Errc code) noexcept {
+  switch (code) {
+    case Errc::server_died:
+    case Errc::timed_out:
+    case Errc::cancelled:
+    case Errc::handler_failed:
+    case Errc::corrupt:
+    case Errc::out_of_memory:
+    case Errc::system_error:
+      return Execution::possible;
+    case Errc::no_server:
+    case Errc::server_stopped:
+    case Errc::busy:
+    case Errc::invalid_name:
+    case Errc::invalid_argument:
+    case Errc::name_in_use:
+    case Errc::access_denied:
+    case Errc::not_owner:
+    case Errc::layout_mismatch:
+    case Errc::message_too_large:
+    case Errc::would_deadlock:
+    case Errc::forked:
+      break;
+  }
+  return Execution::none;
+}
 
 class ErrorCategory final : public std::error_category {
  public:
@@ -147,8 +174,14 @@ class [[nodiscard]] Error {
   /// @param channel the channel's name, as the user gave it
   /// @param cause a clause that says what happened and what to do about it, without a full stop
   /// @param native errno or GetLastError(), 0 if the system was not at fault
-  Error(Errc code, std::string_view channel, std::string cause, int native = 0, Execution execution = Execution::none)
+  /// @param execution whether a handler may have seen the request
+  Error(Errc code, std::string_view channel, std::string cause, int native, Execution execution)
       : code_(code), native_(native), execution_(execution), channel_(channel), cause_(std::move(cause)) {}
+
+  /// The same, with what the code says by itself: "not executed" of busy and of what is refused before a call, "perhaps
+  /// executed" of server_died, timed_out, cancelled, handler_failed, corrupt, out_of_memory and system_error.
+  Error(Errc code, std::string_view channel, std::string cause, int native = 0)
+      : Error(code, channel, std::move(cause), native, detail::execution_implied_by(code)) {}
 
   [[nodiscard]] Errc code() const noexcept { return code_; }
 
@@ -166,9 +199,10 @@ class [[nodiscard]] Error {
   /// The clause of message() that says what happened and what to do about it.
   [[nodiscard]] const std::string& cause() const noexcept { return cause_; }
 
-  /// A sentence, without its full stop, that names the channel, the cause and, where there is one, the remedy.
+  /// A sentence, without its full stop, that names the channel, the cause and, where there is one, the remedy. An error
+  /// of no channel (made by hand, of an object moved from) has its cause alone.
   [[nodiscard]] std::string message() const {
-    std::string text = "shared channel '" + channel_ + "': " + cause_;
+    std::string text = channel_.empty() ? cause_ : "shared channel '" + channel_ + "': " + cause_;
     if (native_ != 0) {
       text += " (system error " + std::to_string(native_) + ": " + detail::platform::message_of(native_) + ")";
     }
@@ -176,19 +210,12 @@ class [[nodiscard]] Error {
   }
 
  private:
-  friend std::string detail::words_to_relay(const Error& error);
-
   Errc code_;
   int native_;
   Execution execution_;
   std::string channel_;
   std::string cause_;
 };
-
-/// What an error says to the caller of a handler that passes it on. A handler's own error names no channel.
-inline std::string detail::words_to_relay(const Error& error) {
-  return error.channel_.empty() && error.native_ == 0 ? error.cause_ : error.message();
-}
 
 /// The Error of a constructor or of Result::value(), as an exception.
 class ChannelException : public std::exception {

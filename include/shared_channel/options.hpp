@@ -20,8 +20,8 @@ inline constexpr std::chrono::nanoseconds default_timeout = std::chrono::millise
 /// two context switches and nothing while it lasts. The default spins for no longer than the sleep that it may save
 /// would take, and stops spinning where that does not pay, or where other programs want the core (docs/performance.md).
 struct WaitPolicy {
-  /// Longest time to spin before sleeping; five times as long in a call that had to wake its server, which saves the
-  /// caller's own sleep. 0 sleeps at once; max() never sleeps.
+  /// Longest time to spin before sleeping; up to five times as long in a call that had to wake its server, which saves
+  /// the caller's own sleep. 0 sleeps at once; max() never sleeps.
   std::chrono::nanoseconds spin = std::chrono::microseconds(50);
 
   /// Never spin: the choice for many more threads than cores, and for battery.

@@ -82,6 +82,24 @@ TEST_CASE("error: the system's own code is kept and told") {
   CHECK_THAT(error.message(), Catch::Matchers::Contains("a cause (system error 13: "));
 }
 
+TEST_CASE("error: one of no channel is its cause alone") {
+  CHECK(Error(Errc::busy, "", "too much to do").message() == "too much to do");
+  CHECK_THAT(Error(Errc::handler_failed, "", "disk", 5).message(),
+             Catch::Matchers::StartsWith("disk (system error 5: "));
+}
+
+TEST_CASE("error: one made by hand claims 'not executed' only where the code says so") {
+  const std::vector<Errc> perhaps = {Errc::server_died, Errc::timed_out,     Errc::cancelled,   Errc::handler_failed,
+                                     Errc::corrupt,     Errc::out_of_memory, Errc::system_error};
+  for (const Errc errc : test_support::error_codes()) {
+    INFO(to_string(errc));
+    const bool is_perhaps = std::find(perhaps.begin(), perhaps.end(), errc) != perhaps.end();
+    CHECK(Error(errc, "name", "a cause").not_executed() == !is_perhaps);
+    CHECK(Error(errc, "name", "a cause", 5).not_executed() == !is_perhaps);
+    CHECK(Error(errc, "name", "a cause", 0, Execution::none).not_executed());
+  }
+}
+
 TEST_CASE("error: only what certainly did not run is not executed") {
   CHECK(problem().not_executed());
   CHECK_FALSE(Error(Errc::timed_out, "name", "a cause", 0, Execution::possible).not_executed());
@@ -93,7 +111,7 @@ TEST_CASE("error: only what did not run and may pass is safe to retry") {
   for (const Errc errc : test_support::error_codes()) {
     INFO(to_string(errc));
     const bool passes = std::find(passing.begin(), passing.end(), errc) != passing.end();
-    CHECK(Error(errc, "name", "a cause").safe_to_retry() == passes);
+    CHECK(Error(errc, "name", "a cause", 0, Execution::none).safe_to_retry() == passes);
     CHECK_FALSE(Error(errc, "name", "a cause", 0, Execution::possible).safe_to_retry());
   }
 }

@@ -49,11 +49,7 @@ class Report {
   }
   sc_code failure(const Error& error) const {
     if (error_ == nullptr) return code_of(error.code());
-    const std::string whole = error.message();
-    // What this library says of its arguments concerns no channel.
-    constexpr std::string_view nobody = "shared channel '': ";
-    const std::string_view message = whole.starts_with(nobody) ? std::string_view(whole).substr(nobody.size()) : whole;
-    return failure(error.code(), message, error.native(), error.not_executed(), error.safe_to_retry());
+    return failure(error.code(), error.message(), error.native(), error.not_executed(), error.safe_to_retry());
   }
 
   /// A struct that is larger was made for another program.

@@ -49,7 +49,7 @@ class AnswerDuty {
     conclude([&](AnswerSink& sink, const TakenCall& call) { return sink.fail(call, text, Cause::none); });
   }
   void fail(const Error& error) {
-    const std::string words = words_to_relay(error);
+    const std::string words = error.message();
     conclude([&](AnswerSink& sink, const TakenCall& call) { return sink.fail(call, words, Cause::of(error).word()); });
   }
 

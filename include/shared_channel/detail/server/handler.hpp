@@ -140,7 +140,7 @@ Outcome with_request(const Frame& frame, Use&& use) {
 /// A handler returned an error in place of its answer.
 template <class Call>
 Outcome pass_on(const Error& error, const Call& call) {
-  return call.fail(words_to_relay(error), Cause::of(error).word());
+  return call.fail(error.message(), Cause::of(error).word());
 }
 
 /// Bytes: the handler writes into all the room there is; short replies then move inline.

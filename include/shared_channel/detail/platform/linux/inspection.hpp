@@ -40,7 +40,7 @@ inline Result<std::vector<std::string>> object_names(Scope) {
   DIR* const directory = ::opendir("/dev/shm");
   if (directory == nullptr) {
     const Errc code = errno == EACCES ? Errc::access_denied : Errc::system_error;
-    return Error(code, "", "opendir of /dev/shm was refused; shared memory lies there", errno);
+    return Error(code, "", "opendir of /dev/shm was refused; shared memory lies there", errno, Execution::none);
   }
   const AtEnd done([directory]() noexcept { ::closedir(directory); });
   errno = 0;
@@ -48,7 +48,7 @@ inline Result<std::vector<std::string>> object_names(Scope) {
     const std::string_view name = entry->d_name;
     if (name.starts_with(object_prefix)) found.emplace_back(name);
   }
-  if (errno != 0) return Error(Errc::system_error, "", "readdir of /dev/shm failed", errno);
+  if (errno != 0) return Error(Errc::system_error, "", "readdir of /dev/shm failed", errno, Execution::none);
   return found;
 }
 
