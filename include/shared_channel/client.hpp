@@ -264,6 +264,7 @@ class SharedChannel<Request, Reply>::Client {
     if (!core_) return;
     // In a fork()ed child the leases and threads are the parent's: let go without touching them.
     if (core_->is_in_child()) return core_.forget();
+    const typename Platform::NoCancellation uncancelled;
     core_->completer().close();
     core_ = nullptr;
   }

@@ -23,6 +23,7 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI {
 /// and of what killed servers left. A name may be gone by the time that it is looked at. Errors: access_denied,
 /// system_error (the system does not list its objects). Thread-safe.
 inline Result<std::vector<std::string>> list_channels(Scope scope = Scope::session) {
+  const detail::platform::NoCancellation uncancelled;
   auto objects = detail::platform::object_names(scope);
   if (!objects) return std::move(objects).error();
   return detail::channels_among(*objects);
@@ -31,6 +32,7 @@ inline Result<std::vector<std::string>> list_channels(Scope scope = Scope::sessi
 /// How the channel of a name stands at about this moment. Errors: invalid_name, no_server (there is nothing of that
 /// name). Whatever else is wrong is in the ChannelInfo. Thread-safe.
 inline Result<ChannelInfo> inspect(std::string_view name, Scope scope = Scope::session) {
+  const detail::platform::NoCancellation uncancelled;
   auto names = detail::Names::make(name, scope);
   if (!names) return std::move(names).error();
   return detail::Inspector(*names).look();

@@ -188,6 +188,7 @@ class SharedChannel<Request, Reply>::Server {
   void close() noexcept {
     // In a fork()ed child threads and locks are the parent's: let go without touching them.
     if (!core_) return;
+    const typename Platform::NoCancellation uncancelled;
     if (core_->is_in_child()) return core_.forget();
     if (core_->is_in_handler()) {
       core_->let_go();

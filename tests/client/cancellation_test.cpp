@@ -2,18 +2,21 @@
 #ifndef _WIN32
 #include "support/catch.hpp"
 
+#include <shared_channel/inspect.hpp>
 #include <shared_channel/shared_channel.hpp>
 
 #include <pthread.h>
 
 #include <filesystem>
 #include <fstream>
+#include <stop_token>
 #include <string>
 
 #include "support/errors.hpp"
 #include "support/gated_channel.hpp"
 #include "support/messages.hpp"
 #include "support/names.hpp"
+#include "support/process.hpp"
 #include "support/time.hpp"
 
 namespace cancellation_test {
@@ -53,7 +56,31 @@ class Unpublished {
   std::string path_;
 };
 
+// Whose observer comes to a cancellation point.
+struct Observed {
+  int value = 0;
+};
+using ObservedChannel = SharedChannel<Observed>;
+
+template <class>
+struct Cancellable {
+  static void client_done(const CallRecord&) { pthread_testcancel(); }
+  static void server_done(const CallRecord&) { pthread_testcancel(); }
+};
+
+Observed same(Observed request) { return request; }
+
+Answer answer(const Ask& ask) { return {ask.id, 0}; }
+
 }  // namespace
+
+}  // namespace cancellation_test
+
+template <>
+struct shared_channel::ObserverOf<cancellation_test::Observed>
+    : cancellation_test::Cancellable<cancellation_test::Observed> {};
+
+namespace cancellation_test {
 
 TEST_CASE("client: a thread is cancelled while it waits for a server") {
   const auto name = unique_name("cancelled");
@@ -78,6 +105,71 @@ TEST_CASE("client: a thread is cancelled while it waits for its reply") {
   CHECK(is_joined_after_cancel([&] { static_cast<void>(channel.client.call(nap(1), 300ms)); }));
   channel.gate.open();
   CHECK_FALSE(error_of(channel.client.call(nap(1), amply)));
+}
+
+TEST_CASE("client: a thread is cancelled in a call of a client that it makes and destroys") {
+  GatedChannel channel;
+  channel.gate.open();
+  CHECK(is_joined_after_cancel([&] {
+    Channel::Client client(channel.name);
+    CHECK_FALSE(error_of(client.call(nap(1), amply)));
+  }));
+  CHECK_FALSE(error_of(channel.client.call(nap(1), amply)));
+}
+
+TEST_CASE("client: a thread is cancelled that ends a client with a call in flight") {
+  GatedChannel channel;
+  Errc told{};
+  CHECK(is_joined_after_cancel([&] {
+    Channel::Client client(channel.name);
+    CHECK_FALSE(error_of(client.call_async(nap(1), amply, [&](Result<Answer> reply) { told = *error_of(reply); })));
+  }));
+  CHECK(told == Errc::timed_out);
+}
+
+TEST_CASE("server: a thread is cancelled that makes a server and destroys it") {
+  const auto name = unique_name("cancelled");
+  const auto serve_shortly = [&] {
+    Channel::Server server(name);
+    CHECK_FALSE(error_of(server.start(answer)));
+    CHECK(server.native_handle() != -1);
+  };
+  CHECK(is_joined_after_cancel(serve_shortly));
+  Process killed = peer("serve", name);
+  REQUIRE(killed.read_line() == "ready");
+  killed.kill();
+  killed.wait();
+  CHECK(is_joined_after_cancel(serve_shortly));
+  CHECK(error_of(Channel::Client(name).call(nap(1), 1s)) == Errc::no_server);
+}
+
+TEST_CASE("server: a thread is cancelled that serves") {
+  const auto name = unique_name("cancelled");
+  ServerOptions options;
+  options.threads = 2;
+  Channel::Server server(name, options);
+  std::stop_source stop;
+  stop.request_stop();
+  CHECK(is_joined_after_cancel([&] { CHECK_FALSE(error_of(server.serve(answer, stop.get_token()))); }));
+}
+
+TEST_CASE("observer: a thread is cancelled whose calls are observed") {
+  const auto name = unique_name("cancelled");
+  ObservedChannel::Server server(name);
+  ObservedChannel::Client client(name);
+  auto asked = client.call_async(Observed{7}, amply);
+  CHECK(is_joined_after_cancel([&] { CHECK(server.serve_one(same, amply).value()); }));
+  CHECK(asked.get().value().value == 7);
+  CHECK_FALSE(error_of(server.start(same)));
+  CHECK(is_joined_after_cancel([&] { CHECK(client.call(Observed{8}, amply).value().value == 8); }));
+}
+
+TEST_CASE("inspect: a thread is cancelled that looks at channels") {
+  GatedChannel channel;
+  CHECK(is_joined_after_cancel([&] {
+    CHECK_FALSE(error_of(list_channels()));
+    CHECK(inspect(channel.name).value().state == ChannelState::open);
+  }));
 }
 
 }  // namespace cancellation_test

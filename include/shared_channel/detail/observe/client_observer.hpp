@@ -11,6 +11,7 @@
 #include <shared_channel/detail/client/async_call.hpp>
 #include <shared_channel/detail/client/call.hpp>
 #include <shared_channel/detail/observe/observed.hpp>
+#include <shared_channel/detail/platform/platform.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/error.hpp>
 #include <shared_channel/observer.hpp>
@@ -120,6 +121,7 @@ class ClientObserver<Request, true> {
     record_.not_executed = not_executed;
   }
   static void tell(CallRecord& record) noexcept {
+    const typename PlatformOf<Request>::Type::NoCancellation uncancelled;
     record.ended = Clock::now();
     ObserverOf<Request>::client_done(record);
   }

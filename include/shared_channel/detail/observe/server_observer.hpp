@@ -10,6 +10,7 @@
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/observe/observed.hpp>
+#include <shared_channel/detail/platform/platform.hpp>
 #include <shared_channel/detail/protocol/cause.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/slot_protocol.hpp>
@@ -87,7 +88,10 @@ class ServerObserver {
     }
     return record;
   }
-  static void tell(const Record& record) noexcept { ObserverOf<Request>::server_done(record); }
+  static void tell(const Record& record) noexcept {
+    const typename PlatformOf<Request>::Type::NoCancellation uncancelled;
+    ObserverOf<Request>::server_done(record);
+  }
 
  private:
   /// The client wrote how many, and is not trusted.

@@ -51,6 +51,7 @@ class ServerCore {
   template <class ContractFor>
   static Result<UniquePtr<ServerCore>> create(std::string_view name, const ServerOptions& options,
                                               ContractFor&& contract_for) {
+    const typename Platform::NoCancellation uncancelled;
     auto names = Names::make(name, options.scope);
     if (!names) return std::move(names).error();
     auto generation = Generation::make(*names, options, contract_for);
@@ -65,6 +66,7 @@ class ServerCore {
 
   /// Stops, and waits until handlers and responders have let go. Until then a handler may use its Server.
   void end() noexcept {
+    const typename Platform::NoCancellation uncancelled;
     stop();
     if (in_background_) join();
     // A serve() in another thread leaves by itself after stop() and joins its workers; its last call is answered first.
@@ -244,6 +246,7 @@ class ServerCore {
   }
 
   void join() noexcept {
+    const typename Platform::NoCancellation uncancelled;
     // One ring may not be enough: another sleeper may have swallowed it, or a stray write undone it. The number of
     // rings is bounded: where the process ends, Win32 may have ended the threads in their sleep.
     constexpr int rings = 500;

@@ -21,6 +21,19 @@
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 
+/// Keeps pthread_cancel() away from calls of libc that it would end: our functions are noexcept, and may not be left in
+/// the middle. The cancellation stays pending.
+class NoCancellation {
+ public:
+  NoCancellation() noexcept { ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
+  ~NoCancellation() { ::pthread_setcancelstate(before_, nullptr); }
+  NoCancellation(const NoCancellation&) = delete;
+  NoCancellation& operator=(const NoCancellation&) = delete;
+
+ private:
+  int before_ = 0;
+};
+
 /// Which file a descriptor stood for when it was opened. A program may close descriptors that are not its own, and open
 /// others under their numbers.
 class FileIdentity {
@@ -81,6 +94,7 @@ class ForkGuard {
   /// Keeps what `take` puts into a Held until it is released. No fork() can come between the taking and the keeping.
   template <class Take>
   const Held& hold(Take&& take) {
+    const NoCancellation whole;
     const std::lock_guard lock(mutex_);
     Held& held = held_.emplace();
     take(held);
@@ -93,6 +107,7 @@ class ForkGuard {
 
   /// Keeps errno: the caller may read the errno of a failed open after its Held has gone.
   void release(const Held& held) noexcept {
+    const NoCancellation whole;
     const int error = errno;
     const std::lock_guard lock(mutex_);
     if (held.is_ours()) ::close(held.descriptor);
@@ -124,6 +139,7 @@ class ForkGuard {
 
   /// Allocates and frees nothing: a thread that did so in the parent at that moment does not exist here.
   void in_child() noexcept {
+    const NoCancellation whole;
     for (Held& held : held_) {
       if (held.is_ours()) ::close(held.descriptor);
       held.descriptor = -1;

@@ -154,22 +154,23 @@ class ServerLease {
     return true;
   }
 
+  static bool read_at(const Descriptor& descriptor, std::size_t offset, void* to, std::size_t bytes) noexcept {
+    const NoCancellation whole;
+    return ::pread(descriptor.get(), to, bytes, static_cast<off_t>(offset)) == static_cast<ssize_t>(bytes);
+  }
+
   static bool read(const Descriptor& descriptor, RecordBytes& record) noexcept {
-    return ::pread(descriptor.get(), &record, sizeof record, 0) == static_cast<ssize_t>(sizeof record) &&
-           record.magic == rendezvous_magic;
+    return read_at(descriptor, 0, &record, sizeof record) && record.magic == rendezvous_magic;
   }
 
   /// Whether the record's server is alive, as far as its page tells.
   static bool is_served(const Names& names) {
     const Descriptor rendezvous = linux_shm::open_object(names.rendezvous(), O_RDONLY);
     RecordBytes record{};
-    if (!rendezvous || ::pread(rendezvous.get(), &record, sizeof record, 0) != static_cast<ssize_t>(sizeof record))
-      return false;
+    if (!rendezvous || !read_at(rendezvous, 0, &record, sizeof record)) return false;
     const Descriptor page = linux_shm::open_object(names.server_page(record.generation), O_RDONLY);
     std::uint32_t alive = 0;
-    if (!page ||
-        ::pread(page.get(), &alive, sizeof alive, offsetof(ServerPage, alive)) != static_cast<ssize_t>(sizeof alive))
-      return false;
+    if (!page || !read_at(page, offsetof(ServerPage, alive), &alive, sizeof alive)) return false;
     return linux_beacon::is_lit(alive);
   }
 
