@@ -6,12 +6,18 @@
 #include <shared_channel/shared_channel.hpp>
 
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include <filesystem>
 #include <optional>
+#include <string>
+#include <system_error>
+#include <vector>
 
 #include "support/errors.hpp"
 #include "support/messages.hpp"
 #include "support/names.hpp"
+#include "support/process.hpp"
 #include "support/resources.hpp"
 #include "support/time.hpp"
 
@@ -19,6 +25,22 @@ namespace removed_name_test {
 
 using namespace shared_channel;
 using namespace test_support;
+
+namespace {
+
+// As closefrom(3) does to descriptors that are not its caller's.
+std::size_t close_descriptors(const std::string& name) {
+  std::vector<int> ours;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    if (std::filesystem::read_symlink(entry, gone).string().starts_with("/dev/shm/shared_channel." + name))
+      ours.push_back(std::stoi(entry.path().filename()));
+  }
+  for (const int descriptor : ours) ::close(descriptor);
+  return ours.size();
+}
+
+}  // namespace
 
 TEST_CASE("removed name: the server that lost it does not take it from the next one") {
   const auto answer = [](const Ask& ask) { return Answer{ask.id, 0}; };
@@ -31,6 +53,51 @@ TEST_CASE("removed name: the server that lost it does not take it from the next 
     first.reset();
     CHECK(Channel::Client(name).call(echo(1), amply).value().id == 1);
     CHECK(error_of(Channel::Server::create(name)) == Errc::name_in_use);
+  }
+  CHECK(shm_entries("shared_channel." + name).empty());
+}
+
+TEST_CASE("removed name: a server whose descriptors were closed leaves the next one's files alone") {
+  const auto name = unique_name("closed");
+  std::optional<Channel::Server> first(std::in_place, name);
+  REQUIRE(close_descriptors(name) >= 2);  // the lock's among them
+  {
+    Process second = peer("serve", name);
+    REQUIRE(second.read_line() == "ready");
+    first.reset();
+    CHECK(Channel::Client(name).call(echo(1), amply).value().id == 1);
+    CHECK(error_of(Channel::Server::create(name)) == Errc::name_in_use);
+    second.close_input();
+    CHECK(second.wait() == ExitStatus{});
+  }
+  CHECK(shm_entries("shared_channel." + name).empty());
+}
+
+TEST_CASE("removed name: a server whose descriptors were closed still removes its own files") {
+  const auto name = unique_name("closed");
+  {
+    Channel::Server server(name);
+    REQUIRE(close_descriptors(name) >= 2);
+  }
+  CHECK(shm_entries("shared_channel." + name).empty());
+}
+
+TEST_CASE("removed name: upkeep takes a lock again whose descriptor was closed, and keeps it") {
+  namespace platform = shared_channel::detail::platform;
+  const auto name = unique_name("closed");
+  const auto names = shared_channel::detail::Names::make(name, Scope::session).value();
+  auto lease = platform::ServerLease::acquire(names, Access::current_user()).value();
+  REQUIRE(close_descriptors(name) >= 2);
+  bool has_record = false;
+  CHECK(lease.keep_name(Access::current_user(), has_record));
+  CHECK(error_of(platform::ServerLease::acquire(names, Access::current_user())) == Errc::name_in_use);
+}
+
+TEST_CASE("removed name: a server whose record was cut short ends all the same") {
+  const auto name = unique_name("short");
+  {
+    Channel::Server server(name);
+    REQUIRE(::truncate(("/dev/shm/shared_channel." + name).c_str(), 0) == 0);
   }
   CHECK(shm_entries("shared_channel." + name).empty());
 }

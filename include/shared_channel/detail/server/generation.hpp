@@ -185,7 +185,7 @@ class Generation {
   }
 
   void withdraw() noexcept {
-    lease_.record().generation.store(0, std::memory_order_seq_cst);
+    lease_.withdraw();
     SHARED_CHANNEL_TEST_POINT(server_unpublished);
     beacon_.reset();
     SHARED_CHANNEL_TEST_POINT(server_beacon_out);

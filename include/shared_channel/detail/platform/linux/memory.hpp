@@ -83,6 +83,14 @@ inline Result<std::string> owner_of(const Names& names, const std::string& objec
   return std::to_string(status.st_uid);
 }
 
+/// What an object's name leads to. No allocation: upkeep must not fail. 0, or errno.
+inline int look_up(const std::string& object, struct stat& named) noexcept {
+  char path[NAME_MAX + sizeof "/dev/shm/"];
+  const int length = std::snprintf(path, sizeof path, "/dev/shm/%s", object.c_str());
+  if (length < 0 || static_cast<std::size_t>(length) >= sizeof path) return ENAMETOOLONG;
+  return ::lstat(path, &named) == 0 ? 0 : errno;
+}
+
 /// Whether a file of ours is no longer what its name leads to: removed, as by systemd at the end of a session
 /// (RemoveIPC), or renamed. Where this process sees another /dev/shm than the file's (chroot, a mount namespace), or
 /// the system does not tell, nothing is known, and nothing was lost.
@@ -91,11 +99,17 @@ inline bool has_lost_name(int descriptor, const std::string& object) noexcept {
   }, named{};
   if (::fstat(descriptor, &ours) != 0) return false;
   if (ours.st_nlink == 0) return true;
-  char path[NAME_MAX + sizeof "/dev/shm/"];  // no allocation: upkeep must not fail
-  const int length = std::snprintf(path, sizeof path, "/dev/shm/%s", object.c_str());
-  if (length < 0 || static_cast<std::size_t>(length) >= sizeof path) return false;
-  if (::lstat(path, &named) == 0) return named.st_dev == ours.st_dev && named.st_ino != ours.st_ino;
-  return errno == ENOENT && ::stat("/dev/shm", &named) == 0 && named.st_dev == ours.st_dev;
+  const int error = look_up(object, named);
+  if (error == 0) return named.st_dev == ours.st_dev && named.st_ino != ours.st_ino;
+  return error == ENOENT && ::stat("/dev/shm", &named) == 0 && named.st_dev == ours.st_dev;
+}
+
+/// Whether a file of ours is what its name leads to, for certain: to be asked before what has the name is removed.
+inline bool is_named(int descriptor, const std::string& object) noexcept {
+  struct stat ours {
+  }, named{};
+  return ::fstat(descriptor, &ours) == 0 && look_up(object, named) == 0 && named.st_dev == ours.st_dev &&
+         named.st_ino == ours.st_ino;
 }
 
 inline Result<void> check_access(const Names& names, const Access& access) {

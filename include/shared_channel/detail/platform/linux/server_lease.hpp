@@ -78,15 +78,21 @@ class ServerLease {
   ServerLease& operator=(ServerLease&&) = delete;
   ~ServerLease() {
     if (!*mapping_) return;
-    struct stat status {};
-    const bool is_known = mapping_->has_file() && ::fstat(mapping_->descriptor(), &status) == 0;
-    // A program of our user may have cut it short: touching it would then end this process.
-    if (!is_known || status.st_size >= static_cast<off_t>(sizeof(Rendezvous))) record().generation.store(0);
+    withdraw();
     SHARED_CHANNEL_TEST_POINT(server_withdrew_generation);
     // Before the lock goes with the descriptor: a successor must not lose its files. Nor must one that serves because
-    // somebody has removed ours.
-    if (!mapping_->is_lost(rendezvous_)) Mapping::remove(rendezvous_);
-    if (!has_lost_lock()) Mapping::remove(server_lock_);
+    // somebody has removed ours, or closed our descriptors and with them the lock.
+    if (!holds_name()) return;
+    Mapping::remove(rendezvous_);
+    Mapping::remove(server_lock_);
+  }
+
+  /// No client finds the record's generation any more. Not where a program of our user has cut the record short:
+  /// touching it would then end this process.
+  void withdraw() const noexcept {
+    struct stat status {};
+    const bool is_known = mapping_->has_file() && ::fstat(mapping_->descriptor(), &status) == 0;
+    if (!is_known || status.st_size >= static_cast<off_t>(sizeof(Rendezvous))) record().generation.store(0);
   }
 
   [[nodiscard]] Rendezvous& record() const noexcept { return *reinterpret_cast<Rendezvous*>(mapping_->data()); }
@@ -100,8 +106,9 @@ class ServerLease {
 #if defined(__cpp_exceptions)
     try {
 #endif
-      if (!keep_lock()) return false;
-      has_record = keep_record(access);
+      const Name name = keep_lock();
+      if (name == Name::lost) return false;
+      has_record = name == Name::ours && keep_record(access);
 #if defined(__cpp_exceptions)
     } catch (const std::bad_alloc&) {  // the next time perhaps
     }
@@ -127,19 +134,36 @@ class ServerLease {
         lock_(std::move(lock)),
         mapping_(std::in_place, std::move(mapping)) {}
 
-  [[nodiscard]] bool has_lost_lock() const noexcept {
-    return lock_.is_ours() && linux_shm::has_lost_name(lock_.get(), server_lock_);
+  enum class Name { ours, unknown, lost };
+
+  [[nodiscard]] bool has_lock() const noexcept {
+    return lock_.is_ours() && !linux_shm::has_lost_name(lock_.get(), server_lock_);  // else the program has closed it
   }
 
-  bool keep_lock() {
-    if (lock_.is_ours() && !has_lost_lock()) return true;  // if it is not ours, the program has closed it
+  Name keep_lock() {
+    if (has_lock()) return Name::ours;
+    lock_ = Descriptor();  // first: the same file under the same number would be taken for it, and closed
     auto lock = take_lock(names_);
     if (lock) {
       lock_ = *std::move(lock);
-      return true;
+      return Name::ours;
     }
     const Errc refusal = lock.error().code();
-    return refusal != Errc::name_in_use && refusal != Errc::not_owner;  // the rest may pass
+    return refusal == Errc::name_in_use || refusal == Errc::not_owner ? Name::lost : Name::unknown;  // it may pass
+  }
+
+  /// Whether nobody else can have the name: then what lies under it is ours to remove.
+  bool holds_name() noexcept {
+    const NoCancellation whole;
+#if defined(__cpp_exceptions)
+    try {
+#endif
+      return keep_lock() == Name::ours && linux_shm::is_named(lock_.get(), server_lock_);
+#if defined(__cpp_exceptions)
+    } catch (const std::bad_alloc&) {
+      return false;
+    }
+#endif
   }
 
   bool keep_record(const Access& access) {
