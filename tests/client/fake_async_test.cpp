@@ -89,6 +89,14 @@ TEST_CASE("fake async: without a completion thread there is no callback, and the
     CHECK(ending.comes());
     CHECK(error_of(ending.last()) == Errc::timed_out);
   }
+  SECTION("there is no memory for the thread") {
+    Flight flight(false);
+    kernel().fail(Op::start_thread, "", {Errc::out_of_memory, 12});
+    check_failed(flight.client->call_async(fake::Ask{1}, amply, ending.callback()), Errc::system_error, true,
+                 detail::platform::native_of(std::make_error_code(std::errc::not_enough_memory)));
+    CHECK(flight.client->call_async(fake::Ask{1}, 5ms, ending.callback()));  // which a thread watches
+    CHECK(ending.comes());
+  }
   SECTION("there is nothing to sleep on") {
     Flight flight(false);
     kernel().fail(Op::make_wait_set, "", {Errc::system_error, 24});

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstddef>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <span>
 #include <system_error>
@@ -141,6 +142,8 @@ class Watcher : public RefCounted {
 #if defined(__cpp_exceptions)
     } catch (const std::system_error& error) {
       return platform::native_of(error.code());
+    } catch (const std::bad_alloc&) {  // or the Completer would keep a Watcher without a thread
+      return platform::native_of(std::make_error_code(std::errc::not_enough_memory));
     }
 #endif
     return 0;
@@ -303,7 +306,7 @@ class Completer {
       watcher->add(call);
       return true;
     }
-    WatcherRef& watcher = watchers_.emplace(new Watcher(policy_));
+    WatcherRef& watcher = watchers_.emplace(WatcherRef(new Watcher(policy_)));
     if (const int failure = watcher->start(); failure != 0) {
       watchers_.erase(watcher);
       call->fail(Errc::system_error, failure);
