@@ -365,6 +365,32 @@ TEST_CASE("fake queue: a client tells of each slot that it frees") {
     CHECK(kernel().count(Op::ring, "slot_freed") == 1);
     queue.objects->header().client_mutex = 0;
   }
+  SECTION("that it held for a moment before it found another") {
+    Queue queue(2);
+    detail::Slot& slot = queue.objects->slot(0);
+    slot.request = State(7, Phase::posted).word();  // a worker has it
+    slot.taken = State(7, Phase::taken).word();
+    queue.objects->header().slot_freed.announced = 1;  // by the head, which then passes this slot by
+    auto call = queue.client->call_async(fake::Ask{1, 1}, amply);
+    REQUIRE(queue.handler.is_called());
+    CHECK(queue.objects->slot(1).owner != 0);
+    CHECK(queue.objects->header().slot_freed.announced == 0);
+    queue.handler.let_go();
+    CHECK(call.get());
+  }
+  SECTION("that it held for a moment, past a head that stands still") {
+    Queue queue(2, false);
+    queue.objects->header().client_mutex = 1;
+    queue.objects->header().slot_freed.starving = 1;
+    detail::Slot& slot = queue.objects->slot(0);
+    slot.request = State(7, Phase::posted).word();  // a worker has it
+    slot.taken = State(7, Phase::taken).word();
+    queue.objects->header().slot_freed.announced = 1;
+    auto call = queue.client->call_async(fake::Ask{2}, amply);
+    CHECK(queue.objects->slot(1).owner != 0);
+    CHECK(queue.objects->header().slot_freed.announced == 0);
+    queue.objects->header().client_mutex = 0;
+  }
 }
 
 TEST_CASE("fake queue: a client uses the lowest slot that it gave back") {

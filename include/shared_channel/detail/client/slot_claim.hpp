@@ -34,9 +34,10 @@ class SlotClaim {
 
   /// Takes a slot, waiting in the queue if all are occupied. False: refusal() tells why there is none.
   [[nodiscard]] bool take(Deadline& deadline) {
-    if (!others_come_first() && try_claim()) return true;
+    const bool has_claimed = !others_come_first() && try_claim();
     // The head of the queue may have missed a slot because we held it for a moment.
     if (gave_back_) tell_slot_freed();
+    if (has_claimed) return true;
     patience_ = deadline.timeout();
     return claim_with_mutex(deadline);
   }
@@ -131,12 +132,10 @@ class SlotClaim {
   /// Takes a slot past a head that stands still.
   bool take_past_the_head() noexcept {
     gave_back_ = false;
-    if (try_claim() || try_recover(questions_of_a_slice)) {
-      slot_freed().starving.store(0, std::memory_order_relaxed);
-      return true;
-    }
+    const bool has_claimed = try_claim() || try_recover(questions_of_a_slice);
+    if (has_claimed) slot_freed().starving.store(0, std::memory_order_relaxed);
     if (gave_back_) tell_slot_freed();
-    return false;
+    return has_claimed;
   }
 
   platform::Lock lock(Deadline slice) {
