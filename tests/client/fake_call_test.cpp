@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <functional>
 #include <future>
+#include <new>
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <system_error>
 #include <thread>
 
 #include <shared_channel/shared_channel.hpp>
@@ -94,6 +96,13 @@ TEST_CASE("fake call: without a Done signal to sleep on the call ends, and says 
     check_ended(pair.client.call(fake::Ask{1}, amply), Errc::system_error, true, 24);
     CHECK(detail::load_request(pair.objects->slot(0)).phase() == Phase::withdrawn);
     CHECK(pair.client.connected());
+  }
+  SECTION("there is no memory for it") {
+    Pair pair(false);
+    kernel().at(Op::open_signal, "done.0", [] { throw std::bad_alloc(); });
+    const int native = detail::platform::native_of(std::make_error_code(std::errc::not_enough_memory));
+    check_ended(pair.client.call(fake::Ask{1}, amply), Errc::system_error, true, native);
+    check_ended(pair.client.call(fake::Ask{1}, 5ms), Errc::timed_out, true);  // which sleeps on it
   }
   SECTION("a handler has it") {
     Pair pair;
@@ -284,6 +293,12 @@ TEST_CASE("fake call: one that timed out takes a server for gone that has a succ
     const unsigned looks = kernel().count(Op::read_record, "published");
     check_ended(pair.client.call(fake::Ask{1}, 5ms), Errc::timed_out, true);
     CHECK(kernel().count(Op::read_record, "published") == looks);  // not at every one
+  }
+  SECTION("there is no memory to look") {
+    replace();
+    kernel().at(Op::read_record, "published", [] { throw std::bad_alloc(); });
+    check_ended(pair.client.call(fake::Ask{1}, 5ms), Errc::timed_out, true);
+    CHECK(pair.client.connected());
   }
   SECTION("unknown") {
     kernel().fail(Op::read_record, "published", {Errc::system_error, 5}, 1, 0);

@@ -122,17 +122,15 @@ class Connection {
   }
 
   /// Slot `index`'s Done signal, opened when first needed: most calls never sleep, most slots are never ours.
-  Result<Signal*> done(std::uint32_t index) {
+  Result<Signal*> done(std::uint32_t index) noexcept {
     Signal* signal = done_[index].load(std::memory_order_acquire);
     if (signal != nullptr) return signal;
-    const std::lock_guard lock(opening_);
-    signal = done_[index].load(std::memory_order_relaxed);
-    if (signal != nullptr) return signal;
-    auto opened = Signal::open(names_, generation_, "done." + std::to_string(index), slots_[index].reply);
-    if (!opened) return std::move(opened).error();
-    signal = &opened_.emplace(*std::move(opened));
-    done_[index].store(signal, std::memory_order_release);
-    return signal;
+    return or_without_memory([&] { return open_done(index); },
+                             [] {
+                               const auto native = std::make_error_code(std::errc::not_enough_memory);
+                               return Result<Signal*>(  // so short that it takes no memory
+                                   Error(Errc::out_of_memory, "", "", platform::native_of(native)));
+                             });
   }
 
   /// Where the search for a free slot begins: the slot of the last call, still in this core's cache.
@@ -142,6 +140,17 @@ class Connection {
   }
 
  private:
+  Result<Signal*> open_done(std::uint32_t index) {
+    const std::lock_guard lock(opening_);
+    Signal* signal = done_[index].load(std::memory_order_relaxed);
+    if (signal != nullptr) return signal;
+    auto opened = Signal::open(names_, generation_, "done." + std::to_string(index), slots_[index].reply);
+    if (!opened) return std::move(opened).error();
+    signal = &opened_.emplace(*std::move(opened));
+    done_[index].store(signal, std::memory_order_release);
+    return signal;
+  }
+
   /// What attaching gathers, in this order.
   struct Attached {
     Names names;

@@ -13,6 +13,7 @@
 #include <shared_channel/detail/base/duration_text.hpp>
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/test_point.hpp>
+#include <shared_channel/detail/base/without_memory.hpp>
 #include <shared_channel/detail/client/cancellation.hpp>
 #include <shared_channel/detail/client/connection.hpp>
 #include <shared_channel/detail/client/current_connection.hpp>
@@ -92,12 +93,16 @@ class Connector {
   void doubt(const Pin& pin) noexcept {
     if (!is_due(next_doubt_, doubt_interval)) return;
     const typename Platform::NoCancellation uncancelled;
-    const auto current = Platform::ServerLease::current_generation(names_);
-    if (!current || current->generation == pin->generation()) return;
-    if (ServerTrust<Platform>::allows(options_.server, current->owner)) current_.retire(pin);
+    if (or_without_memory([&] { return has_successor(*pin); }, [] { return false; })) current_.retire(pin);
   }
 
  private:
+  [[nodiscard]] bool has_successor(const Connection& connection) const {
+    const auto current = Platform::ServerLease::current_generation(names_);
+    return current && current->generation != connection.generation() &&
+           ServerTrust<Platform>::allows(options_.server, current->owner);
+  }
+
   /// How often a client that waits for a server looks for one.
   static constexpr nanoseconds search_interval = std::chrono::milliseconds(5);
 
