@@ -77,7 +77,7 @@ class [[nodiscard]] PendingCall {
   Result<Reply> get() {
     if (!refusal_) return Result<void>(std::move(refusal_)).error();
     if (!call_ || is_taken_) return taken();
-    if (is_in_child()) return call_->core()->forked();
+    if (is_in_child()) return call_->core()->forked(Execution::possible);
     const detail::RefPtr<AsyncCall> call = std::move(call_);
     return detail::take_reply<Reply>(*call);
   }
@@ -128,7 +128,8 @@ class [[nodiscard]] PendingCall {
 
   static Error taken() {
     return Error(Errc::invalid_argument, "",
-                 "this PendingCall has no answer to give: it was taken already, or moved from, or there never was one");
+                 "this PendingCall has no answer to give: it was taken already, or moved from, or there never was one",
+                 0, Execution::possible);
   }
 
   [[nodiscard]] bool is_in_child() const noexcept { return call_->core()->is_in_child(); }

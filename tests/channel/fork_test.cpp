@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <filesystem>
@@ -86,7 +87,32 @@ bool keeps(pid_t process, const std::string& name) {
   return false;
 }
 
+struct Letters {
+  char text[100];
+};
+
 }  // namespace
+
+TEST_CASE("fork: while a call's request is being written, which the parent sends alone") {
+  const auto name = unique_name("fork");
+  std::atomic<int> runs{0};
+  SharedChannel<Letters>::Server server(name);
+  server.start([&](Letters&) { ++runs; }).value();
+  SharedChannel<Letters>::Client client(name);
+  pid_t child = -1;
+  const auto fill = [&](Letters& letters) {
+    letters = {};
+    if (child != 0) child = ::fork();
+  };
+  const auto ended = client.call_in_place(
+      fill, [](const Letters&) {}, 60s);
+  if (child == 0) ::_exit(error_of(ended) == Errc::forked ? 0 : 1);
+  CHECK(ended);
+  int status = -1;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
+  CHECK(runs == 1);
+}
 
 TEST_CASE("fork: a child made while another thread connects keeps nothing of the parent's") {
   const auto name = unique_name("fork");

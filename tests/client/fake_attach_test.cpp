@@ -90,6 +90,28 @@ TEST_CASE("fake attach: a server that goes between two steps is looked for again
   }
 }
 
+TEST_CASE("fake attach: a server that is gone as soon as it is attached to holds nobody beyond his deadline") {
+  Silent silent;
+  const std::uint32_t lit = silent.objects.page().alive;
+  const std::function<void()> light = [&] {
+    silent.objects.page().alive = lit;
+    kernel().at(Op::open_watch, "", light);
+  };
+  const std::function<void()> put_out = [&] {
+    silent.objects.page().alive = lit + 1;
+    kernel().at(Op::glance, "", put_out);
+  };
+  light();
+  put_out();
+  fake::Channel::Client client("attach");
+  const auto refused = client.call_async(fake::Ask{1}, 20ms).get();
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code() == Errc::no_server);
+  CHECK(refused.error().not_executed());
+  CHECK(kernel().count(Op::open_watch) > 1);
+  silent.objects.page().alive = lit;
+}
+
 TEST_CASE("fake attach: a lease number that is held is passed over, and the search for one ends") {
   Silent silent;
   SECTION("one is free") {

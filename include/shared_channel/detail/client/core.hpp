@@ -121,8 +121,9 @@ class ClientCore : public RefCounted {
     return names().error(failure.code, text_of(orphan_text, failure.execution), 0, failure.execution);
   }
 
-  Error forked() const {
-    return names().error(Errc::forked, "this client was made before fork(); make a new one in the child");
+  /// The error of a child that uses what its parent made. What the parent sent, a handler may have seen.
+  Error forked(Execution execution = Execution::none) const {
+    return names().error(Errc::forked, "this client was made before fork(); make a new one in the child", 0, execution);
   }
 
   /// What `work` returns, given a deadline that passes early when `token` asks to stop, or `question` says so. A token
@@ -146,10 +147,11 @@ class ClientCore : public RefCounted {
   /// The contract of the server that is there; waits for one. See Connector::tell().
   Result<Contract> contract(Deadline deadline) {
     if (mark_.in_child()) return forked();
-    for (;;) {
+    for (bool has_attached = false;; has_attached = true) {
       const Pin pin = connector_.current();
       if (pin && pin->server().look() == platform::Peer::alive) return connector_.tell(*pin);
       if (pin) connector_.retire(pin);
+      if (has_attached && deadline.passed()) return none_lasts(deadline).error();
       if (auto attached = connector_.wait_for_server(deadline); !attached) return std::move(attached).error();
     }
   }
@@ -204,16 +206,17 @@ class ClientCore : public RefCounted {
   template <class Make, class Attempt, class Answer>
   auto on_server(Deadline& deadline, Liveness liveness, Make&& make, Attempt&& attempt, Answer&& answer)
       -> decltype(answer(std::declval<std::invoke_result_t<Make&, Pin>&>())) {
-    if (mark_.in_child()) return forked();
     Result<void> last_end;  // of the server before
-    for (;;) {
+    for (bool has_attached = false;;) {
+      if (mark_.in_child()) return forked();  // again at each turn: `attempt` runs the user's code
       Pin pin = connector_.current();
       if (pin && liveness == Liveness::asked && pin->server().glance() != platform::Peer::alive) {
         connector_.retire(pin);
         continue;
       }
       if (!pin) {
-        auto attached = connector_.connect(deadline);
+        auto attached = has_attached && deadline.passed() ? none_lasts(deadline) : connector_.connect(deadline);
+        has_attached = true;
         if (attached) continue;
         // How the last server ended says more than "no server".
         const bool none = attached.error().code() == Errc::no_server;
@@ -278,6 +281,12 @@ class ClientCore : public RefCounted {
     if (failure.code != Errc::server_died && failure.code != Errc::server_stopped) return false;
     connector_.retire(pin);
     return failure.execution == Execution::none && !deadline.passed();
+  }
+
+  /// Of a call whose server was gone each time that it had been attached to, until the deadline.
+  Result<void> none_lasts(const Deadline& deadline) const {
+    if (deadline.is_interrupted()) return names().error(Errc::cancelled, "the call was cancelled before it was sent");
+    return names().error(Errc::no_server, "its server was gone as soon as it had been found, again and again");
   }
 
   Error would_deadlock() const {
