@@ -1,13 +1,20 @@
 // A client may be there before its server.
 #include "support/catch.hpp"
 
+#include <shared_channel/inspect.hpp>
+#include <shared_channel/raw.hpp>
 #include <shared_channel/shared_channel.hpp>
 
+#ifdef __linux__
+#include <fstream>
+#endif
 #include <future>
 #include <thread>
 
 #include "support/errors.hpp"
+#include "support/eventually.hpp"
 #include "support/footprint.hpp"
+#include "support/gated_channel.hpp"
 #include "support/messages.hpp"
 #include "support/names.hpp"
 #include "support/process.hpp"
@@ -28,6 +35,16 @@ ClientOptions patient() {
 }
 
 Answer answer(const Ask& ask) { return {ask.id, 0}; }
+
+// What a killed server leaves whose messages are Ask and Answer.
+void leave_remains(const std::string& name) {
+  Process server = peer("serve", name);
+  REQUIRE(server.read_line() == "ready");
+  server.kill();
+  server.wait();
+}
+
+int twice(int value) { return 2 * value; }
 
 }  // namespace
 
@@ -111,5 +128,58 @@ TEST_CASE("client first: a process waits for a server in another") {
   Process server = peer("serve", name);
   CHECK(client.read_line() == "ok");
 }
+
+TEST_CASE("client first: what a killed server of other messages left is no server") {
+  const auto name = unique_name("first");
+  leave_remains(name);
+  SharedChannel<int>::Client client(name);
+  CHECK(error_of(client.call(1, amply)) == Errc::no_server);
+  const Stopwatch watch;
+  CHECK(error_of(client.wait_for_server(300ms)) == Errc::no_server);
+  CHECK(watch.elapsed() >= 300ms);
+  CHECK(error_of(RawClient(name).shape(10ms)) == Errc::no_server);
+  auto asked =
+      std::async(std::launch::async, [&] { return SharedChannel<int>::Client(name, patient()).call(3, amply); });
+  SharedChannel<int>::Server server(name);
+  CHECK_FALSE(error_of(server.start(twice)));
+  CHECK_FALSE(error_of(client.wait_for_server(amply)));
+  CHECK(client.call(1, amply).value() == 2);
+  CHECK(asked.get().value() == 6);
+}
+
+TEST_CASE("client first: a server of other messages that has stopped is waited out") {
+  GatedChannel channel;
+  auto running = channel.client.call_async(nap(0), amply);
+  REQUIRE(eventually([&] { return channel.gate.runs == 1; }));
+  SharedChannel<int>::Client client(channel.name);
+  CHECK(error_of(client.wait_for_server(amply)) == Errc::layout_mismatch);
+  channel.server.stop();
+  const Stopwatch watch;
+  CHECK(error_of(client.wait_for_server(50ms)) == Errc::server_stopped);
+  CHECK(watch.elapsed() >= 50ms);
+  channel.gate.open();
+  CHECK_FALSE(error_of(running.get()));
+}
+
+#ifdef __linux__
+TEST_CASE("client first: what a killed server of another protocol version left is no server") {
+  const auto name = unique_name("first");
+  leave_remains(name);
+  {
+    std::fstream record("/dev/shm/shared_channel." + name, std::ios::in | std::ios::out | std::ios::binary);
+    record.seekp(8);
+    record.put(99);
+  }
+  SharedChannel<int>::Client client(name);
+  const Stopwatch watch;
+  CHECK(error_of(client.wait_for_server(50ms)) == Errc::no_server);
+  CHECK(watch.elapsed() >= 50ms);
+  CHECK(inspect(name).value().state == ChannelState::dead);
+  CHECK(inspect(name).value().protocol_version == 99);
+  SharedChannel<int>::Server server(name);
+  CHECK_FALSE(error_of(server.start(twice)));
+  CHECK(client.call(1, amply).value() == 2);
+}
+#endif
 
 }  // namespace client_first_test

@@ -45,14 +45,14 @@ def description(offset):
 
 
 alive = said(132)
+if alive >> 31 != 1 or alive >> 30 & 1 != 0 or said(128) != 1:
+    sys.exit("no server")
 (magic, version, slots, total_bytes, of_generation, request_size, request_align, reply_size, reply_align,
  framing) = struct.unpack_from("QIIQQIIIII", server, 0)
 assert magic == 0x5245565245534353 and version == 3 and of_generation == generation
 assert (request_size, request_align, reply_size, reply_align, framing) == (8, 4, 4, 4, 0)
 assert (description(512), description(2304)) == ("{i32 i32}", "{i32}")
 assert 1 <= slots <= 4096 and total_bytes == 640 + slots * 512
-if alive >> 31 != 1 or alive >> 30 & 1 != 0 or said(128) != 1:
-    sys.exit("no server")
 
 segment = os.open(path(f"{generation:016x}"), os.O_RDWR)
 memory = mmap.mmap(segment, 0)

@@ -96,6 +96,7 @@ class ForgedServer {
 
   // From now on clients believe that somebody serves.
   void light() {
+    if (beacon_) return;
     beacon_ = detail::platform::Beacon::light(names_, generation, page(), Access::current_user()).value();
   }
 
@@ -119,9 +120,10 @@ class ForgedServer {
 
 // What a client says to a server that was spoilt before it came.
 template <class Spoil>
-Error refusal(Spoil&& spoil) {
+Error refusal(Spoil&& spoil, bool is_lit = true) {
   const auto name = unique_name("attach");
   ForgedServer forged(name);
+  if (is_lit) forged.light();
   spoil(forged);
   SharedChannel<Small>::Client client(name);
   const Stopwatch watch;
@@ -383,7 +385,7 @@ TEST_CASE("attach: a client's own mapping of the server page is read-only") {
 }
 
 TEST_CASE("attach: a segment without a living server is no server") {
-  CHECK(refusal([](ForgedServer&) {}).code() == Errc::no_server);
+  CHECK(refusal([](ForgedServer&) {}, false).code() == Errc::no_server);
 }
 
 }  // namespace attach_test

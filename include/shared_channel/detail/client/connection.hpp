@@ -198,16 +198,16 @@ class Connection {
       return names.error(Errc::layout_mismatch, "the server page has " + std::to_string(page->size()) + " bytes, not " +
                                                     std::to_string(sizeof(ServerPage)));
     }
-    // The word is lit after the identity was written, so it is loaded before the identity is copied.
-    static_cast<void>(page_of(*page).alive.load(std::memory_order_acquire));
-    const Identity identity = page_of(*page).identity;
-    auto shape = agree(names, page_of(*page), identity, generation, contract);
-    if (!shape) return std::move(shape).error();
+    // The liveness word is lit after the identity was written, so it is loaded before the identity is copied. And what
+    // a server said that has gone does not matter: its successor may have other messages.
     auto server = Watch::open(names, generation, page_of(*page));
     if (!server) return std::move(server).error();
     if (page_of(*page).service.load(std::memory_order_acquire) != service_open) {
       return names.error(Errc::server_stopped, "the server has stopped and not yet been replaced");
     }
+    const Identity identity = page_of(*page).identity;
+    auto shape = agree(names, page_of(*page), identity, generation, contract);
+    if (!shape) return std::move(shape).error();
     auto segment = Mapping::open(names, names.segment(generation));
     if (!segment) return std::move(segment).error();
     if (auto same = Trust::check_same(names, published.owner, *segment, names.segment(generation)); !same)

@@ -218,7 +218,7 @@ class Inspector {
   }
   Result<ChannelInfo> other_version(std::uint32_t version) {
     info_.problem = platform::other_version(names_, version).message();
-    return as(ChannelState::unreadable);
+    return as(hold_ == Hold::left ? ChannelState::dead : ChannelState::unreadable);
   }
   Result<ChannelInfo> unseen(const Error& why) {
     info_.problem = why.message();

@@ -54,10 +54,8 @@ class ServerLease {
     }
     RecordBytes record{};
     if (!read(descriptor, record) || record.generation == 0) return not_running(names);
-    if (record.version != abi_version) {
-      return names.error(Errc::layout_mismatch, "the server speaks protocol version " + std::to_string(record.version) +
-                                                    ", this program " + std::to_string(abi_version));
-    }
+    if (record.version != abi_version)
+      return is_left(names) ? not_running(names) : other_version(names, record.version);
     auto owner = linux_shm::owner_of(names, names.rendezvous(), descriptor.get());
     if (!owner) return std::move(owner).error();
     return Published{record.generation, *std::move(owner)};
@@ -185,6 +183,13 @@ class ServerLease {
 
   static bool read(const Descriptor& descriptor, RecordBytes& record) noexcept {
     return read_at(descriptor, 0, &record, sizeof record) && record.magic == rendezvous_magic;
+  }
+
+  /// Whether nobody holds the name that somebody held, as far as this user may ask. The page of another protocol
+  /// version tells us nothing.
+  static bool is_left(const Names& names) {
+    const Descriptor lock = linux_shm::open_object(names.server_lock(), O_RDONLY);
+    return lock && !linux_shm::is_locked(lock.get(), lease_number);
   }
 
   /// Whether the record's server is alive, as far as its page tells.

@@ -45,10 +45,7 @@ class ServerLease {
     const std::uint64_t generation = load(record.generation);
     const std::uint32_t version = record.version;
     if (record.magic != rendezvous_magic || generation == 0) return none(names);
-    if (version != abi_version) {
-      return names.error(Errc::layout_mismatch, "the server speaks protocol version " + std::to_string(version) +
-                                                    ", this program " + std::to_string(abi_version));
-    }
+    if (version != abi_version) return other_version(names, version);
     auto owner = mapping->owner(names, names.rendezvous());
     if (!owner) return std::move(owner).error();
     return Published{generation, *std::move(owner)};
