@@ -58,6 +58,34 @@ TEST_CASE("no room: no more descriptors") {
   CHECK(Footprint(name) == before);
   CHECK_FALSE(error_of(SharedChannel<int>::Server::create(name)));
 }
+
+TEST_CASE("no room: no more descriptors but the one of standard input, which was closed") {
+  const auto name = unique_name("no-room");
+  const Footprint before(name);
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  const int input = ::fcntl(0, F_DUPFD_CLOEXEC, 100);
+  const int next = ::dup(0);
+  ::close(next);
+  bool is_made = false;
+  for (int more = 0; more < 10 && !is_made; ++more) {  // one step further each time
+    rlimit few = limit;
+    few.rlim_cur = static_cast<rlim_t>(next + more);
+    ::setrlimit(RLIMIT_NOFILE, &few);
+    ::close(0);
+    const auto error = error_of(SharedChannel<int>::Server::create(name));
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+    ::dup2(input, 0);
+    CAPTURE(more);
+    is_made = !error;
+    if (error) CHECK(error == Errc::system_error);
+    ::close(input);
+    CHECK(Footprint(name) == before);
+    CHECK(::fcntl(0, F_DUPFD_CLOEXEC, 100) == input);
+  }
+  ::close(input);
+  CHECK(is_made);
+}
 #endif
 
 }  // namespace no_room_test

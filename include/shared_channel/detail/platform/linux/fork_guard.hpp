@@ -80,6 +80,7 @@ class ForkGuard {
   /// A descriptor or a mapping that no child may keep.
   struct Held {
     int descriptor = -1;
+    bool was_opened = false;  // also if it could then not be kept
     FileIdentity file;
     void* data = MAP_FAILED;
     std::size_t size = 0;
@@ -98,7 +99,8 @@ class ForkGuard {
     const std::lock_guard lock(mutex_);
     Held& held = held_.emplace();
     take(held);
-    if (held.descriptor >= 0) {
+    held.was_opened = held.descriptor >= 0;
+    if (held.was_opened) {
       held.descriptor = above_standard(held.descriptor);
       held.file = FileIdentity::of(held.descriptor);
     }
@@ -125,7 +127,7 @@ class ForkGuard {
     constexpr int first = 3;
     if (descriptor >= first) return descriptor;
     const int higher = ::fcntl(descriptor, F_DUPFD_CLOEXEC, first);
-    const int error = errno;
+    const int error = errno == EINVAL ? EMFILE : errno;  // the system's word where the limit is at most `first`
     ::close(descriptor);
     errno = error;
     return higher;
@@ -183,6 +185,8 @@ class Descriptor {
   }
 
   [[nodiscard]] int get() const noexcept { return held_ != nullptr ? held_->descriptor : -1; }
+  /// Whether `open` has answered with one: a file that it has made is there, even if the descriptor could not be kept.
+  [[nodiscard]] bool was_opened() const noexcept { return held_ != nullptr && held_->was_opened; }
   /// Whether it is still the file that was opened.
   [[nodiscard]] bool is_ours() const noexcept { return held_ != nullptr && held_->is_ours(); }
   explicit operator bool() const noexcept { return get() >= 0; }

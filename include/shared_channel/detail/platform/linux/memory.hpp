@@ -227,7 +227,11 @@ class Mapping {
                                                   " bytes, more than this process can address; use fewer slots");
     }
     Descriptor descriptor = linux_shm::open_object(object, O_RDWR | O_CREAT | O_EXCL);
-    if (!descriptor) return linux_shm::refused(names, "shm_open", object, errno);
+    if (!descriptor) {
+      const int error = errno;
+      if (descriptor.was_opened()) remove(object);
+      return linux_shm::refused(names, "shm_open", object, error);
+    }
     SHARED_CHANNEL_TEST_POINT(server_segment_created);
     Result<Mapping> mapping =
         fill(names, object, std::move(descriptor), integer_cast<std::size_t>(bytes), access, clients);

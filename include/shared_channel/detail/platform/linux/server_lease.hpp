@@ -207,7 +207,8 @@ class ServerLease {
     const std::string object = names.server_lock();
     for (;;) {
       Descriptor lock = linux_shm::open_object(object, O_RDWR | O_CREAT | O_EXCL);
-      const bool is_new = static_cast<bool>(lock);
+      const bool is_new = lock.was_opened();
+      if (is_new && !lock) return given_up(names, "shm_open", object, errno, is_new);
       if (is_new && ::fchmod(lock.get(), 0600) != 0) return given_up(names, "fchmod", object, errno, is_new);
       if (!lock && errno == EEXIST) {
         lock = linux_shm::open_object(object, O_RDWR);
