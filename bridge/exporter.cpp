@@ -1,5 +1,6 @@
 #include "exporter.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <coroutine>
 #include <cstring>
@@ -30,6 +31,9 @@ std::string text_of(const Error& error) {
   if (error.native() == 0) return error.cause();
   return error.cause() + " (system error " + std::to_string(error.native()) + ')';
 }
+
+/// Whether this thread sends its answers when it has ended several calls.
+thread_local bool is_in_round = false;
 
 Execution execution_of(const Error& error) { return error.not_executed() ? Execution::none : Execution::possible; }
 
@@ -63,7 +67,8 @@ Exporter::Exporter(Engine& engine, ExportOptions options, Log log)
       }),
       me_(unlikely_number()),
       subjects_(options_.prefix, options_.far_name),
-      who_(who_am_i()) {
+      who_(who_am_i()),
+      outbox_([this](const Outbox::Batch& batch) { send(batch); }) {
   engine_.listen(subjects_.find(), [this](const Message& message) { hear_find(message); });
   engine_.listen(subjects_.at(me_), [this](const Message& message) { hear(message); });
   engine_.watch([this](bool is_connected, const std::string& text) { connection_changed(is_connected, text); });
@@ -80,16 +85,18 @@ Exporter::~Exporter() {
       const std::lock_guard lock(mutex_);
       for (const auto& [key, asked] : calls_) left.push_back(asked);
     }
-    if (left.empty()) break;
+    if (left.empty() && ending_ == 0) break;
     for (const auto& asked : left) asked->call.cancel();
     std::this_thread::sleep_for(1ms);
   }
+  outbox_.stop();
 }
 
 void Exporter::start() {
   auto watcher = RawClient::create(options_.name, {.server = options_.server});
   if (!watcher) return log_("cannot be exported: " + watcher.error().message());
   watcher_ = *std::move(watcher);
+  outbox_.start();
   keeper_ = std::jthread([this](const std::stop_token& token) { keep(token); });
 }
 
@@ -112,43 +119,69 @@ bool Exporter::is_drained() {
 void Exporter::hear(const Message& message) {
   if (const auto ping = read<Ping>(message.bytes)) return hear_ping(*ping, std::string(message.reply));
   if (const auto cancel = read<Cancel>(message.bytes)) return hear_cancel(*cancel);
+  if (const auto several = read<Calls>(message.bytes)) return hear_calls(several->calls, "");
   hear_call(message);
 }
 
+/// From an importer of before: its answer goes alone as well.
 void Exporter::hear_call(const Message& message) {
   const std::optional<Call> call = read<Call>(message.bytes);
   // Else whoever may call could have the answer sent anywhere with our permissions.
   if (!call || message.reply != subjects_.to(call->importer) + 'c' + hexadecimal(call->id)) return;
-  metrics_.calls.fetch_add(1, std::memory_order_relaxed);
-  auto asked = std::make_shared<Asked>();
-  asked->key = {call->importer, call->id};
-  asked->reply = message.reply;
-  asked->caller = std::to_string(call->process) + " of user " + std::string(call->user);
-  asked->began = std::chrono::steady_clock::now();
+  hear_calls({*call}, std::string(message.reply));
+}
 
-  std::shared_ptr<RawClient> client;
-  std::optional<Error> refusal;
+void Exporter::hear_calls(const std::vector<Call>& calls, const std::string& reply) {
+  metrics_.calls.fetch_add(calls.size(), std::memory_order_relaxed);
+  const auto time = std::chrono::steady_clock::now();
+  std::vector<std::pair<const Call*, std::shared_ptr<Asked>>> taken;
+  taken.reserve(calls.size());
   {
     const std::lock_guard lock(mutex_);
-    if (calls_.contains(asked->key)) return;  // it is being executed
-    refusal = refusal_of(*call);
-    client = client_;
-    if (!refusal) ++beginning_;
+    for (const Call& call : calls) {
+      auto asked = std::make_shared<Asked>();
+      asked->key = {call.importer, call.id};
+      if (calls_.contains(asked->key)) continue;  // it is being executed
+      asked->reply = reply;
+      asked->caller = std::to_string(call.process) + " of user " + std::string(call.user);
+      asked->began = time;
+      asked->refused = refusal_of(call);
+      asked->client = client_;
+      taken.emplace_back(&call, std::move(asked));
+    }
+    beginning_ += taken.size();
   }
-  if (refusal) return fail(*asked, *refusal);
-  metrics_.in_flight.fetch_add(1, std::memory_order_relaxed);
-  asked->client = std::move(client);
-  begin(*call, *asked);
-  // A call that is alone and soon over is cheaper to wait for than to leave to the client's thread.
-  if (metrics_.in_flight.load(std::memory_order_relaxed) == 1) asked->call.wait(soon);
+  metrics_.in_flight.fetch_add(taken.size(), std::memory_order_relaxed);
+  for (auto& [call, asked] : taken) {
+    if (!asked->refused) begin(*call, *asked);
+  }
+  if (!taken.empty()) wait_for(*taken.back().second);
   {
     const std::lock_guard lock(mutex_);
-    --beginning_;
-    calls_.emplace(asked->key, asked);
-    importers_[call->importer].silent_for = 0;
+    beginning_ -= taken.size();
+    for (auto& [call, asked] : taken) {
+      calls_.emplace(asked->key, asked);
+      importers_[call->importer].silent_for = 0;
+    }
     metrics_.peers = importers_.size();
   }
-  await(*this, std::move(asked));
+  is_in_round = true;
+  for (auto& [call, asked] : taken) await(*this, std::move(asked));
+  is_in_round = false;
+  outbox_.flush();
+}
+
+/// Calls that are soon over are cheaper to wait for than to leave to the client's thread, and their answers go
+/// together.
+void Exporter::wait_for(Asked& last) {
+  constexpr unsigned patience = 4, most_left_out = 16;  // after that many in vain, every 16th is waited for
+  if (last.refused) return;
+  const bool is_alone = metrics_.in_flight.load(std::memory_order_relaxed) == 1;
+  if (!is_alone && vain_waits_ >= patience && vain_waits_ % most_left_out != 0) {
+    ++vain_waits_;
+    return;
+  }
+  vain_waits_ = last.call.wait(soon) ? 0 : vain_waits_ + 1;
 }
 
 std::optional<Error> Exporter::refusal_of(const Call& call) const {
@@ -235,48 +268,68 @@ void Exporter::connection_changed(bool is_connected, const std::string& text) {
 // ---- what ends ----
 
 void Exporter::end(const Asked& asked, const Result<RawReply>& result) {
+  ending_.fetch_add(1);
   if (result) {
     metrics_.answered(std::chrono::steady_clock::now() - asked.began);
     Answer reply;
     reply.is_reply = true;
     reply.reply = result->bytes();
-    answer(asked.reply, reply);
+    answer(asked, reply);
   } else {
     const Error& error = result.error();
     const bool is_ours = asked.is_dropped && error.code() == Errc::cancelled;
     fail(asked, is_ours ? Error(Errc::server_died, "", importer_is_gone, 0, execution_of(error)) : error);
+    if (!error.not_executed()) {
+      const std::lock_guard lock(mutex_);
+      must_look_ = true;
+    }
   }
-  // After the answer: whoever is told that the call is not known has the answer already.
-  metrics_.in_flight.fetch_sub(1, std::memory_order_relaxed);
-  const std::lock_guard lock(mutex_);
-  if (!result && !result.error().not_executed()) must_look_ = true;
-  calls_.erase(asked.key);
+  const bool is_last = metrics_.in_flight.fetch_sub(1, std::memory_order_relaxed) == 1;
+  if (!is_in_round) is_last ? outbox_.flush() : outbox_.ring();
+  ending_.fetch_sub(1);  // the last that is done to the exporter
 }
 
 void Exporter::fail(const Asked& asked, const Error& error) {
   if (options_.must_log_calls)
     log_("a call of process " + asked.caller + " at importer " + hexadecimal(asked.key.first) + ": " + error.message());
-  refuse(asked.reply, error);
+  refuse(asked, error);
 }
 
-void Exporter::refuse(const std::string& reply, const Error& error) {
+void Exporter::refuse(const Asked& asked, const Error& error) {
   metrics_.failed(error.code());
   const std::string text = text_of(error);
   Answer refusal;
   refusal.code = error.code();
   refusal.execution = execution_of(error);
   refusal.text = text;
-  answer(reply, refusal);
+  answer(asked, refusal);
 }
 
-void Exporter::answer(const std::string& reply, const Answer& answer) {
+void Exporter::answer(const Asked& asked, const Answer& answer) {
+  const std::size_t largest = engine_.largest();
+  if (largest != 0 && answer.reply.size() + answer_overhead > largest) {
+    const std::string text = "the reply has " + std::to_string(answer.reply.size()) +
+                             " bytes, and NATS takes messages of " + std::to_string(largest) +
+                             " (max_payload of nats-server)";
+    return refuse(asked, Error(Errc::message_too_large, "", text, 0, Execution::possible));
+  }
+  if (asked.reply.empty())
+    return outbox_.add(asked.key.first, asked.key.second, answer, std::min(most_of_several, largest));
   static thread_local Bytes bytes;
   write(answer, bytes);
-  if (engine_.publish(reply, "", bytes) != Sent::too_large) return;
-  const std::string text = "the reply has " + std::to_string(answer.reply.size()) +
-                           " bytes, and NATS takes messages of " + std::to_string(engine_.largest()) +
-                           " (max_payload of nats-server)";
-  refuse(reply, Error(Errc::message_too_large, "", text, 0, Execution::possible));
+  static_cast<void>(engine_.publish(asked.reply, "", bytes));
+  forget(asked.key.first, {asked.key.second});
+}
+
+void Exporter::send(const Outbox::Batch& batch) {
+  static_cast<void>(engine_.publish(subjects_.to(batch.importer) + 'a', "", batch.bytes));
+  forget(batch.importer, batch.ids);
+}
+
+/// After the answers: whoever is told that a call is not known has its answer already.
+void Exporter::forget(Id importer, const std::vector<Id>& calls) {
+  const std::lock_guard lock(mutex_);
+  for (const Id call : calls) calls_.erase({importer, call});
 }
 
 // ---- the keeper's thread ----
@@ -393,6 +446,7 @@ Here Exporter::here() const {
   mine.max_calls = max_calls_;
   mine.connection = connection_;
   mine.largest = engine_.largest();
+  mine.takes_several = true;
   mine.who = who_;
   mine.contract = contract_;
   return mine;

@@ -19,6 +19,7 @@
 #include "engine.hpp"
 #include "log.hpp"
 #include "metrics.hpp"
+#include "outbox.hpp"
 #include "subjects.hpp"
 #include "wire.hpp"
 
@@ -54,7 +55,7 @@ class Exporter {
 
   struct Asked {
     Key key;
-    std::string reply;  // the subject of the answer
+    std::string reply;  // the subject of the answer; empty: it goes with others
     std::string caller;
     std::chrono::steady_clock::time_point began;
     std::shared_ptr<RawClient> client;    // as long as it has the call, whoever replaces it
@@ -70,6 +71,8 @@ class Exporter {
 
   // ---- what comes ----
   void hear_call(const Message& message);
+  void hear_calls(const std::vector<Call>& calls, const std::string& reply);
+  void wait_for(Asked& last);
   [[nodiscard]] std::optional<Error> refusal_of(const Call& call) const;
   void begin(const Call& call, Asked& asked);
   void hear(const Message& message);
@@ -82,8 +85,10 @@ class Exporter {
   static Ending await(Exporter& exporter, std::shared_ptr<Asked> asked);
   void end(const Asked& asked, const shared_channel::Result<shared_channel::RawReply>& result);
   void fail(const Asked& asked, const Error& error);
-  void refuse(const std::string& reply, const Error& error);
-  void answer(const std::string& reply, const Answer& answer);
+  void refuse(const Asked& asked, const Error& error);
+  void answer(const Asked& asked, const Answer& answer);
+  void send(const Outbox::Batch& batch);
+  void forget(Id importer, const std::vector<Id>& calls);
 
   // ---- the keeper's thread ----
   void keep(const std::stop_token& token);
@@ -107,13 +112,16 @@ class Exporter {
   std::mutex mutex_;
   std::uint32_t connection_ = 0;
   bool is_draining_ = false;
-  unsigned beginning_ = 0;             // calls that are on their way into calls_
+  std::size_t beginning_ = 0;          // calls that are on their way into calls_
   std::shared_ptr<RawClient> client_;  // insists on the contract; none: no server
   Contract contract_;
   std::uint64_t contract_id_ = 0;
   std::uint32_t max_calls_ = 0;
   std::map<Key, std::shared_ptr<Asked>> calls_;
   std::map<Id, Silence> importers_;  // with calls
+  Outbox outbox_;
+  std::atomic<unsigned> ending_{0};  // calls that are ending on some thread
+  unsigned vain_waits_ = 0;          // of the thread that hears calls
   bool must_look_ = false;
   std::string told_;
   std::condition_variable_any woken_;

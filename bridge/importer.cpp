@@ -26,9 +26,11 @@ constexpr Nanoseconds forget_after = 1000 * milliseconds;  // of silence
 constexpr Nanoseconds most_lead = 10 * milliseconds;
 constexpr Nanoseconds last_words = 100 * milliseconds;  // of an exporter that hears no more
 constexpr Nanoseconds full_for = 5 * milliseconds;
-constexpr auto look_after = 20ms;  // calls that last longer are looked after
-constexpr auto ask_after = 100ms;  // whether the exporter has it
-constexpr auto stated_late = 1ms;  // a caller may state its deadline later than it is, by so much
+constexpr auto longest_wait = 1000ms;
+constexpr unsigned most_at_once = 32;  // calls taken before they are sent
+constexpr auto look_after = 20ms;      // calls that last longer are looked after
+constexpr auto ask_after = 100ms;      // whether the exporter has it
+constexpr auto stated_late = 1ms;      // a caller may state its deadline later than it is, by so much
 
 Error error_of(Errc code, std::string text, Execution execution = Execution::none) {
   return Error(code, "", std::move(text), 0, execution);
@@ -81,9 +83,24 @@ Importer::~Importer() {
     keeper_.request_stop();
     keeper_.join();
   }
+  if (local_) retired_.push_back(std::move(local_));
+  for (const auto& local : retired_) {  // from here on no call comes
+    local->stop();
+    local->join();
+  }
   connection_changed(false, "");
-  local_.reset();
-  retired_.clear();
+  for (Pending& pending : waiting_) end(pending, error_of(Errc::server_died, "the importer ends"));
+  waiting_.clear();
+  for (const auto& local : retired_) local->server.reset();
+}
+
+void Importer::Local::stop() {
+  is_over = true;
+  if (server) server->stop();
+}
+
+void Importer::Local::join() {
+  if (thread.joinable()) thread.join();
 }
 
 void Importer::start() {
@@ -108,6 +125,26 @@ void Importer::wake() {
 
 // ---- calls ----
 
+/// Takes what is there, sends it together, and only then waits.
+void Importer::serve(Local& local) {
+  const auto handler = [&](RawRequest request, RawResponder responder, const shared_channel::CallContext& context) {
+    take(local, std::move(request), std::move(responder), context);
+  };
+  unsigned taken = 0;
+  while (!local.is_over) {
+    const auto more = local.server->serve_one(handler, taken == 0 ? longest_wait : 0ns);
+    if (more && *more && ++taken < most_at_once) continue;
+    if (std::exchange(taken, 0) != 0) flush();
+    if (!more) break;
+  }
+  if (local.is_over.exchange(true)) {
+    static_cast<void>(local.server->serve_one(handler, 0ns));  // refuses what came meanwhile
+    return;
+  }
+  const Lock lock(mutex_);  // the keeper makes another
+  wake();
+}
+
 void Importer::take(Local& local, RawRequest&& request, RawResponder&& responder,
                     const shared_channel::CallContext& context) {
   metrics_.calls.fetch_add(1, std::memory_order_relaxed);
@@ -115,8 +152,18 @@ void Importer::take(Local& local, RawRequest&& request, RawResponder&& responder
   local.in_flight.fetch_add(1);
   const auto time = Steady::now();
   const auto last_word = last_word_of(context.deadline(), time);
-  Pending pending{
-      std::move(request), std::move(responder), context, local.shared_from_this(), time, last_word, {}, 0, 0, {}, {}};
+  Pending pending{std::move(request),
+                  std::move(responder),
+                  context,
+                  local.shared_from_this(),
+                  time,
+                  last_word,
+                  {},
+                  0,
+                  0,
+                  0,
+                  {},
+                  {}};
   if (local.refusal) return end(pending, *local.refusal);
   if (pending.request.bytes().size() + call_overhead > largest() && largest() != 0) {
     return end(pending,
@@ -130,26 +177,14 @@ void Importer::take(Local& local, RawRequest&& request, RawResponder&& responder
 
 std::size_t Importer::largest() const { return engine_.largest(); }
 
-/// Sends a call that no exporter has executed, or keeps it until there is room, or ends it.
+/// Enters a call that no exporter has executed among those to be sent, or keeps it until there is room, or ends it.
 void Importer::dispatch(Pending&& pending) {
   Lock lock(mutex_);
-  const auto deadline = pending.context.deadline();
-  // In this order: a stop between the two makes the far deadline earlier, and never later than the caller's.
-  const Nanoseconds from = now();
-  const auto time = Steady::now();
-  Nanoseconds left = never;
-  if (deadline != Steady::time_point::max()) {
-    left = nanoseconds(deadline - stated_late - time);
-    if (left <= 0) {
-      lock.unlock();
-      return end(pending, error_of(Errc::timed_out, "the call could not be sent to a far server in time"));
-    }
-  }
   Far* far = nullptr;
   const bool is_its_turn = waiting_.empty() || !pending.tried.empty();
   switch (is_its_turn ? choose(pending, far) : Choice::wait) {
     case Choice::found:
-      return send(lock, std::move(pending), *far, from, left);
+      return enter(std::move(pending), *far);
     case Choice::wait:
       pending.tried.clear();
       waiting_.push_back(std::move(pending));
@@ -162,6 +197,11 @@ void Importer::dispatch(Pending&& pending) {
   lock.unlock();
   const Error none = error_of(Errc::no_server, "no exporter of '" + options_.far_name + "' has a server");
   end(pending, pending.refused ? *pending.refused : none);
+}
+
+/// Of a call that ends with nothing known.
+Execution Importer::execution_of(const Pending& pending) {
+  return pending.batch != 0 ? Execution::possible : Execution::none;
 }
 
 bool Importer::is_open(const Far& far) {
@@ -193,38 +233,99 @@ Importer::Choice Importer::choose(const Pending& pending, Far*& chosen) {
   return may_come || was_busy ? Choice::wait : Choice::none;
 }
 
-/// It may be executed until `left` after `from`, and a little is taken off.
-void Importer::send(Lock& lock, Pending&& pending, Far& far, Nanoseconds from, Nanoseconds left) {
-  static thread_local Bytes bytes;
+/// Under the lock. Whoever did so calls flush() when it has no more.
+void Importer::enter(Pending&& pending, Far& far) {
   const Id id = ++last_id_;
-  // So that what the far channel says at the deadline is here by then.
-  if (left != never)
-    left -= std::min(std::clamp(left / 50, far.clock.round_trip() + milliseconds,
-                                std::max(most_lead, far.clock.round_trip() + milliseconds)),
-                     left / 10);
-  const shared_channel::Caller caller = pending.context.caller();
-  write(Call{me_, id, far.contract_id, far.clock.not_before(from), left, caller.process_id, caller.user,
-             pending.request.bytes()},
-        bytes);
   pending.far = far.here.exporter;
   pending.id = id;
-  pending.sent = Steady::now();
+  pending.batch = 0;
   ++far.in_flight;
   far.used = id;
-  const std::string subject = far.subject;
+  far.unsent.push_back(id);
+  unsent_.fetch_add(1, std::memory_order_relaxed);
   calls_.emplace(id, std::move(pending));
-  // A keeper that sleeps until the next idle ping must look after this call.
+}
+
+/// Sends what has been entered.
+void Importer::flush() {
+  if (unsent_.load(std::memory_order_relaxed) == 0) return;
+  std::vector<Batch> batches;
+  Endings endings;
+  {
+    const Lock lock(mutex_);
+    for (auto& [id, far] : fars_) {
+      while (!far.unsent.empty()) {
+        if (Batch batch = next_batch(far, endings); !batch.ids.empty()) batches.push_back(std::move(batch));
+      }
+    }
+  }
+  end(endings);
+  for (const Batch& batch : batches) publish(batch);
+}
+
+/// What may be executed when the exporter's clock reads `sent` and is not to be any more when `left` is over.
+Importer::Batch Importer::next_batch(Far& far, Endings& endings) {
+  // In this order: a stop between the two makes the far deadlines earlier, and never later than the callers'.
+  const Nanoseconds from = now();
+  const auto time = Steady::now();
+  const std::size_t room = std::min(most_of_several, largest());
+  Batch batch;
+  const Id number = ++last_batch_;
+  auto next = far.unsent.begin();
+  for (; next != far.unsent.end(); ++next) {
+    const auto at = calls_.find(*next);
+    if (at == calls_.end()) continue;  // nobody waits for it any more
+    Pending& pending = at->second;
+    const View request = pending.request.bytes();
+    const bool has_room = far.here.takes_several && batch.bytes.size() + request.size() + call_overhead <= room;
+    if (!batch.ids.empty() && !has_room) break;
+    const Nanoseconds left = left_of(pending, far, time);
+    if (left <= 0) {
+      pending.id = 0;
+      --far.in_flight;
+      endings.emplace_back(std::move(pending),
+                           error_of(Errc::timed_out, "the call could not be sent to a far server in time"));
+      calls_.erase(at);
+      continue;
+    }
+    const shared_channel::Caller caller = pending.context.caller();
+    const Call call{me_,         *next,  far.contract_id, far.clock.not_before(from), left, caller.process_id,
+                    caller.user, request};
+    far.here.takes_several ? add(call, batch.bytes) : write(call, batch.bytes);
+    pending.batch = number;
+    pending.sent = time;
+    batch.ids.push_back(*next);
+  }
+  unsent_.fetch_sub(static_cast<std::size_t>(next - far.unsent.begin()), std::memory_order_relaxed);
+  far.unsent.erase(far.unsent.begin(), next);
+  if (batch.ids.empty()) return batch;
+  batch.subject = far.subject;
+  batch.reply = answers_ + (far.here.takes_several ? 'b' + hexadecimal(number) : 'c' + hexadecimal(batch.ids.front()));
+  // A keeper that sleeps until the next idle ping must look after these calls.
   if (from - last_call_ > ping_while_idle) wake();
   last_call_ = from;
-  lock.unlock();
+  return batch;
+}
 
-  const Sent sent = engine_.publish(subject, answers_ + 'c' + hexadecimal(id), bytes);
+/// So that what the far channel says at the deadline is here by then.
+Nanoseconds Importer::left_of(const Pending& pending, const Far& far, Steady::time_point time) {
+  const auto deadline = pending.context.deadline();
+  if (deadline == Steady::time_point::max()) return never;
+  const Nanoseconds left = nanoseconds(deadline - stated_late - time);
+  if (left <= 0) return left;
+  return left - std::min(std::clamp(left / 50, far.clock.round_trip() + milliseconds,
+                                    std::max(most_lead, far.clock.round_trip() + milliseconds)),
+                         left / 10);
+}
+
+void Importer::publish(const Batch& batch) {
+  const Sent sent = engine_.publish(batch.subject, batch.reply, batch.bytes);
   if (sent == Sent::perhaps) return;
-  std::optional<Pending> back = withdraw(id);
-  if (!back) return;
-  if (sent == Sent::too_large)
-    return end(*back, error_of(Errc::message_too_large, "the request is too large for NATS"));
-  end(*back, error_of(Errc::no_server, "the connection to NATS is down"));
+  const Error why = sent == Sent::too_large ? error_of(Errc::message_too_large, "the request is too large for NATS")
+                                            : error_of(Errc::no_server, "the connection to NATS is down");
+  for (const Id id : batch.ids) {
+    if (std::optional<Pending> back = withdraw(id)) end(*back, why);
+  }
 }
 
 /// Sends what waits for room, as long as there is some.
@@ -243,8 +344,9 @@ void Importer::pump() {
   }
 }
 
-std::optional<Importer::Pending> Importer::withdraw(Id id) {
-  const Lock lock(mutex_);
+std::optional<Importer::Pending> Importer::withdraw(Id id) { return withdraw(Lock(mutex_), id); }
+
+std::optional<Importer::Pending> Importer::withdraw(const Lock&, Id id) {
   const auto at = calls_.find(id);
   if (at == calls_.end()) return std::nullopt;
   std::optional<Pending> pending(std::move(at->second));
@@ -263,7 +365,7 @@ void Importer::end(Pending& pending, const Error& error) {
 void Importer::end(Endings& endings) {
   for (auto& [pending, error] : endings) end(pending, error);
   for (const auto& [pending, error] : endings) {
-    if (pending.id != 0) cancel(pending.far, pending.id);
+    if (pending.id != 0 && pending.batch != 0) cancel(pending.far, pending.id);
   }
   endings.clear();
 }
@@ -289,11 +391,22 @@ void Importer::hear_answer(const Message& message) {
   const std::optional<AnswerTo> to = answer_to(message.subject);
   if (!to) return;
   if (message.reached_nobody) metrics_.nobody.fetch_add(1, std::memory_order_relaxed);
-  switch (to->kind) {
+  hear(*to, message);
+  flush();  // what is sent elsewhere, or had to wait for room
+}
+
+void Importer::hear(const AnswerTo& to, const Message& message) {
+  switch (to.kind) {
+    case 'a':
+      if (!message.reached_nobody) hear_answers(message);
+      return;
+    case 'b':
+      if (message.reached_nobody) hear_nobody(withdraw_batch(to.number));
+      return;
     case 'c':
-      return hear_end(to->number, message);
+      return hear_end(to.number, message);
     case 'p':
-      return hear_pong(to->number, message);
+      return hear_pong(to.number, message);
     case 'f':
       if (!message.reached_nobody) hear_news(message);
       return;
@@ -302,50 +415,104 @@ void Importer::hear_answer(const Message& message) {
   }
 }
 
-void Importer::hear_end(Id id, const Message& message) {
-  std::optional<Pending> pending = withdraw(id);
-  if (!pending) {
-    metrics_.late.fetch_add(1, std::memory_order_relaxed);
-  } else if (message.reached_nobody) {
-    Endings endings;
-    {
-      const Lock lock(mutex_);
-      reached_nobody(pending->far, endings);
-    }
-    end(endings);
-    const std::string gone = "the exporter of '" + options_.far_name + "' is gone";
-    pass_over(*std::move(pending), error_of(Errc::no_server, gone));
-  } else if (const auto answer = read<Answer>(message.bytes)) {
-    hear_end(*std::move(pending), *answer);
-  } else {
-    end(*pending, error_of(Errc::corrupt, "what came from the exporter cannot be read", Execution::possible));
-  }
-}
-
-void Importer::hear_end(Pending&& pending, const Answer& answer) {
+void Importer::hear_answers(const Message& message) {
+  const std::optional<Answers> several = read<Answers>(message.bytes);
+  if (!several) return;  // the exporter knows its calls no more, and so they end
+  std::vector<std::pair<Pending, Answer>> ended;
+  ended.reserve(several->answers.size());
   bool is_awaited = false;
   {
     const Lock lock(mutex_);
-    is_awaited = !waiting_.empty();
-    if (const auto far = fars_.find(pending.far); far != fars_.end()) {
-      heard_from(far->second);
-      const bool is_full = !answer.is_reply && answer.code == Errc::busy;
-      far->second.full_until = is_full ? now() + full_for : 0;
+    for (const auto& [id, answer] : several->answers) {
+      std::optional<Pending> pending = withdraw(lock, id);
+      if (!pending) {
+        metrics_.late.fetch_add(1, std::memory_order_relaxed);
+        continue;
+      }
+      heard_end(*pending, answer);
+      ended.emplace_back(*std::move(pending), answer);
     }
+    is_awaited = !waiting_.empty();
   }
+  for (auto& [pending, answer] : ended) tell(std::move(pending), answer);
+  if (is_awaited) pump();
+}
+
+/// An answer to a call that was alone in its message.
+void Importer::hear_end(Id id, const Message& message) {
+  bool is_awaited = false;
+  std::optional<Pending> pending;
+  const std::optional<Answer> answer = read<Answer>(message.bytes);
+  {
+    const Lock lock(mutex_);
+    pending = withdraw(lock, id);
+    is_awaited = !waiting_.empty();
+    if (pending && answer) heard_end(*pending, *answer);
+  }
+  if (!pending) {
+    metrics_.late.fetch_add(1, std::memory_order_relaxed);
+  } else if (message.reached_nobody) {
+    std::vector<Pending> one;
+    one.push_back(*std::move(pending));
+    hear_nobody(std::move(one));
+  } else if (answer) {
+    tell(*std::move(pending), *answer);
+  } else {
+    end(*pending, error_of(Errc::corrupt, "what came from the exporter cannot be read", Execution::possible));
+  }
+  if (is_awaited) pump();
+}
+
+std::vector<Importer::Pending> Importer::withdraw_batch(Id number) {
+  const Lock lock(mutex_);
+  std::vector<Pending> calls;
+  for (auto at = calls_.begin(); at != calls_.end();) {
+    if (at->second.batch != number) {
+      ++at;
+      continue;
+    }
+    if (const auto far = fars_.find(at->second.far); far != fars_.end()) --far->second.in_flight;
+    calls.push_back(std::move(at->second));
+    at = calls_.erase(at);
+  }
+  return calls;
+}
+
+/// They were in one message, which nobody got.
+void Importer::hear_nobody(std::vector<Pending>&& calls) {
+  if (calls.empty()) return;
+  Endings endings;
+  {
+    const Lock lock(mutex_);
+    reached_nobody(calls.front().far, endings);
+  }
+  end(endings);
+  const std::string gone = "the exporter of '" + options_.far_name + "' is gone";
+  for (Pending& pending : calls) pass_over(std::move(pending), error_of(Errc::no_server, gone));
+}
+
+/// Under the lock: what an answer says of its exporter.
+void Importer::heard_end(const Pending& pending, const Answer& answer) {
+  const auto far = fars_.find(pending.far);
+  if (far == fars_.end()) return;
+  heard_from(far->second);
+  const bool is_full = !answer.is_reply && answer.code == Errc::busy;
+  far->second.full_until = is_full ? now() + full_for : 0;
+}
+
+void Importer::tell(Pending&& pending, const Answer& answer) {
   if (answer.is_reply) {
     metrics_.answered(Steady::now() - pending.began);
     metrics_.in_flight.fetch_sub(1, std::memory_order_relaxed);
     pending.responder.reply(answer.reply);
     pending.local->in_flight.fetch_sub(1);
-  } else {
-    Error error = error_of(answer.code, std::string(answer.text), answer.execution);
-    if (can_be_passed_over(error))
-      pass_over(std::move(pending), std::move(error));
-    else
-      end(pending, error);
+    return;
   }
-  if (is_awaited) pump();
+  Error error = error_of(answer.code, std::string(answer.text), answer.execution);
+  if (can_be_passed_over(error))
+    pass_over(std::move(pending), std::move(error));
+  else
+    end(pending, error);
 }
 
 void Importer::hear_news(const Message& message) {
@@ -460,17 +627,21 @@ void Importer::connection_changed(bool is_connected, const std::string& text) {
   end(endings);
 }
 
-/// Whether they were executed nobody knows.
+/// Whether those that were sent were executed nobody knows.
 void Importer::end_calls_of(Id exporter, const std::string& why, Endings& endings) {
   for (auto at = calls_.begin(); at != calls_.end();) {
     if (at->second.far != exporter) {
       ++at;
       continue;
     }
-    endings.emplace_back(std::move(at->second), error_of(Errc::server_died, why, Execution::possible));
+    endings.emplace_back(std::move(at->second), error_of(Errc::server_died, why, execution_of(at->second)));
     at = calls_.erase(at);
   }
-  if (const auto far = fars_.find(exporter); far != fars_.end()) far->second.in_flight = 0;
+  if (const auto far = fars_.find(exporter); far != fars_.end()) {
+    far->second.in_flight = 0;
+    unsent_.fetch_sub(far->second.unsent.size(), std::memory_order_relaxed);
+    far->second.unsent.clear();
+  }
 }
 
 /// The exporter hears no more: it is dead, or ends gracefully and has still things to say. It gets no more calls.
@@ -515,6 +686,7 @@ void Importer::keep(const std::stop_token& token) {
     lock.unlock();
     end(endings);
     pump();
+    flush();
     lock.lock();
     auto until = Steady::now() + std::chrono::nanoseconds(pause);
     for (const Pending& pending : waiting_) until = std::min(until, pending.last_word);
@@ -568,7 +740,8 @@ std::vector<Id> Importer::old_calls_of(Id exporter) const {
   const auto time = Steady::now();
   std::vector<Id> old;
   for (const auto& [id, pending] : calls_) {
-    if (pending.far == exporter && time - pending.sent > ask_after && old.size() < at_most) old.push_back(id);
+    if (pending.far == exporter && pending.batch != 0 && time - pending.sent > ask_after && old.size() < at_most)
+      old.push_back(id);
   }
   return old;
 }
@@ -583,7 +756,8 @@ void Importer::look_after_calls(Endings& endings) {
     }
     if (const auto far = fars_.find(pending.far); far != fars_.end()) --far->second.in_flight;
     metrics_.cancelled.fetch_add(1, std::memory_order_relaxed);
-    endings.emplace_back(std::move(pending), error_of(Errc::cancelled, "nobody waits for it", Execution::possible));
+    const Execution execution = execution_of(pending);
+    endings.emplace_back(std::move(pending), error_of(Errc::cancelled, "nobody waits for it", execution));
     at = calls_.erase(at);
   }
   for (auto at = waiting_.begin(); at != waiting_.end();) {
@@ -615,7 +789,14 @@ const Contract* Importer::offered() const {
 
 void Importer::look_after_server(Lock& lock) {
   const Contract* contract = is_draining_ ? nullptr : offered();
-  if (local_ && contract != &local_->contract) close(lock);
+  const bool has_ended = local_ && local_->is_over;
+  if (local_ && (has_ended || contract != &local_->contract)) {
+    log_(is_draining_ ? "stops"
+         : has_ended  ? "the channel's name or memory here was removed; it is made again"
+                      : "no exporter has a server any more; the channel here is closed");
+    close(lock);
+    contract = is_draining_ ? nullptr : offered();
+  }
   std::vector<std::shared_ptr<Local>> over;
   for (auto at = retired_.begin(); at != retired_.end();) {
     const shared_channel::ServerStats stats = (*at)->server->stats();
@@ -628,7 +809,10 @@ void Importer::look_after_server(Lock& lock) {
   }
   if (!over.empty()) {
     lock.unlock();
-    for (const auto& local : over) local->server.reset();  // here, whoever else still knows it
+    for (const auto& local : over) {  // here, whoever else still knows it
+      local->join();
+      local->server.reset();
+    }
     lock.lock();
     contract = is_draining_ ? nullptr : offered();
   }
@@ -669,18 +853,12 @@ void Importer::open(Lock& lock, const Contract& contract) {
     if (far.contract_id == local->contract_id) calls += std::min(far.here.max_calls, 256u);
   }
   options.max_calls = options_.max_calls != 0 ? options_.max_calls : std::clamp(calls, 1u, 256u);
-  Local* const served = local.get();
   lock.unlock();
 
   std::string problem;
   auto server = RawServer::create(options_.name, local->contract.shape, options);
   if (server) {
     local->server = *std::move(server);
-    const auto started = local->server->start(
-        [this, served](RawRequest request, RawResponder responder, const shared_channel::CallContext& context) {
-          take(*served, std::move(request), std::move(responder), context);
-        });
-    if (!started) problem = started.error().message();
   } else {
     problem = server.error().message();
   }
@@ -690,6 +868,7 @@ void Importer::open(Lock& lock, const Contract& contract) {
     log_("serves " + local->contract.shape.request.description + " -> " + local->contract.shape.reply.description +
          " here" + (local->refusal ? ", but every call is refused: " + local->refusal->cause() : ""));
     local_ = std::move(local);
+    local_->thread = std::jthread([this, &served = *local_] { serve(served); });
     metrics_.is_served = 1;
     return;
   }
@@ -699,7 +878,6 @@ void Importer::open(Lock& lock, const Contract& contract) {
 }
 
 void Importer::close(Lock& lock) {
-  log_(is_draining_ ? "stops" : "no exporter has a server any more; the channel here is closed");
   metrics_.is_served = 0;
   Endings endings;
   if (!is_draining_) {
@@ -709,9 +887,9 @@ void Importer::close(Lock& lock) {
   }
   retired_.push_back(std::move(local_));
   wake();  // it goes at once, if nothing is in flight
-  RawServer& server = *retired_.back()->server;
+  Local& local = *retired_.back();
   lock.unlock();
-  server.stop();
+  local.stop();
   end(endings);
   lock.lock();
 }

@@ -63,6 +63,13 @@ class Importer {
     std::optional<Error> refusal;  // why no call can be passed on
     std::atomic<std::size_t> in_flight{0};
     std::optional<shared_channel::RawServer> server;
+    std::atomic<bool> is_over{false};
+    std::jthread thread;  // serves
+
+    ~Local() { stop(); }
+    /// Takes no more calls. Those in flight may still be answered.
+    void stop();
+    void join();
   };
 
   /// An exporter.
@@ -79,6 +86,7 @@ class Importer {
     bool is_silent = false;      // for longer than it may
     Nanoseconds gone_at = 0;     // it hears no more
     Nanoseconds full_until = 0;  // it said busy
+    std::vector<Id> unsent;      // calls for it that are to be published
   };
 
   struct Pending {
@@ -91,6 +99,7 @@ class Importer {
     Steady::time_point sent{};
     Id far = 0;
     Id id = 0;                     // as it is called there; 0: it is not there any more
+    Id batch = 0;                  // the message that it was published in; 0: it was not
     std::vector<Id> tried;         // exporters that did not execute it
     std::optional<Error> refused;  // what the last of them said
   };
@@ -99,16 +108,30 @@ class Importer {
   using Lock = std::unique_lock<std::mutex>;
   using Endings = std::vector<std::pair<Pending, Error>>;
 
+  /// Calls in one message.
+  struct Batch {
+    Bytes bytes;
+    std::string subject, reply;
+    std::vector<Id> ids;
+  };
+
   // ---- calls ----
+  void serve(Local& local);
   void take(Local& local, shared_channel::RawRequest&& request, shared_channel::RawResponder&& responder,
             const shared_channel::CallContext& context);
   void dispatch(Pending&& pending);
-  void send(Lock& lock, Pending&& pending, Far& far, Nanoseconds from, Nanoseconds left);
+  void enter(Pending&& pending, Far& far);
+  void flush();
+  Batch next_batch(Far& far, Endings& endings);
+  void publish(const Batch& batch);
+  static Nanoseconds left_of(const Pending& pending, const Far& far, Steady::time_point time);
   void pump();
   Choice choose(const Pending& pending, Far*& chosen);
+  static shared_channel::Execution execution_of(const Pending& pending);
   static bool is_open(const Far& far);
   bool is_usable(const Far& far, const Local& local) const;
   std::optional<Pending> withdraw(Id id);
+  std::optional<Pending> withdraw(const Lock& lock, Id id);
   void end(Pending& pending, const Error& error);
   void end(Endings& endings);
   void cancel(Id exporter, Id id);
@@ -117,8 +140,13 @@ class Importer {
   // ---- what comes ----
   void hear_answer(const Message& message);
   void hear_news(const Message& message);
+  void hear(const AnswerTo& to, const Message& message);
+  void hear_answers(const Message& message);
   void hear_end(Id id, const Message& message);
-  void hear_end(Pending&& pending, const Answer& answer);
+  void heard_end(const Pending& pending, const Answer& answer);
+  void tell(Pending&& pending, const Answer& answer);
+  void hear_nobody(std::vector<Pending>&& calls);
+  std::vector<Pending> withdraw_batch(Id number);
   void learn(const Here& here, Nanoseconds heard);
   void learn(const Here& here, Nanoseconds heard, Endings& endings);
   void hear_pong(Id exporter, const Message& message);
@@ -158,7 +186,8 @@ class Importer {
   std::unordered_map<Id, Pending> calls_;
   std::deque<Pending> waiting_;               // for room at an exporter
   std::vector<std::pair<Id, Id>> to_cancel_;  // exporters and calls, as soon as those are heard of again
-  Id last_id_ = 0;
+  std::atomic<std::size_t> unsent_{0};        // calls that are to be published
+  Id last_id_ = 0, last_batch_ = 0;
   std::shared_ptr<Local> local_;
   std::vector<std::shared_ptr<Local>> retired_;  // stopped; their last calls have not ended
   Nanoseconds found_ = 0, last_call_ = 0;

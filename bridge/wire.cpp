@@ -1,5 +1,7 @@
 #include "wire.hpp"
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 #include <limits>
@@ -13,22 +15,17 @@ using shared_channel::Execution;
 using shared_channel::MessageShape;
 
 constexpr std::uint8_t version = 1;
-enum class Kind : std::uint8_t { find = 1, here, ping, pong, call, cancel, answer };
+enum class Kind : std::uint8_t { find = 1, here, ping, pong, call, cancel, answer, calls, answers };
 
 class Writer {
  public:
+  /// Appends.
   Writer(Bytes& bytes, Kind kind) : bytes_(bytes) {
-    bytes_.clear();
     *this << std::uint8_t{'S'} << std::uint8_t{'C'} << version << static_cast<std::uint8_t>(kind);
   }
   template <class Number>
   Writer& operator<<(Number number) requires std::is_integral_v<Number> {
-    auto value = static_cast<std::uint64_t>(number);
-    for (std::size_t i = 0; i < sizeof number; ++i) {
-      bytes_.push_back(static_cast<std::byte>(value & 0xff));
-      value >>= 8;
-    }
-    return *this;
+    return last(littlest_first(number));
   }
   Writer& operator<<(std::string_view text) {
     *this << static_cast<std::uint32_t>(text.size());
@@ -46,6 +43,17 @@ class Writer {
   Writer& last(View bytes) {
     bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
     return *this;
+  }
+
+  template <class Number>
+  static std::array<std::byte, sizeof(Number)> littlest_first(Number number) {
+    auto value = static_cast<std::uint64_t>(number);
+    std::array<std::byte, sizeof(Number)> bytes;
+    for (std::byte& byte : bytes) {
+      byte = static_cast<std::byte>(value & 0xff);
+      value >>= 8;
+    }
+    return bytes;
   }
 
  private:
@@ -74,9 +82,7 @@ class Reader {
     return *this;
   }
   Reader& operator>>(std::string_view& text) {
-    std::uint32_t size = 0;
-    *this >> size;
-    text = words(take(size));
+    text = words(part());
     return *this;
   }
   Reader& operator>>(std::string& text) {
@@ -97,6 +103,12 @@ class Reader {
     return *this;
   }
   View rest() { return take(bytes_.size()); }
+  View part() {
+    std::uint32_t size = 0;
+    *this >> size;
+    return take(size);
+  }
+  [[nodiscard]] bool has_more() const { return !bytes_.empty(); }
   static std::string_view words(View bytes) {
     return bytes.empty() ? std::string_view()
                          : std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -159,7 +171,7 @@ Bytes write(const Here& here) {
   Bytes bytes;
   Writer(bytes, Kind::here) << here.exporter << here.has_server << here.is_leaving << here.max_calls << here.connection
                             << here.largest << here.asked << here.clock << here.who << here.contract.is_big_endian
-                            << here.contract.shape.request << here.contract.shape.reply;
+                            << here.contract.shape.request << here.contract.shape.reply << here.takes_several;
   return bytes;
 }
 template <>
@@ -169,6 +181,7 @@ std::optional<Here> read(View bytes) {
   reader >> here.exporter >> here.has_server >> here.is_leaving >> here.max_calls >> here.connection >> here.largest >>
       here.asked >> here.clock >> here.who >> here.contract.is_big_endian >> here.contract.shape.request >>
       here.contract.shape.reply;
+  if (reader.has_more()) reader >> here.takes_several;
   return if_good(reader, std::move(here), is_possible(here.asked) && is_possible(here.clock));
 }
 
@@ -211,11 +224,41 @@ std::optional<Cancel> read(View bytes) {
   return if_good(reader, std::move(cancel));
 }
 
-void write(const Call& call, Bytes& into) {
-  into.reserve(call_overhead + call.request.size());
-  Writer writer(into, Kind::call);
+namespace {
+
+void append(const Call& call, Bytes& to) {
+  Writer writer(to, Kind::call);
   writer << call.importer << call.id << call.contract << call.sent << call.left << call.process << call.user;
   writer.last(call.request);
+}
+
+void append(const Answer& answer, Bytes& to) {
+  Writer writer(to, Kind::answer);
+  if (answer.is_reply) {
+    writer << std::uint8_t{0} << std::uint8_t{0};
+    writer.last(answer.reply);
+  } else {
+    writer << static_cast<std::uint8_t>(answer.code) << (answer.execution == Execution::possible);
+    writer.last(std::as_bytes(std::span(answer.text)));
+  }
+}
+
+/// After its length, which is known only then.
+template <class T>
+void append_part(const T& value, Bytes& to) {
+  const std::size_t at = to.size();
+  to.resize(at + sizeof(std::uint32_t));
+  append(value, to);
+  const auto size = Writer::littlest_first(static_cast<std::uint32_t>(to.size() - at - sizeof(std::uint32_t)));
+  std::copy(size.begin(), size.end(), to.begin() + static_cast<std::ptrdiff_t>(at));
+}
+
+}  // namespace
+
+void write(const Call& call, Bytes& into) {
+  into.clear();
+  into.reserve(call_overhead + call.request.size());
+  append(call, into);
 }
 template <>
 std::optional<Call> read(View bytes) {
@@ -227,15 +270,9 @@ std::optional<Call> read(View bytes) {
 }
 
 void write(const Answer& answer, Bytes& into) {
+  into.clear();
   into.reserve(call_overhead + answer.reply.size());
-  Writer writer(into, Kind::answer);
-  if (answer.is_reply) {
-    writer << std::uint8_t{0} << std::uint8_t{0};
-    writer.last(answer.reply);
-  } else {
-    writer << static_cast<std::uint8_t>(answer.code) << (answer.execution == Execution::possible);
-    writer.last(std::as_bytes(std::span(answer.text)));
-  }
+  append(answer, into);
 }
 template <>
 std::optional<Answer> read(View bytes) {
@@ -252,6 +289,43 @@ std::optional<Answer> read(View bytes) {
   answer.reply = reader.rest();
   answer.text = answer.is_reply ? std::string_view() : Reader::words(answer.reply);
   return if_good(reader, std::move(answer));
+}
+
+// ---- several ----
+
+void add(const Call& call, Bytes& to) {
+  if (to.empty()) Writer(to, Kind::calls);
+  append_part(call, to);
+}
+template <>
+std::optional<Calls> read(View bytes) {
+  Calls several;
+  Reader reader(bytes, Kind::calls);
+  while (reader.is_good() && reader.has_more()) {
+    const auto call = read<Call>(reader.part());
+    if (!call) return std::nullopt;
+    several.calls.push_back(*call);
+  }
+  return if_good(reader, std::move(several));
+}
+
+void add(Id id, const Answer& answer, Bytes& to) {
+  if (to.empty()) Writer(to, Kind::answers);
+  for (const std::byte byte : Writer::littlest_first(id)) to.push_back(byte);
+  append_part(answer, to);
+}
+template <>
+std::optional<Answers> read(View bytes) {
+  Answers several;
+  Reader reader(bytes, Kind::answers);
+  while (reader.is_good() && reader.has_more()) {
+    Id id = 0;
+    reader >> id;
+    const auto answer = read<Answer>(reader.part());
+    if (!answer) return std::nullopt;
+    several.answers.emplace_back(id, *answer);
+  }
+  return if_good(reader, std::move(several));
 }
 
 }  // namespace bridge

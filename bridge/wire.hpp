@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <shared_channel/channel_shape.hpp>
@@ -44,6 +45,7 @@ struct Here {
   std::uint32_t max_calls = 0;
   std::uint32_t connection = 0;  // another number after each loss of its connection
   std::uint64_t largest = 0;     // bytes of the largest message that it can send
+  bool takes_several = false;    // calls in one message; exporters of before do not say
   Nanoseconds asked = 0;         // of Find; 0: nobody did
   Nanoseconds clock = 0;         // the exporter's
   std::string who;               // "host, process 123"
@@ -75,6 +77,9 @@ struct Call {
   View request;
 };
 inline constexpr std::size_t call_overhead = 256;
+inline constexpr std::size_t answer_overhead = 32;
+/// No message of several calls or answers is longer.
+inline constexpr std::size_t most_of_several = 64 * 1024;
 
 struct Cancel {
   Id importer = 0;
@@ -90,6 +95,14 @@ struct Answer {
   std::string_view text;
 };
 
+/// Several in one message: each means what it means alone.
+struct Calls {
+  std::vector<Call> calls;
+};
+struct Answers {
+  std::vector<std::pair<Id, Answer>> answers;  // of these calls
+};
+
 Bytes write(const Find& find);
 Bytes write(const Here& here);
 Bytes write(const Ping& ping);
@@ -97,6 +110,9 @@ Bytes write(const Pong& pong);
 Bytes write(const Cancel& cancel);
 void write(const Call& call, Bytes& into);
 void write(const Answer& answer, Bytes& into);
+/// Adds one to a message of several; to none, it begins one.
+void add(const Call& call, Bytes& to);
+void add(Id id, const Answer& answer, Bytes& to);
 
 /// Nothing of what is no such message of this version of the protocol. Views are into `bytes`.
 template <class T>
@@ -115,5 +131,9 @@ template <>
 std::optional<Cancel> read(View bytes);
 template <>
 std::optional<Answer> read(View bytes);
+template <>
+std::optional<Calls> read(View bytes);
+template <>
+std::optional<Answers> read(View bytes);
 
 }  // namespace bridge

@@ -12,6 +12,7 @@
 #include "engine_nats.hpp"
 #include "far_clock.hpp"
 #include "metrics.hpp"
+#include "outbox.hpp"
 #include "subjects.hpp"
 #include "wire.hpp"
 #include "world.hpp"
@@ -94,6 +95,100 @@ TEST_CASE("bridge wire: every message is read as it was written") {
   CHECK(refused->code == Errc::busy);
   CHECK(refused->execution == Execution::none);
   CHECK(refused->text == "full");
+
+  Bytes several;
+  for (const Id id : {7, 8}) add(Call{1, id, 3, -4, never, 5, "1000", bytes_of("request")}, several);
+  const auto calls = read<Calls>(several);
+  REQUIRE(calls);
+  REQUIRE(calls->calls.size() == 2);
+  CHECK(calls->calls[1].id == 8);
+  CHECK(calls->calls[1].user == "1000");
+  CHECK(text_of(calls->calls[1].request) == "request");
+  several.clear();
+  add(7, reply, several);
+  add(8, error, several);
+  const auto answers = read<Answers>(several);
+  REQUIRE(answers);
+  REQUIRE(answers->answers.size() == 2);
+  CHECK(answers->answers[0].first == 7);
+  CHECK(text_of(answers->answers[0].second.reply) == "reply");
+  CHECK(answers->answers[1].first == 8);
+  CHECK(answers->answers[1].second.text == "full");
+}
+
+TEST_CASE("bridge wire: an exporter of before does not say that it takes several calls in one message") {
+  Here here = some_exporter();
+  here.takes_several = true;
+  const Bytes bytes = write(here);
+  CHECK(read<Here>(bytes)->takes_several);
+  const auto before = read<Here>(View(bytes).first(bytes.size() - 1));
+  REQUIRE(before);
+  CHECK(!before->takes_several);
+  CHECK(before->contract == here.contract);
+}
+
+TEST_CASE("bridge wire: a message of several that was cut is not read") {
+  Bytes calls, answers;
+  for (const Id id : {7, 8}) {
+    add(Call{1, id, 3, -4, never, 5, "1000", bytes_of("request")}, calls);
+    Answer reply;
+    reply.is_reply = true;
+    reply.reply = bytes_of("reply");
+    add(id, reply, answers);
+  }
+  constexpr std::size_t head = 4;
+  const std::size_t one_call = head + (calls.size() - head) / 2, one_answer = head + (answers.size() - head) / 2;
+  for (std::size_t size = 0; size < calls.size(); ++size)
+    CHECK(read<Calls>(View(calls).first(size)).has_value() == (size == head || size == one_call));
+  for (std::size_t size = 0; size < answers.size(); ++size)
+    CHECK(read<Answers>(View(answers).first(size)).has_value() == (size == head || size == one_answer));
+  std::mt19937 numbers(1);
+  for (int i = 0; i < 20'000; ++i) {
+    Bytes bytes = i % 2 == 0 ? calls : answers;
+    for (int change = 0; change < 3; ++change) bytes[numbers() % bytes.size()] = static_cast<std::byte>(numbers());
+    CHECK(read<Calls>(bytes).has_value() + read<Answers>(bytes).has_value() <= 1);
+  }
+}
+
+TEST_CASE("bridge outbox: answers go together, each importer's for itself, and long ones alone") {
+  std::vector<std::pair<Id, std::vector<Id>>> sent;
+  Outbox outbox([&](const Outbox::Batch& batch) {
+    const auto several = read<Answers>(batch.bytes);
+    REQUIRE(several);
+    std::vector<Id> ids;
+    for (const auto& [id, answer] : several->answers) ids.push_back(id);
+    CHECK(ids == batch.ids);
+    sent.emplace_back(batch.importer, ids);
+  });
+  const std::string text(1500, 'x');
+  Answer small, large;
+  small.is_reply = large.is_reply = true;
+  large.reply = bytes_of(text);
+  constexpr std::size_t most = 1000;
+  for (const Id id : {1, 2}) outbox.add(10, id, small, most);
+  outbox.add(20, 3, small, most);
+  outbox.add(10, 4, large, most);
+  outbox.add(10, 5, small, most);
+  CHECK(sent.empty());
+  outbox.flush();
+  const std::vector<std::pair<Id, std::vector<Id>>> wanted{{10, {1, 2, 5}}, {20, {3}}, {10, {4}}};
+  CHECK(sent == wanted);
+  outbox.flush();
+  CHECK(sent == wanted);
+}
+
+TEST_CASE("bridge outbox: its own thread sends what it is rung for, and the rest at its end") {
+  std::atomic<int> sent{0};
+  Outbox outbox([&](const Outbox::Batch& batch) { sent += static_cast<int>(batch.ids.size()); });
+  outbox.start();
+  for (Id id = 1; id <= 3; ++id) {
+    outbox.add(10, id, {}, most_of_several);
+    outbox.ring();
+    CHECK(test_support::eventually([&] { return sent == static_cast<int>(id); }));
+  }
+  outbox.add(10, 4, {}, most_of_several);
+  outbox.stop();
+  CHECK(sent == 4);
 }
 
 TEST_CASE("bridge wire: what is none of its messages is not read, whatever it is") {
@@ -107,7 +202,9 @@ TEST_CASE("bridge wire: what is none of its messages is not read, whatever it is
   };
   for (const Bytes& bytes : good) {
     CHECK(read_all(bytes) == 1);
-    for (std::size_t size = 0; size < bytes.size(); ++size) CHECK(read_all(View(bytes).first(size)) == 0);
+    // An exporter of before leaves its last byte out.
+    const std::size_t whole = read<Here>(bytes) ? bytes.size() - 1 : bytes.size();
+    for (std::size_t size = 0; size < whole; ++size) CHECK(read_all(View(bytes).first(size)) == 0);
   }
   for (int i = 0; i < 20'000; ++i) {
     Bytes bytes = good[numbers() % good.size()];
@@ -234,32 +331,46 @@ NatsOptions options_for(const std::string& url) {
   return options;
 }
 
-/// An exporter whose machine has the other byte order.
+/// An exporter that is none: it says of itself what it is told to, and answers calls with 42.
 struct Stranger {
-  Stranger(const std::string& url, const std::string& name)
-      : engine(make_nats_engine(options_for(url))), subjects("shared_channel", name) {
-    here = some_exporter();
-    here.contract.is_big_endian = std::endian::native == std::endian::little;
+  Stranger(const std::string& url, const std::string& name, Here mine, bool hears_calls = true)
+      : engine(make_nats_engine(options_for(url))), subjects("shared_channel", name), here(std::move(mine)) {
     engine->listen(subjects.find(), [this](const Message& message) {
       const auto find = read<Find>(message.bytes);
       if (!find) return;
       here.asked = find->asked;
-      here.clock = 0;
+      here.clock = now();
       engine->publish(std::string(message.reply), "", write(here));
     });
-    engine->listen(subjects.at(here.exporter), [this](const Message& message) {
-      if (const auto ping = read<Ping>(message.bytes))
-        engine->publish(std::string(message.reply), "", write(Pong{here.connection, ping->asked, 0, {}}));
-      calls += read<Call>(message.bytes).has_value();
-    });
+    if (hears_calls) engine->listen(subjects.at(here.exporter), [this](const Message& message) { hear(message); });
     engine->start();
   }
   ~Stranger() { engine->stop(); }
 
+  void hear(const Message& message) {
+    if (const auto ping = read<Ping>(message.bytes))
+      engine->publish(std::string(message.reply), "", write(Pong{here.connection, ping->asked, now(), {}}));
+    constexpr int answer = 42;
+    bridge::Answer reply;
+    reply.is_reply = true;
+    reply.reply = std::as_bytes(std::span(&answer, 1));
+    Bytes bytes;
+    if (const auto one = read<Call>(message.bytes)) {
+      ++calls;
+      write(reply, bytes);
+      engine->publish(std::string(message.reply), "", bytes);
+    } else if (const auto several = read<Calls>(message.bytes)) {
+      ++messages_of_several;
+      calls += static_cast<int>(several->calls.size());
+      for (const Call& call : several->calls) add(call.id, reply, bytes);
+      engine->publish(subjects.to(several->calls.at(0).importer) + 'a', "", bytes);
+    }
+  }
+
   std::unique_ptr<Engine> engine;
   const Subjects subjects;
   Here here;
-  std::atomic<int> calls{0};
+  std::atomic<int> calls{0}, messages_of_several{0};
 };
 
 struct Numbers {
@@ -268,13 +379,23 @@ struct Numbers {
 struct Sum {
   int value;
 };
+using Adder = shared_channel::SharedChannel<Numbers, Sum>;
+
+/// Says that it is an exporter of Adder.
+Here adding_exporter() {
+  Here here = some_exporter();
+  here.contract.shape = shared_channel::channel_shape_of<Numbers, Sum>();
+  here.contract.is_big_endian = std::endian::native == std::endian::big;
+  return here;
+}
 
 }  // namespace
 
 TEST_CASE("bridge: a far machine of the other byte order is a layout mismatch") {
-  using Adder = shared_channel::SharedChannel<Numbers, Sum>;
   const bridge_test::World world;
-  const Stranger stranger(world.broker.url(), world.near);
+  Here other = some_exporter();
+  other.contract.is_big_endian = std::endian::native == std::endian::little;
+  const Stranger stranger(world.broker.url(), world.near, other);
   const auto importer = bridge_test::bridge({"import", world.near, "--nats", world.broker.url()});
   Adder::Client client(world.near);
   client.wait_for_server(test_support::amply).value();
@@ -283,6 +404,51 @@ TEST_CASE("bridge: a far machine of the other byte order is a layout mismatch") 
   CHECK(sum.error().not_executed());
   CHECK(sum.error().message().find("byte order") != std::string::npos);
   CHECK(stranger.calls == 0);
+}
+
+TEST_CASE("bridge: calls in flight share messages, and an exporter of before gets each by itself") {
+  for (const bool takes_several : {true, false}) {
+    const bridge_test::World world;
+    Here here = adding_exporter();
+    here.takes_several = takes_several;
+    const Stranger stranger(world.broker.url(), world.near, here);
+    const auto importer = bridge_test::bridge({"import", world.near, "--nats", world.broker.url(), "--silence", "20s"});
+    Adder::Client client(world.near);
+    client.wait_for_server(test_support::amply).value();
+    int count = 0;
+    const auto many = [&] {
+      std::vector<shared_channel::PendingCall<Sum>> calls;
+      for (int i = 0; i < 12; ++i) calls.push_back(client.call_async({2, 3}, test_support::amply));
+      for (auto& call : calls) CHECK(call.get().value().value == 42);
+      count += 12;
+    };
+    many();
+    if (takes_several) CHECK(test_support::eventually([&] { return many(), stranger.messages_of_several < count; }));
+    CHECK(stranger.calls == count);
+    CHECK((stranger.messages_of_several != 0) == takes_several);
+  }
+}
+
+TEST_CASE("bridge: of a message of calls that reaches nobody none is executed") {
+  const bridge_test::World world;
+  for (const bool takes_several : {true, false}) {
+    Here here = adding_exporter();
+    here.takes_several = takes_several;
+    const std::string near = world.near + (takes_several ? ".a" : ".b");
+    const Stranger stranger(world.broker.url(), near, here, false);
+    const auto importer = bridge_test::bridge({"import", near, "--nats", world.broker.url(), "--silence", "20s"});
+    Adder::Client client(near);
+    for (int round = 0; round < 5; ++round) {
+      std::vector<shared_channel::PendingCall<Sum>> calls;
+      for (int i = 0; i < 12; ++i) calls.push_back(client.call_async({2, 3}, 1s));
+      for (auto& call : calls) {
+        const auto sum = call.get();
+        REQUIRE(!sum);
+        CHECK(sum.error().not_executed());
+      }
+      static_cast<void>(client.wait_for_server(100ms));
+    }
+  }
 }
 
 TEST_CASE("bridge: a call whose answer is to go elsewhere than to its importer is not executed") {
