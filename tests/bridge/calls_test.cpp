@@ -2,6 +2,7 @@
 #include "world.hpp"
 
 #include <chrono>
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <thread>
@@ -310,6 +311,23 @@ TEST_CASE("bridge: a name that is served here is imported once it is free") {
   CHECK(eventually([&] {
     const auto answer = client.call(echo(1), amply);
     return answer && answer->id == 1;
+  }));
+}
+
+TEST_CASE("bridge: a channel whose memory was removed here is made again") {
+  World world;
+  const auto server = serving(world.far, answered);
+  const Process exporter = world.exports(), importer = world.imports();
+  CHECK(world.client().call(echo(1), amply).value().id == 1);
+  int removed = 0;
+  for (const auto& file : std::filesystem::directory_iterator("/dev/shm")) {
+    if (file.path().filename().string().starts_with("shared_channel." + world.near + "."))
+      removed += std::filesystem::remove(file.path());
+  }
+  REQUIRE(removed > 0);
+  CHECK(eventually([&] {
+    Channel::Client client(world.near);
+    return client.wait_for_server(100ms) && client.call(echo(2), 1s);
   }));
 }
 

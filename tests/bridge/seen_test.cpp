@@ -6,8 +6,11 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <stdexcept>
 #include <string>
 #include <vector>
+
+#include <unistd.h>
 
 namespace bridge_seen_test {
 
@@ -125,6 +128,55 @@ TEST_CASE("bridge seen: a password is asked for") {
   }
   const Process importer = world.imports({"--user", "bridge", "--password-file", right});
   CHECK(world.client().call(echo(1), amply).value().id == 1);
+}
+
+TEST_CASE("bridge seen: credentials of an account let in, and others do not") {
+  const Folder folder;
+  const std::string make =
+      std::string(SHARED_CHANNEL_BRIDGE_TESTS) + "/make_credentials '" + folder.path.string() + "'";
+  if (std::system((make + " 2>/dev/null").c_str()) != 0) SKIP_TEST("no python3 or openssl to make credentials with");
+  World world({"-c", folder.file("server.conf")});
+  const auto server = echoing(world.far);
+  const Process exporter = world.exports({"--credentials", folder.file("right.creds")});
+  for (const std::vector<std::string>& refused :
+       {std::vector<std::string>{"--credentials", folder.file("wrong.creds")}, std::vector<std::string>{}}) {
+    const Process importer = world.imports(refused);
+    Channel::Client client(world.near);
+    CHECK(error_of(client.wait_for_server(500ms)) == Errc::no_server);
+  }
+  const Process importer = world.imports({"--credentials", folder.file("right.creds")});
+  CHECK(world.client().call(echo(1), amply).value().id == 1);
+}
+
+TEST_CASE("bridge seen: each call that fails is logged with who asked, if that is wanted") {
+  const Folder folder;
+  for (const bool is_wanted : {true, false}) {
+    World world;
+    Channel::Server server(world.far);
+    const auto refuse_odd = [](const Ask& ask) {
+      if (ask.id % 2 == 1) throw std::runtime_error("it is odd");
+      return Answer{ask.id, 1};
+    };
+    server.start(refuse_odd).value();
+    const std::string log = is_wanted ? "wanted" : "unwanted";
+    std::vector<std::string> arguments{"export", world.far + "=" + world.offered(), "--nats", world.broker.url()};
+    if (is_wanted) arguments.push_back("--log-calls");
+    Streams streams;
+    streams.errors = Stream::file(folder.file(log));
+    const Process exporter(SHARED_CHANNEL_BRIDGE, arguments, streams), importer = world.imports();
+    auto client = world.client();
+    CHECK(client.call(echo(2), amply));
+    CHECK(error_of(client.call(echo(3), amply)) == Errc::handler_failed);
+    CHECK(client.call(echo(4), amply));
+    const std::string line = "export " + world.far + ": a call of process " + std::to_string(::getpid()) + " of user " +
+                             std::to_string(::geteuid()) + " at importer ";
+    const std::string text = folder.read(log);
+    const std::size_t at = text.find(line);
+    CHECK((at != std::string::npos) == is_wanted);
+    if (at == std::string::npos) continue;
+    CHECK(text.substr(at, text.find('\n', at) - at).find("it is odd") != std::string::npos);
+    CHECK(text.find(line, at + 1) == std::string::npos);
+  }
 }
 
 TEST_CASE("bridge seen: the connection may be TLS, to a server that is who it says") {
