@@ -90,8 +90,9 @@ const peer::Role bridge_server{
       Jobs::Server server(arguments.at(0), options);
       const auto handler = [&](const Job& job) {
         {
+          const std::int64_t began = steady();  // before it waits for another
           const std::lock_guard lock(mutex);
-          journal.append({job.id, steady() - job.deadline, job.is_whole() ? 1 : 0});
+          journal.append({job.id, began - job.deadline, job.is_whole() ? 1 : 0, began});
         }
         std::this_thread::sleep_for(std::chrono::microseconds(std::min(job.nap_in_microseconds, 50'000u)));
         return Done::of(job.id);

@@ -53,6 +53,7 @@ struct Ran {
   alignas(8) std::uint64_t id;
   alignas(8) std::int64_t overrun;  // the same
   alignas(8) std::int64_t is_whole;
+  alignas(8) std::int64_t began;  // on the steady clock
 };
 
 }  // namespace bridge_test
