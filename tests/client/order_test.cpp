@@ -296,6 +296,92 @@ TEST_CASE("order: places compare within one thread, and their numbers wrap aroun
   CHECK_FALSE(Place(1, 0).is_alone());
 }
 
+TEST_CASE("order: what a call says of the one before it") {
+  using faults::detail::Before;
+  constexpr std::uint32_t last = (1u << Before::sequence_bits) - 1;
+  const Before call(max_slots - 1, 3 * (last + 1) + 7);
+  CHECK(call.is_known());
+  CHECK(call.may_follow_others());
+  CHECK(call.index() == max_slots - 1);
+  CHECK(call.is_sequence(7));
+  CHECK(call.is_sequence(last + 8));
+  CHECK_FALSE(call.is_sequence(8));
+  CHECK(Before(call.word()) == call);
+  CHECK(Before(0, 0).is_known());
+  CHECK_FALSE(Before().is_in_flight());
+  CHECK(Before::first().is_in_flight());
+  CHECK_FALSE(Before::first().may_follow_others());
+  CHECK(Before::unknown().may_follow_others());
+  CHECK_FALSE(Before::unknown().is_known());
+}
+
+TEST_CASE("order: calls say which call their thread posted before them, if that tells the server anything") {
+  using faults::detail::Before;
+  const auto name = unique_name("order");
+  Record record;
+  Channel::Server server(name, with_slots(3));
+  Channel::Client client(name);
+  faults::LiveSegment segment(name);
+  const auto before = [&](std::uint32_t index) { return Before(segment.slot_array()[index].before.load()); };
+  std::vector<std::optional<Pending>> pending(3);
+  const auto post = [&](std::size_t at) { pending[at] = client.call_async(echo(at + 1), amply); };
+  post(0);
+  post(1);
+  post(2);
+  CHECK(before(0) == Before::first());
+  CHECK(before(1) == Before(0, 1));
+  CHECK(before(2) == Before(1, 1));
+  pending[1].reset();
+  post(1);
+  CHECK(before(1) == Before(2, 1));
+  pending[0].reset();
+  post(0);
+  CHECK(before(0) == Before::unknown());  // the call before has one before it, in its slot, that was given up
+  std::thread([&] {
+    pending[2].reset();
+    post(2);
+  }).join();
+  CHECK_FALSE(before(2).is_known());  // nothing of that thread is in flight
+  for (int i = 0; i < 3; ++i) CHECK(server.serve_one(std::ref(record), amply).value());
+  for (auto& call : pending) CHECK(call->get());
+  post(0);
+  CHECK(before(0) == Before::first());
+  pending[0].reset();
+  std::jthread serving([&] { static_cast<void>(server.serve_one(std::ref(record), amply).value()); });
+  CHECK(client.call(echo(9), amply));
+  CHECK(before(0) == Before());
+  CHECK(segment.slot_array()[0].place.load() == 0);
+}
+
+TEST_CASE("order: a call is found wherever it lies, also if the next one is expected elsewhere") {
+  const auto name = unique_name("order");
+  ServerOptions options = with_slots(8);
+  options.wait = WaitPolicy::sleep();  // one look of each kind
+  Channel::Server server(name, options);
+  Channel::Client client(name);
+  Record record;
+  const auto serve = [&] { return server.serve_one(std::ref(record), 0ns).value(); };
+  std::vector<std::optional<Pending>> pending(8);
+  std::uint64_t id = 0;
+  for (int round = 0; round < 3; ++round) {  // the server learns which slot comes after which
+    for (auto& call : pending) call = client.call_async(echo(++id), amply);
+    for (auto& call : pending) {
+      CHECK(serve());
+      CHECK(call->get());
+    }
+  }
+  for (auto& call : pending) call = client.call_async(echo(++id), amply);
+  for (int served = 0; served < 3; ++served) CHECK(serve());
+  // Slot 3 is expected next, and free; of those in flight the next lies behind it.
+  pending[3].reset();
+  for (int served = 4; served < 8; ++served) CHECK(serve());
+  CHECK_FALSE(serve());
+  Channel::Client other(name);
+  auto elsewhere = other.call_async(echo(++id), amply);
+  CHECK(serve());
+  CHECK(elsewhere.get());
+}
+
 TEST_CASE("order: places that lead in a circle do not hold the server up") {
   const auto name = unique_name("order");
   Channel::Server server(name, with_slots(max_slots));
@@ -306,6 +392,7 @@ TEST_CASE("order: places that lead in a circle do not hold the server up") {
     auto& slot = segment.slot_array()[max_slots - 1 - at];
     slot.owner.store(1);
     slot.place.store(faults::detail::Place(1, (1u << faults::detail::Place::number_bits) / circle * at).word());
+    slot.before.store(faults::detail::Before::unknown().word());
     slot.request.store(faults::detail::State(1, faults::detail::Phase::posted).word());
   }
   Record record;

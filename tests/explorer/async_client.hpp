@@ -8,6 +8,17 @@
 
 namespace explorer {
 
+/// PostingOrder: what a call says of the one before it.
+inline detail::Before before(const Locals& local) {
+  const bool is_first = is(Break::first_while_others_wait) || (local[a_slot] == 0 && local[a_slot + 1] == 0);
+  if (is_first) return detail::Before::first();
+  if (local[a_latest] == 0) return detail::Before::unknown();
+  return detail::Before((local[a_latest] >> 8) - 1u, local[a_latest] & 0xFFu);
+}
+inline void was_posted(Locals& local, detail::Posted call) {
+  local[a_latest] = call.follows_concluded ? static_cast<Value>((local[a_index] + 1) << 8 | call.sequence) : Value{0};
+}
+
 /// ClientCore::begin() and AsyncCall: a client with two calls in flight, which end in any order.
 inline Stage run_async_client(int thread, Stage stage, Locals& local) {
   const std::size_t pocket = local[a_pocket];
@@ -35,8 +46,10 @@ inline Stage run_async_client(int thread, Stage stage, Locals& local) {
     case a_post: {
       raise_high_water(local[a_index]);
       slot.bytes.store(id_of_call(local[a_posted]), std::memory_order_relaxed);
-      if (!is(Break::no_places)) detail::put_in_order(slot, {1, local[a_posted] + 1u});
-      local[a_sequence + pocket] = static_cast<Value>(detail::post(slot));
+      if (!is(Break::no_places)) detail::put_in_order(slot, {{1, local[a_posted] + 1u}, before(local)});
+      const detail::Posted posted = detail::post(slot);
+      was_posted(local, posted);
+      local[a_sequence + pocket] = static_cast<Value>(posted.sequence);
       local[a_slot + pocket] = static_cast<Value>(local[a_index] + 1);
       local[a_call + pocket] = local[a_posted]++;
       ring_exec();

@@ -143,7 +143,7 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
         local[sequence] = 1;
         slot.request.store(detail::State(1, Phase::posted).word(), std::memory_order_seq_cst);
       } else {
-        local[sequence] = static_cast<Value>(detail::post(slot));
+        local[sequence] = static_cast<Value>(detail::post(slot).sequence);
       }
       if (is(Break::keeps_last)) detail::leave_settled(slot, local[sequence] - 1u);
       if (!is(Break::no_ring)) ring_exec();

@@ -109,6 +109,8 @@ TEST_CASE("explorer: calls in flight are taken in order") {
   const Plan two{.clients = 1, .calls = 3, .in_flight = 2, .slots = 2};
   all_is_well("2 of 3 calls in flight", two);
   all_is_well("2 of 3 in flight, a withdrawal", {.clients = 1, .calls = 3, .in_flight = 2, .slots = 2, .expiries = 1});
+  all_is_well("2 of 4 in flight, a withdrawal",
+              {.clients = 1, .calls = 4, .in_flight = 2, .slots = 3, .expiries = 1, .looks_first = false}, 1'000'000);
   all_is_well("2 in flight, 2 workers",
               {.clients = 1, .calls = 2, .in_flight = 2, .slots = 2, .workers = 2, .kernel = event}, 1'000'000);
   all_is_well("2 in flight, stop", {.clients = 1, .calls = 2, .in_flight = 2, .slots = 2, .has_stopper = true},
@@ -119,6 +121,8 @@ TEST_CASE("explorer: mistakes about the order are caught") {
   const Plan one{.clients = 1, .calls = 3, .in_flight = 2, .slots = 2};
   is_caught("no places", one, Break::no_places, overtaken);
   is_caught("nobody asks for the order", one, Break::no_order, overtaken);
+  is_caught("the call before, whatever became of it", one, Break::trusts_the_call_before, overtaken);
+  is_caught("first, whatever waits", one, Break::first_while_others_wait, overtaken);
   is_caught("a comparison before the look", one, Break::early_comparison, overtaken);
   is_caught("no way back", {.clients = 1, .calls = 3, .in_flight = 2, .slots = 2, .expiries = 1}, Break::no_way_back,
             waits);
@@ -237,5 +241,6 @@ TEST_CASE("explorer: mistakes that were made are caught") {
             Break::second_high_water, waits);
   is_caught("a stop treated as a deadline", {.clients = 1, .has_stopper = true}, Break::stop_is_a_deadline, perhaps);
   is_caught("a look missing after letting go", {.clients = 1, .has_stopper = true}, Break::no_look_after_let_go, waits);
+  is_caught("a last look by guess", {.clients = 2, .calls = 2, .slots = 2}, Break::last_look_by_guess, waits);
   is_caught("a silent responder", {.clients = 1, .calls = 2, .defers = true}, Break::silent_responder, waits);
 }

@@ -39,7 +39,7 @@ inline constexpr int max_signals = 5;
 inline constexpr int max_calls = 8;
 inline constexpr int buffer_room = 4;
 inline constexpr int answers_room = 32;
-inline constexpr int locals_room = 10;
+inline constexpr int locals_room = 11;
 
 struct BufferedStore {
   Value cell;
@@ -427,6 +427,25 @@ class PlaceWord : private Word {
   }
   void store(std::uint32_t word, std::memory_order order) {
     Word::store(word >> bits << small_bits | (word & small_mask), order);
+  }
+};
+
+/// The word that tells of the call before, likewise.
+class BeforeWord : private Word {
+  using Before = shared_channel::detail::Before;
+  static constexpr unsigned small_bits = 8;
+  static constexpr std::uint32_t small_mask = (1u << small_bits) - 1, is_call = 1u << 15;
+
+ public:
+  using Word::Word;
+  [[nodiscard]] std::uint32_t load(std::memory_order order) const {
+    const std::uint32_t kept = Word::load(order);
+    return (kept & is_call) == 0 ? kept : Before((kept & ~is_call) >> small_bits, kept & small_mask).word();
+  }
+  void store(std::uint32_t word, std::memory_order order) {
+    const Before before(word);
+    const std::uint32_t sequence = word & small_mask;
+    Word::store(before.is_known() ? is_call | before.index() << small_bits | sequence : word, order);
   }
 };
 

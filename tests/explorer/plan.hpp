@@ -37,6 +37,9 @@ enum class Break {
   let_go_is_release,        // T3
   no_places,                // the client says nothing of the order of its calls
   no_order,                 // the worker does not ask for it
+  trusts_the_call_before,   // the worker does not ask whether the call before was concluded
+  first_while_others_wait,  // the client says of every call that nothing of its thread was in flight
+  last_look_by_guess,       // before it sleeps, a worker looks only where it expects the next call
   early_comparison,         // the worker looks for earlier calls before it looks at the call itself
   no_way_back,              // the worker that went for an earlier call, given up meanwhile, forgets the later one
   no_slices,                // a caller in the queue waits for the one before it, whatever that does

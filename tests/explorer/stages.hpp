@@ -104,7 +104,8 @@ enum AsyncLocal {
   a_slot,
   a_sequence = a_slot + 2,
   a_call = a_sequence + 2,
-  a_concluded = a_call + 2
+  a_concluded = a_call + 2,
+  a_latest  // slot + 1 and sequence of the call that was posted last
 };
 
 /// The locals of the stage that runs; kept only if the stage ends.

@@ -12,7 +12,7 @@ namespace detail = shared_channel::detail;
 using detail::Phase;
 
 inline constexpr int max_slots = 3;
-inline constexpr int slot_width = 7;
+inline constexpr int slot_width = 8;
 enum Cell : Value {
   exec_sequence,
   exec_sleepers,
@@ -23,7 +23,7 @@ enum Cell : Value {
   high_water,
   refusing,
   starving,
-  slot_cells,  // owner, request, reply, taken, bytes, last, place of slot 0, then of the others
+  slot_cells,  // owner, request, reply, taken, bytes, last, place, before of slot 0, then of the others
   lock_cells = slot_cells + slot_width * max_slots,  // busy, concluded
   end_of_cells = lock_cells + 2 * max_slots
 };
@@ -37,11 +37,13 @@ struct Slot {
         taken(slot_cells + slot_width * index + 3),
         bytes(slot_cells + slot_width * index + 4),
         last(slot_cells + slot_width * index + 5),
-        place(slot_cells + slot_width * index + 6) {}
+        place(slot_cells + slot_width * index + 6),
+        before(slot_cells + slot_width * index + 7) {}
   Word owner, request, reply, taken;
   Word bytes;  // the message: request and reply lie in the same place, as inline ones do
   Word last;
   PlaceWord place;
+  BeforeWord before;
 };
 struct DoorbellWords {
   Word sequence{exec_sequence}, sleepers{exec_sleepers};

@@ -14,9 +14,14 @@ namespace explorer {
 
 /// ServerSlots::first_of_thread()
 inline int first_of_thread(int at) {
+  const detail::Before before = detail::before_in(slots[at]);
+  if (!before.may_follow_others()) return at;
+  if (before.is_known() &&
+      (is(Break::trusts_the_call_before) ||
+       with_lock(static_cast<int>(before.index()), [&](auto& lock) { return detail::was_concluded(lock, before); })))
+    return at;
   detail::Place place = detail::place_in(slots[at]);
   int first = at;
-  if (place.is_alone()) return first;
   for (int other = 0; other < plan.slots; ++other) {
     if (other != first &&
         with_lock(other, [&](auto& lock) { return detail::goes_before(slots[other], lock, slots[first], place); }))
@@ -56,7 +61,7 @@ inline Examined examine(int at, Locals& local, bool in_order) {
     if (!goes_on && !is_suspect && !waits(seen)) return Examined::nothing;
     if (!goes_on && !is(Break::no_slot_lock) && !lock.try_lock()) return Examined::nothing;
     const detail::State request = is(Break::stale_look) && !goes_on ? seen : detail::load_request(slot);
-    if (compares && detail::is_in_order(slot)) {
+    if (compares && detail::before_in(slot).is_in_flight()) {
       const int next = is(Break::early_comparison) ? early : first_of_thread(at);
       if (next != at) return goes_to(next);
       if (plan.has_stopper && !is(Break::executes_while_refusing) &&
@@ -125,6 +130,8 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
       local[w_count] = static_cast<Value>(used);
       local[w_looked] = 0;
       local[w_index] = local[w_scan] = local[w_cursor] < bound ? local[w_cursor] : Value{0};
+      if (is(Break::last_look_by_guess) && local[w_announced] && used != 0)
+        local[w_looked] = static_cast<Value>(used - 1);
       return used == 0 ? w_not_found : w_examine;
     }
     case w_examine: {

@@ -17,7 +17,7 @@ struct Answer {
   Slot slot;
   detail::BasicSlotLock<Word, Word> lock;
   Kernel kernel;
-  std::uint32_t sequence = detail::post(slot);
+  std::uint32_t sequence = detail::post(slot).sequence;
   int message = 7;
   int wrong = 0;
 

@@ -23,7 +23,7 @@ struct Call {
   void calls_and_gives_up() {
     if (detail::claim(slot, 1) != detail::Claim::claimed) return;
     message = 7;
-    const std::uint32_t sequence = detail::post(slot);
+    const std::uint32_t sequence = detail::post(slot).sequence;
     const detail::Withdrawal outcome = detail::withdraw(slot, sequence);
     was_withdrawn = outcome == detail::Withdrawal::withdrawn;
     if (outcome == detail::Withdrawal::answered) {

@@ -18,7 +18,7 @@ struct Stop {
 
   Slot slot;
   detail::BasicSlotLock<Word, Word> lock;
-  std::uint32_t sequence = detail::post(slot);
+  std::uint32_t sequence = detail::post(slot).sequence;
   detail::StopOutcome told = detail::StopOutcome::again;
   bool has_executed = false, is_undecided = false;
 

@@ -122,12 +122,13 @@ TEST_CASE("protocol page: its tables are the layout's") {
               {offsetof(Slot, timeout), 8, "timeout"},
               {offsetof(Slot, last), 4, "last"},
               {offsetof(Slot, cause), 4, "cause"},
+              {offsetof(Slot, place), 4, "place"},
               {offsetof(Slot, taken), 4, "taken"},
               {offsetof(Slot, text), text_capacity, "text"},
               {offsetof(Slot, request), 4, "request"},
               {offsetof(Slot, reply), 4, "reply"},
               {offsetof(Slot, length), 4, "length"},
-              {offsetof(Slot, place), 4, "place"},
+              {offsetof(Slot, before), 4, "before"},
               {offsetof(Slot, inline_bytes), inline_capacity, "inline bytes"}});
 }
 

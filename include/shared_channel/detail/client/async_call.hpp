@@ -73,8 +73,8 @@ class AsyncCall : public RefCounted {
  public:
   AsyncCall(RefPtr<ClientCore> core, Pin pin, const Deadline& deadline) noexcept
       : core_(std::move(core)),
-        in_flight_(core_->posting_order()),
         pin_(std::move(pin)),
+        in_flight_(pin_->posting_order()),
         call_(*pin_),
         deadline_(deadline) {}
   AsyncCall(const AsyncCall&) = delete;
@@ -83,11 +83,11 @@ class AsyncCall : public RefCounted {
   [[nodiscard]] const RefPtr<ClientCore>& core() const noexcept { return core_; }
   [[nodiscard]] const Pin& pin() const noexcept { return pin_; }
   [[nodiscard]] Call& call() noexcept { return call_; }
-  [[nodiscard]] Place place() const noexcept { return in_flight_.place(); }
+  [[nodiscard]] const Turn& turn() const noexcept { return in_flight_.turn(); }
   /// Of a call that is posted only now.
-  [[nodiscard]] Place take_place() noexcept {
-    in_flight_.begin_again(core_->posting_order());
-    return place();
+  [[nodiscard]] const Turn& take_turn() noexcept {
+    in_flight_.begin_again(pin_->posting_order());
+    return turn();
   }
   [[nodiscard]] Deadline& deadline() noexcept { return deadline_; }
 
@@ -359,8 +359,8 @@ class AsyncCall : public RefCounted {
   }
 
   const RefPtr<ClientCore> core_;  // first, so that it goes last
-  PostingOrder::InFlight in_flight_;
   const Pin pin_;
+  PostingOrder::InFlight in_flight_;
   Call call_;
   Deadline deadline_;  // started, and never changed
 

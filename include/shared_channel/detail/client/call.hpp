@@ -54,6 +54,9 @@ class Call {
 
   [[nodiscard]] const Connection& connection() const noexcept { return connection_; }
 
+  /// Of a call that its caller waits for.
+  [[nodiscard]] Turn next_turn() const noexcept { return connection_.posting_order().next(); }
+
   /// Where the request is to be written, after claim().
   [[nodiscard]] Frame request() const noexcept { return connection_.slot_array().request(slot()); }
   /// Where the reply is, after await() succeeded.
@@ -69,12 +72,14 @@ class Call {
     return fails(connection_.service_end_or(Errc::message_too_large), Execution::none, 0, size, request().capacity());
   }
 
-  /// Sends the request that has been written, to be taken in its `place`.
-  [[nodiscard]] bool post(const Deadline& deadline, Place place) {
+  /// Sends the request that has been written, to be taken in its `turn`.
+  [[nodiscard]] bool post(const Deadline& deadline, const Turn& turn) {
     tell(deadline);
-    put_in_order(slot(), place);
+    put_in_order(slot(), turn);
     is_posted_ = true;
-    sequence_ = detail::post(slot());
+    const Posted posted = detail::post(slot());
+    sequence_ = posted.sequence;
+    if (turn.before.is_in_flight()) connection_.posting_order().was_posted(claim_.index(), posted);
     has_woken_ = connection_.exec().ring_sleeper();
     SHARED_CHANNEL_TEST_POINT(client_rang);
     // Pairs with the server's stop(): either it sees our request and refuses it, or we see that it stopped. A worker

@@ -12,6 +12,7 @@
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/client/mismatch.hpp>
+#include <shared_channel/detail/client/posting_order.hpp>
 #include <shared_channel/detail/client/server_trust.hpp>
 #include <shared_channel/detail/platform/platform.hpp>
 #include <shared_channel/detail/protocol/contract.hpp>
@@ -107,6 +108,7 @@ class Connection {
   [[nodiscard]] SlotFreedBell& slot_freed() noexcept { return slot_freed_; }
   [[nodiscard]] ClientMutex& client_mutex() noexcept { return client_mutex_; }
   [[nodiscard]] AdaptiveSpin& spin() noexcept { return *spin_; }
+  [[nodiscard]] PostingOrder& posting_order() noexcept { return posting_order_; }
 
   [[nodiscard]] const Names& names() const noexcept { return names_; }
 
@@ -326,6 +328,7 @@ class Connection {
   UniquePtr<std::atomic<Signal*>[]> done_;
   AdaptiveSpin* spin_;  // the client's
   std::atomic<std::uint32_t> hint_{0};
+  PostingOrder posting_order_;
   mutable std::atomic<std::uint64_t> contract_id_{0};
 };
 

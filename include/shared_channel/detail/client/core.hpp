@@ -18,7 +18,7 @@
 #include <shared_channel/detail/client/completion.hpp>
 #include <shared_channel/detail/client/connector.hpp>
 #include <shared_channel/detail/client/explain.hpp>
-#include <shared_channel/detail/client/posting_order.hpp>
+#include <shared_channel/detail/protocol/order.hpp>
 #include <shared_channel/detail/message/message.hpp>
 #include <shared_channel/detail/protocol/contract.hpp>
 #include <shared_channel/detail/wait/spin.hpp>
@@ -61,7 +61,8 @@ class ClientCore : public RefCounted {
     auto answer = on_server(
         deadline, Liveness::assumed, [](Pin&& pin) { return PlainCall(std::move(pin)); },
         [&](Call& call) {
-          return send(call, deadline, slot_wait, posting_order_.next(), fill) &&
+          return send(
+                     call, deadline, slot_wait, [&call] { return call.next_turn(); }, fill) &&
                  (call.is_done_at_once() || call.await(deadline));
         },
         [&](PlainCall& plain) {
@@ -77,16 +78,18 @@ class ClientCore : public RefCounted {
   template <class Fill>
   Result<RefPtr<AsyncCall>> begin(const RefPtr<ClientCore>& self, Deadline deadline, Fill&& fill,
                                   nanoseconds slot_wait = no_limit) {
-    Place place;
-    return on_server_async(self, deadline, place,
-                           [&](Call& call) { return send(call, deadline, slot_wait, place, fill); });
+    Turn turn;
+    return on_server_async(self, deadline, turn, [&](Call& call) {
+      return send(
+          call, deadline, slot_wait, [&turn] { return turn; }, fill);
+    });
   }
 
   /// begin() in two steps: here is the slot, in which the request is to be written.
   Result<RefPtr<AsyncCall>> reserve(const RefPtr<ClientCore>& self, Deadline deadline,
                                     nanoseconds slot_wait = no_limit) {
-    Place place;
-    return on_server_async(self, deadline, place,
+    Turn turn;
+    return on_server_async(self, deadline, turn,
                            [&](Call& call) { return call.claim_again() || claim(call, deadline, slot_wait); });
   }
 
@@ -95,7 +98,7 @@ class ClientCore : public RefCounted {
   Result<void> send_reserved(AsyncCall& call, Fill&& fill) {
     if (mark_.in_child()) return forked();
     if (post(
-            call.call(), call.deadline(), [&call] { return call.take_place(); }, fill))
+            call.call(), call.deadline(), [&call] { return call.take_turn(); }, fill))
       return {};
     const Error error = explain(call.call().failure(), call.call(), call.deadline());
     goes_on(call.call().failure(), call.pin(), call.deadline());
@@ -109,8 +112,6 @@ class ClientCore : public RefCounted {
         Errc::system_error, Execution::possible, 0, 0, 0, false};  // in vain: nobody was there to tell
     return explain(call->finish() ? answered : call->failure(), *call);
   }
-
-  [[nodiscard]] PostingOrder& posting_order() noexcept { return posting_order_; }
 
   /// What ends asynchronous calls by itself.
   [[nodiscard]] Completer& completer() noexcept { return completer_; }
@@ -231,33 +232,32 @@ class ClientCore : public RefCounted {
     }
   }
 
-  /// For asynchronous calls, of which `place` becomes the latest one's.
+  /// For asynchronous calls, of which `turn` becomes the latest one's.
   template <class Attempt>
-  Result<RefPtr<AsyncCall>> on_server_async(const RefPtr<ClientCore>& self, Deadline& deadline, Place& place,
+  Result<RefPtr<AsyncCall>> on_server_async(const RefPtr<ClientCore>& self, Deadline& deadline, Turn& turn,
                                             Attempt&& attempt) {
     deadline.start();
     return on_server(
         deadline, Liveness::asked,
         [&](Pin&& pin) {
           RefPtr<AsyncCall> call(new AsyncCall(self, std::move(pin), deadline.uninterrupted()));
-          place = call->place();
+          turn = call->turn();
           return call;
         },
         attempt, [](RefPtr<AsyncCall>& call) { return Result<RefPtr<AsyncCall>>(std::move(call)); });
   }
 
-  template <class Fill>
-  static bool send(Call& call, Deadline& deadline, nanoseconds slot_wait, Place place, Fill& fill) {
+  template <class TurnOf, class Fill>
+  static bool send(Call& call, Deadline& deadline, nanoseconds slot_wait, TurnOf&& turn_of, Fill& fill) {
     if (!call.claim_again() && !claim(call, deadline, slot_wait)) return false;
-    return post(
-        call, deadline, [place] { return place; }, fill);
+    return post(call, deadline, turn_of, fill);
   }
 
-  template <class PlaceOf, class Fill>
-  static bool post(Call& call, const Deadline& deadline, PlaceOf&& place_of, Fill& fill) {
+  template <class TurnOf, class Fill>
+  static bool post(Call& call, const Deadline& deadline, TurnOf&& turn_of, Fill& fill) {
     if (const std::size_t size = write_request(call, fill); size != fits) return call.refuse(size);
     SHARED_CHANNEL_TEST_POINT(client_filled);
-    return call.post(deadline, place_of());
+    return call.post(deadline, turn_of());
   }
 
   static bool claim(Call& call, Deadline& deadline, nanoseconds slot_wait) {
@@ -301,7 +301,6 @@ class ClientCore : public RefCounted {
   }
 
   ForkMark mark_;
-  PostingOrder posting_order_;
   Connector connector_;
   Completer completer_;
   FairYield fair_yield_;

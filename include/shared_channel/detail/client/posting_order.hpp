@@ -1,25 +1,40 @@
-// Which calls of a client are given a place in their thread's order (protocol/order.hpp): those that go into flight,
-// and whatever the same thread calls until they have ended. A plain call with nothing of its client in flight costs one
-// look.
+// What a client's calls say of their turn (protocol/order.hpp): those that go into flight, and whatever the same thread
+// calls until they have ended. A plain call with nothing of its client in flight costs one look.
 #pragma once
 
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <thread>
 #include <utility>
 
 #include <shared_channel/detail/protocol/order.hpp>
+#include <shared_channel/detail/protocol/slot_protocol.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
-/// Thread-safe.
+/// Of one connection. Thread-safe.
 class PostingOrder {
-  /// Of some threads' calls: how many are in flight (24 bits), and above that the next one's number, which may wrap
-  /// around.
-  using Group = std::atomic<std::uint64_t>;
+  /// Of some threads, of one until there are many.
+  struct Group {
+    /// How many calls are in flight (24 bits), and above that the next one's number, which may wrap around.
+    std::atomic<std::uint64_t> calls{0};
+    /// The call that was posted last, and above that (32 bits) which thread did.
+    std::atomic<std::uint64_t> latest{0};
+
+    /// The turn of the next call of `thread`, one of the group's.
+    [[nodiscard]] Turn next(std::uint32_t thread, std::uint64_t calls_before) const noexcept {
+      const Place place(group_of(thread) + 1, static_cast<std::uint32_t>(calls_before / one_number));
+      return {place, calls_before % one_number == 0 ? Before::first() : latest_of(thread)};
+    }
+
+   private:
+    [[nodiscard]] Before latest_of(std::uint32_t thread) const noexcept {
+      const std::uint64_t call = latest.load(std::memory_order_relaxed);
+      return call >> 32 == thread ? Before(static_cast<std::uint32_t>(call)) : Before::unknown();
+    }
+  };
   static constexpr std::uint64_t one_number = std::uint64_t{1} << 24;
 
  public:
@@ -35,52 +50,61 @@ class PostingOrder {
     InFlight(const InFlight&) = delete;
     InFlight& operator=(const InFlight&) = delete;
 
-    /// The place of a call that was prepared, maybe by another thread, is where the calling thread posts it.
+    /// The turn of a call that was prepared, maybe by another thread, is when the calling thread posts it.
     void begin_again(PostingOrder& order) noexcept {
       end();
       begin(order);
     }
 
-    [[nodiscard]] Place place() const noexcept { return place_; }
+    [[nodiscard]] const Turn& turn() const noexcept { return turn_; }
 
     /// One thread at a time.
     void end() noexcept {
-      if (Group* const group = std::exchange(group_, nullptr)) group->fetch_sub(1, std::memory_order_relaxed);
+      if (Group* const group = std::exchange(group_, nullptr)) group->calls.fetch_sub(1, std::memory_order_relaxed);
     }
 
    private:
     void begin(PostingOrder& order) noexcept {
       if (!order.is_used_.load(std::memory_order_relaxed)) order.is_used_.store(true, std::memory_order_relaxed);
       const std::uint32_t thread = this_thread();
-      group_ = &order.group(thread);
-      place_ = Place(thread, number_in(group_->fetch_add(one_number + 1, std::memory_order_relaxed)));
+      group_ = &order.groups_[group_of(thread)];
+      turn_ = group_->next(thread, group_->calls.fetch_add(one_number + 1, std::memory_order_relaxed));
     }
 
     Group* group_ = nullptr;
-    Place place_;
+    Turn turn_;
   };
 
   /// For a plain call. The calling thread knows of its own calls in flight.
-  Place next() noexcept {
+  Turn next() noexcept {
     if (!is_used_.load(std::memory_order_relaxed)) [[likely]]
       return {};
     const std::uint32_t thread = this_thread();
-    Group& mine = group(thread);
-    if (mine.load(std::memory_order_relaxed) % one_number == 0) return {};
-    return Place(thread, number_in(mine.fetch_add(one_number, std::memory_order_relaxed)));
+    Group& mine = groups_[group_of(thread)];
+    if (mine.calls.load(std::memory_order_relaxed) % one_number == 0) return {};
+    return mine.next(thread, mine.calls.fetch_add(one_number, std::memory_order_relaxed));
+  }
+
+  /// The calling thread has posted a call with a turn in the slot `index`.
+  void was_posted(std::uint32_t index, Posted call) noexcept {
+    const std::uint32_t thread = this_thread();
+    const Before it = call.follows_concluded ? Before(index, call.sequence) : Before::unknown();
+    groups_[group_of(thread)].latest.store(std::uint64_t{thread} << 32 | it.word(), std::memory_order_relaxed);
   }
 
  private:
-  static std::uint32_t number_in(std::uint64_t word) noexcept { return static_cast<std::uint32_t>(word / one_number); }
-  /// 1 to Place::most_threads. Two threads with the same, by chance, have one order between them.
-  static std::uint32_t this_thread() noexcept {
-    const std::uint64_t hash = std::hash<std::thread::id>()(std::this_thread::get_id());
-    return static_cast<std::uint32_t>((hash * 0x9E37'79B9'7F4A'7C15) >> 32) % Place::most_threads + 1;
-  }
-  Group& group(std::uint32_t thread) noexcept { return groups_[thread - 1]; }
+  static std::uint32_t group_of(std::uint32_t thread) noexcept { return thread % Place::most_threads; }
 
-  std::atomic<bool> is_used_{false};                 // a call went into flight, ever
-  std::array<Group, Place::most_threads> groups_{};  // a thread's calls are in one, perhaps with those of others
+  /// Tells the threads of this program apart. Not 0.
+  static std::uint32_t this_thread() noexcept {
+    static std::atomic<std::uint32_t> last{0};
+    thread_local std::uint32_t number = 0;
+    while (number == 0) number = last.fetch_add(1, std::memory_order_relaxed) + 1;
+    return number;
+  }
+
+  std::atomic<bool> is_used_{false};  // a call went into flight, ever
+  std::array<Group, Place::most_threads> groups_{};
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

@@ -19,9 +19,9 @@
 //            |   512  next_client                        (clients)        |
 //   640      +------------------------------------------------------------+
 //            | Slot 0                                                     |
-//            |     0  owner, last, what a handler asks         (clients)  |
+//            |     0  owner, last, place, for handlers         (clients)  |
 //            |   128  taken | text of a failed handler   (server writes)  |
-//            |   384  request | reply | length | place | inline bytes     |  a pair of cache lines, both
+//            |   384  request | reply | length | before | inline bytes    |  a pair of cache lines, both
 //            |   512  request area   (absent if requests fit inline)      |
 //            |     …  reply area     (absent if replies fit inline)       |
 //            +------------------------------------------------------------+
@@ -225,13 +225,14 @@ struct alignas(separation) Slot {
   LongWord timeout;   // of the call in ns, from when it is posted
   Word last;          // done(s): after call s the slot was given back settled; idle: ask the other words
   Word cause;         // with phase failed: the error that the handler passed on; see cause.hpp. Not trusted
-  std::byte reserved0[96];
+  Word place;         // of the call among its thread's, 0: nothing else of it is in flight; see order.hpp
+  std::byte reserved0[92];
   Word taken;  // which call a worker executes, or executed last
   char text[text_capacity];
   Word request;  // which call is asked
   Word reply;    // which call was answered last, and how
   Word length;   // of the message or text now in the slot; not trusted
-  Word place;    // of the call among its thread's, 0: nothing else of it is in flight; see order.hpp
+  Word before;   // which call its thread posted before it, 0: nothing else of it is in flight; see order.hpp
   std::byte inline_bytes[inline_capacity];
 };
 static_assert(offsetof(Slot, owner) == 0 && offsetof(Slot, process) == 4);
@@ -239,12 +240,13 @@ static_assert(offsetof(Slot, deadline) == 8);
 static_assert(offsetof(Slot, timeout) == 16);
 static_assert(offsetof(Slot, last) == 24);
 static_assert(offsetof(Slot, cause) == 28);
+static_assert(offsetof(Slot, place) == 32);
 static_assert(offsetof(Slot, taken) == 128);
 static_assert(offsetof(Slot, text) == 132);
 static_assert(offsetof(Slot, request) == 384);
 static_assert(offsetof(Slot, reply) == 388);
 static_assert(offsetof(Slot, length) == 392);
-static_assert(offsetof(Slot, place) == 396);
+static_assert(offsetof(Slot, before) == 396);
 static_assert(offsetof(Slot, inline_bytes) == 400);
 static_assert(sizeof(Slot) == 512 && alignof(Slot) == separation);
 

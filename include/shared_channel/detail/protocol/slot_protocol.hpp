@@ -2,7 +2,7 @@
 // clock: the same code runs between processes and in the explorer.
 //
 // Five words of a slot are its life. Each has one writer at any moment, and that is most of the argument. (What else a
-// slot holds, layout.hpp says; `place` has its argument in order.hpp.)
+// slot holds, layout.hpp says; `place` and `before` have theirs in order.hpp.)
 //
 //   owner     0 = free, else the lease number of the client that holds the slot.
 //   last      done(s): nothing of call s or an earlier one is pending (the slot is settled, see below), and the next
@@ -221,16 +221,23 @@ Claim recover(Slot& slot, std::uint32_t dead, std::uint32_t me) noexcept {
   return take_ownership(slot, dead, me) ? settle(slot) : Claim::occupied;
 }
 
-/// Publishes the request that the owner has written; answers with the sequence number of the call.
+/// A call that was posted.
+struct Posted {
+  std::uint32_t sequence;
+  bool follows_concluded;  ///< The call before it in this slot was concluded, not given up.
+};
+
+/// Publishes the request that the owner has written.
 template <class Slot>
-std::uint32_t post(Slot& slot) noexcept {
+Posted post(Slot& slot) noexcept {
   std::uint32_t sequence = State::after(State(slot.last.load(std::memory_order_relaxed)).sequence());
   slot.last.store(State(0, Phase::idle).word(), std::memory_order_relaxed);
   // Never so among correct peers; among others, a stale reply must not pass for ours.
-  if (load_reply(slot).concludes(sequence)) sequence = State::after(sequence);
+  const State reply = load_reply(slot);
+  if (reply.concludes(sequence)) sequence = State::after(sequence);
   slot.request.store(State(sequence, Phase::posted).word(), std::memory_order_seq_cst);  // P1, (1)
   SHARED_CHANNEL_TEST_POINT(client_posted);
-  return sequence;
+  return {sequence, State::after(reply.sequence()) == sequence};
 }
 
 /// Announces that the caller is about to sleep (A1) and looks at the reply again (A2): if that does not conclude the
@@ -304,7 +311,7 @@ enum class Finish {
 /// Ends the call with `answer` (done, failed, …), the reply's bytes being written.
 template <class Slot, class SlotLock>
 Finish finish(Slot& slot, SlotLock& lock, std::uint32_t sequence, Phase answer) noexcept {
-  lock.concluded.store(sequence, std::memory_order_relaxed);
+  lock.concluded.store(sequence, std::memory_order_release);  // for O2: see order.hpp
   SHARED_CHANNEL_TEST_POINT(server_concludes);
   slot.reply.store(State(sequence, answer).word(), std::memory_order_seq_cst);  // F1, (3)
   SHARED_CHANNEL_TEST_POINT(server_replied);

@@ -9,13 +9,14 @@
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
 #include <shared_channel/detail/protocol/slot_protocol.hpp>
+#include <shared_channel/detail/server/next_slot.hpp>
 #include <shared_channel/server_stats.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 /// The server's private record of a slot.
-struct SlotRecord : SlotLock {
+struct SlotRecord : SlotLock, SlotHistory {
   /// By the holder of the lock.
   void count_done() noexcept { done.store(done.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
 

@@ -40,13 +40,21 @@ class Finder {
   template <class KeepUp>
   TakenCall next(Deadline& deadline, const KeepUp& keep_up) {
     if (stopping()) return {};
-    TakenCall found = slots_.take_another();
+    const std::uint32_t looks = slots_.looks_at_expected();
+    std::uint32_t looks_left = looks;
+    TakenCall found = looks > 0 ? slots_.take_expected() : slots_.take_another();
+    const auto look_everywhere = [&] {
+      found = looks > 0 ? slots_.take_unexpected() : slots_.take_any();
+      return found || stopping();
+    };
     const auto look = [&] {
-      found = slots_.take_any();
+      if (looks_left == 0) return look_everywhere();
+      --looks_left;
+      found = slots_.take_expected_or_plain();
       return found || stopping();
     };
     if (found || spin_.look(look)) return found;
-    return await(look, found, deadline, keep_up);
+    return await(look, look_everywhere, found, deadline, keep_up);
   }
 
   // ---- a loop that is not ours ----
@@ -73,22 +81,23 @@ class Finder {
   }
 
  private:
-  template <class Look, class KeepUp>
-  TakenCall await(Look& look, const TakenCall& found, Deadline& deadline, const KeepUp& keep_up) {
+  template <class Look, class LookEverywhere, class KeepUp>
+  TakenCall await(const Look& look, const LookEverywhere& look_everywhere, const TakenCall& found, Deadline& deadline,
+                  const KeepUp& keep_up) {
     for (;;) {
       if (stopping()) return {};
       if (spin_.poll(look, deadline)) return found;
-      if (deadline.passed()) return {};
+      if (deadline.passed()) return look_everywhere() ? found : TakenCall{};
       if (!spin_.never_sleeps()) {
         const Upkeep::Sleep sleep(upkeep_);
         const Sleeper sleeper(exec_.words(), most_sleepers());
-        if (look()) return found;
+        if (look_everywhere()) return found;  // S3
         Deadline slice = deadline.until(sleep.end());
         exec_.wait(sleeper.ticket(), slice);
         SHARED_CHANNEL_TEST_POINT(server_woke);
       }
       keep_up();
-      if (look()) return found;  // not by spinning: the spin must not take it for its success
+      if (look_everywhere()) return found;  // not by spinning: the spin must not take it for its success
     }
   }
 

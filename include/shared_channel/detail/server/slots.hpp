@@ -18,6 +18,7 @@
 #include <shared_channel/detail/server/counters.hpp>
 #include <shared_channel/detail/server/generation.hpp>
 #include <shared_channel/detail/server/link.hpp>
+#include <shared_channel/detail/server/next_slot.hpp>
 #include <shared_channel/server_stats.hpp>
 #include <shared_channel/version.hpp>
 
@@ -42,6 +43,35 @@ class ServerSlots {
   TakenCall take_another() noexcept {
     const std::uint32_t used = used_slots();
     return scan(used, used > 0 ? used - 1 : 0);
+  }
+  /// A call that waits on the way from the last one's slot to where the next one is expected: callers of other slots
+  /// have their turn.
+  TakenCall take_expected() noexcept {
+    const std::uint32_t used = used_slots();
+    const std::uint32_t expected = next_slot_.index();
+    if (expected >= used) return take_another();
+    const std::uint32_t cursor = cursor_.load(std::memory_order_relaxed);
+    const std::uint32_t from = cursor < used ? cursor : 0;
+    return scan(used, (expected >= from ? expected - from : used - from + expected) + 1);
+  }
+  /// A call that waits where the next one is expected, or in a slot whose last one was not in flight.
+  TakenCall take_expected_or_plain() noexcept {
+    const std::uint32_t used = used_slots();
+    const std::uint32_t expected = next_slot_.index();
+    for (std::uint32_t index = 0; index < used; ++index) {
+      if (index != expected && locks_[index].was_in_flight.load(std::memory_order_relaxed)) continue;
+      if (const TakenCall call = examine(index, Order::of_thread)) return found(index, call);
+    }
+    return {};
+  }
+  /// For how many looks that is worth trying before take_any(). 0: for none, and nothing is expected.
+  [[nodiscard]] std::uint32_t looks_at_expected() const noexcept { return next_slot_.looks(); }
+  /// take_any() after so many.
+  TakenCall take_unexpected() noexcept {
+    const std::uint32_t expected = next_slot_.index();
+    const TakenCall call = take_any();
+    if (call && call.index != expected) next_slot_.was_wrong();
+    return call;
   }
 
   /// True if a posted call has no worker at its slot.
@@ -177,13 +207,16 @@ class ServerSlots {
     std::uint32_t index = cursor_.load(std::memory_order_relaxed);
     for (std::uint32_t looked = 0; looked < count; ++looked) {
       if (index >= used) index = 0;
-      if (const TakenCall call = examine(index, Order::of_thread)) {
-        cursor_.store(index + 1, std::memory_order_relaxed);
-        return call;
-      }
+      if (const TakenCall call = examine(index, Order::of_thread)) return found(index, call);
       ++index;
     }
     return {};
+  }
+
+  TakenCall found(std::uint32_t index, TakenCall call) noexcept {
+    cursor_.store(index + 1, std::memory_order_relaxed);
+    next_slot_.taken(call.index, locks_, before_in(*call.slot).is_in_flight());
+    return call;
   }
 
   enum class Order { of_thread, any };
@@ -202,7 +235,7 @@ class ServerSlots {
     bool has_let_go = false;
     do {
       const State request = load_request(slot);  // T4, if it has let go
-      if (is_in_order(slot) && order == Order::of_thread) [[unlikely]] {
+      if (before_in(slot).is_in_flight() && order == Order::of_thread) {
         if (has_let_go) tell_slot_freed();
         return take_first(index);
       }
@@ -257,9 +290,14 @@ class ServerSlots {
 
   /// O1 and O2: the slot of the first call that waits of the thread of this slot's, which is locked.
   [[nodiscard]] std::uint32_t first_of_thread(std::uint32_t index) const noexcept {
+    const Before before = before_in(slot_array()[index]);
+    const bool is_first = !before.may_follow_others() || (before.is_known() && before.index() < slot_array().count() &&
+                                                          was_concluded(locks_[before.index()], before));
+    if (is_first) [[likely]]
+      return index;
     std::uint32_t first = index;
     Place place = place_in(slot_array()[index]);
-    const std::uint32_t used = place.is_alone() ? 0 : used_slots();
+    const std::uint32_t used = used_slots();
     for (std::uint32_t other = 0; other < used; ++other) {
       if (other != first && goes_before(slot_array()[other], locks_[other], slot_array()[first], place)) first = other;
     }
@@ -304,6 +342,7 @@ class ServerSlots {
   Generation& generation_;
   UniquePtr<SlotRecord[]> locks_;
   std::atomic<std::uint32_t> cursor_{0};  // where the next scan begins
+  NextSlot next_slot_;
   Counters counters_;
   std::atomic<bool> refusing_{false};
 };

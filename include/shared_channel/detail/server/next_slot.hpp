@@ -1,0 +1,70 @@
+// Where the next call of a caller with several in flight is expected.
+//
+// Such a caller is about to write into the next slots, and has their cache lines. A worker that looks at all slots
+// meanwhile takes each of these lines away, and the caller waits until it has them back: that took most of the time of
+// a call in flight. So after such a call a worker looks for a while only where the next one came the last time, and at
+// the slots of other callers. It is a guess, and costs a call elsewhere at most `most` looks; how many it may cost is
+// learnt. No guess is made where calls must not be missed: before it sleeps, or answers that there is none, a worker
+// looks at every slot.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include <shared_channel/version.hpp>
+
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
+
+/// What the guess knows of one slot.
+struct SlotHistory {
+  std::atomic<std::uint32_t> next{0};      // where the call was that was taken after this slot's last
+  std::atomic<bool> was_in_flight{false};  // its last call was one of several
+};
+
+/// Workers share one, and a lost update only makes a guess worse.
+class NextSlot {
+ public:
+  /// A call was taken from the slot `index`, of these histories.
+  template <class Histories>
+  void taken(std::uint32_t index, Histories& histories, bool is_in_flight) noexcept {
+    if (is_in_flight && index == index_.load(std::memory_order_relaxed)) was_right();
+    put(histories[last_.load(std::memory_order_relaxed)].next, index);
+    put(last_, index);
+    put(histories[index].was_in_flight, is_in_flight);
+    put(index_, histories[index].next.load(std::memory_order_relaxed));
+    put(is_guessed_, is_in_flight);
+  }
+
+  /// For how many looks a worker is to look only there; 0: everywhere.
+  [[nodiscard]] std::uint32_t looks() const noexcept {
+    return is_guessed_.load(std::memory_order_relaxed) ? patience_.load(std::memory_order_relaxed) : 0;
+  }
+  [[nodiscard]] std::uint32_t index() const noexcept { return index_.load(std::memory_order_relaxed); }
+
+  /// The next call did not come there, but was elsewhere, maybe all the while.
+  void was_wrong() noexcept {
+    const std::uint32_t patience = patience_.load(std::memory_order_relaxed);
+    if (patience > 1) patience_.store(patience / 2, std::memory_order_relaxed);
+  }
+
+ private:
+  /// Fewer than a brief spin has polls.
+  static constexpr std::uint32_t most = 48;
+
+  void was_right() noexcept {
+    const std::uint32_t patience = patience_.load(std::memory_order_relaxed);
+    if (patience < most) patience_.store(patience + 1, std::memory_order_relaxed);
+  }
+
+  template <class T>
+  static void put(std::atomic<T>& word, T value) noexcept {
+    if (word.load(std::memory_order_relaxed) != value) word.store(value, std::memory_order_relaxed);
+  }
+
+  std::atomic<std::uint32_t> last_{0};
+  std::atomic<std::uint32_t> index_{0};
+  std::atomic<std::uint32_t> patience_{most};
+  std::atomic<bool> is_guessed_{false};
+};
+
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail
