@@ -14,6 +14,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <future>
 #include <optional>
 #include <stdexcept>
@@ -24,6 +25,7 @@
 #include <utility>
 
 #include "support/errors.hpp"
+#include "support/eventually.hpp"
 #include "support/messages.hpp"
 #include "support/names.hpp"
 #include "support/process.hpp"
@@ -89,6 +91,46 @@ bool keeps(pid_t process, const std::string& name) {
 
 struct Letters {
   char text[100];
+};
+
+// A handler that forks, and returns in parent and child.
+class ForkingHandler {
+ public:
+  ForkingHandler() = default;
+  ForkingHandler(const ForkingHandler&) = delete;
+  ForkingHandler& operator=(const ForkingHandler&) = delete;
+  ~ForkingHandler() {
+    if (child_ <= 0 || has_ended_) return;
+    ::kill(child_, SIGKILL);
+    ::waitpid(child_, nullptr, 0);
+  }
+
+  Answer operator()(const Ask& ask) {
+    child_ = ::fork();
+    if (child_ == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      thread_local const Ending ending;
+      static_cast<void>(&ending);
+    }
+    return answer(ask);
+  }
+
+  // How the child left the library; -1 if it did not.
+  int left_with() {
+    int status = 0;
+    has_ended_ = eventually([&] { return ::waitpid(child_, &status, WNOHANG) == child_; });
+    return has_ended_ && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+
+  static constexpr int thread_ended = 3;
+
+ private:
+  struct Ending {
+    ~Ending() { ::_exit(thread_ended); }
+  };
+
+  std::atomic<pid_t> child_{-1};
+  bool has_ended_ = false;
 };
 
 }  // namespace
@@ -235,6 +277,49 @@ TEST_CASE("fork: what a handler's child writes into the reply stays its own, and
     if (!kept) reply.id = 0;
   })));
   CHECK(Channel::Client(name).call(echo(1), amply).value().id == 1);
+}
+
+TEST_CASE("fork: a child that returns from a handler of serve() serves no more") {
+  const auto name = unique_name("fork");
+  const pid_t parent = ::getpid();
+  ServerOptions options;
+  options.threads = GENERATE(1u, 2u);
+  std::optional<Channel::Server> server(std::in_place, name, options);
+  ForkingHandler handler;
+  std::thread serving([&] {
+    const auto ended = server->serve(handler);
+    if (::getpid() != parent) ::_exit(error_of(ended) == Errc::forked ? 0 : 1);
+  });
+  CHECK(Channel::Client(name).call(echo(1), amply).value().id == 1);
+  const int left_with = handler.left_with();
+  CHECK((left_with == 0 || (options.threads == 2 && left_with == ForkingHandler::thread_ended)));
+  server->stop();
+  serving.join();
+  server.reset();
+  CHECK(shm_entries("shared_channel." + name).empty());
+}
+
+TEST_CASE("fork: a child that returns from a handler of start() ends with that thread") {
+  const auto name = unique_name("fork");
+  ForkingHandler handler;
+  Channel::Server server(name);
+  server.start(std::ref(handler)).value();
+  CHECK(Channel::Client(name).call(echo(1), amply).value().id == 1);
+  CHECK(handler.left_with() == ForkingHandler::thread_ended);
+}
+
+TEST_CASE("fork: a child that returns from a handler of serve_one() is told") {
+  const auto name = unique_name("fork");
+  const pid_t parent = ::getpid();
+  ForkingHandler handler;
+  Channel::Server server(name);
+  if (GENERATE(true, false)) REQUIRE(server.native_handle() >= 0);
+  auto asked = std::async(std::launch::async, [&] { return Channel::Client(name).call(echo(1), amply); });
+  const auto answered = server.serve_one(handler, amply);
+  if (::getpid() != parent) ::_exit(error_of(answered) == Errc::forked ? 0 : 1);
+  CHECK(answered.value());
+  CHECK(asked.get().value().id == 1);
+  CHECK(handler.left_with() == 0);
 }
 
 TEST_CASE("fork: a child that lives on does not keep the parent's name") {

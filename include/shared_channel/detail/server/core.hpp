@@ -135,6 +135,7 @@ class ServerCore {
         stop();
       join();
     }
+    if (mark_.in_child()) return made_before_fork();
     return started ? ending() : std::move(started);
   }
 
@@ -178,6 +179,7 @@ class ServerCore {
     });
     const TakenCall call = finder_.next(deadline, keeping_up());
     if (call) dispatcher_.handle(call, answer);
+    if (mark_.in_child()) return made_before_fork();
     if (LoopNotice* const notice = notice_.get()) finder_.tell_loop(*notice, !call);
     if (!call) {
       if (auto end = ending(); !end) return std::move(end).error();
@@ -246,6 +248,7 @@ class ServerCore {
   }
 
   void join() noexcept {
+    if (mark_.in_child()) return;  // it has but this thread
     const typename Platform::NoCancellation uncancelled;
     // One ring may not be enough: another sleeper may have swallowed it, or a stray write undone it. The number of
     // rings is bounded: where the process ends, Win32 may have ended the threads in their sleep.
@@ -267,7 +270,7 @@ class ServerCore {
   }
 
   void keep_up() noexcept {
-    if (!upkeep_.begin()) return;
+    if (mark_.in_child() || !upkeep_.begin()) return;
     const bool is_ours = generation_->mend(closing_, finder_.most_sleepers());
     publish(slots_.stats(), generation_->page().statistics);
     upkeep_.end();
@@ -310,7 +313,7 @@ class ServerCore {
   void work(Answer& answer) {
     // If the program ends the last thread that serves (pthread_exit() in a handler), nobody would answer any more.
     const AtEnd leave([this]() noexcept {
-      if (!workers_.leave()) return;
+      if (mark_.in_child() || !workers_.leave()) return;
       if (!stopping()) {
         cause_of_end_.store(CauseOfEnd::threads_ended, std::memory_order_relaxed);
         stop();
@@ -342,7 +345,7 @@ class ServerCore {
   ServerSlots<Platform> slots_{*generation_};
   Dispatcher<Platform, Observer> dispatcher_{*generation_, slots_, options_.threads, stopping_, mark_, names_};
   Upkeep upkeep_;
-  Finder<Platform> finder_{generation_->exec(), slots_, upkeep_, stopping_, options_};
+  Finder<Platform> finder_{generation_->exec(), slots_, upkeep_, stopping_, mark_, options_};
   std::atomic<CauseOfEnd> cause_of_end_{CauseOfEnd::asked};
   std::atomic<bool> serving_{false};
   bool in_background_ = false;

@@ -21,22 +21,25 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 template <class Platform>
 class Finder {
   using Exec = typename Generation<Platform>::Exec;
+  using ForkMark = typename Platform::ForkMark;
   using LoopNotice = detail::LoopNotice<Platform>;
 
  public:
   Finder(Exec& exec, ServerSlots<Platform>& slots_of_it, Upkeep& upkeep, const std::atomic<bool>& stopping,
-         const ServerOptions& options)
+         const ForkMark& mark, const ServerOptions& options)
       : exec_(exec),
         slots_(slots_of_it),
         upkeep_(upkeep),
         stopping_(stopping),
+        mark_(mark),
         spin_(options.wait),
         most_sleepers_(options.threads + 1) {}
 
   /// Workers, and the thread that waits for a loop.
   [[nodiscard]] unsigned most_sleepers() const noexcept { return most_sleepers_; }
 
-  /// The next request, or nothing once the deadline has passed or the server is stopping.
+  /// The next request, or nothing once the deadline has passed or the server is stopping. Nothing in a child, which a
+  /// handler that forked has returned to: it has no slots (ForkGuard), and does not wait for any.
   template <class KeepUp>
   TakenCall next(Deadline& deadline, const KeepUp& keep_up) {
     if (stopping()) return {};
@@ -85,7 +88,7 @@ class Finder {
   TakenCall await(const Look& look, const LookEverywhere& look_everywhere, const TakenCall& found, Deadline& deadline,
                   const KeepUp& keep_up) {
     for (;;) {
-      if (stopping()) return {};
+      if (stopping() || mark_.in_child()) return {};
       if (spin_.poll(look, deadline)) return found;
       if (deadline.passed()) return look_everywhere() ? found : TakenCall{};
       if (!spin_.never_sleeps()) {
@@ -108,6 +111,7 @@ class Finder {
   ServerSlots<Platform>& slots_;
   Upkeep& upkeep_;
   const std::atomic<bool>& stopping_;
+  const ForkMark& mark_;
   AdaptiveSpin spin_;
   unsigned most_sleepers_;
 };
