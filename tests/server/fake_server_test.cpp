@@ -276,16 +276,19 @@ TEST_CASE("fake server: where the system lets nobody sleep, it serves and ends a
 TEST_CASE("fake server: one whose name was taken from it stops and says so") {
   const fake::World world;
   fake::Handler handler;
-  const int how = GENERATE(0, 1, 2, 3, 4);  // upkeep finds out within two seconds
+  const int how = GENERATE(0, 1, 2, 3, 4, 5);  // upkeep finds out within two seconds
   CAPTURE(how);
   fake::Channel::Server server("server", asleep(2));
   const fake::Objects objects("server");
   const detail::Names& names = objects.names();
-  if (how <= 2) kernel().end_holder(names.rendezvous());
+  if (how <= 2 || how == 5) kernel().end_holder(names.rendezvous());
   if (how == 3) kernel().remove(names.server_page(objects.generation()));
   if (how == 4) kernel().remove(names.segment(objects.generation()));
   const Stopwatch watch;
-  if (how != 1 && how != 2) {
+  if (how == 5) {
+    CHECK(eventually([&] { return !server.serve_one(handler, 0ns); }));
+    CHECK(error_of(server.serve_one(handler, 0ns)) == Errc::server_stopped);
+  } else if (how != 1 && how != 2) {
     const auto ended = server.serve(handler);
     REQUIRE_FALSE(ended);
     CHECK(ended.error().code() == Errc::server_stopped);
@@ -356,6 +359,48 @@ TEST_CASE("fake server: upkeep mends what only the server writes, but no record 
     CHECK(server.serve(handler));
     CHECK(objects.page().service == detail::service_stopped);
   }
+}
+
+TEST_CASE("fake server: upkeep is done by a serve_one() that never waits") {
+  const fake::World world;
+  fake::Handler handler;
+  fake::Channel::Server server("server", asleep(1));
+  const fake::Objects objects("server");
+  objects.record().generation = 0;
+  objects.page().alive = 0;
+  objects.header().mark.magic = 0;
+  const auto has_looked_in_vain = [&] { return !server.serve_one(handler, 0ns).value(); };
+  CHECK(eventually([&] { return has_looked_in_vain() && objects.record().generation == objects.generation(); }));
+  CHECK(objects.page().alive == fake::lit);
+  CHECK(objects.header().mark.magic == detail::segment_magic);
+  CHECK(objects.page().statistics.as_of != 0);
+}
+
+TEST_CASE("fake server: upkeep is done by a serve_one() that always finds a call") {
+  const fake::World world;
+  fake::Handler handler;
+  fake::Channel::Server server("server", asleep(1));
+  const fake::Objects objects("server");
+  if (GENERATE(false, true)) REQUIRE(server.native_handle() != nullptr);  // whose thread stays where it is
+  std::atomic<bool> is_over{false}, has_left{false};
+  std::thread calling([&] {
+    fake::Channel::Client client("server");
+    while (!is_over) static_cast<void>(client.call(fake::Ask{1}, amply));
+    has_left = true;
+  });
+  const auto has_served = [&] {
+    return eventually([&] { return server.stats().waiting != 0; }) && server.serve_one(handler, 0ns).value();
+  };
+  CHECK(has_served());  // so that the client has found the server
+  objects.record().generation = 0;
+  const Stopwatch watch;
+  while (has_served() && objects.record().generation == 0 && watch.elapsed() < promptly) {
+  }
+  CHECK(objects.record().generation == objects.generation());
+  CHECK(objects.page().statistics.as_of != 0);
+  is_over = true;
+  while (!has_left) static_cast<void>(server.serve_one(handler, 10ms));
+  calling.join();
 }
 
 TEST_CASE("fake server: a handler knows its caller, its deadline by the clock they share, and whether it is wanted") {

@@ -180,6 +180,7 @@ class ServerCore {
     const TakenCall call = finder_.next(deadline, keeping_up());
     if (call) dispatcher_.handle(call, answer);
     if (mark_.in_child()) return made_before_fork();
+    if ((!call || ++answered_one_by_one_ % calls_per_clock == 0) && !stopping()) keep_up();
     if (LoopNotice* const notice = notice_.get()) finder_.tell_loop(*notice, !call);
     if (!call) {
       if (auto end = ending(); !end) return std::move(end).error();
@@ -332,8 +333,8 @@ class ServerCore {
     exec().ring_all();  // the next worker leaves likewise
   }
 
-  /// A busy worker never wakes from sleep, so it also mends the words of its server; not at every call, because reading
-  /// the clock is dear.
+  /// A busy worker never wakes from sleep, nor does a serve_one() that does not wait: they also mend the words of their
+  /// server; not at every call, because reading the clock is dear.
   static constexpr std::uint32_t calls_per_clock = 64;
 
   Names names_;
@@ -348,6 +349,7 @@ class ServerCore {
   Finder<Platform> finder_{generation_->exec(), slots_, upkeep_, stopping_, mark_, options_};
   std::atomic<CauseOfEnd> cause_of_end_{CauseOfEnd::asked};
   std::atomic<bool> serving_{false};
+  std::uint32_t answered_one_by_one_ = 0;  // calls, by serve_one()
   bool in_background_ = false;
   std::atomic<bool> is_started_{false};  // start() has all its threads
   UniquePtr<KeptHandler> background_;    // of start()
