@@ -146,12 +146,26 @@ constexpr Plan raised_by_another{
 constexpr Plan with_responder{
     .clients = 1, .calls = 2, .defers = true, .looks_first = false, .polls = true, .values = 3, .memory = stale};
 
+/// A serve_one() after which the program looks no more: the stop, or the loop's thread, has to find the next call.
+constexpr Plan served_once_and_stopped{.clients = 1,
+                                       .calls = 2,
+                                       .has_stopper = true,
+                                       .serves_one = true,
+                                       .looks_first = false,
+                                       .polls = true,
+                                       .values = 2,
+                                       .memory = stale};
+constexpr Plan served_once_beside_a_loop{
+    .clients = 1, .calls = 2, .has_loop = true, .serves_one = true, .polls = true, .values = 2, .memory = stale};
+
 TEST_CASE("explorer: stale reads") {
   all_is_well("1 client, a deadline", {.clients = 1, .expiries = 1, .memory = stale});
   all_is_well("1 client, 2 calls", {.clients = 1, .calls = 2, .memory = stale});
   all_is_well("1 client, 2 calls", {.clients = 1, .calls = 2, .memory = stale, .kernel = event});
   all_is_well("2 clients, one only raises the mark", raised_by_another);
   all_is_well("a responder", with_responder);
+  all_is_well("serve_one(), stop", served_once_and_stopped, 500'000);
+  all_is_well("serve_one() beside a loop", served_once_beside_a_loop, 500'000);
 }
 
 TEST_CASE("explorer: stale reads and a stop") {
@@ -163,6 +177,8 @@ TEST_CASE("explorer: what stale reads break is caught") {
   is_caught("acquire: the look at the mark", raised_by_another, Break::high_water_is_acquire, waits);
   is_caught("acquire: the look at the lock", with_responder, Break::busy_is_acquire, waits);
   is_caught("no fence of the responder", with_responder, Break::no_responder_fence, waits);
+  is_caught("no fence of serve_one(), stop", served_once_and_stopped, Break::no_serve_one_fence, waits);
+  is_caught("no fence of serve_one(), loop", served_once_beside_a_loop, Break::no_serve_one_fence, waits);
   is_caught("no fence of the sleeper", {.clients = 1, .memory = stale}, Break::no_sleeper_fence, waits);
   const Plan queue{.clients = 2, .looks_first = false, .polls = true, .memory = stale};
   is_caught("no fence of the head of the queue", queue, Break::no_slot_wait_fence, waits);

@@ -22,7 +22,7 @@ inline bool has_posted() {
 }
 
 /// LoopNotice, ServerCore::await_for_loop() and tell_loop(); and a loop that calls serve_one() while the object is set.
-inline Stage run_loop(Stage stage, Locals& local) {
+inline Stage run_loop(int thread, Stage stage, Locals& local) {
   const auto under_mutex = [](auto body) {
     machine.step([&]() -> Value {
       machine.take_over(notice_mutex);
@@ -76,7 +76,7 @@ inline Stage run_loop(Stage stage, Locals& local) {
       return l_tell;
     case l_tell:
       if (has_posted()) ring_exec();
-      return l_wait;
+      return thread == foreign_loop() ? l_wait : finished;
     default:
       return finished;
   }

@@ -51,6 +51,7 @@ enum class Break {
   no_sleeper_fence,         // between a worker's announcement and its last look
   no_slot_wait_fence,       // likewise of the head of the queue
   no_responder_fence,       // between the slot's unlocking and the look at its next call
+  no_serve_one_fence,       // likewise, before serve_one() looks whether the server stops, or more calls wait
 };
 
 struct Plan {
@@ -60,8 +61,9 @@ struct Plan {
   int slots = 1;
   int workers = 1;
   bool has_stopper = false;
-  bool defers = false;    // handlers leave their calls to a responder's thread
-  bool has_loop = false;  // no workers: a loop of the program's own serves, and LoopNotice tells it when
+  bool defers = false;      // handlers leave their calls to a responder's thread
+  bool has_loop = false;    // no workers: a loop of the program's own serves, and LoopNotice tells it when
+  bool serves_one = false;  // each worker answers one call, as serve_one() does
   bool server_may_die = false;
   int deaths = 0;            // of clients, in one history
   int standstills = 0;       // of clients, in one history

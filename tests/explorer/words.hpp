@@ -90,7 +90,7 @@ inline Value rung_word(Value signal) {
 }
 
 inline bool is_private(Value cell) {
-  return cell >= lock_cells && plan.workers == 1 && !plan.has_stopper && !plan.defers;
+  return cell >= lock_cells && plan.workers == 1 && !plan.has_stopper && !plan.defers && !plan.has_loop;
 }
 
 /// The number of a word among those that this plan uses.

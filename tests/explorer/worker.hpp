@@ -151,7 +151,7 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
       if (thread == foreign_loop()) return l_rearm;
       if (local[w_announced]) return w_sleep;
       ::new (static_cast<void*>(sleeper()))
-          detail::Sleeper<DoorbellWords>(exec_bell, static_cast<std::uint32_t>(plan.workers));
+          detail::Sleeper<DoorbellWords>(exec_bell, static_cast<std::uint32_t>(plan.workers + (plan.has_loop ? 1 : 0)));
       local[w_ticket] = static_cast<Value>(sleeper()->ticket());
       local[w_announced] = 1;
       return w_high_water;
@@ -195,7 +195,10 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
     }
     case w_conclude:
       conclude(local, Phase::done);
-      return thread == foreign_loop() ? l_tell : w_begin;
+      if (thread != foreign_loop() && !plan.serves_one) return w_begin;
+      if (!is(Break::no_serve_one_fence)) machine.fence();  // ServerCore::serve_one()
+      if (plan.has_stopper && stopping_word.load(std::memory_order_seq_cst) != 0) return r_begin;
+      return plan.has_loop ? l_tell : finished;
 
     case s_begin:  // ServerCore::stop()
       if (is(Break::stops_before_it_closes)) stopping_word.store(1, std::memory_order_seq_cst);

@@ -174,6 +174,7 @@ class ServerCore {
   Result<bool> serve_one(Answer& answer, Deadline deadline) {
     if (auto begun = begin_serving(); !begun) return std::move(begun).error();
     const AtEnd leave([this]() noexcept {
+      fence_after_unlocking();
       if (stopping()) slots_.refuse_all();
       serving_.store(false, std::memory_order_release);
     });
@@ -181,7 +182,10 @@ class ServerCore {
     if (call) dispatcher_.handle(call, answer);
     if (mark_.in_child()) return made_before_fork();
     if ((!call || ++answered_one_by_one_ % calls_per_clock == 0) && !stopping()) keep_up();
-    if (LoopNotice* const notice = notice_.get()) finder_.tell_loop(*notice, !call);
+    if (LoopNotice* const notice = notice_.get()) {
+      fence_after_unlocking();
+      finder_.tell_loop(*notice, !call);
+    }
     if (!call) {
       if (auto end = ending(); !end) return std::move(end).error();
     }
@@ -309,6 +313,11 @@ class ServerCore {
   }
 
   [[nodiscard]] bool stopping() const noexcept { return stopping_.load(std::memory_order_seq_cst); }
+
+  /// A worker looks at every slot again before it sleeps or ends; a serve_one() may be the program's last. While it
+  /// held a slot's lock, stop() or the loop's thread may have passed over the slot's next call. Either they look again
+  /// after us, or we see that call, or that we stop.
+  static void fence_after_unlocking() noexcept { std::atomic_thread_fence(std::memory_order_seq_cst); }
 
   template <class Answer>
   void work(Answer& answer) {
