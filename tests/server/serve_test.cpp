@@ -120,6 +120,18 @@ TEST_CASE("serve: a server that serves already refuses to do so twice") {
   CHECK(Channel::Client(name).call(echo(1), amply).value().id == 1);
 }
 
+TEST_CASE("serve: a stopped server has nothing to serve, whoever served it") {
+  Channel::Server server(unique_name("serve"));
+  const auto answer = [](const Ask& ask) { return Answer{ask.id, 1}; };
+  server.start(answer).value();
+  CHECK(error_of(server.serve(answer)) == Errc::invalid_argument);
+  server.stop();
+  CHECK(server.wait(promptly));
+  CHECK(server.serve(answer));
+  CHECK(server.serve_one(answer, amply).value() == false);
+  CHECK(error_of(server.start(answer)) == Errc::server_stopped);
+}
+
 TEST_CASE("serve: two threads may not serve one server") {
   const auto name = unique_name("serve");
   Channel::Server server(name);

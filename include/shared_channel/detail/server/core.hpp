@@ -112,7 +112,7 @@ class ServerCore {
   /// Serves on the calling thread and options.threads - 1 more until stop(), or until `token` is asked to stop.
   template <class Answer>
   Result<void> serve(Answer& answer, const std::stop_token& token = {}) {
-    if (auto begun = begin_serving(); !begun) return begun;
+    if (auto begun = begin_serving(); !begun) return has_stopped() ? ending() : std::move(begun);
     Result<void> started;
     // Also if the program ends this thread: the workers leave, and the server may be destroyed.
     const AtEnd leave([this]() noexcept {
@@ -172,7 +172,10 @@ class ServerCore {
   /// Answers one request. False: none came before the deadline, or the server was stopped.
   template <class Answer>
   Result<bool> serve_one(Answer& answer, Deadline deadline) {
-    if (auto begun = begin_serving(); !begun) return std::move(begun).error();
+    if (auto begun = begin_serving(); !begun) {
+      auto why = has_stopped() ? ending() : std::move(begun);
+      return why ? Result<bool>(false) : std::move(why).error();
+    }
     const AtEnd leave([this]() noexcept {
       fence_after_unlocking();
       if (stopping()) slots_.refuse_all();
@@ -312,6 +315,8 @@ class ServerCore {
     return names_.error(Errc::forked, "this server was made before fork(); make a new one in the child");
   }
 
+  /// Whether stop() leaves nothing to serve, even if other threads still do.
+  [[nodiscard]] bool has_stopped() const noexcept { return stopping() && !mark_.in_child(); }
   [[nodiscard]] bool stopping() const noexcept { return stopping_.load(std::memory_order_seq_cst); }
 
   /// A worker looks at every slot again before it sleeps or ends; a serve_one() may be the program's last. While it
