@@ -8,8 +8,8 @@
 //                              members that are none themselves, as they have a destructor
 //     string  vector<T>  optional<T>  variant<A B …>  bytes
 //     opaque(size,align)       what cannot be taken apart: private members, base classes, unions, more than 32 members,
-//                              and what does not add up by natural alignment: bit-fields, packed and spread-out members
-//     opaque                   a type with a Codec of its own
+//                              and what does not lie by natural alignment: bit-fields, packed and spread-out members
+//     opaque                   a type with a Codec of its own, where it travels as a part
 //     ^n                       the type that encloses this place n levels further out: a type that contains itself
 //     …#name                   followed by the type's `static constexpr std::string_view schema`
 #pragma once
@@ -54,16 +54,22 @@ struct DescriptionWriter {
   }
 };
 
+constexpr std::size_t rounded_up(std::size_t size, std::size_t align) { return (size + align - 1) / align * align; }
+
 /// The room that a type takes by natural alignment. Types of variable length have no extent of their own.
 struct Extent {
   std::size_t size = 0;
   std::size_t align = 1;
+  bool is_natural = true;  // each member lies where natural alignment puts it
 
-  constexpr void add(Extent next) {
+  /// Adds a member, which this compiler's layout puts at `place` if it has the size and alignment of its type.
+  constexpr void add(Extent next, std::size_t place) {
+    const std::size_t naturally = rounded_up(size, next.align);
     align = align < next.align ? next.align : align;
-    size = (size + next.align - 1) / next.align * next.align + next.size;
+    is_natural = is_natural && naturally == place;
+    size = naturally + next.size;
   }
-  [[nodiscard]] constexpr std::size_t padded() const { return (size + align - 1) / align * align; }
+  [[nodiscard]] constexpr std::size_t padded() const { return rounded_up(size, align); }
 };
 
 template <class T>
@@ -86,23 +92,39 @@ constexpr std::string_view scalar_name() {
   }
 }
 
+/// The type behind an enumeration; of one without a fixed type, for which compilers choose differently, the signed one
+/// of its size.
+template <class T>
+constexpr std::string_view enumeration_name() {
+  if constexpr (requires { T{0}; })
+    return scalar_name<std::underlying_type_t<T>>();
+  else
+    return scalar_name<std::make_signed_t<T>>();
+}
+
 /// Writes T's description; `Outer` are the types around it, the nearest first.
 template <class T, class... Outer>
 constexpr Extent describe(DescriptionWriter& writer);
 
-template <class... T>
+/// `are_whole`: none is a bit-field.
+template <bool are_whole, class... T>
 struct DescribedTypes {
+  static constexpr bool has_bit_fields = !are_whole;
   static constexpr bool are_trivially_copyable = (std::is_trivially_copyable_v<T> && ...);
 
   /// All of them, with spaces between.
   template <class... Outer>
   static constexpr Extent describe_all(DescriptionWriter& writer) {
     Extent all;
+    std::size_t end = 0;  // of the members so far, as this compiler lays them out
     bool is_first = true;
     const auto next = [&](auto of) {
+      using Member = typename decltype(of)::type;
       if (!is_first) writer.put(' ');
       is_first = false;
-      all.add(describe<typename decltype(of)::type, Outer...>(writer));
+      const std::size_t place = rounded_up(end, alignof(Member));
+      all.add(describe<Member, Outer...>(writer), place);
+      end = place + sizeof(Member);
     };
     (next(std::type_identity<T>{}), ...);
     return all;
@@ -127,7 +149,9 @@ constexpr Extent describe_aggregate(DescriptionWriter& writer) {
   writer.put(is_in_parts ? '(' : '{');
   const Extent extent = DescribedMembers<T>::template describe_all<T, Outer...>(writer);
   writer.put(is_in_parts ? ')' : '}');
-  if (!std::is_trivially_copyable_v<T> || extent.padded() == sizeof(T)) return {extent.padded(), extent.align};
+  const bool lies_as_described =
+      extent.is_natural && extent.padded() == sizeof(T) && !DescribedMembers<T>::has_bit_fields;
+  if (!std::is_trivially_copyable_v<T> || lies_as_described) return {extent.padded(), extent.align};
   writer.size = start;
   return describe_opaque<T>(writer);
 }
@@ -151,7 +175,7 @@ struct CompoundOf {
   template <class... Outer>
   static constexpr void describe_as(DescriptionWriter& writer, std::string_view open, char close) {
     writer.put(open);
-    DescribedTypes<Held...>::template describe_all<T, Outer...>(writer);
+    DescribedTypes<true, Held...>::template describe_all<T, Outer...>(writer);
     writer.put(close);
   }
 };
@@ -210,10 +234,23 @@ struct Elements<std::array<T, n>> : std::type_identity<T> {
   static constexpr std::size_t count = n;
 };
 
+/// Whether T travels by a Codec of the user's: not as a part of what lies in messages as in memory.
+template <class T, class... Outer>
+consteval bool has_own_codec() {
+  if constexpr (std::is_arithmetic_v<T> || std::is_array_v<T> || (Flat<Outer> || ...))
+    return false;
+  else
+    return !std::is_base_of_v<BuiltinCodec<T>, Codec<T>>;
+}
+
 template <class T, class... Outer>
 constexpr Extent describe_bare(DescriptionWriter& writer) {
-  if constexpr (std::is_enum_v<T>) {
-    return describe<std::underlying_type_t<T>>(writer);
+  if constexpr (has_own_codec<T, Outer...>()) {
+    writer.put("opaque");
+    return {sizeof(T), alignof(T)};
+  } else if constexpr (std::is_enum_v<T>) {
+    writer.put(enumeration_name<T>());
+    return {sizeof(T), sizeof(T)};
   } else if constexpr (!scalar_name<T>().empty()) {
     writer.put(scalar_name<T>());
     return {sizeof(T), sizeof(T)};
@@ -226,9 +263,6 @@ constexpr Extent describe_bare(DescriptionWriter& writer) {
   } else if constexpr (IsCompound<T, Outer...>) {
     Compound<T>::template describe_it<Outer...>(writer);
     return {sizeof(T), alignof(T)};
-  } else if constexpr (!std::is_base_of_v<BuiltinCodec<T>, Codec<T>>) {
-    writer.put("opaque");
-    return {sizeof(T), alignof(T)};
   } else if constexpr (is_described_aggregate<T>) {
     return describe_aggregate<T, Outer...>(writer);
   } else {
@@ -238,7 +272,9 @@ constexpr Extent describe_bare(DescriptionWriter& writer) {
 
 template <class T, class... Outer>
 constexpr Extent describe(DescriptionWriter& writer) {
-  if constexpr (std::same_as<T, Bytes>) {
+  if constexpr (!std::same_as<T, std::remove_cv_t<T>>) {
+    return describe<std::remove_cv_t<T>, Outer...>(writer);
+  } else if constexpr (std::same_as<T, Bytes>) {
     writer.put("bytes");
     return {};
   } else if constexpr ((std::same_as<T, Outer> || ...)) {
@@ -251,6 +287,7 @@ constexpr Extent describe(DescriptionWriter& writer) {
     const Extent extent = describe_bare<T, Outer...>(writer);
     if constexpr (requires {
                     { T::schema } -> std::convertible_to<std::string_view>;
+                    requires !std::is_member_object_pointer_v<decltype(&T::schema)>;
                   }) {
       writer.put('#');
       writer.put(std::string_view(T::schema));

@@ -216,6 +216,8 @@ TEST_CASE("codec: aggregates of up to 8 members") {
 
 TEST_CASE("codec: a tag out of range is malformed") {
   CHECK_FALSE(decoded<bool>({std::byte{2}}));
+  CHECK(decoded<std::pair<const bool, std::string>>({std::byte{1}, {}, {}, {}, {}}));
+  CHECK_FALSE(decoded<std::pair<const bool, std::string>>({std::byte{2}, {}, {}, {}, {}}));
   CHECK_FALSE(decoded<std::vector<bool>>({std::byte{1}, std::byte{2}}));
   CHECK_FALSE(decoded<std::optional<std::uint8_t>>({std::byte{2}, std::byte{0}}));
   using Choice = std::variant<std::uint8_t, std::int8_t>;

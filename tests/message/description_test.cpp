@@ -69,6 +69,45 @@ struct WithAnonymousUnion {
     std::int32_t i;
   };
 };
+struct AlignedMember {  // in 32-bit Linux programs its last member lies at 12
+  alignas(8) std::uint64_t id;
+  std::int32_t count;
+  double value;
+};
+struct alignas(8) AlignedPair {
+  std::int32_t first;
+  std::int64_t second;
+};
+#pragma pack(push, 1)
+struct PackedNumber {
+  std::uint32_t value;
+};
+#pragma pack(pop)
+struct WithPacked {  // as large as if its second member lay at 4
+  std::uint8_t first;
+  PackedNumber second;
+  std::uint64_t third;
+};
+struct BitFieldsThatAddUp {
+  std::uint32_t low : 20;
+  std::uint32_t high : 20;
+};
+struct ConstantBitFields {
+  const std::uint16_t low : 8;
+  const std::uint8_t middle;
+  const std::uint8_t high;
+};
+enum Mode { off, on };
+enum Fixed : std::uint8_t { fixed };
+enum class Checked : std::uint16_t { right };
+struct WithChecked {
+  Checked checked;
+  std::uint16_t number;
+};
+struct Table {
+  std::string schema;
+  std::string name;
+};
 struct BitField {
   std::uint32_t low : 4;
   std::uint32_t high : 28;
@@ -124,6 +163,13 @@ struct shared_channel::Codec<description_test::Own> {
   static std::optional<description_test::Own> decode(std::span<const std::byte>) { return std::nullopt; }
 };
 
+template <>
+struct shared_channel::Codec<description_test::Checked> {
+  static std::size_t size(const description_test::Checked&) { return 1; }
+  static void encode(const description_test::Checked&, std::span<std::byte>) {}
+  static std::optional<description_test::Checked> decode(std::span<const std::byte>) { return std::nullopt; }
+};
+
 namespace description_test {
 
 template <class T>
@@ -147,6 +193,10 @@ TEST_CASE("description: scalars by kind and size, enumerations by what they are 
   CHECK(text<float>() == "f32");
   CHECK(text<double>() == "f64");
   CHECK(text<Colour>() == "u16");
+  CHECK(text<Fixed>() == "u8");
+  CHECK(text<Mode>() == "i32");  // of which GCC makes an unsigned int, MSVC an int
+  CHECK(text<std::array<const volatile bool, 2>>() == "bool[2]");
+  CHECK(text<std::pair<volatile float, std::string>>() == "(f32 string)");
 }
 
 TEST_CASE("description: aggregates are taken apart, arrays included") {
@@ -169,6 +219,20 @@ TEST_CASE("description: messages of variable length") {
         "variant<(string) (string string)>");
   CHECK(text<Tree>() == "{string vector<^2>}");
   CHECK(text<Own>() == "opaque");
+  CHECK(text<Checked>() == "opaque");
+  CHECK(text<std::pair<Checked, std::string>>() == "(opaque string)");
+  CHECK(text<WithChecked>() == "{u16 u16}");  // as it lies in memory
+}
+
+TEST_CASE("description: where members lie otherwise than their types say, it is opaque") {
+  constexpr bool is_natural = alignof(AlignedMember) == 8 && offsetof(AlignedMember, value) == 16;
+  CHECK(text<AlignedMember>() == (is_natural ? "{u64 i32 f64}" : "opaque(24,8)"));
+  CHECK(text<AlignedPair>() == (is_natural ? "{i32 i64}" : "opaque(16,8)"));
+  CHECK(text<WithPacked>() == "opaque(16," + std::to_string(alignof(WithPacked)) + ")");
+#if !defined(__clang_major__) || __clang_major__ >= 16
+  CHECK(text<BitFieldsThatAddUp>() == "opaque(8,4)");
+  CHECK(text<ConstantBitFields>() == "opaque(4,2)");
+#endif
 }
 
 TEST_CASE("description: what cannot be taken apart is opaque") {
@@ -188,6 +252,7 @@ TEST_CASE("description: what cannot be taken apart is opaque") {
 
 TEST_CASE("description: a schema follows its type") {
   CHECK(text<Schema>() == "{f32}#geometry/2");
+  CHECK(text<Table>() == "{string string}");  // a member is no schema
   CHECK(text<Holder>() == "{{f32}#geometry/2 vector<{f32}#geometry/2>}");
 }
 

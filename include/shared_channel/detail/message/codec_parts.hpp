@@ -136,7 +136,7 @@ T flat_from(const std::byte* bytes) {
 /// Whether the bytes may be a value of the flat type T. Only those of a bool can be seen to be none: a byte above 1.
 template <class T>
 bool is_value(const std::byte* bytes) noexcept {
-  if constexpr (std::same_as<T, bool>)
+  if constexpr (std::same_as<std::remove_cv_t<T>, bool>)
     return *bytes <= std::byte{1};
   else
     return true;

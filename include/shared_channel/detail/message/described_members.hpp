@@ -11,7 +11,7 @@
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
-template <class... T>
+template <bool are_whole, class... T>
 struct DescribedTypes;
 
 inline constexpr std::size_t most_described_members = 32;
@@ -158,134 +158,184 @@ consteval std::size_t count_described() {
 
 /// Never called: only its type counts. Defined only because Clang 14 misses the definition where a type is local to a
 /// file.
-template <class... Member>
-DescribedTypes<Member...> types(const Member&...) {
+template <bool are_whole, class... Member>
+DescribedTypes<are_whole, Member...> types(const Member&...) {
   return {};
 }
+
+/// Takes whatever has an address: no bit-fields, not even constant ones, of which a plain reference would take a copy.
+template <class... Member>
+void refer_to(const volatile Member&...);
+
+// Clang before 16 refuses structured bindings in a requires-expression: there a bit-field passes for a whole member.
+#if defined(__clang_major__) && __clang_major__ < 16
+#define SHARED_CHANNEL_ARE_WHOLE(...) true
+#else
+#define SHARED_CHANNEL_ARE_WHOLE(...) \
+  requires { refer_to(__VA_ARGS__); }
+#endif
 
 /// Never called: only its type counts.
 template <class T, std::size_t count>
 auto described_members(const T& value) {
   if constexpr (count == 1) {
     const auto& [m1] = value;
-    return types(m1);
+    return types<SHARED_CHANNEL_ARE_WHOLE(m1)>(m1);
   } else if constexpr (count == 2) {
     const auto& [m1, m2] = value;
-    return types(m1, m2);
+    return types<SHARED_CHANNEL_ARE_WHOLE(m1, m2)>(m1, m2);
   } else if constexpr (count == 3) {
     const auto& [m1, m2, m3] = value;
-    return types(m1, m2, m3);
+    return types<SHARED_CHANNEL_ARE_WHOLE(m1, m2, m3)>(m1, m2, m3);
   } else if constexpr (count == 4) {
     const auto& [m1, m2, m3, m4] = value;
-    return types(m1, m2, m3, m4);
+    return types<SHARED_CHANNEL_ARE_WHOLE(m1, m2, m3, m4)>(m1, m2, m3, m4);
   } else if constexpr (count == 5) {
     const auto& [m1, m2, m3, m4, m5] = value;
-    return types(m1, m2, m3, m4, m5);
+    return types<SHARED_CHANNEL_ARE_WHOLE(m1, m2, m3, m4, m5)>(m1, m2, m3, m4, m5);
   } else if constexpr (count == 6) {
     const auto& [m1, m2, m3, m4, m5, m6] = value;
-    return types(m1, m2, m3, m4, m5, m6);
+    return types<SHARED_CHANNEL_ARE_WHOLE(m1, m2, m3, m4, m5, m6)>(m1, m2, m3, m4, m5, m6);
   } else if constexpr (count == 7) {
     const auto& [m1, m2, m3, m4, m5, m6, m7] = value;
-    return types(m1, m2, m3, m4, m5, m6, m7);
+    return types<SHARED_CHANNEL_ARE_WHOLE(m1, m2, m3, m4, m5, m6, m7)>(m1, m2, m3, m4, m5, m6, m7);
   } else if constexpr (count == 8) {
     const auto& [m1, m2, m3, m4, m5, m6, m7, m8] = value;
-    return types(m1, m2, m3, m4, m5, m6, m7, m8);
+    return types<SHARED_CHANNEL_ARE_WHOLE(m1, m2, m3, m4, m5, m6, m7, m8)>(m1, m2, m3, m4, m5, m6, m7, m8);
   } else if constexpr (count == 9) {
     const auto& [m1, m2, m3, m4, m5, m6, m7, m8, m9] = value;
-    return types(m1, m2, m3, m4, m5, m6, m7, m8, m9);
+    return types<SHARED_CHANNEL_ARE_WHOLE(m1, m2, m3, m4, m5, m6, m7, m8, m9)>(m1, m2, m3, m4, m5, m6, m7, m8, m9);
   } else if constexpr (count == 10) {
     const auto& [m1, m2, m3, m4, m5, m6, m7, m8, m9, m10] = value;
-    return types(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10);
+    return types<SHARED_CHANNEL_ARE_WHOLE(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10)>(m1, m2, m3, m4, m5, m6, m7, m8, m9,
+                                                                                    m10);
   } else if constexpr (count == 11) {
     const auto& [m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11] = value;
-    return types(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11);
+    return types<SHARED_CHANNEL_ARE_WHOLE(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11)>(m1, m2, m3, m4, m5, m6, m7, m8,
+                                                                                         m9, m10, m11);
   } else if constexpr (count == 12) {
     const auto& [m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12] = value;
-    return types(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12);
+    return types<SHARED_CHANNEL_ARE_WHOLE(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12)>(
+        m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12);
   } else if constexpr (count == 13) {
     const auto& [m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13] = value;
-    return types(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13);
+    return types<SHARED_CHANNEL_ARE_WHOLE(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13)>(
+        m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13);
   } else if constexpr (count == 14) {
     const auto& [m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14] = value;
-    return types(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14);
+    return types<SHARED_CHANNEL_ARE_WHOLE(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14)>(
+        m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14);
   } else if constexpr (count == 15) {
     const auto& [m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15] = value;
-    return types(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15);
+    return types<SHARED_CHANNEL_ARE_WHOLE(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15)>(
+        m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15);
   } else if constexpr (count == 16) {
     const auto& [m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16] = value;
-    return types(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16);
+    return types<SHARED_CHANNEL_ARE_WHOLE(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16)>(
+        m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16);
   } else if constexpr (count == 17) {
     const auto& [m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17] = value;
-    return types(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17);
+    return types<SHARED_CHANNEL_ARE_WHOLE(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17)>(
+        m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17);
   } else if constexpr (count == 18) {
     const auto& [m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18] = value;
-    return types(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18);
+    return types<SHARED_CHANNEL_ARE_WHOLE(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17,
+                                          m18)>(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16,
+                                                m17, m18);
   } else if constexpr (count == 19) {
     const auto& [m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19] = value;
-    return types(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19);
+    return types<SHARED_CHANNEL_ARE_WHOLE(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17,
+                                          m18, m19)>(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15,
+                                                     m16, m17, m18, m19);
   } else if constexpr (count == 20) {
     const auto& [m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20] = value;
-    return types(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20);
+    return types<SHARED_CHANNEL_ARE_WHOLE(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17,
+                                          m18, m19, m20)>(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14,
+                                                          m15, m16, m17, m18, m19, m20);
   } else if constexpr (count == 21) {
     const auto& [m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21] =
         value;
-    return types(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21);
+    return types<SHARED_CHANNEL_ARE_WHOLE(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17,
+                                          m18, m19, m20, m21)>(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13,
+                                                               m14, m15, m16, m17, m18, m19, m20, m21);
   } else if constexpr (count == 22) {
     const auto& [m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22] =
         value;
-    return types(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22);
+    return types<SHARED_CHANNEL_ARE_WHOLE(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17,
+                                          m18, m19, m20, m21, m22)>(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12,
+                                                                    m13, m14, m15, m16, m17, m18, m19, m20, m21, m22);
   } else if constexpr (count == 23) {
     const auto& [m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22,
                  m23] = value;
-    return types(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22,
-                 m23);
+    return types<SHARED_CHANNEL_ARE_WHOLE(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17,
+                                          m18, m19, m20, m21, m22, m23)>(
+        m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22, m23);
   } else if constexpr (count == 24) {
     const auto& [m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22,
                  m23, m24] = value;
-    return types(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22,
-                 m23, m24);
+    return types<SHARED_CHANNEL_ARE_WHOLE(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17,
+                                          m18, m19, m20, m21, m22, m23, m24)>(
+        m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22, m23, m24);
   } else if constexpr (count == 25) {
     const auto& [m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22,
                  m23, m24, m25] = value;
-    return types(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22,
-                 m23, m24, m25);
+    return types<SHARED_CHANNEL_ARE_WHOLE(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17,
+                                          m18, m19, m20, m21, m22, m23, m24, m25)>(
+        m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22, m23, m24,
+        m25);
   } else if constexpr (count == 26) {
     const auto& [m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22,
                  m23, m24, m25, m26] = value;
-    return types(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22,
-                 m23, m24, m25, m26);
+    return types<SHARED_CHANNEL_ARE_WHOLE(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17,
+                                          m18, m19, m20, m21, m22, m23, m24, m25, m26)>(
+        m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22, m23, m24,
+        m25, m26);
   } else if constexpr (count == 27) {
     const auto& [m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22,
                  m23, m24, m25, m26, m27] = value;
-    return types(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22,
-                 m23, m24, m25, m26, m27);
+    return types<SHARED_CHANNEL_ARE_WHOLE(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17,
+                                          m18, m19, m20, m21, m22, m23, m24, m25, m26, m27)>(
+        m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22, m23, m24,
+        m25, m26, m27);
   } else if constexpr (count == 28) {
     const auto& [m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22,
                  m23, m24, m25, m26, m27, m28] = value;
-    return types(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22,
-                 m23, m24, m25, m26, m27, m28);
+    return types<SHARED_CHANNEL_ARE_WHOLE(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17,
+                                          m18, m19, m20, m21, m22, m23, m24, m25, m26, m27, m28)>(
+        m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22, m23, m24,
+        m25, m26, m27, m28);
   } else if constexpr (count == 29) {
     const auto& [m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22,
                  m23, m24, m25, m26, m27, m28, m29] = value;
-    return types(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22,
-                 m23, m24, m25, m26, m27, m28, m29);
+    return types<SHARED_CHANNEL_ARE_WHOLE(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17,
+                                          m18, m19, m20, m21, m22, m23, m24, m25, m26, m27, m28, m29)>(
+        m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22, m23, m24,
+        m25, m26, m27, m28, m29);
   } else if constexpr (count == 30) {
     const auto& [m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22,
                  m23, m24, m25, m26, m27, m28, m29, m30] = value;
-    return types(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22,
-                 m23, m24, m25, m26, m27, m28, m29, m30);
+    return types<SHARED_CHANNEL_ARE_WHOLE(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17,
+                                          m18, m19, m20, m21, m22, m23, m24, m25, m26, m27, m28, m29, m30)>(
+        m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22, m23, m24,
+        m25, m26, m27, m28, m29, m30);
   } else if constexpr (count == 31) {
     const auto& [m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22,
                  m23, m24, m25, m26, m27, m28, m29, m30, m31] = value;
-    return types(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22,
-                 m23, m24, m25, m26, m27, m28, m29, m30, m31);
+    return types<SHARED_CHANNEL_ARE_WHOLE(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17,
+                                          m18, m19, m20, m21, m22, m23, m24, m25, m26, m27, m28, m29, m30, m31)>(
+        m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22, m23, m24,
+        m25, m26, m27, m28, m29, m30, m31);
   } else if constexpr (count == 32) {
     const auto& [m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22,
                  m23, m24, m25, m26, m27, m28, m29, m30, m31, m32] = value;
-    return types(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22,
-                 m23, m24, m25, m26, m27, m28, m29, m30, m31, m32);
+    return types<SHARED_CHANNEL_ARE_WHOLE(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17,
+                                          m18, m19, m20, m21, m22, m23, m24, m25, m26, m27, m28, m29, m30, m31, m32)>(
+        m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22, m23, m24,
+        m25, m26, m27, m28, m29, m30, m31, m32);
   }
 }
+
+#undef SHARED_CHANNEL_ARE_WHOLE
 
 template <class T>
 using DescribedMembers = decltype(described_members<T, count_described<T>()>(std::declval<const T&>()));
