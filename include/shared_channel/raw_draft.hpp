@@ -104,7 +104,8 @@ class [[nodiscard]] RawDraft {
   RawPendingCall send(std::size_t bytes) {
     detail::RefPtr<AsyncCall> call = std::move(call_);
     if (!call)
-      return RawPendingCall(Error(Errc::invalid_argument, "", "this RawDraft was sent already, or moved from"));
+      return RawPendingCall(
+          Error(Errc::invalid_argument, "", "this RawDraft was sent already, or moved from", 0, Execution::possible));
     if (call->core()->is_in_child()) {
       Error error = call->core()->forked();
       call.forget();

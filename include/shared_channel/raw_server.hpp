@@ -66,7 +66,8 @@ class RawResponder {
   /// Sends the answer. One that is too long for the channel reaches the caller as message_too_large.
   void reply(std::span<const std::byte> answer) {
     reply_in_place([&](std::span<std::byte> room) {
-      if (answer.size() <= room.size() && !answer.empty()) std::memcpy(room.data(), answer.data(), answer.size());
+      // A short answer may be a part of the request, which lies in the same bytes.
+      if (answer.size() <= room.size() && !answer.empty()) std::memmove(room.data(), answer.data(), answer.size());
       return answer.size();
     });
   }
@@ -177,8 +178,9 @@ struct Forms<Raw, Raw> {
 ///   void(std::span<const std::byte> request, RawResponder)                        the same without a copy
 /// and each may take a trailing `const CallContext&`. The span of a request of more than 4096 bytes, and that of the
 /// reply, lie in shared memory; a shorter request is a private copy, except in the last form: there a request of any
-/// length lies in shared memory, until it is answered and as long as the server lives. Where replies have a fixed size,
-/// an answer must have exactly that. Requests of fixed size always do.
+/// length lies in shared memory, until it is answered and as long as the server lives; one of up to 112 bytes lies
+/// where a short reply is to be written, so what fills that in place copies first what it still needs. Where replies
+/// have a fixed size, an answer must have exactly that. Requests of fixed size always do.
 class RawServer : private SharedChannel<detail::Raw>::Server {
   using Server = SharedChannel<detail::Raw>::Server;
   using Core = detail::ServerCore<detail::NativePlatform>;

@@ -119,6 +119,16 @@ TEST_CASE("raw server: an answer later, from another thread") {
   CHECK(error_of(ask_raw(client, "large", amply)) == Errc::message_too_large);
 }
 
+TEST_CASE("raw server: a part of a short request may be its answer") {
+  const auto name = unique_name("raw");
+  RawServer server(name, {variable_message(100), variable_message(100)});
+  const std::string text = "0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvwxyz";
+  server.start([](std::span<const std::byte> request, RawResponder responder) { responder.reply(request.subspan(1)); })
+      .value();
+  RawClient client(name);
+  CHECK(ask_raw(client, text, amply).value() == text.substr(1));
+}
+
 TEST_CASE("raw server: a request may be looked at where it lies, and the answer written where it goes") {
   const auto name = unique_name("raw");
   RawServer server(name, {variable_message(9000), variable_message(9000)});
