@@ -69,6 +69,10 @@ TEST_CASE("result: a large value lives on the heap and copies like a value") {
   CHECK((*copy)[0] == 'y');
   result = copy;
   CHECK(*result == *copy);
+  const Result<Large> moved(std::move(copy));
+  result = copy;  // what was moved from may be copied, though not read
+  copy = moved;
+  CHECK((*copy)[0] == 'y');
 }
 
 TEST_CASE("error: the message names the channel and the cause") {

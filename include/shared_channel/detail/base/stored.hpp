@@ -51,7 +51,7 @@ class OnHeap {
   explicit OnHeap(T&& value) : value_(new T(std::move(value))) {}
   explicit OnHeap(const T& value) : value_(new T(value)) {}
   explicit OnHeap(FromBytes from) : value_(copied(from)) {}
-  OnHeap(const OnHeap& other) : value_(new T(*other.value_)) {}
+  OnHeap(const OnHeap& other) : value_(other.value_ ? new T(*other.value_) : nullptr) {}  // null: moved from
   OnHeap(OnHeap&&) noexcept = default;
   OnHeap& operator=(OnHeap&&) noexcept = default;
   OnHeap& operator=(const OnHeap& other) { return *this = OnHeap(other); }

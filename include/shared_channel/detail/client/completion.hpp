@@ -15,6 +15,7 @@
 
 #include <shared_channel/detail/base/forward_list.hpp>
 #include <shared_channel/detail/base/ref_ptr.hpp>
+#include <shared_channel/detail/base/without_memory.hpp>
 #include <shared_channel/detail/client/async_call.hpp>
 #include <shared_channel/detail/message/message.hpp>
 #include <shared_channel/detail/protocol/doorbell.hpp>
@@ -94,13 +95,24 @@ Result<Reply> take_reply(AsyncCall<Platform>& call) {
   return result;
 }
 
+/// The same, where nobody could catch what a decoder throws that runs out of memory.
+template <class Reply, class Platform>
+Result<Reply> take_reply_or_say_why(AsyncCall<Platform>& call) {
+  return or_without_memory([&] { return take_reply<Reply>(call); },
+                           [&]() -> Result<Reply> {
+                             call.leave();
+                             return call.core()->names().error(Errc::out_of_memory, "there is no memory for the reply",
+                                                               0, Execution::possible);
+                           });
+}
+
 /// Calls the user's function. The slot is free by then: the function may need it.
 template <class Platform, class Reply, class F>
 class Callback final : public Continuation<Platform> {
  public:
   explicit Callback(F&& done) : done_(std::move(done)) {}
   explicit Callback(const F& done) : done_(done) {}
-  void run(AsyncCall<Platform>& call) noexcept override { done_(take_reply<Reply>(call)); }
+  void run(AsyncCall<Platform>& call) noexcept override { done_(take_reply_or_say_why<Reply>(call)); }
 
  private:
   F done_;

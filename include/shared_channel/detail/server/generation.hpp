@@ -196,7 +196,7 @@ class Generation {
     return number != 0 ? number : 1;  // 0 means none
   }
 
-  void write_identity(const Contract& contract, std::uint32_t slot_count, const Geometry& geometry) noexcept {
+  void write_identity(const Contract& contract, std::uint32_t slot_count, const Geometry& geometry) {
     header().mark = SegmentMark{segment_magic, abi_version, 0, number_};
     page().request.write(contract.request);
     page().reply.write(contract.reply);
