@@ -244,12 +244,24 @@ TEST_CASE("win32: a thread that impersonates opens objects as its process, and g
   alignas(void*) std::byte group[SECURITY_MAX_SID_SIZE];
   DWORD size = sizeof group;
   REQUIRE(CreateWellKnownSid(WinBuiltinUsersSid, nullptr, group, &size) != 0);
-  SID_AND_ATTRIBUTES denied{group, 0};
+  const win32::OwnerSid owner;
+  REQUIRE(owner.error() == 0);
+  SID_AND_ATTRIBUTES denied[] = {{group, 0}, {win32::our_user().get().User.Sid, 0}, {owner.get().Owner, 0}};
   HANDLE lesser = nullptr, impersonation = nullptr;
-  REQUIRE(CreateRestrictedToken(own.get(), 0, 1, &denied, 0, nullptr, 0, nullptr, &lesser) != 0);
+  REQUIRE(CreateRestrictedToken(own.get(), 0, 3, denied, 0, nullptr, 0, nullptr, &lesser) != 0);
   const Handle restricted(lesser);
   REQUIRE(DuplicateToken(restricted.get(), SecurityImpersonation, &impersonation) != 0);
   const Handle token(impersonation);
+  const Names held_names = Segment::names_of(name + "-held"), free_names = Segment::names_of(name + "-free");
+  // Somebody of ours has this name. Wine gives a user, but not a group that owns an object, every right.
+  const std::string sddl = "O:" + win32::text_of(owner.get().Owner) + "D:P(A;;GA;;;BU)";
+  PSECURITY_DESCRIPTOR ours = nullptr;
+  REQUIRE(ConvertStringSecurityDescriptorToSecurityDescriptorA(sddl.c_str(), SDDL_REVISION_1, &ours, nullptr) != 0);
+  const win32::LocalMemory freed(ours);
+  SECURITY_ATTRIBUTES attributes{sizeof attributes, ours, FALSE};
+  const win32::ObjectName held_name(held_names, held_names.server_lock());
+  const Handle held(CreateMutexW(&attributes, TRUE, held_name.c_str()));
+  REQUIRE(held);
   REQUIRE(SetThreadToken(nullptr, token.get()) != 0);
 
   const Handle directly(OpenEventW(SYNCHRONIZE, FALSE, object_name(names, "ended").c_str()));
@@ -258,6 +270,10 @@ TEST_CASE("win32: a thread that impersonates opens objects as its process, and g
   const auto opened_mutex = segment.open_client_mutex();
   const auto watch = segment.watch();
   const auto lease = segment.take_lease(9);
+  const Handle held_directly(OpenMutexW(SYNCHRONIZE, FALSE, held_name.c_str()));
+  const auto second = ServerLease::acquire(held_names, Access::current_user());
+  const auto fresh = ServerLease::acquire(free_names, Access::current_user());
+  const std::string user = user_of(process_id());
   HANDLE still = nullptr;
   const bool impersonates = OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &still) != 0;
   const Handle closed(still);

@@ -83,6 +83,7 @@ inline Result<std::vector<std::string>> object_names(Scope scope) {
   const auto open = win32::system_function<win32::NtOpenDirectory>(L"ntdll.dll", "NtOpenDirectoryObject");
   const auto query = win32::system_function<win32::NtQueryDirectory>(L"ntdll.dll", "NtQueryDirectoryObject");
   if (open == nullptr || query == nullptr) return win32::not_listed("NtQueryDirectoryObject", 0);
+  const win32::AsProcess own;
   std::wstring path = win32::directory_of(scope);
   const auto bytes = static_cast<USHORT>(path.size() * sizeof(wchar_t));
   win32::NtString name{bytes, bytes, path.data()};
@@ -192,6 +193,7 @@ inline unsigned client_count(const Names& names, std::uint64_t generation, const
 
 /// The name of the program's file.
 inline std::string program_of(std::uint32_t process) {
+  const win32::AsProcess own;
   const Handle opened(::OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE, process));
   wchar_t path[1024];
   DWORD length = 1024;

@@ -154,6 +154,7 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 
 /// The user that the process runs as, as a SID; empty if the system does not tell.
 inline std::string user_of(std::uint32_t process) {
+  const win32::AsProcess own;
   const Handle opened(::OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE, process));
   HANDLE raw = nullptr;
   if (!opened || ::OpenProcessToken(opened.get(), TOKEN_QUERY, &raw) == 0) return {};

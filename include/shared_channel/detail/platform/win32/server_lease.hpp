@@ -113,6 +113,7 @@ class ServerLease {
     auto security = win32::SecurityAttributes::for_us(names);
     if (!security) return std::move(security).error();
     const win32::ObjectName name(names, names.server_lock());
+    const win32::AsProcess own;
     Handle mutex(::CreateMutexW(security->get(), FALSE, name.c_str()));
     const DWORD error = ::GetLastError();
     if (!mutex && error == ERROR_ACCESS_DENIED && is_foreign(Handle(::OpenMutexW(READ_CONTROL, FALSE, name.c_str())))) {
@@ -135,6 +136,7 @@ class ServerLease {
 
   static Result<Mapping> take_record(const Names& names, win32::SecurityAttributes& security) {
     const win32::ObjectName name(names, names.rendezvous());
+    const win32::AsProcess own;
     Handle section = win32::create_section(name, rendezvous_bytes, security.get());
     const DWORD error = ::GetLastError();
     if (!section && error == ERROR_ACCESS_DENIED &&
