@@ -9,6 +9,7 @@
 #include "support/windows.hpp"
 
 #include <chrono>
+#include <cstdlib>
 #include <string>
 #include <thread>
 
@@ -28,6 +29,15 @@ void end_other_threads() {
     TerminateThread(thread.get(), 0);
     WaitForSingleObject(thread.get(), 1000);
   }
+}
+
+HMODULE load_server(const std::string& name, const char* file = "shared_channel_static_server.dll") {
+  SetEnvironmentVariableA("SHARED_CHANNEL_DLL_NAME", name.c_str());
+  return LoadLibraryA(file);
+}
+
+int run(HMODULE dll, const char* function) {
+  return reinterpret_cast<int (*)()>(reinterpret_cast<void*>(GetProcAddress(dll, function)))();
 }
 
 }  // namespace
@@ -60,14 +70,13 @@ const peer::Role terminated_caller{
 // the DLL, if it is to; "unloaded", and stays.
 const peer::Role dll_server{
     "dll_server", [](const peer::Arguments& arguments) {
-      SetEnvironmentVariableA("SHARED_CHANNEL_DLL_NAME", arguments.at(0).c_str());
-      const HMODULE dll = LoadLibraryA("shared_channel_static_server.dll");
-      peer::say(dll != nullptr ? "loaded" : "not loaded");
-      if (dll == nullptr) return 1;
-      const auto serve_one = reinterpret_cast<int (*)()>(reinterpret_cast<void*>(GetProcAddress(dll, "serve_one")));
+      const HMODULE dll = load_server(arguments.at(0));
+      const bool has_server = dll != nullptr && run(dll, "has_server") == 1;
+      peer::say(has_server ? "loaded" : "not loaded");
+      if (!has_server) return 1;
       if (arguments.size() < 2 || arguments[1] != "at once") {
         peer::hear();
-        peer::say(serve_one() == 1 ? "served" : "not served");
+        peer::say(run(dll, "serve_one") == 1 ? "served" : "not served");
       }
       if (arguments.size() < 2) return 0;
       FreeLibrary(dll);
@@ -75,6 +84,58 @@ const peer::Role dll_server{
       peer::hear();
       return 0;
     }};
+
+// dll_neighbour NAME: the thread that has loaded the DLL calls its server, which another thread serves; says
+// "answered", or what went wrong.
+const peer::Role dll_neighbour{
+    "dll_neighbour", [](const peer::Arguments& arguments) {
+      const HMODULE dll = load_server(arguments.at(0));
+      std::thread serving([dll] { run(dll, "serve_one"); });
+      const auto reply = Channel::Client(arguments.at(0)).call(echo(7), std::chrono::seconds(20));
+      peer::say(reply ? std::string("answered") : std::string(to_string(reply.error().code())));
+      if (!reply) std::_Exit(1);
+      serving.join();
+      return 0;
+    }};
+
+// dll_twice NAME: one thread loads two DLLs with a server of the name; whether the second has one, and whether it has
+// once the first is unloaded.
+const peer::Role dll_twice{"dll_twice", [](const peer::Arguments& arguments) {
+                             const HMODULE first = load_server(arguments.at(0));
+                             char file[MAX_PATH] = {};
+                             GetModuleFileNameA(first, file, sizeof file);
+                             const std::string copy = std::string(file) + '.' + arguments.at(0) + ".dll";
+                             CopyFileA(file, copy.c_str(), FALSE);
+                             const auto load_copy = [&] {
+                               const HMODULE second = load_server(arguments.at(0), copy.c_str());
+                               peer::say(run(second, "has_server") == 1 ? "has a server" : "has none");
+                               FreeLibrary(second);
+                             };
+                             load_copy();
+                             FreeLibrary(first);
+                             load_copy();
+                             DeleteFileA(copy.c_str());
+                             return 0;
+                           }};
+
+// dll_loader NAME: a thread loads the DLL, of which another serves one call; "loaded". At a line the first lets the DLL
+// make one more server, and ends; "ended". "served" once the call is answered.
+const peer::Role dll_loader{"dll_loader", [](const peer::Arguments& arguments) {
+                              HMODULE dll = nullptr;
+                              bool has_served = false;
+                              std::thread serving;
+                              std::thread([&] {
+                                dll = load_server(arguments.at(0));
+                                serving = std::thread([&] { has_served = run(dll, "serve_one") == 1; });
+                                peer::say("loaded");
+                                peer::hear();
+                                run(dll, "make_another");
+                              }).join();
+                              peer::say("ended");
+                              serving.join();
+                              peer::say(has_served ? "served" : "not served");
+                              return 0;
+                            }};
 
 // dll_threads NAME FUNCTION [unload]: has a DLL start threads of its own, by start or serve; "ran". Unloads it, if it
 // is to; "unloaded". Then it ends.

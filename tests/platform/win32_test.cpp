@@ -3,6 +3,7 @@
 #ifdef _WIN32
 #include "support/catch.hpp"
 
+#include <shared_channel/inspect.hpp>
 #include <shared_channel/shared_channel.hpp>
 
 #include <algorithm>
@@ -108,7 +109,8 @@ TEST_CASE("win32: no CloseHandle but our own closes what a promise rests on") {
 TEST_CASE("win32: a client's handles on its server are protected, and closed with it") {
   const auto name = unique_name("win32");
   const Segment segment = Segment::create(name);
-  auto beacon = segment.light();
+  Process server = peer("seam_beacon", name);
+  REQUIRE(server.read_line() == "lit");
   const auto before = open_handles();
   {
     const auto watch = segment.watch();
@@ -284,6 +286,11 @@ TEST_CASE("win32: a thread that impersonates opens objects as its process, and g
   CHECK(opened_mutex);
   CHECK(watch);
   CHECK(lease);
+  CHECK_FALSE(held_directly);
+  CHECK(error_of(second) == Errc::name_in_use);
+  CHECK(fresh);
+  CHECK_FALSE(user.empty());
+  CHECK(user == user_of(process_id()));
   CHECK(impersonates);
 }
 
@@ -371,6 +378,38 @@ TEST_CASE("win32: a process ends with a static server in a DLL") {
   CHECK_FALSE(error_of(Channel::Server::create(name)));
 }
 
+TEST_CASE("win32: the thread that loaded a DLL calls the DLL's static server") {
+  Process host = peer("dll_neighbour", unique_name("win32"));
+  CHECK(host.read_line() == "answered");
+  CHECK(host.wait() == ExitStatus{});
+}
+
+TEST_CASE("win32: a thread that loads two DLLs with static servers of one name gets one server") {
+  Process host = peer("dll_twice", unique_name("win32"));
+  CHECK(host.read_line() == "has none");
+  CHECK(host.read_line() == "has a server");
+  CHECK(host.wait() == ExitStatus{});
+}
+
+TEST_CASE("win32: the thread ends that loaded a DLL with a static server, and a caller waits on") {
+  const auto name = unique_name("win32");
+  Process host = peer("dll_loader", name);
+  REQUIRE(host.read_line() == "loaded");
+  auto asked = std::async(std::launch::async, [&] { return Channel::Client(name).call(nap(2000, 7), amply); });
+  REQUIRE(eventually([&] {
+    const auto seen = inspect(name);
+    return seen && seen->stats.running == 1;
+  }));
+  std::this_thread::sleep_for(50ms);  // most likely the caller sleeps by now
+  host.write_line("end the thread");
+  REQUIRE(host.read_line() == "ended");
+  const auto reply = asked.get();
+  REQUIRE_FALSE(error_of(reply));
+  CHECK(reply->id == 7);
+  CHECK(host.read_line() == "served");
+  CHECK(host.wait() == ExitStatus{});
+}
+
 TEST_CASE("win32: a DLL is unloaded with a server and a client that have threads") {
   const auto name = unique_name("win32");
   Process host = peer("dll_threads", name, "start", "unload");
@@ -385,12 +424,14 @@ TEST_CASE("win32: a DLL is unloaded with a server and a client that have threads
 
 TEST_CASE("win32: a process ends though a server or a client in a DLL has threads") {
   const auto name = unique_name("win32");
-  const auto function = GENERATE(as<std::string>{}, "start", "serve");
+  const auto function = GENERATE(as<std::string>{}, "start", "serve", "call_at_end");
   INFO(function);
   Process host = peer("dll_threads", name, function);
   REQUIRE(host.read_line() == "ran");
+  const Stopwatch watch;
   host.write_line("leave");
   CHECK(host.wait() == ExitStatus{});
+  CHECK(watch.elapsed() < 30s);
   CHECK_FALSE(error_of(Channel::Server::create(name)));
 }
 

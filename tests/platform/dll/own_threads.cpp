@@ -34,6 +34,15 @@ int call_back(Channel::Client& caller) {
   return begun && answered.get_future().get() ? 1 : 0;
 }
 
+bool calls_at_end = false;
+
+// Goes before the server and the client, and after their threads where the process ends.
+struct LastWords {
+  ~LastWords() {
+    if (calls_at_end) static_cast<void>(client->call(test_support::echo(7), 60s));
+  }
+} last_words;
+
 }  // namespace
 
 /// A server with threads of its own, and a client with one for its callbacks; both stay.
@@ -42,6 +51,12 @@ extern "C" __declspec(dllexport) int start() {
   if (!server->start(answer)) return 0;
   client.emplace(name());
   return call_back(*client);
+}
+
+/// The same; and the client calls once more when the process ends.
+extern "C" __declspec(dllexport) int call_at_end() {
+  calls_at_end = start() == 1;
+  return calls_at_end ? 1 : 0;
 }
 
 /// A server that a thread serves on and on.

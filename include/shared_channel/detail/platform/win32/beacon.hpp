@@ -92,7 +92,7 @@ class Watch {
       watch.process_ = Handle();
       if (!mutex) return std::move(mutex).error();
     }
-    if (mutex) watch.mutex_ = *std::move(mutex);
+    if (mutex && found != Found::here) watch.mutex_ = *std::move(mutex);
     if (watch.look() != Peer::alive) return gone(names);
     return watch;
   }
@@ -112,7 +112,7 @@ class Watch {
       const DWORD count = add_to(handles, 0);
       const DWORD outcome = ::WaitForMultipleObjects(count, handles, FALSE, 0);
       if (outcome == WAIT_OBJECT_0) return Peer::stopped;
-      if (!is_gone(outcome, 0)) return Peer::alive;
+      if (!is_gone(outcome, 0) && !is_left_behind()) return Peer::alive;
     }
     // A server that ended gracefully may have left its process since the first look.
     return alive_->load(std::memory_order_acquire) == 0 ? Peer::stopped : Peer::died;
@@ -136,7 +136,7 @@ class Watch {
   friend class WaitSet;
   friend class ClientMutex;
 
-  enum class Found { server, nobody, unknown };
+  enum class Found { server, here, nobody, unknown };
   enum class Outcome { taken, abandoned, timed_out, server_gone, failed };
 
   static constexpr DWORD handles_at_most = 3;
@@ -145,9 +145,11 @@ class Watch {
 
   static Error gone(const Names& names) { return just_gone(names); }
 
-  /// A process id is only a number: it may be a later process's, or nonsense. And a handle may come without the right
-  /// to wait for it, which some security programs take away.
+  /// A server in this very process does not die before us, and its mutex may be the calling thread's, which would get
+  /// it for the asking. A process id is only a number: it may be a later process's, or nonsense. And a handle may come
+  /// without the right to wait for it, which some security programs take away.
   Found open_process(std::uint32_t id, std::uint64_t birth) noexcept {
+    if (id == process_id()) return birth == process_birth() ? Found::here : Found::nobody;
     bool is_denied = SHARED_CHANNEL_TEST_DENY_OPEN_PROCESS;
     if (is_denied) return Found::unknown;
     const win32::AsProcess own;
@@ -161,6 +163,7 @@ class Watch {
   /// Waits for `object`, which comes first if several are ready, or for the server's end, or until `called`, if that is
   /// an event.
   Outcome wait(HANDLE object, Deadline& deadline, HANDLE called = nullptr) const noexcept {
+    if (is_left_behind()) return Outcome::server_gone;
     HANDLE handles[2 + handles_at_most + 1] = {object, called};
     const DWORD first = called != nullptr ? 2 : 1;
     const DWORD outcome = win32::wait_for_one(handles, add_to(handles, first), deadline);
@@ -172,6 +175,9 @@ class Watch {
     rest(std::chrono::milliseconds(1));  // so that a caller that tries again does not keep a core busy
     return deadline.passed() ? Outcome::timed_out : Outcome::failed;
   }
+
+  /// Whether the server was in this process, which ends: its threads are gone, and ours is the last one.
+  bool is_left_behind() const noexcept { return !process_ && !mutex_ && win32::is_in_dll_main() && is_shutting_down(); }
 
   /// Puts what tells the server's end behind the first `count` handles, and answers how many there are then.
   DWORD add_to(HANDLE* handles, DWORD count) const noexcept {
@@ -208,8 +214,8 @@ class Watch {
 
   const Word* alive_;
   Handle ended_;
-  Handle process_;  // null where the client may not open or wait for it
-  Handle mutex_;    // null only where an SDDL lets a client see the process and not the mutex
+  Handle process_;  // null where the client may not open or wait for it, and where it is our own
+  Handle mutex_;    // null likewise, and where an SDDL lets a client see the process and not the mutex
   mutable std::atomic<bool> has_died_{false};
   mutable std::atomic<std::uint32_t> asked_{0};  // when the system last said that it lives, in milliseconds
 };

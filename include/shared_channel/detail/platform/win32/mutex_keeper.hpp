@@ -6,17 +6,19 @@
 // ask for the mutex as long as the thread has it for the first: it waits for that one to let go, and gives up in time.
 //
 // A static server in a DLL is made and destroyed in DllMain. No thread starts or ends before that returns, so our
-// thread is not waited for there: the thread in DllMain takes the mutex, and ours waits behind it, the first in the
-// queue, for the day that this one ends.
+// thread is not waited for there: the thread in DllMain takes the mutex, and one of ours waits behind it for the day
+// that this one ends. It does nothing else: a wait that were begun anew would come behind those of all the clients, to
+// which the mutex says that the server has died. And since the thread in DllMain may be asked to load another DLL with
+// a server of that name, it leaves a mark that it has the mutex already.
 #pragma once
 
 #include <atomic>
-#include <cstddef>
 #include <string>
 #include <utility>
 
 #include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/platform/win32/process.hpp>
+#include <shared_channel/detail/platform/win32/security.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform::win32 {
@@ -37,7 +39,19 @@ struct KeptMutex : public RefCounted {
   }
 
   /// Whether this one has the mutex, so that no other of its name may be asked for by the same thread.
-  [[nodiscard]] bool is_owned() const noexcept { return taken_in_dll_main || (is_tried && failure == 0); }
+  [[nodiscard]] bool is_owned() const noexcept { return is_tried && failure == 0; }
+
+  /// Says to every DLL of the process that the calling thread has the mutex. 0, WAIT_TIMEOUT if it has it already, or
+  /// GetLastError().
+  DWORD mark_taker() {
+    const std::wstring mark =
+        name + L".taken." + std::to_wstring(::GetCurrentProcessId()) + L'.' + std::to_wstring(::GetCurrentThreadId());
+    const AsProcess own;
+    taker = Handle(::CreateEventW(nullptr, TRUE, FALSE, mark.c_str())).kept();
+    const DWORD error = ::GetLastError();
+    if (taker && error == ERROR_ALREADY_EXISTS) return WAIT_TIMEOUT;
+    return taker ? 0 : error;
+  }
 
   Handle mutex;
   std::wstring name;
@@ -47,7 +61,8 @@ struct KeptMutex : public RefCounted {
   ULONGLONG since = 0;
   DWORD failure = 0;                  // of taking it; 0: the thread owns it
   bool is_tried = false;              // the thread's own
-  bool taken_in_dll_main = false;     // by the thread in DllMain, for which ours waits
+  bool taken_in_dll_main = false;     // by the thread in DllMain, for whose end ours waits
+  Handle taker;                       // that thread's mark
   std::atomic<bool> unwanted{false};  // the thread is to let go of it
   RefPtr<KeptMutex> next;             // in the thread's list, or on the way there
 };
@@ -74,6 +89,22 @@ class KeeperThread : public RefCounted {
     }
     ++current_.thread->users_;
     return RefPtr<KeeperThread>(current_.thread);
+  }
+
+  /// The running one if it is past its start, or null: in DllMain no other can be waited for.
+  static RefPtr<KeeperThread> join_begun() {
+    const Lock lock;
+    if (current_.thread == nullptr || !current_.thread->is_running() || !current_.thread->has_begun()) return {};
+    ++current_.thread->users_;
+    return RefPtr<KeeperThread>(current_.thread);
+  }
+
+  /// A new one for one mutex alone; leave() must follow.
+  static RefPtr<KeeperThread> alone() {
+    RefPtr<KeeperThread> fresh(new KeeperThread);
+    fresh->itself_ = fresh;
+    fresh->users_ = 1;
+    return fresh;
   }
 
   /// After the last one the thread ends; its code may be unloaded next.
@@ -103,12 +134,6 @@ class KeeperThread : public RefCounted {
     look();
   }
   void look() noexcept { ::SetEvent(news_.get()); }
-
-  /// Whether one that is on its way to this thread, which has not begun, owns the mutex of that name.
-  [[nodiscard]] bool has_arrived(const std::wstring& name) const noexcept {
-    const Lock lock;
-    return is_owned(arrived_, name);
-  }
 
  private:
   /// Held for a few instructions. At the process's end a thread that held it may be gone; then there is no other.
@@ -213,7 +238,7 @@ class KeeperThread : public RefCounted {
     for (KeptMutex* kept = all.get(); kept != nullptr && count < MAXIMUM_WAIT_OBJECTS; kept = kept->next.get()) {
       if (kept->is_tried) continue;
       const DWORD left = kept->remaining();
-      if (!kept->taken_in_dll_main && is_owned(all, kept->name)) {
+      if (is_owned(all, kept->name)) {
         if (left == 0) {
           conclude(*kept, WAIT_TIMEOUT);
           continue;
@@ -270,8 +295,10 @@ class MutexKeeper {
     if (!thread_) return;
     kept_->unwanted.store(true);
     thread_->look();
-    if (kept_->taken_in_dll_main)
+    if (kept_->taken_in_dll_main) {
       ::ReleaseMutex(kept_->mutex.get());  // refused in another thread; the handle's end frees it then
+      kept_->taker = Handle();
+    }
     const HANDLE handles[] = {kept_->left.get(), thread_->handle()};
     const bool can_begin = !is_in_dll_main() || thread_->has_begun();
     if (thread_->handle() != nullptr && can_begin) ::WaitForMultipleObjects(2, handles, FALSE, INFINITE);
@@ -281,26 +308,31 @@ class MutexKeeper {
   /// Takes the mutex. 0, WAIT_TIMEOUT if another still had it after `patience`, or GetLastError(). Once only.
   DWORD take(DWORD patience) {
     if (!kept_->tried || !kept_->left) return ERROR_NOT_ENOUGH_MEMORY;
-    thread_ = KeeperThread::join();
+    thread_ = is_in_dll_main() ? KeeperThread::join_begun() : KeeperThread::join();
+    if (!thread_) return take_in_dll_main(patience);
     if (thread_->failure() != 0) return thread_->failure();
-    const bool cannot_start_yet = is_in_dll_main() && !thread_->has_begun();
-    if (cannot_start_yet) {
-      if (thread_->has_arrived(kept_->name)) return WAIT_TIMEOUT;  // the thread in DllMain, which is this one, has it
-      const DWORD outcome = ::WaitForSingleObject(kept_->mutex.get(), patience);
-      if (outcome != WAIT_OBJECT_0 && outcome != WAIT_ABANDONED)
-        return outcome == WAIT_TIMEOUT ? DWORD{WAIT_TIMEOUT} : ::GetLastError();
-      kept_->taken_in_dll_main = true;
-    }
-    kept_->patience = cannot_start_yet ? INFINITE : patience;
+    kept_->patience = patience;
     kept_->since = ::GetTickCount64();
     thread_->add(kept_);
-    if (cannot_start_yet) return 0;
     const HANDLE handles[] = {kept_->tried.get(), thread_->handle()};
     if (::WaitForMultipleObjects(2, handles, FALSE, INFINITE) != WAIT_OBJECT_0) return ERROR_INVALID_HANDLE;
     return kept_->failure;
   }
 
  private:
+  DWORD take_in_dll_main(DWORD patience) {
+    if (const DWORD failure = kept_->mark_taker(); failure != 0) return failure;
+    const DWORD outcome = ::WaitForSingleObject(kept_->mutex.get(), patience);
+    if (outcome != WAIT_OBJECT_0 && outcome != WAIT_ABANDONED)
+      return outcome == WAIT_TIMEOUT ? DWORD{WAIT_TIMEOUT} : ::GetLastError();
+    kept_->taken_in_dll_main = true;
+    thread_ = KeeperThread::alone();
+    if (thread_->failure() != 0) return thread_->failure();
+    kept_->patience = INFINITE;
+    thread_->add(kept_);
+    return 0;
+  }
+
   RefPtr<KeptMutex> kept_;
   RefPtr<KeeperThread> thread_;
 };

@@ -53,6 +53,7 @@ class WaitSet {
 
   /// Sleeps until a ring() or a signal, until `deadline`, and as long as `server` is there.
   Wake wait(std::uint32_t, Entries entries, Deadline& deadline, const Watch* server) noexcept {
+    if (server != nullptr && server->is_left_behind()) return Wake::server_gone;
     std::array<HANDLE, MAXIMUM_WAIT_OBJECTS> handles;
     DWORD count = 0;
     handles[count++] = called_.get();
