@@ -10,13 +10,16 @@
 // next wakes, called by its bell.
 #pragma once
 
+#include <cstddef>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <stop_token>
 #include <thread>
 #include <utility>
 
 #include <shared_channel/detail/base/ref_ptr.hpp>
+#include <shared_channel/detail/base/spares.hpp>
 #include <shared_channel/detail/base/stop_when_asked.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/client/call.hpp>
@@ -79,6 +82,16 @@ class AsyncCall : public RefCounted {
         deadline_(deadline) {}
   AsyncCall(const AsyncCall&) = delete;
   AsyncCall& operator=(const AsyncCall&) = delete;
+
+  /// Calls lie in their core's spare memory.
+  static void* operator new(std::size_t, Spares& spares) { return spares.take(); }
+  static void operator delete(void* memory, Spares& spares) noexcept { spares.give(memory); }
+  static void operator delete(AsyncCall* call, std::destroying_delete_t) noexcept {
+    call->cancel_when_asked_.reset();  // first, as ever: it may be about to use the rest
+    const RefPtr<ClientCore> core = std::move(call->core_);
+    call->~AsyncCall();
+    core->spares().give(call);
+  }
 
   [[nodiscard]] const RefPtr<ClientCore>& core() const noexcept { return core_; }
   [[nodiscard]] const Pin& pin() const noexcept { return pin_; }
@@ -358,7 +371,7 @@ class AsyncCall : public RefCounted {
     listeners_ = std::move(listener);
   }
 
-  const RefPtr<ClientCore> core_;  // first, so that it goes last
+  RefPtr<ClientCore> core_;  // goes last
   const Pin pin_;
   PostingOrder::InFlight in_flight_;
   Call call_;

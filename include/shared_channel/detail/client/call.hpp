@@ -108,11 +108,11 @@ class Call {
                                                                        : Errc::server_died));
   }
 
-  /// A caller that takes one of several replies probably comes to the next slot soon: to read the reply there, and to
-  /// post there.
-  void fetch_next_slot() const noexcept {
+  /// A caller that takes one of several replies probably comes to the next slots soon: to read the replies there, and
+  /// to post there. The next one's line is on its way by then.
+  void fetch_slot_after_next() const noexcept {
     const SlotArray& slot_array = connection_.slot_array();
-    const std::uint32_t next = claim_.index() + 1;
+    const std::uint32_t next = claim_.index() + 2;
     fetch_for_writing(&slot_array[next < slot_array.count() ? next : 0].request);
   }
 

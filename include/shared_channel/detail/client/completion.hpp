@@ -85,7 +85,7 @@ template <class Reply, class Platform>
 Result<Reply> take_reply(AsyncCall<Platform>& call) {
   const auto take = [&]() -> Result<Reply> {
     if (call.finish()) {
-      call.call().fetch_next_slot();
+      call.call().fetch_slot_after_next();
       return Taker<Reply>::take(call);
     }
     return call.core()->explain(call.failure(), call);

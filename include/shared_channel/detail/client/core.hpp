@@ -12,6 +12,7 @@
 #include <shared_channel/detail/base/handler_scope.hpp>
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/ref_ptr.hpp>
+#include <shared_channel/detail/base/spares.hpp>
 #include <shared_channel/detail/client/async_call.hpp>
 #include <shared_channel/detail/client/call.hpp>
 #include <shared_channel/detail/client/cancellation.hpp>
@@ -112,6 +113,9 @@ class ClientCore : public RefCounted {
         Errc::system_error, Execution::possible, 0, 0, 0, false};  // in vain: nobody was there to tell
     return explain(call->finish() ? answered : call->failure(), *call);
   }
+
+  /// For asynchronous calls.
+  [[nodiscard]] Spares& spares() noexcept { return spares_; }
 
   /// What ends asynchronous calls by itself.
   [[nodiscard]] Completer& completer() noexcept { return completer_; }
@@ -240,7 +244,7 @@ class ClientCore : public RefCounted {
     return on_server(
         deadline, Liveness::asked,
         [&](Pin&& pin) {
-          RefPtr<AsyncCall> call(new AsyncCall(self, std::move(pin), deadline.uninterrupted()));
+          RefPtr<AsyncCall> call(new (spares_) AsyncCall(self, std::move(pin), deadline.uninterrupted()));
           turn = call->turn();
           return call;
         },
@@ -304,6 +308,7 @@ class ClientCore : public RefCounted {
   Connector connector_;
   Completer completer_;
   FairYield fair_yield_;
+  Spares spares_{sizeof(AsyncCall)};
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail
