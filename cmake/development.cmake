@@ -18,7 +18,7 @@ endif()
 
 add_library(shared_channel_development INTERFACE)
 if(MSVC)
-  target_compile_options(shared_channel_development INTERFACE /W4 /permissive- /WX /utf-8 /Zc:__cplusplus)
+  target_compile_options(shared_channel_development INTERFACE /W4 /permissive- /WX /utf-8 /bigobj /Zc:__cplusplus)
   target_compile_definitions(shared_channel_development INTERFACE _CRT_SECURE_NO_WARNINGS)  # getenv
 else()
   target_compile_options(shared_channel_development INTERFACE

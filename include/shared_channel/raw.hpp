@@ -5,7 +5,7 @@
 //     adder.call(std::as_bytes(std::span(numbers)), sum, 250ms);    // Result<std::size_t>
 //
 //     RawServer echo("echo", ChannelShape{});                       // any bytes, up to 64 KiB
-//     echo.serve([](std::span<const std::byte> request, std::span<std::byte> reply) { … return size; });
+//     echo.serve([](std::span<const std::byte> request, std::span<std::byte> reply) { ... return size; });
 //
 // Raw and typed ends of a channel go together wherever their messages and descriptions are the same.
 #pragma once

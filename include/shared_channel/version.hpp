@@ -28,12 +28,15 @@
 // compiled with and without exceptions, share no function and no variable: the linker would keep one unit's and
 // discard the other's.
 #if defined(__cpp_exceptions)
-#define SHARED_CHANNEL_MODE
+#define SHARED_CHANNEL_JOIN(major, minor, patch) v##major##_##minor##_##patch
 #else
-#define SHARED_CHANNEL_MODE _no_exceptions
+#define SHARED_CHANNEL_JOIN(major, minor, patch) v##major##_##minor##_##patch##_no_exceptions
 #endif
-#define SHARED_CHANNEL_JOIN(major, minor, patch, mode) v##major##_##minor##_##patch##mode
-#define SHARED_CHANNEL_EXPAND(major, minor, patch, mode) SHARED_CHANNEL_JOIN(major, minor, patch, mode)
-#define SHARED_CHANNEL_ABI                                                                                        \
-  SHARED_CHANNEL_EXPAND(SHARED_CHANNEL_VERSION_MAJOR, SHARED_CHANNEL_VERSION_MINOR, SHARED_CHANNEL_VERSION_PATCH, \
-                        SHARED_CHANNEL_MODE)
+#define SHARED_CHANNEL_EXPAND(major, minor, patch) SHARED_CHANNEL_JOIN(major, minor, patch)
+#define SHARED_CHANNEL_ABI \
+  SHARED_CHANNEL_EXPAND(SHARED_CHANNEL_VERSION_MAJOR, SHARED_CHANNEL_VERSION_MINOR, SHARED_CHANNEL_VERSION_PATCH)
+
+// Without exceptions MSVC warns of each noexcept.
+#if defined(_MSC_VER) && !defined(__clang__) && !defined(__cpp_exceptions)
+#pragma warning(disable : 4577)
+#endif

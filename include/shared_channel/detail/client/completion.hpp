@@ -91,7 +91,8 @@ Result<Reply> take_reply(AsyncCall<Platform>& call) {
     return call.core()->explain(call.failure(), call);
   };
   Result<Reply> result = take();
-  if (!Taker<Reply>::keeps_slot || !result) call.leave();
+  const bool keeps_slot = Taker<Reply>::keeps_slot && result;
+  if (!keeps_slot) call.leave();
   return result;
 }
 

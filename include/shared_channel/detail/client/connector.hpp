@@ -136,7 +136,9 @@ class Connector {
   class ConnectingThread {
    public:
     ConnectingThread(Connector& connector, Deadline& deadline) noexcept : connector_(connector) {
-      for (unsigned look = 0; !(is_it_ = connector.connecting_.try_lock()) && !deadline.passed(); ++look) {
+      for (unsigned look = 0;; ++look) {
+        is_it_ = connector.connecting_.try_lock();
+        if (is_it_ || deadline.passed()) return;
         if (look < yields_before_rest)
           std::this_thread::yield();
         else

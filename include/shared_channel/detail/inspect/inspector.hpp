@@ -13,6 +13,7 @@
 #include <shared_channel/channel_info.hpp>
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/base/name.hpp>
+#include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/inspect/call_view.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
 #include <shared_channel/detail/platform/inspection.hpp>
@@ -100,14 +101,14 @@ class Inspector {
     if (!page && page.error().code() == Errc::no_server) return gone(page.error());
     if (!page) return unseen(page.error());
     if (page->owner() != info_.user) return unreadable("its record and its server page are different users'");
-    if (!page_.read(*page, 0)) return unreadable("its server page is too short");
+    if (!page_->read(*page, 0)) return unreadable("its server page is too short");
     info_.memory += page->size();
     info_.started = page->made();
     return look_at_page();
   }
 
   Result<ChannelInfo> look_at_page() {
-    const Identity& identity = page_->identity;
+    const Identity& identity = page().identity;
     info_.protocol_version = identity.version;
     if (identity.magic != server_page_magic) return unreadable("its server page is none, or another byte order's");
     if (identity.version != abi_version) return other_version(identity.version);
@@ -117,8 +118,8 @@ class Inspector {
       return unreadable("its server page holds impossible values");
     describe(identity);
     const bool is_alive = platform::is_server_alive(names_, info_.generation,
-                                                    page_->alive.load(std::memory_order_relaxed), identity, hold_);
-    const bool is_open = page_->service.load(std::memory_order_relaxed) == service_open;
+                                                    page().alive.load(std::memory_order_relaxed), identity, hold_);
+    const bool is_open = page().service.load(std::memory_order_relaxed) == service_open;
     info_.state = !is_alive ? ChannelState::dead : is_open ? ChannelState::open : ChannelState::stopping;
     info_.program = is_alive ? platform::program_of(identity.server_process) : std::string();
     return look_at_segment(identity);
@@ -126,12 +127,12 @@ class Inspector {
 
   void describe(const Identity& identity) {
     const Shape& shape = identity.shape;
-    info_.shape = channel_shape({shape, page_->request.read(), page_->reply.read()});
+    info_.shape = channel_shape({shape, page().request.read(), page().reply.read()});
     info_.max_calls = identity.slot_count;
     info_.process_id = identity.server_process;
     if (const auto born = platform::birth_time(identity.server_birth)) info_.started = born;
     shares_clock_ = identity.clock_id == platform::clock_id();
-    const Statistics& statistics = page_->statistics;
+    const Statistics& statistics = page().statistics;
     const auto load = [](const LongWord& word) { return word.load(std::memory_order_relaxed); };
     ServerStats& stats = info_.stats;
     stats.done = load(statistics.done);
@@ -230,6 +231,7 @@ class Inspector {
     return as(ChannelState::dead);
   }
 
+  [[nodiscard]] const ServerPage& page() const noexcept { return **page_; }
   [[nodiscard]] Error just_gone() const { return platform::just_gone(names_); }
   [[nodiscard]] Error not_running() const { return platform::not_running(names_); }
   static std::int64_t steady_now() noexcept {
@@ -238,7 +240,7 @@ class Inspector {
 
   const Names& names_;
   ChannelInfo info_;
-  CopyOf<ServerPage> page_;
+  UniquePtr<CopyOf<ServerPage>> page_{new CopyOf<ServerPage>};
   Hold hold_ = Hold::unknown;
   bool was_there_ = false;
   bool shares_clock_ = false;

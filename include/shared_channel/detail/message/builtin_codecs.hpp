@@ -82,7 +82,7 @@ struct SequenceCodec {
 };
 
 /// A type with a fixed list of parts: Parts names their types, `tie(value, f)` calls f with all of them, and
-/// `make(parts…)` puts a value together.
+/// `make(parts...)` puts a value together.
 template <class T, class Shape>
 struct PartsCodec {
   static std::size_t size(const T& value) {

@@ -37,9 +37,14 @@ inline constexpr bool is_view<std::span<T, N>> = true;
 template <class T, std::size_t N>
 inline constexpr bool is_view<std::array<T, N>> = is_view<T>;
 
-/// Types of which not every value of the bytes is a value.
+/// Types that travel in parts even where they are trivially copyable: of optionals and variants not every value of the
+/// bytes is a value; pairs and tuples are trivially copyable in some standard libraries only.
 template <class T>
 inline constexpr bool is_tagged = false;
+template <class A, class B>
+inline constexpr bool is_tagged<std::pair<A, B>> = true;
+template <class First, class... More>
+inline constexpr bool is_tagged<std::tuple<First, More...>> = true;
 template <class T>
 inline constexpr bool is_tagged<std::optional<T>> = true;
 template <class... T>

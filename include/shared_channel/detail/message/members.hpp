@@ -42,7 +42,7 @@ consteval std::size_t count_members() {
 /// Whether T{`before` values, {`braced` values}, `after` values} can be written.
 template <class T, std::size_t... Before, std::size_t... Braced, std::size_t... After>
 consteval bool takes(std::index_sequence<Before...>, std::index_sequence<Braced...>, std::index_sequence<After...>) {
-  constexpr auto any = [](std::size_t) { return AnyMember{}; };
+  [[maybe_unused]] constexpr auto any = [](std::size_t) { return AnyMember{}; };
   return requires { T{any(Before)..., {any(Braced)...}, any(After)...}; };
 }
 template <class T, std::size_t before, std::size_t braced, std::size_t after>
@@ -98,7 +98,7 @@ decltype(auto) visit_members(const T& value, Visitor&& visitor) {
   }
 }
 
-/// Their types, as std::type_identity<std::tuple<…>>. No lambda here: Clang 14 fails on one in a precompiled header.
+/// Their types, as std::type_identity<std::tuple<...>>. No lambda here: Clang 14 fails on one in a precompiled header.
 struct TypesOf {
   template <class... Member>
   std::type_identity<std::tuple<Member...>> operator()(const Member&...) const {

@@ -9,7 +9,7 @@
 //             call is s + 1. Else idle: nobody knows. Written by the owner only.
 //   request   sequence and phase, written by the owner only: idle, posted(s), withdrawn(s),
 //             plus the waiter bit: "I sleep; wake me".
-//   reply     sequence and phase, written by the server only: done(s), failed(s), refused(s), …
+//   reply     sequence and phase, written by the server only: done(s), failed(s), refused(s), ...
 //   taken     sequence and phase, written by the server only: taken(s), or idle(s) if it let go again.
 //
 // The life of call s. Left the client, right the server's worker, which holds the slot's lock (in the server's private
@@ -21,7 +21,7 @@
 //                                                T1  taken = taken(s)
 //                                                T2  request still posted(s)?   no: taken = idle(s), let go
 //                                                    run the handler, write the reply's bytes
-//   await     reply == …(s)?           <------   F1  reply = done(s)
+//   await     reply == ...(s)?           <------   F1  reply = done(s)
 //             read the reply's bytes             F2  request: wake the waiter? was it withdrawn?
 //   release   last = done(s); owner = 0
 //
@@ -29,7 +29,7 @@
 //
 //   W1 request = withdrawn(s)
 //   W2 taken == taken(s)?     no: withdrawn. No handler saw it, and none will.
-//   W3 reply == …(s)?        yes: answered after all.
+//   W3 reply == ...(s)?        yes: answered after all.
 //                             no: abandoned. Release the slot and leave.
 //
 // A caller that gives up because the server stops has time, and is told exactly what became of its call:
@@ -308,7 +308,7 @@ enum class Finish {
   tell_slot_freed,  ///< The caller had left: the slot has become free, and callers may wait for one.
 };
 
-/// Ends the call with `answer` (done, failed, …), the reply's bytes being written.
+/// Ends the call with `answer` (done, failed, ...), the reply's bytes being written.
 template <class Slot, class SlotLock>
 Finish finish(Slot& slot, SlotLock& lock, std::uint32_t sequence, Phase answer) noexcept {
   lock.concluded.store(sequence, std::memory_order_release);  // for O2: see order.hpp

@@ -140,7 +140,10 @@ class KeeperThread : public RefCounted {
   class Lock {
    public:
     Lock() noexcept {
-      while (!(is_held_ = ::TryAcquireSRWLockExclusive(&current_.lock) != 0) && !is_shutting_down()) ::SwitchToThread();
+      for (;; ::SwitchToThread()) {
+        is_held_ = ::TryAcquireSRWLockExclusive(&current_.lock) != 0;
+        if (is_held_ || is_shutting_down()) return;
+      }
     }
     ~Lock() {
       if (is_held_) ::ReleaseSRWLockExclusive(&current_.lock);

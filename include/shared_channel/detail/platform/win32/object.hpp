@@ -123,6 +123,9 @@ inline Result<Handle> create_mutex(const Names& names, const ObjectName& object,
 /// Whether a section of this name is where a channel of the other Scope would have it. Services, tasks and remote
 /// shells run in session 0, whose own names are the machine's: a desktop's programs see them by Scope::machine only.
 inline bool is_in_other_namespace(const Names& names, std::string_view object) noexcept {
+  DWORD session = 0;
+  if (::ProcessIdToSessionId(::GetCurrentProcessId(), &session) == 0 || session == 0)
+    return false;  // both are one there
   const AsProcess own;
   const ObjectName name(names.scope() == Scope::machine ? Scope::session : Scope::machine, object);
   const Handle section(::OpenFileMappingW(SECTION_QUERY, FALSE, name.c_str()));
