@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstring>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -13,6 +12,7 @@
 #include <shared_channel/channel.hpp>
 #include <shared_channel/channel_shape.hpp>
 #include <shared_channel/client.hpp>
+#include <shared_channel/detail/base/copy_bytes.hpp>
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/client/core.hpp>
@@ -55,7 +55,7 @@ struct RawCopy {
   std::size_t operator()(const Frame& frame) const {
     if (!frame.takes(request.size())) return request.size();
     std::byte* const place = frame.place(request.size());
-    if (!request.empty()) std::memcpy(place, request.data(), request.size());
+    copy_bytes(place, request.data(), request.size());
     return request.size();
   }
 };
@@ -125,7 +125,7 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
       const std::byte* const view = frame.view(bytes);
       if (view == nullptr) return core_->undecodable();
       if (bytes > reply.size()) return no_room(bytes, reply.size());
-      if (bytes != 0) std::memcpy(reply.data(), view, bytes);
+      detail::copy_bytes(reply.data(), view, bytes);
       return bytes;
     };
     return exchange<std::size_t>(detail::RawCopy{request}, request.size() > detail::copy_limit, read, options,
@@ -201,7 +201,7 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
   /// What `work` returns, given a deadline that passes early when `token` or options.interrupt say so.
   template <class Work>
   auto within(const CallOptions& options, std::stop_token token, Work&& work)
-      -> std::invoke_result_t<Work&, const detail::Deadline&> {
+      -> std::invoke_result_t<Work&, detail::Deadline&> {
     if (!core_) return moved_from();
     return core_->cancellable(std::move(token), options.timeout, work, options.interrupt);
   }
@@ -209,7 +209,7 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
   template <class Answer, class Write, class Read>
   Result<Answer> exchange(Write&& write, bool takes_time, Read&& read, const CallOptions& options,
                           std::stop_token token) {
-    return within(options, std::move(token), [&](detail::Deadline deadline) {
+    return within(options, std::move(token), [&](detail::Deadline& deadline) {
       if (takes_time) deadline.start();  // what is done to the request counts
       Writer writer(*core_);
       auto result = core_->exchange(

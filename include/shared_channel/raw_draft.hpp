@@ -33,21 +33,19 @@ class RawRequestWriter {
   /// `write` gets the frame and returns how many bytes it has written at fixed(), or would have.
   template <class Write>
   std::size_t operator()(const Frame& frame, const Connection& connection, Write&& write) {
-    fault_.reset();
-    Connector<Platform>& connector = core_.connector();
-    const bool has_changed = connector.has_changed(connection);
+    if (fault_) [[unlikely]]
+      fault_.reset();
     const std::uint64_t contract = connection.contract_id();
-    if (!connector.is_as_told(connection) || (written_for_ != 0 && written_for_ != contract))
+    if (!core_.connector().is_usual(contract)) [[unlikely]] {
+      if (!core_.connector().may_call(contract)) return refuse(Errc::layout_mismatch, replaced(connection));
+    }
+    if (written_for_ != 0 && written_for_ != contract) [[unlikely]]
       return refuse(Errc::layout_mismatch, replaced(connection));
     const std::size_t bytes = write(frame);
-    if (frame.takes(bytes)) {
-      written_for_ = contract;
-      return fits;
-    }
-    if (!frame.is_fixed()) return bytes;  // the core says what is too large
-    return refuse(has_changed ? Errc::layout_mismatch : Errc::invalid_argument,
-                  "the request has " + std::to_string(bytes) +
-                      " bytes; those of the server that is there have exactly " + std::to_string(frame.capacity()));
+    if (!frame.takes(bytes)) [[unlikely]]
+      return misfit(frame, bytes);
+    written_for_ = contract;
+    return fits;
   }
 
   /// Says in the call's result why the request could not be written, which the core does not know.
@@ -61,6 +59,12 @@ class RawRequestWriter {
     const Contract now = connection.contract();
     return "the server was replaced by one that takes " + now.request + " and answers " + now.reply +
            "; ask RawClient::shape() again";
+  }
+  std::size_t misfit(const Frame& frame, std::size_t bytes) {
+    if (!frame.is_fixed()) return bytes;  // the core says what is too large
+    return refuse(core_.connector().has_changed() ? Errc::layout_mismatch : Errc::invalid_argument,
+                  "the request has " + std::to_string(bytes) +
+                      " bytes; those of the server that is there have exactly " + std::to_string(frame.capacity()));
   }
   std::size_t refuse(Errc code, std::string cause) {
     fault_.emplace(core_.names().error(code, std::move(cause)));

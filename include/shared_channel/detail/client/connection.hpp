@@ -116,10 +116,9 @@ class Connection {
   [[nodiscard]] Contract contract() const { return {shape_, page().request.read(), page().reply.read()}; }
   /// Tells contracts apart, as well as a hash does; not 0. Found out once, by raw clients.
   [[nodiscard]] std::uint64_t contract_id() const {
-    std::uint64_t id = contract_id_.load(std::memory_order_relaxed);
-    if (id != 0) return id;
-    id = id_of(contract());
-    contract_id_.store(id, std::memory_order_relaxed);
+    const std::uint64_t id = contract_id_.load(std::memory_order_relaxed);
+    if (id == 0) [[unlikely]]
+      return find_contract_id();
     return id;
   }
 
@@ -151,6 +150,12 @@ class Connection {
     signal = &opened_.emplace(*std::move(opened));
     done_[index].store(signal, std::memory_order_release);
     return signal;
+  }
+
+  std::uint64_t find_contract_id() const {
+    const std::uint64_t id = id_of(contract());
+    contract_id_.store(id, std::memory_order_relaxed);
+    return id;
   }
 
   /// What attaching gathers, in this order.

@@ -52,19 +52,20 @@ class Connector {
 
   // Of a raw client, whose bytes must not reach a server of other messages than they were made for, even if they fit.
 
-  /// Whether the connection's server has the contract that was last told to the user, if one was.
-  [[nodiscard]] bool is_as_told(const Connection& connection) const {
-    const std::uint64_t told = told_.load(std::memory_order_relaxed);
-    return told == 0 || told == connection.contract_id();
+  /// Whether servers have had no other contract than this one so far, and the user knows of no other.
+  [[nodiscard]] bool is_usual(std::uint64_t contract) const noexcept {
+    return first_.load(std::memory_order_relaxed) == contract && is_as_told(contract);
   }
-  /// Whether there has been a server of another contract before.
-  [[nodiscard]] bool has_changed(const Connection& connection) {
-    std::uint64_t first = first_.load(std::memory_order_relaxed);
-    if (first == 0) [[unlikely]]
-      first_.compare_exchange_strong(first, connection.contract_id(), std::memory_order_relaxed);
-    if (first != 0 && first != connection.contract_id()) has_changed_.store(true, std::memory_order_relaxed);
-    return has_changed_.load(std::memory_order_relaxed);
+  /// Whether a server of this contract, which is noted, may be called: it has the one that was last told to the user,
+  /// if one was.
+  [[nodiscard]] bool may_call(std::uint64_t contract) noexcept {
+    std::uint64_t first = 0;
+    if (!first_.compare_exchange_strong(first, contract, std::memory_order_relaxed) && first != contract)
+      has_changed_.store(true, std::memory_order_relaxed);
+    return is_as_told(contract);
   }
+  /// Whether there have been servers of two contracts.
+  [[nodiscard]] bool has_changed() const noexcept { return has_changed_.load(std::memory_order_relaxed); }
   /// The contract of the connection, which from now on is the one that the user knows.
   [[nodiscard]] Contract tell(const Connection& connection) {
     told_.store(connection.contract_id(), std::memory_order_relaxed);
@@ -101,6 +102,11 @@ class Connector {
     const auto current = Platform::ServerLease::current_generation(names_);
     return current && current->generation != connection.generation() &&
            ServerTrust<Platform>::allows(options_.server, current->owner);
+  }
+
+  [[nodiscard]] bool is_as_told(std::uint64_t contract) const noexcept {
+    const std::uint64_t told = told_.load(std::memory_order_relaxed);
+    return told == 0 || told == contract;
   }
 
   /// How often a client that waits for a server looks for one.

@@ -57,7 +57,7 @@ class ClientCore : public RefCounted {
   /// the same call goes on with that one, and `fill` runs again. `fill` may also ask for the connection. It waits for a
   /// slot at most `slot_wait`.
   template <class Fill, class Read>
-  auto exchange(Deadline deadline, Fill&& fill, Read&& read, nanoseconds slot_wait = no_limit)
+  auto exchange(Deadline& deadline, Fill&& fill, Read&& read, nanoseconds slot_wait = no_limit)
       -> decltype(read(std::declval<const Frame&>())) {
     auto answer = on_server(
         deadline, Liveness::assumed, [](Pin&& pin) { return PlainCall(std::move(pin)); },
@@ -135,12 +135,16 @@ class ClientCore : public RefCounted {
   /// that never asks costs nothing.
   template <class Work>
   auto cancellable(std::stop_token token, nanoseconds timeout, Work&& work, Interrupt question = {})
-      -> std::invoke_result_t<Work&, const Deadline&> {
-    if (!token.stop_possible() && !question) return work(Deadline(timeout));
+      -> std::invoke_result_t<Work&, Deadline&> {
+    if (!token.stop_possible() && !question) {
+      Deadline deadline(timeout);
+      return work(deadline);
+    }
     StopCancellation<Platform> cancellation(std::move(token), question);
     if (cancellation.is_interrupted() && !is_in_child())
       return names().error(Errc::cancelled, "the call was cancelled before it began");
-    return work(Deadline(timeout, &cancellation));
+    Deadline deadline(timeout, &cancellation);
+    return work(deadline);
   }
 
   Result<void> wait_for_server(Deadline deadline) {

@@ -17,6 +17,7 @@
 #include <shared_channel/codec.hpp>
 #include <shared_channel/description.hpp>
 #include <shared_channel/detail/base/address_of.hpp>
+#include <shared_channel/detail/base/copy_bytes.hpp>
 #include <shared_channel/detail/protocol/contract.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
@@ -150,7 +151,7 @@ auto with_bytes(const Frame& frame, bool private_copy, Use&& use)
   if (view == nullptr) return {};
   if (bytes <= copy_limit) {
     alignas(inline_alignment) std::byte copy[copy_limit];  // as in the slot
-    if (bytes != 0) std::memcpy(copy, view, bytes);
+    copy_bytes(copy, view, bytes);
     return use(span_of<const std::byte>(copy, bytes));
   }
   if (!private_copy) return use(span_of(view, bytes));

@@ -32,15 +32,16 @@ class Frame {
     return is_fixed_ ? bytes == capacity_ : bytes <= capacity_;
   }
 
-  /// Where a message of `bytes`, at most capacity(), is to be written. Sets the length.
+  /// Where a message of `bytes`, at most capacity(), is to be written. Sets the length, unless that is fixed.
   [[nodiscard]] std::byte* place(std::size_t bytes) const noexcept {
-    set_length(bytes);
+    if (!is_fixed_) set_length(bytes);
     return at(bytes);
   }
 
   /// For a writer that does not know beforehand how much of capacity() it will use: once it has written at fixed(), a
   /// message that turned out short moves to where short ones are looked for.
   void commit(std::size_t bytes) const noexcept {
+    if (is_fixed_) return;
     if (at(bytes) != area_) std::memcpy(at(bytes), area_, bytes);
     set_length(bytes);
   }
