@@ -77,6 +77,7 @@ typedef struct sc_error {
   char message[492]; /* a sentence without its full stop, in UTF-8, ended by 0: the channel, the cause, what to do */
 } sc_error;
 
+/* An sc_error that is ready for use. */
 #define SC_ERROR_INIT                             \
   {                                               \
     (uint32_t)sizeof(sc_error), 0, 0, 0, 0, { 0 } \
@@ -90,8 +91,10 @@ SC_API const char* sc_code_name(sc_code code);
 /* The library's version: major * 10000 + minor * 100 + patch. */
 SC_API uint32_t sc_version(void);
 
+/* As a time: without limit. */
 #define SC_FOREVER INT64_MAX
-#define SC_DEFAULT_TIMEOUT INT64_C(250000000) /* what a call takes in C++ unless told otherwise: 250 ms */
+/* What a call takes in C++ unless told otherwise: 250 ms. */
+#define SC_DEFAULT_TIMEOUT INT64_C(250000000)
 
 /* Which of the machine's sessions see a channel: both ends name the same. Without a difference on Linux. */
 enum {
@@ -191,6 +194,7 @@ SC_API int sc_client_is_connected(sc_client* client);
  * until it is asked again. Any number of threads at once. */
 SC_API sc_code sc_client_describe(sc_client* client, int64_t timeout, const sc_wait* wait, const sc_shape** shape,
                                   sc_error* error);
+/* Gives a shape back. Any thread. */
 SC_API void sc_shape_free(const sc_shape* shape);
 
 /* ---- calls in place, and calls that are not waited for ----
@@ -284,12 +288,13 @@ SC_API void sc_server_close(sc_server* server);
 SC_API sc_code sc_server_next(sc_server* server, int64_t timeout, const sc_wait* wait, sc_request** request,
                               sc_error* error);
 
-/* The other way: has `handler` answer, on this thread and options.threads - 1 others, until the server is stopped. The
- * handler reads a request (of more than 4096 bytes: in shared memory, where its caller could change it) and writes its
- * reply in place, of which `reply_room` bytes may be used. It returns how long the reply is, or a negative number, with
- * `failure` filled: its code, not_executed and message reach the caller. Excludes sc_server_next(). */
+/* What answers a request: reads it (of more than 4096 bytes: in shared memory, where its caller could change it) and
+ * writes its reply in place, of which `reply_room` bytes may be used. It returns how long the reply is, or a negative
+ * number, with `failure` filled: its code, not_executed and message reach the caller. */
 typedef int64_t (*sc_handler)(void* context, const void* request, size_t request_size, void* reply, size_t reply_room,
                               sc_error* failure);
+/* The other way than sc_server_next(), which it excludes: has `handler` answer, on this thread and options.threads - 1
+ * others, until the server is stopped. */
 SC_API sc_code sc_server_serve(sc_server* server, sc_handler handler, void* context, sc_error* error);
 
 /* Ends serving for good: waiting and later calls get SC_SERVER_STOPPED. From any thread, a handler, a signal or console
@@ -320,8 +325,9 @@ SC_API const void* sc_request_data(const sc_request* request, size_t* size);
  * than replies of fixed size have as SC_HANDLER_FAILED. A request is answered once: then SC_INVALID_ARGUMENT. */
 SC_API sc_code sc_request_reply(sc_request* request, const void* reply, size_t size, sc_error* error);
 
-/* Or in place: where to write, and then how many bytes of it are the reply. NULL, and 0 bytes, once answered. */
+/* Or in place: where to write the reply. NULL, and 0 bytes, once answered. */
 SC_API void* sc_request_room(sc_request* request, size_t* room_size);
+/* Answers with the first `size` bytes of the room; otherwise as sc_request_reply(). */
 SC_API sc_code sc_request_send(sc_request* request, size_t size, sc_error* error);
 
 /* Answers with SC_HANDLER_FAILED and `text`, of which 252 bytes travel. */
@@ -402,16 +408,19 @@ typedef struct sc_info {
 
 /* Looks at the channel of a name, and changes nothing. To be given back to sc_info_free(). Any thread. */
 SC_API sc_code sc_inspect(const char* name, int32_t scope, const sc_info** info, sc_error* error);
+/* Gives what sc_inspect() has told back. Any thread. */
 SC_API void sc_info_free(const sc_info* info);
 
-/* The names of all channels that the system shows, sorted: also of those that one may not open, and of what killed
- * servers left. To be given back to sc_list_free(). Any thread. */
+/* Names of channels, sorted. */
 typedef struct sc_list {
   uint32_t size;
   uint32_t count;
   const char* const* names;
 } sc_list;
+/* The names of all channels that the system shows: also of those that one may not open, and of what killed servers
+ * left. To be given back to sc_list_free(). Any thread. */
 SC_API sc_code sc_list_channels(int32_t scope, const sc_list** list, sc_error* error);
+/* Gives a list back. Any thread. */
 SC_API void sc_list_free(const sc_list* list);
 
 #ifdef __cplusplus

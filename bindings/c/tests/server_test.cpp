@@ -133,6 +133,30 @@ TEST_CASE("c server: requests are pulled one by one and answered in any order, b
   CHECK(sc_request_fail(requests[0].get(), "again", nullptr) == SC_INVALID_ARGUMENT);
 }
 
+TEST_CASE("c server: a caller cannot change a pulled request of up to 4096 bytes") {
+  for (const std::size_t length : {8u, 112u, 136u, 4096u}) {
+    const auto name = unique_name("c");
+    const std::string words = "{u64[" + std::to_string(length / 8) + "]}";
+    const sc_message message = described(words.c_str());
+    const auto server = open_server(name, &message, &message);
+    const auto client = open_client(name);
+    sc_call* begun = nullptr;
+    REQUIRE(sc_client_begin(client.get(), amply_ns, nullptr, &begun, nullptr) == SC_OK);
+    const Handle<sc_call> call(begun);
+    std::size_t size = 0;
+    void* const room = sc_call_room(call.get(), &size);
+    REQUIRE(size == length);
+    std::memset(room, 'a', length);
+    REQUIRE(sc_call_send(call.get(), length, nullptr) == SC_OK);
+    const auto request = take(server.get());
+    std::memset(room, 'b', length);
+    const void* const data = sc_request_data(request.get(), &size);
+    CHECK(std::string(static_cast<const char*>(data), size) == std::string(length, 'a'));
+    CHECK(reinterpret_cast<std::uintptr_t>(data) % 16 == 0);
+    CHECK(sc_request_reply(request.get(), data, size, nullptr) == SC_OK);
+  }
+}
+
 TEST_CASE("c server: an answer in place") {
   const auto name = unique_name("c");
   const sc_message large{sizeof(sc_message), 100000, 0, 1, nullptr};
