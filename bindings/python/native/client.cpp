@@ -258,13 +258,8 @@ PyObject* to_tuple(const shared_channel::MessageShape& shape) {
 }
 
 bool add_client_type(PyObject* module) {
-  const Object client(PyType_FromSpec(&client_spec));
-  Object stop(PyType_FromSpec(&stop_spec));
-  if (!client || !stop || PyModule_AddObjectRef(module, "Client", client.get()) != 0 ||
-      PyModule_AddObjectRef(module, "Stop", stop.get()) != 0)
-    return false;
-  stop_type = reinterpret_cast<PyTypeObject*>(stop.release());
-  return true;
+  stop_type = add_type(module, "Stop", stop_spec);
+  return stop_type != nullptr && add_type(module, "Client", client_spec) != nullptr;
 }
 
 }  // namespace binding

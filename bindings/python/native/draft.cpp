@@ -72,10 +72,8 @@ PyType_Spec spec = {"shared_channel._native.Draft", sizeof(Instance<Type::State>
 }  // namespace
 
 bool add_draft_type(PyObject* module) {
-  Object type(PyType_FromSpec(&spec));
-  if (!type || PyModule_AddObjectRef(module, "Draft", type.get()) != 0) return false;
-  draft_type = reinterpret_cast<PyTypeObject*>(type.release());
-  return true;
+  draft_type = add_type(module, "Draft", spec);
+  return draft_type != nullptr;
 }
 
 PyObject* make_draft(RawDraft draft) {

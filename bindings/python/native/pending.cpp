@@ -242,12 +242,6 @@ PyType_Slot pending_slots[] = {{Py_tp_doc, const_cast<char*>("A call in flight."
 PyType_Spec pending_spec = {"shared_channel._native.PendingCall", sizeof(Instance<SharedFlight>), 0,
                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, pending_slots};
 
-PyTypeObject* add_type(PyObject* module, const char* name, PyType_Spec& spec) {
-  Object type(PyType_FromSpec(&spec));
-  if (!type || PyModule_AddObjectRef(module, name, type.get()) != 0) return nullptr;
-  return reinterpret_cast<PyTypeObject*>(type.release());
-}
-
 }  // namespace
 
 bool add_pending_types(PyObject* module) {

@@ -164,6 +164,13 @@ inline void free_instance(PyObject* self) {
   Py_DECREF(type);
 }
 
+/// Makes a type of the module's, which lives as long as the module. Null: Python has an exception.
+inline PyTypeObject* add_type(PyObject* module, const char* name, PyType_Spec& spec) {
+  Object type(PyType_FromSpec(&spec));
+  if (!type || PyModule_AddObjectRef(module, name, type.get()) != 0) return nullptr;
+  return reinterpret_cast<PyTypeObject*>(type.release());
+}
+
 /// A function of ours as Python's tables want it.
 template <class Function>
 void* slot(Function* function) noexcept {

@@ -39,10 +39,8 @@ PyType_Spec spec = {"shared_channel._native.Reply", sizeof(Instance<Type::State>
 }  // namespace
 
 bool add_reply_type(PyObject* module) {
-  Object type(PyType_FromSpec(&spec));
-  if (!type || PyModule_AddObjectRef(module, "Reply", type.get()) != 0) return false;
-  reply_type = reinterpret_cast<PyTypeObject*>(type.release());
-  return true;
+  reply_type = add_type(module, "Reply", spec);
+  return reply_type != nullptr;
 }
 
 PyObject* make_reply(Answer answer) {

@@ -295,13 +295,8 @@ PyObject* current_call(PyObject*, PyObject*) {
 }
 
 bool add_server_type(PyObject* module) {
-  const Object server(PyType_FromSpec(&server_spec));
-  Object context(PyType_FromSpec(&context_spec));
-  if (!server || !context || PyModule_AddObjectRef(module, "Server", server.get()) != 0 ||
-      PyModule_AddObjectRef(module, "CallContext", context.get()) != 0)
-    return false;
-  context_type = reinterpret_cast<PyTypeObject*>(context.release());
-  return true;
+  context_type = add_type(module, "CallContext", context_spec);
+  return context_type != nullptr && add_type(module, "Server", server_spec) != nullptr;
 }
 
 }  // namespace binding
