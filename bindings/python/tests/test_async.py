@@ -179,31 +179,50 @@ def test_a_loop_that_ends_with_calls_in_flight(peers: Peers, name: str) -> None:
     assert client.call(0, 5) == 5
 
 
-def test_a_loop_that_ends_with_a_call_that_queues(peers: Peers, name: str, run_python: Any) -> None:
-    """To close its coroutine ends the thread that queues for it, for which the program's end waits."""
-    server = peers.serve("slow", name)
-    program = f"""
-import asyncio, gc, shared_channel as sc
-client = sc.Client({name!r}, timeout=600)
+FORGOTTEN = """
+import asyncio, gc, sys, shared_channel as sc
+from shared_channel._async import Completions
+Completions.uses_descriptors = sys.argv[2] == "True"
+name = sys.argv[1]
+client = sc.Client(name, timeout=600)
 async def begin():
-    calls = [client.call_async(60_000, 0) for _ in range(3)]
-    tasks = [asyncio.ensure_future(call) for call in calls]
-    while not sc.inspect({name!r}).is_slot_awaited:
+    tasks = [asyncio.ensure_future(client.call_async(60_000, 0)) for _ in range(3)]
+    while not sc.inspect(name).is_slot_awaited:
         await asyncio.sleep(0.001)
-    return calls, tasks
+    return tasks
 loop = asyncio.new_event_loop()
-calls, tasks = loop.run_until_complete(begin())
+tasks = loop.run_until_complete(begin())
 loop.close()
-for call in calls:
-    call.close()
-del loop, calls, tasks
-gc.collect()
-print("over", flush=True)
 """
-    ended = run_python(program)
+
+
+def ends_well(program: str, name: str, run_python: Any) -> None:
+    ended = run_python(FORGOTTEN + program, name, str(Completions.uses_descriptors))
     try:
         out, err = ended.communicate(timeout=60)
     finally:
         ended.kill()
-        server.kill()
     assert (out, ended.returncode) == ("over\n", 0), err
+
+
+def test_a_loop_that_is_forgotten_with_a_call_that_queues(peers: Peers, name: str, run_python: Any) -> None:
+    """The thread that queues for it gives up, while the program goes on."""
+    server = peers.serve("slow", name)
+    program = """
+import threading
+del loop, tasks
+gc.collect()
+while any(one.name == "shared_channel" for one in threading.enumerate()):
+    pass
+assert not sc.inspect(name).is_slot_awaited
+print("over", flush=True)
+"""
+    ends_well(program, name, run_python)
+    server.kill()
+
+
+def test_a_loop_that_is_closed_with_a_call_that_queues(peers: Peers, name: str, run_python: Any) -> None:
+    """The program ends nevertheless, though it has kept the loop and its tasks."""
+    server = peers.serve("slow", name)
+    ends_well('print("over", flush=True)', name, run_python)
+    server.kill()

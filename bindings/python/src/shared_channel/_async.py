@@ -8,6 +8,7 @@ without add_reader) a thread waits for the queue and tells the loop by call_soon
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import threading
 import weakref
@@ -109,11 +110,44 @@ def _tell_by_thread(
 
 
 async def patiently(work: Callable[[_native.Stop], T]) -> T:
-    """What `work` returns, which waits in a thread of the loop's; it is stopped if we are cancelled or closed."""
+    """What `work` returns, which waits in a thread; it is stopped if we are cancelled or closed.
+
+    The thread keeps neither the loop nor us, and the program does not wait for it: a loop may be closed and forgotten
+    while it waits. That is why it is none of the loop's executor.
+    """
     stop = _native.Stop()
     loop = asyncio.get_running_loop()
+    outcome: asyncio.Future[T] = loop.create_future()
+    arguments = (work, stop, weakref.ref(loop), weakref.ref(outcome))
+    threading.Thread(target=_work_for, args=arguments, name="shared_channel", daemon=True).start()
     try:
-        return await loop.run_in_executor(None, work, stop)
+        return await outcome
     except BaseException:  # GeneratorExit, too
         stop.stop()
         raise
+
+
+def _work_for(
+    work: Callable[[_native.Stop], T],
+    stop: _native.Stop,
+    loop: weakref.ref[asyncio.AbstractEventLoop],
+    outcome: weakref.ref[asyncio.Future[T]],
+) -> None:
+    def settle(answer: Callable[[asyncio.Future[T]], None]) -> None:
+        there = outcome()
+        if there is not None and not there.done():
+            answer(there)
+
+    def tell(answer: Callable[[asyncio.Future[T]], None]) -> None:
+        there = loop()
+        if there is not None:
+            with contextlib.suppress(RuntimeError):  # closed
+                there.call_soon_threadsafe(settle, answer)
+
+    try:
+        result = work(stop)
+    except BaseException as error:
+        failure = error  # outlives this block
+        tell(lambda future: future.set_exception(failure))
+    else:
+        tell(lambda future: future.set_result(result))
