@@ -140,7 +140,7 @@ using Adder = SharedChannel<Numbers, Sum>;
 using Multiplier = SharedChannel<std::pair<double, std::string>, double>;
 
 Sum fail(const Numbers&) { throw std::runtime_error("this handler never works"); }
-Result<Sum> relay(const Numbers&) { return Error(Errc::server_died, "", "the next one died"); }
+Result<Sum> relay(const Numbers&) { return Error(Errc::server_died, "", "the next one died", 0, Execution::none); }
 Sum add(const Numbers& numbers) { return {numbers.a + numbers.b}; }
 double multiply(const std::pair<double, std::string>& pair) {
   return pair.first * static_cast<double>(pair.second.size());
