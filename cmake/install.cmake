@@ -3,6 +3,11 @@
 include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
 
+# In another project CMAKE_INSTALL_DOCDIR is that project's.
+set(doc_dir ${CMAKE_INSTALL_DATAROOTDIR}/doc/shared_channel)
+if(top_level)
+  set(doc_dir ${CMAKE_INSTALL_DOCDIR})
+endif()
 set(package_dir ${CMAKE_INSTALL_DATADIR}/cmake/shared_channel)
 set(pkgconfig_dir ${CMAKE_INSTALL_DATADIR}/pkgconfig)
 
@@ -19,11 +24,16 @@ install(FILES
   ${PROJECT_BINARY_DIR}/shared_channel-config-version.cmake
   DESTINATION ${package_dir})
 
-file(RELATIVE_PATH prefix_from_pkgconfig /${pkgconfig_dir} /)
-string(REGEX REPLACE "/$" "" prefix_from_pkgconfig "${prefix_from_pkgconfig}")
+# Relative to the file, unless somebody has said where one of the two is for good.
+if(IS_ABSOLUTE ${pkgconfig_dir})
+  set(pkgconfig_prefix ${CMAKE_INSTALL_PREFIX})
+else()
+  file(RELATIVE_PATH pkgconfig_prefix /${pkgconfig_dir} /)
+  string(REGEX REPLACE "/$" "" pkgconfig_prefix "\${pcfiledir}/${pkgconfig_prefix}")
+endif()
 set(pkgconfig_includedir "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
-if(IS_ABSOLUTE ${CMAKE_INSTALL_INCLUDEDIR})
-  set(pkgconfig_includedir ${CMAKE_INSTALL_INCLUDEDIR})
+if(IS_ABSOLUTE ${pkgconfig_dir} OR IS_ABSOLUTE ${CMAKE_INSTALL_INCLUDEDIR})
+  set(pkgconfig_includedir ${CMAKE_INSTALL_FULL_INCLUDEDIR})
 endif()
 if(WIN32)
   set(pkgconfig_libs -ladvapi32)
@@ -32,7 +42,7 @@ else()
 endif()
 configure_file(cmake/shared_channel.pc.in shared_channel.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/shared_channel.pc DESTINATION ${pkgconfig_dir})
-install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES LICENSE DESTINATION ${doc_dir})
 
 if(top_level)
   include(cmake/package.cmake)
