@@ -20,6 +20,7 @@ namespace {
 using shared_channel::ChannelShape;
 using shared_channel::Errc;
 using shared_channel::Error;
+using shared_channel::Execution;
 using shared_channel::MessageShape;
 using shared_channel::RawClient;
 using shared_channel::Result;
@@ -102,7 +103,7 @@ class Caller {
     const std::string waited = "waited 0 s: ";
     const std::string& cause = error.cause();
     return {error.code(), request_.channel, cause.substr(cause.rfind(waited, 0) == 0 ? waited.size() : 0),
-            error.native()};
+            error.native(), error.not_executed() ? Execution::none : Execution::possible};
   }
 
   [[nodiscard]] std::vector<std::byte> encoded(const ChannelShape& shape,
@@ -124,11 +125,16 @@ class Caller {
     return client_->call_in_place(fill, read, request_.timeout);
   }
 
+  /// At once: whoever writes requests line by line may wait for each answer. One that is lost was executed all the
+  /// same.
   int show(const ChannelShape& shape, const std::vector<std::byte>& reply) const {
-    if (!request_.hex.empty()) {
-      common_.json ? print({{"reply", {{"hex", to_hex(reply)}}}}) : print_line(to_hex(reply));
-      return exit_code::done;
-    }
+    print_reply(shape, reply);
+    return flush_output() ? exit_code::done : exit_code::perhaps_run;
+  }
+
+  void print_reply(const ChannelShape& shape, const std::vector<std::byte>& reply) const {
+    if (!request_.hex.empty())
+      return common_.json ? print({{"reply", {{"hex", to_hex(reply)}}}}) : print_line(to_hex(reply));
     Json value;
     try {
       value = decode(type_of(shape.reply, "reply"), reply, {shape.reply.is_variable});
@@ -136,7 +142,6 @@ class Caller {
       value = {{"hex", to_hex(reply)}};  // it was answered, and that is what counts
     }
     common_.json ? print({{"reply", std::move(value)}}) : print(value);
-    return exit_code::done;
   }
 
   static void print_line(const std::string& text) { std::printf("%s\n", text.c_str()); }

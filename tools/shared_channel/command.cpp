@@ -1,6 +1,8 @@
 #include "command.hpp"
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <string>
 
 #include "text.hpp"
@@ -27,6 +29,18 @@ CLI::Option& add_duration(CLI::App& command, const char* name, std::chrono::nano
 
 void print(const Json& value) {
   std::printf("%s\n", value.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+}
+
+bool flush_output() {
+  static bool is_told = false;
+  errno = 0;
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return true;
+  const int why = errno;
+  if (!is_told)
+    std::fprintf(stderr, "shared_channel: cannot write to standard output%s%s\n", why != 0 ? ": " : "",
+                 why != 0 ? std::strerror(why) : "");
+  is_told = true;
+  return false;
 }
 
 Json to_json(const shared_channel::Error& error) {

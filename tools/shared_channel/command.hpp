@@ -55,6 +55,8 @@ CLI::Option& add_duration(CLI::App& command, const char* name, std::chrono::nano
 
 /// One line on standard output.
 void print(const Json& value);
+/// Whether standard output took all that was written so far. Where it did not, that is said on standard error, once.
+bool flush_output();
 /// An error, as a sentence on standard error, or as JSON on standard output.
 int report(const Common& common, const shared_channel::Error& error);
 int report(const Common& common, int code, std::string_view sentence);

@@ -40,7 +40,10 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) try { return run(argc, argv); } catch (const std::exception& error) {
+int main(int argc, char** argv) try {
+  const int code = run(argc, argv);
+  return tool::flush_output() || code != tool::exit_code::done ? code : tool::exit_code::problem;
+} catch (const std::exception& error) {
   std::fprintf(stderr, "shared_channel: %s\n", error.what());
   return tool::exit_code::problem;
 }
