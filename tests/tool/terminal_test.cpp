@@ -11,9 +11,12 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -148,21 +151,36 @@ class Terminal {
       ::setsid();
       const int own = ::open(path.c_str(), O_RDWR);  // becomes the controlling terminal
       for (const int stream : {0, 1, 2}) ::dup2(own, stream);
-      ::execve(words[0], words.data(), environment);
-      ::_exit(127);
+      ::_exit(run_as_a_shell_does(words.data(), environment));
     }
     if (child_ < 0) throw std::runtime_error("no process");
   }
   Terminal(const Terminal&) = delete;
   Terminal& operator=(const Terminal&) = delete;
   ~Terminal() {
-    if (child_ > 0) ::kill(child_, SIGKILL), ::waitpid(child_, nullptr, 0);
+    if (child_ > 0) {
+      signal(SIGKILL);
+      ::kill(child_, SIGKILL);
+      ::waitpid(child_, nullptr, 0);
+    }
     ::close(slave_);
     ::close(master_);
   }
 
   void press(char key) { REQUIRE(::write(master_, &key, 1) == 1); }
-  void signal(int number) { ::kill(child_, number); }
+  void signal(int number) {
+    if (const pid_t to = tool(); to > 1) ::kill(to, number);
+  }
+  // Whether it is stopped. Reads on meanwhile, so that its output does not hold it up.
+  bool is_stopped() {
+    return eventually([&] {
+      read_some();
+      std::ifstream in("/proc/" + std::to_string(tool()) + "/stat");
+      const std::string stat{std::istreambuf_iterator<char>(in), {}};
+      const auto at = stat.rfind(')');
+      return at != std::string::npos && stat.substr(at, 3) == ") T";
+    });
+  }
 
   // Reads until the picture is so.
   template <class Condition>
@@ -198,6 +216,25 @@ class Terminal {
   [[nodiscard]] const Picture& picture() const { return picture_; }
 
  private:
+  // In a process group of its own, which has the terminal: without a shell above it Ctrl-Z would stop nothing.
+  static int run_as_a_shell_does(char** words, char** environment) {
+    const pid_t tool = ::fork();
+    if (tool == 0) {
+      ::setpgid(0, 0);
+      ::signal(SIGTTOU, SIG_IGN);
+      ::tcsetpgrp(0, ::getpid());
+      ::signal(SIGTTOU, SIG_DFL);
+      ::execve(words[0], words, environment);
+      ::_exit(127);
+    }
+    int status = 0;
+    while (::waitpid(tool, &status, 0) < 0 && errno == EINTR) {
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+  // Once it has the terminal.
+  [[nodiscard]] pid_t tool() const { return ::tcgetpgrp(master_); }
+
   bool read_some() {
     pollfd output{master_, POLLIN, 0};
     char bytes[4096];
@@ -324,6 +361,21 @@ TEST_CASE("terminal: Ctrl-C and SIGTERM end top in good order") {
   Terminal top({"top", "--interval", "50ms"});
   CHECK(top.shows([](const Picture& picture) { return picture.drawings() >= 1; }));
   top.signal(SIGTERM);
+  CHECK(top.wait() == 0);
+  CHECK(top.is_given_back());
+}
+
+TEST_CASE("terminal: Ctrl-Z gives the terminal back until the shell lets top go on, and Ctrl-\\ for good") {
+  Terminal top({"top", "--interval", "1h"});
+  CHECK(top.shows([](const Picture& picture) { return picture.drawings() == 2; }));  // the last one for an hour
+  top.press('\x1a');
+  CHECK(top.is_stopped());
+  CHECK(top.is_given_back());
+  top.signal(SIGCONT);
+  CHECK(top.shows([](const Picture& picture) { return picture.drawings() == 3; }));
+  CHECK(top.picture().is_own_screen());
+  CHECK(top.picture().hides_cursor());
+  top.press('\x1c');
   CHECK(top.wait() == 0);
   CHECK(top.is_given_back());
 }

@@ -16,7 +16,8 @@ struct Extent {
 };
 Extent terminal_extent();
 
-/// From here on Ctrl-C and requests to end set a mark instead of ending the program.
+/// From here on Ctrl-C and requests to end set a mark instead of ending the program, unless it was started with
+/// orders to ignore them.
 void catch_interrupts();
 bool is_interrupted();
 
@@ -24,13 +25,16 @@ bool is_interrupted();
 bool pause_for(std::chrono::nanoseconds time);
 
 /// A terminal that belongs to the program alone: a screen of its own whose lines end at its edge, keys as they are
-/// pressed. Gives all of it back.
+/// pressed. Gives all of it back, also while the program is stopped by Ctrl-Z.
 class Screen {
  public:
   Screen();
   ~Screen();
   Screen(const Screen&) = delete;
   Screen& operator=(const Screen&) = delete;
+
+  /// Ctrl-L; and what key() returns when the terminal was somebody else's meanwhile.
+  static constexpr char redraw = '\x0c';
 
   /// The next key, or '\0' if none was pressed, at the latest after `time`, or interrupted.
   char key(std::chrono::nanoseconds time);

@@ -53,6 +53,7 @@ class Top {
       auto lines = inspect_lines();
       if (!lines) return report(common_, lines.error()), exit_code::problem;
       if (look != 0 || settings_.count == 1) common_.json ? print_json(*lines) : print_plain(*lines);
+      if (!flush_output()) return exit_code::problem;
       if (is_last(look) || !pause_for(settings_.interval)) return exit_code::done;
     }
   }
@@ -73,7 +74,7 @@ class Top {
         lines_ = *std::move(lines);
         problem_.clear();
       }
-      draw();
+      if (!draw()) return exit_code::problem;
       if (settings_.count != 0 && look + 1 >= settings_.count) break;
       if (!serve_keys(screen, look == 0 ? (std::min)(settings_.interval, nanoseconds(std::chrono::milliseconds(250)))
                                         : settings_.interval))
@@ -90,11 +91,12 @@ class Top {
       if (left <= nanoseconds::zero()) return true;
       const char key = screen.key(left);
       if (is_interrupted() || key == 'q' || key == 'Q' || key == '\x03') return false;
+      if (key == Screen::redraw && !draw()) return false;
       for (const Column& column : columns) {
         if (column.key != key) continue;
         order_ = column.order;
         sort(lines_);
-        draw();
+        if (!draw()) return false;
       }
     }
   }
@@ -171,7 +173,8 @@ class Top {
             {server_text(info)}};
   }
 
-  void draw() const {
+  /// False: the terminal is gone.
+  bool draw() const {
     const Extent extent = terminal_extent();
     double calls = 0;
     for (const Line& line : lines_) calls += line.rate.calls.value_or(0);
@@ -186,7 +189,7 @@ class Top {
     put("");
     for (const std::string& line : table_of(lines_).lines(extent.columns)) put(line);
     std::fputs((screen + "\x1b[J").c_str(), stdout);
-    std::fflush(stdout);
+    return flush_output();
   }
 
   [[nodiscard]] std::string keys() const {
@@ -201,7 +204,6 @@ class Top {
   static void print_plain(const std::vector<Line>& lines) {
     table_of(lines).print();
     std::printf("\n");
-    std::fflush(stdout);
   }
 
   static void print_json(const std::vector<Line>& lines) {
@@ -213,7 +215,6 @@ class Top {
       all.push_back(std::move(one));
     }
     print({{"channels", std::move(all)}});
-    std::fflush(stdout);
   }
 
   const Settings& settings_;
