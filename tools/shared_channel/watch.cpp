@@ -48,15 +48,20 @@ class Watch {
     if (!info) return report(common_, info.error());
     for (;;) {
       info ? look(*info) : lose();
+      if (!is_heard_) return exit_code::problem;
       if (Clock::now() - begin >= settings_.time || !pause_for(settings_.interval)) return exit_code::done;
       info = shared_channel::inspect(settings_.channel, common_.scope());
     }
   }
 
  private:
+  /// What there is to tell of a call. One that was told as slow is told again when worse befalls it.
+  enum class Lot { well, slow, caller_died, abandoned };
+  static constexpr const char* words[] = {"", "slow", "caller died", "abandoned"};
+
   struct Seen {
     Clock::time_point since;
-    bool is_told = false;
+    Lot told = Lot::well;
   };
 
   void look(const ChannelInfo& info) {
@@ -75,14 +80,15 @@ class Watch {
   }
 
   void look_at_call(const CallInfo& call, Seen& seen) {
-    if (seen.is_told) return;
     const nanoseconds lasted = (std::max)(call.waited.value_or(nanoseconds(0)), nanoseconds(Clock::now() - seen.since));
-    const char* const what = call.state == CallState::abandoned              ? "abandoned"
-                             : !call.is_caller_alive && call.process_id != 0 ? "caller died"
-                             : lasted >= settings_.over                      ? "slow"
-                                                                             : nullptr;
-    if (what == nullptr) return;
-    seen.is_told = true;
+    const Lot lot = call.state == CallState::abandoned              ? Lot::abandoned
+                    : !call.is_caller_alive && call.process_id != 0 ? Lot::caller_died
+                    : lasted >= settings_.over                      ? Lot::slow
+                                                                    : Lot::well;
+    if (lot <= seen.told) return;
+    seen.told = lot;
+    if (lot == Lot::abandoned) ++abandoned_told_;
+    const char* const what = words[static_cast<unsigned>(lot)];
     if (common_.json) {
       Json line{{"event", what},
                 {"slot", call.slot},
@@ -105,12 +111,21 @@ class Watch {
         {"failed", stats.failed},       {"refused", stats.refused},     {"withdrawn", stats.withdrawn},
         {"abandoned", stats.abandoned}, {"malformed", stats.malformed}, {"damaged", stats.damaged}};
     for (const auto& [what, count] : numbers) {
-      const auto [known, is_first] = counted_.try_emplace(what, count);
-      // What was seen as it happened is not told again.
-      const bool is_told = std::string_view(what) == "abandoned";
-      if (!is_first && count > known->second && !is_told) tell_number(what, count - known->second);
-      known->second = (std::max)(known->second, count);  // withdrawn calls may fall for a moment
+      const std::uint64_t known = counted_.try_emplace(what, is_young_ ? 0 : count).first->second;
+      if (count <= known) continue;  // withdrawn calls may fall for a moment
+      counted_[what] = count;
+      std::uint64_t more = count - known;
+      if (std::string_view(what) == "abandoned") more -= take_told(more);
+      if (more != 0) tell_number(what, more);
     }
+  }
+
+  /// Of so many calls that the server counts as abandoned, those that were told when they were seen: it counts a call
+  /// when its handler ends.
+  std::uint64_t take_told(std::uint64_t count) {
+    const std::uint64_t told = (std::min)(abandoned_told_, count);
+    abandoned_told_ -= told;
+    return told;
   }
 
   void tell_number(const char* what, std::uint64_t more) {
@@ -122,9 +137,14 @@ class Watch {
   void look_at_server(const ChannelInfo& info) {
     const auto now = std::pair(info.generation, info.state);
     if (server_ == now) return;
-    if (server_ && server_->first != now.first) {
+    if (info.generation != generation_) {
+      const bool was_seen =
+          !server_ || (server_->second != ChannelState::no_access && server_->second != ChannelState::unreadable);
+      is_young_ = !info.stats_age || (generation_ && was_seen);
+      generation_ = info.generation;
       seen_.clear();
       counted_.clear();
+      abandoned_told_ = 0;
     }
     if (server_ || info.state != ChannelState::open) tell_server(std::string(to_string(info.state)), server_text(info));
     server_ = now;
@@ -132,8 +152,6 @@ class Watch {
   void lose() {
     if (!server_) return;
     server_.reset();
-    seen_.clear();
-    counted_.clear();
     tell_server("gone", "-");
   }
   void tell_server(const std::string& state, const std::string& server) {
@@ -141,7 +159,7 @@ class Watch {
     print_line({}, "server " + server + ": " + state);
   }
 
-  void print_line(Json json, const std::string& text) const {
+  void print_line(Json json, const std::string& text) {
     if (common_.json) {
       Json line{{"time", std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count()},
                 {"channel", settings_.channel}};
@@ -150,14 +168,18 @@ class Watch {
     } else {
       std::printf("%s %s %s\n", now_text().c_str(), settings_.channel.c_str(), text.c_str());
     }
-    std::fflush(stdout);
+    is_heard_ = flush_output();
   }
 
   const Settings& settings_;
   const Common& common_;
+  bool is_heard_ = true;
   std::optional<std::pair<std::uint64_t, ChannelState>> server_;
+  std::optional<std::uint64_t> generation_;  // the last one that was seen; 0: none was published
+  bool is_young_ = false;  // it began while it was watched, or has counted nothing yet: all its numbers are news
   std::map<std::pair<unsigned, std::uint32_t>, Seen> seen_;
   std::map<std::string, std::uint64_t> counted_;
+  std::uint64_t abandoned_told_ = 0;  // when they were seen, and not yet counted by the server
 };
 
 }  // namespace
