@@ -6,6 +6,8 @@
 #include <sstream>
 #include <string>
 
+#include <shared_channel/detail/platform/platform.hpp>
+
 #include "channels.hpp"
 #include "command.hpp"
 
@@ -78,17 +80,18 @@ class Exposition {
   std::ostringstream text_;
 };
 
-/// Whole, or not at all: a collector may read at any moment.
+/// Whole, or not at all: a collector may read at any moment, and others may write the same file.
 bool write_whole(const std::string& file, const std::string& text) {
-  const std::string part = file + ".part";
-  {
-    std::ofstream out(part, std::ios::binary);
-    out << text;
-    if (!out.flush()) return false;
-  }
-  std::error_code problem;
-  std::filesystem::rename(part, file, problem);
-  return !problem;
+  const std::string part = file + '.' + std::to_string(shared_channel::detail::platform::process_id()) + ".part";
+  std::ofstream out(part, std::ios::binary);
+  if (!out) return false;
+  out << text;
+  out.close();
+  std::error_code problem, ignored;
+  if (out) std::filesystem::rename(part, file, problem);
+  if (out && !problem) return true;
+  std::filesystem::remove(part, ignored);
+  return false;
 }
 
 int metrics(const std::string& file, const Common& common) {
