@@ -370,7 +370,7 @@ TEST_CASE("terminal: Ctrl-Z gives the terminal back until the shell lets top go 
   CHECK(top.shows([](const Picture& picture) { return picture.drawings() == 2; }));  // the last one for an hour
   top.press('\x1a');
   CHECK(top.is_stopped());
-  CHECK(top.is_given_back());
+  CHECK(top.shows([&](const Picture&) { return top.is_given_back(); }));
   top.signal(SIGCONT);
   CHECK(top.shows([](const Picture& picture) { return picture.drawings() == 3; }));
   CHECK(top.picture().is_own_screen());

@@ -22,12 +22,14 @@
 
 #include "../../tools/shared_channel/value.hpp"
 #include "support/eventually.hpp"
+#include "support/gate.hpp"
 #include "support/gated_channel.hpp"
 #include "support/messages.hpp"
 #include "support/names.hpp"
 #include "support/process.hpp"
 
 #ifdef __linux__
+#include <signal.h>
 #include <unistd.h>
 #endif
 
@@ -75,6 +77,12 @@ Run run(const std::vector<std::string>& arguments, const std::vector<std::string
   return result;
 }
 
+// A call whose answer is waited for as long as it takes.
+Run call(std::vector<std::string> arguments, const std::vector<std::string>& input = {}) {
+  arguments.insert(arguments.begin(), {"call", "--timeout", "60s"});
+  return run(arguments, input);
+}
+
 Json show(const std::string& name) { return run({"show", name, "--json"}).json(); }
 
 Json listed(const std::string& name) {
@@ -108,13 +116,26 @@ TEST_CASE("tool: a server of typed messages is called without a line of code") {
   const std::string name = unique_name("tool");
   Adder::Server server(name);
   server.start([](const ToolNumbers& numbers) { return ToolSum{numbers.a + numbers.b}; }).value();
-  CHECK(run({"call", name, "[2, 3]"}).lines == std::vector<std::string>{"5"});
-  CHECK(run({"call", name, "2", "3"}).lines == std::vector<std::string>{"5"});
-  CHECK(run({"call", name, "--hex", "0200000003000000"}).lines == std::vector<std::string>{"05000000"});
-  CHECK(run({"call", name, "--json", "[2, 3]"}).json() == Json{{"reply", 5}});
-  const Run many = run({"call", name, "-"}, {"[1, 1]", "", "[-2, 1]"});
+  CHECK(call({name, "[2, 3]"}).lines == std::vector<std::string>{"5"});
+  CHECK(call({name, "2", "3"}).lines == std::vector<std::string>{"5"});
+  CHECK(call({name, "--hex", "0200000003000000"}).lines == std::vector<std::string>{"05000000"});
+  CHECK(call({name, "--json", "[2, 3]"}).json() == Json{{"reply", 5}});
+  const Run many = call({name, "-"}, {"[1, 1]", "", "[-2, 1]"});
   CHECK(many.code == 0);
   CHECK(many.lines == std::vector<std::string>{"2", "-1"});
+}
+
+TEST_CASE("tool: whoever writes requests line by line is answered line by line") {
+  const std::string name = unique_name("tool");
+  Adder::Server server(name);
+  server.start([](const ToolNumbers& numbers) { return ToolSum{numbers.a + numbers.b}; }).value();
+  Process adding(SHARED_CHANNEL_TOOL, {"call", name, "-", "-t", "60s"});
+  adding.write_line("[1, 1]");
+  CHECK(adding.read_line().substr(0, 1) == "2");
+  adding.write_line("[2, 3]");
+  CHECK(adding.read_line().substr(0, 1) == "5");
+  adding.close_input();
+  CHECK(adding.wait().code == 0);
 }
 
 TEST_CASE("tool: strings, optionals and variants travel too") {
@@ -128,9 +149,9 @@ TEST_CASE("tool: strings, optionals and variants travel too") {
         return std::exchange(kept, put->value);
       })
       .value();
-  CHECK(run({"call", name, R"({"0": "colour"})"}).lines == std::vector<std::string>{"null"});
-  CHECK(run({"call", name, R"({"1": ["colour", "red"]})"}).lines == std::vector<std::string>{R"("")"});
-  CHECK(run({"call", name, "colour"}).lines == std::vector<std::string>{R"("red")"});
+  CHECK(call({name, R"({"0": "colour"})"}).lines == std::vector<std::string>{"null"});
+  CHECK(call({name, R"({"1": ["colour", "red"]})"}).lines == std::vector<std::string>{R"("")"});
+  CHECK(call({name, "colour"}).lines == std::vector<std::string>{R"("red")"});
 }
 
 TEST_CASE("tool: how a call failed is in its exit code") {
@@ -146,12 +167,14 @@ TEST_CASE("tool: how a call failed is in its exit code") {
 
   auto peer = test_support::peer("serve", name);
   REQUIRE(peer.read_line() == "ready");
-  CHECK(run({"call", name, "[0, 0, 7]"}).lines == std::vector<std::string>{"[7,1]"});
-  CHECK(run({"call", name, "[0, 0]"}).code == 2);                      // too few members
-  CHECK(run({"call", name, "--hex", "00"}).code == 4);                 // too few bytes
-  CHECK(run({"call", name, "[3, 0, 0]"}).code == 5);                   // the handler throws
-  CHECK(run({"call", name, "[1, 9000, 0]", "-t", "30ms"}).code == 5);  // it takes too long
-  peer.kill();
+  CHECK(call({name, "[0, 0, 7]"}).lines == std::vector<std::string>{"[7,1]"});
+  CHECK(call({name, "[0, 0]"}).code == 2);       // too few members
+  CHECK(call({name, "--hex", "00"}).code == 4);  // too few bytes
+  CHECK(call({name, "[3, 0, 0]"}).code == 5);    // the handler throws
+  Process hanging(SHARED_CHANNEL_TOOL, {"call", name, "[2, 0, 0]", "-t", "60s"});
+  REQUIRE(peer.read_line() == "taken");
+  peer.kill();  // under the handler
+  CHECK(hanging.wait().code == 5);
   CHECK(run({"call", name, "[0, 0, 7]", "--wait", "-t", "50ms"}).code == 3);
 }
 
@@ -227,7 +250,6 @@ TEST_CASE("tool: calls are queued, run, and are abandoned") {
   const std::string text_of_file{std::istreambuf_iterator<char>(written), {}};
   written.close();
   CHECK(text_of_file.find("shared_channel_up{channel=\"" + channel.name + "\"} 1") != std::string::npos);
-  CHECK_FALSE(std::filesystem::exists(file.string() + ".part"));
   std::filesystem::remove(file);
   CHECK(run({"metrics", "-o", (file / "below" / "a file").string()}).code == 1);
 
@@ -236,6 +258,37 @@ TEST_CASE("tool: calls are queued, run, and are abandoned") {
   CHECK(run({"clean", channel.name}).code == 6);
   channel.gate.open();
   CHECK(queued.get().has_value());
+}
+
+TEST_CASE("tool: metrics are written whole, or not at all, by several at once") {
+  const auto folder = std::filesystem::temp_directory_path() / unique_name("tool");
+  std::filesystem::create_directory(folder);
+  const auto files = [&] {
+    return std::distance(std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator());
+  };
+  const std::string file = (folder / "all.prom").string();
+  std::filesystem::create_directory(folder / "all.prom");  // what cannot be replaced by a file
+  CHECK(run({"metrics", "-o", file}).code == 1);
+  CHECK(files() == 1);
+  std::filesystem::remove(folder / "all.prom");
+#ifdef __linux__  // Win32 replaces no file that somebody reads
+  std::atomic<int> written{0}, unwritten{0}, torn{0};
+  const auto write = [&] {
+    for (int i = 0; i < 20; ++i) ++(run({"metrics", "-o", file}).code == 0 ? written : unwritten);
+  };
+  std::thread writers[] = {std::thread(write), std::thread(write)};
+  while (written + unwritten < 40) {
+    std::ifstream in(file);
+    const std::string text{std::istreambuf_iterator<char>(in), {}};
+    torn += in.is_open() && text.find("# TYPE shared_channel_start_time_seconds gauge\n") == std::string::npos;
+    std::this_thread::sleep_for(1ms);
+  }
+  for (std::thread& writer : writers) writer.join();
+  CHECK(unwritten == 0);
+  CHECK(torn == 0);
+  CHECK(files() == 1);
+#endif
+  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("tool: what a killed server left is dead, and is cleaned away") {
@@ -377,6 +430,72 @@ TEST_CASE("tool: watch tells of calls that last, and of a server that dies") {
   CHECK(pending.get().error().code() == Errc::server_died);
 }
 
+TEST_CASE("tool: watch tells again of a slow call that is abandoned, and counts those it has not seen") {
+  const std::string name = unique_name("tool");
+  test_support::Gate gates[2];
+  test_support::Channel::Server server(name);
+  server
+      .start([&](const test_support::Ask& ask) {
+        if (ask.what == test_support::Ask::What::fail) throw std::runtime_error("as asked");
+        return gates[ask.id](ask);
+      })
+      .value();
+  test_support::Channel::Client client(name);
+  Process watch(SHARED_CHANNEL_TOOL, {"watch", name, "--over", "60ms", "--for", "10min", "--json"});
+  auto seen = client.call_async(test_support::nap(0, 0), 1min);
+  const Json slow = Json::parse(watch.read_line());
+  CHECK(slow["event"] == "slow");
+  seen.cancel();
+  const Json abandoned = Json::parse(watch.read_line());
+  CHECK(abandoned["event"] == "abandoned");
+  CHECK(abandoned["number"] == slow["number"]);
+  CHECK(abandoned["slot"] == slow["slot"]);
+  gates[0].open();
+  CHECK_FALSE(seen.get());  // which lets its slot go
+
+  watch.suspend();
+  auto unseen = client.call_async(test_support::nap(0, 1), 1min);
+  REQUIRE(eventually([&] { return gates[1].runs == 1; }));
+  unseen.cancel();
+  gates[1].open();
+  CHECK_FALSE(unseen.get());
+  REQUIRE(eventually([&] { return server.stats().abandoned == 2; }));
+  watch.resume();
+  const std::string line = watch.read_line();
+  CAPTURE(line, abandoned.dump());
+  const Json counted = Json::parse(line);
+  CHECK(counted["event"] == "abandoned");
+  CHECK(counted.value("count", 0) == 1);
+
+  CHECK_FALSE(client.call(test_support::fail, 1min));
+  CHECK(Json::parse(watch.read_line())["event"] == "failed");  // and nothing was told twice
+}
+
+TEST_CASE("tool: watch tells of the first failures of a server that starts again") {
+  const std::string name = unique_name("tool");
+  const auto start = [&] {
+    auto server = test_support::peer("serve", name);
+    REQUIRE(server.read_line() == "ready");
+    return server;
+  };
+  auto peer = start();
+  test_support::Channel::Client client(name);
+  REQUIRE(client.call(test_support::echo(1), 1min));
+  Process watch(SHARED_CHANNEL_TOOL, {"watch", name, "--over", "60ms", "--for", "10min", "--json"});
+  const auto reads = [&](const char* event) {
+    while (Json::parse(watch.read_line())["event"] != event) {
+    }
+    return true;
+  };
+  auto pending = client.call_async(test_support::hang, 10min);
+  REQUIRE(reads("slow"));
+  peer.kill();
+  REQUIRE(reads("server"));
+  auto next = start();
+  REQUIRE_FALSE(client.call(test_support::fail, 1min));
+  CHECK(reads("failed"));
+}
+
 TEST_CASE("tool: doctor says what it found, and what to do") {
   const Json findings = run({"doctor", "--json"}).json()["findings"];
   CHECK(findings.size() >= 4);
@@ -384,6 +503,75 @@ TEST_CASE("tool: doctor says what it found, and what to do") {
 }
 
 #ifdef __linux__
+TEST_CASE("tool: watch goes on after a logout that it was told to ignore") {
+  const std::string name = unique_name("tool");
+  auto peer = test_support::peer("serve", name);
+  REQUIRE(peer.read_line() == "ready");
+  test_support::Channel::Client client(name);
+  Process watch("sh", {"-c", "trap '' HUP INT; exec \"$@\"", "sh", SHARED_CHANNEL_TOOL, "watch", name, "--over", "1ms",
+                       "--for", "10min", "--json"});
+  auto pending = client.call_async(test_support::hang, 10min);
+  REQUIRE(Json::parse(watch.read_line())["event"] == "slow");
+  REQUIRE(::kill(static_cast<pid_t>(watch.pid()), SIGHUP) == 0);
+  watch.interrupt();
+  CHECK_FALSE(watch.ends_within(500ms));
+  peer.kill();
+  CHECK(Json::parse(watch.read_line())["event"] == "server");
+  watch.terminate();
+  CHECK(watch.wait().code == 0);
+}
+
+TEST_CASE("tool: what cannot be written is not taken for said") {
+  const std::string name = unique_name("tool");
+  auto peer = test_support::peer("serve", name);
+  REQUIRE(peer.read_line() == "ready");
+  const auto code = [](const std::vector<std::string>& arguments) {
+    using test_support::Stream;
+    return Process(SHARED_CHANNEL_TOOL, arguments, {Stream::nothing(), Stream::file("/dev/full"), Stream::nothing()})
+        .wait()
+        .code;
+  };
+  CHECK(code({"--version"}) == 1);
+  CHECK(code({"--help"}) == 1);
+  CHECK(code({"call", name, "[0, 0, 7]", "-t", "60s"}) == 5);
+  CHECK(code({"call", name, "--hex", std::string(32, '0'), "-t", "60s"}) == 5);
+  test_support::Channel::Client client(name);
+  auto pending = client.call_async(test_support::hang, 10min);
+  REQUIRE(peer.read_line() == "taken");
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{"list"},
+                                             {"list", "--json"},
+                                             {"show", name},
+                                             {"show", name, "--json"},
+                                             {"top", "-i", "1ms"},
+                                             {"top", "-i", "1ms", "--json"},
+                                             {"watch", name, "--over", "1ms"},
+                                             {"watch", name, "--over", "1ms", "--json"},
+                                             {"metrics"},
+                                             {"metrics", "--json"},
+                                             {"doctor"}}) {
+    CAPTURE(arguments[0], arguments.back());
+    CHECK(code(arguments) == 1);
+  }
+  peer.kill();
+  peer.wait();
+  CHECK(code({"clean", name}) == 1);
+}
+
+TEST_CASE("tool: a call that could not even attach was not executed") {
+  const std::string name = unique_name("tool");
+  auto peer = test_support::peer("serve", name);
+  REQUIRE(peer.read_line() == "ready");
+  for (const auto& entry : std::filesystem::directory_iterator("/dev/shm")) {
+    const std::string file = entry.path().filename().string();
+    if (file.find(name) == std::string::npos || !file.ends_with(".server")) continue;
+    std::fstream(entry.path(), std::ios::in | std::ios::out | std::ios::binary).put('?');  // its magic
+  }
+  const Run refused = call({name, "[0, 0, 7]", "--json"});
+  CHECK(refused.code == 4);
+  CHECK(refused.json()["error"]["not_executed"] == true);
+}
+
 // Everything that a channel has in /dev/shm, overwritten at random while the tool looks.
 TEST_CASE("tool: damaged channels are shown as well as they can be") {
   const std::string name = unique_name("tool");
