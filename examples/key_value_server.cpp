@@ -44,6 +44,14 @@ KeyValue::Server* serving = nullptr;
 // stop() may be called from a signal handler.
 void on_signal(int) { serving->stop(); }
 
+void handle_signals_with(void (*handler)(int)) {
+  std::signal(SIGINT, handler);  // Ctrl-C
+  std::signal(SIGTERM, handler);
+#if defined(SIGBREAK)
+  std::signal(SIGBREAK, handler);  // Ctrl-Break, and the console window closing
+#endif
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -53,15 +61,12 @@ int main(int argc, char** argv) {
     return 1;
   }
   serving = &*server;
-  std::signal(SIGINT, on_signal);  // Ctrl-C
-  std::signal(SIGTERM, on_signal);
-#if defined(SIGBREAK)
-  std::signal(SIGBREAK, on_signal);  // Ctrl-Break, and the console window closing
-#endif
+  handle_signals_with(on_signal);
   std::puts("serving; Ctrl-C stops");
   std::fflush(stdout);
 
   Store store;
   const auto served = server->serve([&](Request request) { return std::visit(store, request); });
+  handle_signals_with(SIG_IGN);  // the server goes now
   return served ? 0 : 1;
 }

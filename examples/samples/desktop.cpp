@@ -40,6 +40,7 @@ int serve(const std::string& name) {
     std::this_thread::sleep_for(1s);
     return "Sunny in " + place;
   });
+  for (const int number : {SIGINT, SIGTERM}) std::signal(number, SIG_IGN);
   served.reset();
   return ended ? 0 : 1;
 }

@@ -63,6 +63,7 @@ int filter(const std::string& name) {
   std::puts("filtering");
   std::fflush(stdout);
   const auto ended = served->serve(invert);
+  for (const int number : {SIGINT, SIGTERM}) std::signal(number, SIG_IGN);
   served.reset();
   return ended ? 0 : 1;
 }
