@@ -31,14 +31,16 @@ void notify_systemd(std::string_view state) {
   ::close(socket);
 }
 
-int main() {
+int main(int argc, char** argv) {
+  const char* name = argc > 1 ? argv[1] : "adder.service";
   // The group of the service's user may call it; for everybody else the channel does not open.
-  static auto server = Adder::Server::create("adder.service", {.access = shared_channel::Access::mode(0660)});
+  static auto server = Adder::Server::create(name, {.access = shared_channel::Access::mode(0660)});
   if (!server) return std::fprintf(stderr, "%s\n", server.error().message().c_str()), 1;
 
   std::signal(SIGTERM, [](int) { server->stop(); });  // may be called from a signal handler
   notify_systemd("READY=1");
   const auto served = server->serve([](const Numbers& numbers) { return numbers.a + numbers.b; });
+  std::signal(SIGTERM, SIG_IGN);
   notify_systemd("STOPPING=1");
   return served ? 0 : (std::fprintf(stderr, "%s\n", served.error().message().c_str()), 1);
 }
