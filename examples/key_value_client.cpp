@@ -1,5 +1,6 @@
 // Calls one method of key_value_server and prints what it answers.
 // usage: key_value_client CHANNEL get KEY | put KEY VALUE | erase KEY | list [PREFIX]
+#include <chrono>
 #include <cstdio>
 #include <stdexcept>
 #include <string>
@@ -31,7 +32,8 @@ int main(int argc, char** argv) {
   try {
     if (argc < 3) throw std::invalid_argument(usage);
     KeyValue::Client client(argv[1]);
-    const Reply reply = client.call(parse({argv + 2, argv + argc})).value();  // value() throws what went wrong
+    const Reply reply = client.call(parse({argv + 2, argv + argc}), std::chrono::seconds(10))
+                            .value();  // value() throws what went wrong
     std::visit([](const auto& answer) { print(answer); }, reply);
     return 0;
   } catch (const std::exception& exception) {

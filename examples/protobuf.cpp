@@ -1,6 +1,7 @@
 // Messages of Protocol Buffers through a channel: one Codec for all of them.
 // usage: protobuf serve [CHANNEL]
 //        protobuf BEGINNING_OF_A_NAME [CHANNEL]
+#include <chrono>
 #include <concepts>
 #include <cstdio>
 #include <stdexcept>
@@ -60,7 +61,7 @@ int ask(const std::string& name, const std::string& channel) {
   Query query;
   query.set_name_begins(name);
   PhoneBook::Client client(channel);
-  const auto found = client.call(query);
+  const auto found = client.call(query, std::chrono::seconds(10));
   if (!found) {
     std::fprintf(stderr, "protobuf: %s\n", found.error().message().c_str());
     return 1;

@@ -2,6 +2,7 @@
 // a caller can do something about. What the channel has to say (no server, too late) stays in the Error of the Result.
 #include <shared_channel/shared_channel.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <map>
@@ -47,7 +48,7 @@ struct Teller {
 };
 
 void withdraw(Bank::Client& client, const Withdrawal& withdrawal) {
-  const auto outcome = client.call(withdrawal);
+  const auto outcome = client.call(withdrawal, std::chrono::seconds(10));
   if (outcome)
     std::visit(Teller{}, *outcome);
   else

@@ -3,6 +3,7 @@
 // is to be tested too, server and client live in the test's own process.
 #include <shared_channel/shared_channel.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <functional>
@@ -70,7 +71,7 @@ void test_errors() {
 
 void test_with_a_server(const std::string& name) {
   Thermometer::Client client(name);
-  const Ask ask = [&](const Where& where) { return client.call(where); };
+  const Ask ask = [&](const Where& where) { return client.call(where, std::chrono::seconds(10)); };
   {
     Thermometer::Server server(name);
     server.start([](const Where& where) { return Reading{20.0 + where.room}; }).value();
