@@ -28,7 +28,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr const char* subject = "shared_channel.measure";
 constexpr std::size_t in_flight = 64;
-constexpr auto each_for = 2s;
+constexpr auto each_for = 1s;
 
 void must(bool is_good, const std::string& what) {
   if (!is_good) throw std::runtime_error(what);
