@@ -313,9 +313,16 @@ void Exporter::answer(const Asked& asked, const Answer& answer) {
                              " (max_payload of nats-server)";
     return refuse(asked, Error(Errc::message_too_large, "", text, 0, Execution::possible));
   }
-  if (asked.reply.empty())
+  const bool is_short = answer.reply.size() + call_overhead <= most_of_several / 2;
+  if (asked.reply.empty() && is_short)
     return outbox_.add(asked.key.first, asked.key.second, answer, std::min(most_of_several, largest));
   static thread_local Bytes bytes;
+  if (asked.reply.empty()) {  // a long copy, for which the others need not wait
+    bytes.clear();
+    add(asked.key.second, answer, bytes);
+    static_cast<void>(engine_.publish(subjects_.to(asked.key.first) + 'a', "", bytes));
+    return forget(asked.key.first, {asked.key.second});
+  }
   write(answer, bytes);
   static_cast<void>(engine_.publish(asked.reply, "", bytes));
   forget(asked.key.first, {asked.key.second});

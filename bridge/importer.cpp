@@ -249,28 +249,56 @@ void Importer::enter(Pending&& pending, Far& far) {
 /// Sends what has been entered.
 void Importer::flush() {
   if (unsent_.load(std::memory_order_relaxed) == 0) return;
-  std::vector<Batch> batches;
-  Endings endings;
-  {
-    const Lock lock(mutex_);
-    for (auto& [id, far] : fars_) {
-      while (!far.unsent.empty()) {
-        if (Batch batch = next_batch(far, endings); !batch.ids.empty()) batches.push_back(std::move(batch));
-      }
+  static thread_local Batch batch;  // for its memory
+  batch.number = 0;
+  do {
+    Endings endings;
+    std::vector<Unwanted> unwanted;
+    {
+      const Lock lock(mutex_);
+      if (batch.number != 0) was_published(batch, unwanted);
+      write_next(batch, endings);
+      if (batch.number != 0) publishing_.push_back(batch.number);
     }
-  }
-  end(endings);
-  for (const Batch& batch : batches) publish(batch);
+    end(endings);
+    for (const Unwanted& call : unwanted) cancel(call);
+    if (batch.number != 0) publish(batch);
+  } while (batch.number != 0);
 }
 
-/// What may be executed when the exporter's clock reads `sent` and is not to be any more when `left` is over.
-Importer::Batch Importer::next_batch(Far& far, Endings& endings) {
+/// Under the lock. From now on the exporter may be asked for its calls. What nobody waits for any more since it was to
+/// be published is cancelled only now: a Cancel in front of its call would be in vain.
+void Importer::was_published(const Batch& batch, std::vector<Unwanted>& unwanted) {
+  const auto time = Steady::now();
+  for (const Id id : batch.ids) {
+    if (const auto at = calls_.find(id); at != calls_.end()) at->second.sent = time;
+  }
+  std::erase(publishing_, batch.number);
+  std::erase_if(to_cancel_after_, [&](const Unwanted& call) {
+    if (call.batch == batch.number) unwanted.push_back(call);
+    return call.batch == batch.number;
+  });
+}
+
+/// Under the lock: the calls for one exporter that fit into a message. Its number is 0 if there are none.
+void Importer::write_next(Batch& batch, Endings& endings) {
+  batch.number = 0;
+  for (auto& [id, far] : fars_) {
+    while (!far.unsent.empty()) {
+      write_next(far, batch, endings);
+      if (batch.number != 0) return;
+    }
+  }
+}
+
+void Importer::write_next(Far& far, Batch& batch, Endings& endings) {
   // In this order: a stop between the two makes the far deadlines earlier, and never later than the callers'.
   const Nanoseconds from = now();
   const auto time = Steady::now();
   const std::size_t room = std::min(most_of_several, largest());
-  Batch batch;
   const Id number = ++last_batch_;
+  batch.bytes.clear();
+  batch.ids.clear();
   auto next = far.unsent.begin();
   for (; next != far.unsent.end(); ++next) {
     const auto at = calls_.find(*next);
@@ -293,18 +321,18 @@ Importer::Batch Importer::next_batch(Far& far, Endings& endings) {
                     caller.user, request};
     far.here.takes_several ? add(call, batch.bytes) : write(call, batch.bytes);
     pending.batch = number;
-    pending.sent = time;
+    pending.sent = Steady::time_point::max();  // until it is
     batch.ids.push_back(*next);
   }
   unsent_.fetch_sub(static_cast<std::size_t>(next - far.unsent.begin()), std::memory_order_relaxed);
   far.unsent.erase(far.unsent.begin(), next);
-  if (batch.ids.empty()) return batch;
+  if (batch.ids.empty()) return;
+  batch.number = number;
   batch.subject = far.subject;
   batch.reply = answers_ + (far.here.takes_several ? 'b' + hexadecimal(number) : 'c' + hexadecimal(batch.ids.front()));
   // A keeper that sleeps until the next idle ping must look after these calls.
   if (from - last_call_ > ping_while_idle) wake();
   last_call_ = from;
-  return batch;
 }
 
 /// So that what the far channel says at the deadline is here by then.
@@ -365,16 +393,21 @@ void Importer::end(Pending& pending, const Error& error) {
 void Importer::end(Endings& endings) {
   for (auto& [pending, error] : endings) end(pending, error);
   for (const auto& [pending, error] : endings) {
-    if (pending.id != 0 && pending.batch != 0) cancel(pending.far, pending.id);
+    if (pending.id != 0 && pending.batch != 0) cancel({pending.far, pending.id, pending.batch});
   }
   endings.clear();
 }
 
 /// Nobody waits for it: its handler is to know, if need be when we are connected again.
-void Importer::cancel(Id exporter, Id id) {
-  if (engine_.publish(subjects_.at(exporter), "", write(Cancel{me_, id})) != Sent::not_connected) return;
+void Importer::cancel(const Unwanted& call) {
+  {
+    const Lock lock(mutex_);
+    if (std::find(publishing_.begin(), publishing_.end(), call.batch) != publishing_.end())
+      return to_cancel_after_.push_back(call);
+  }
+  if (engine_.publish(subjects_.at(call.exporter), "", write(Cancel{me_, call.id})) != Sent::not_connected) return;
   const Lock lock(mutex_);
-  to_cancel_.emplace_back(exporter, id);
+  to_cancel_.emplace_back(call.exporter, call.id);
 }
 
 void Importer::pass_over(Pending&& pending, Error refused) {
@@ -532,7 +565,7 @@ void Importer::learn(const Here& here, Nanoseconds heard) {
       return call.first == here.exporter;
     });
   }
-  for (const Id id : ids) cancel(here.exporter, id);
+  for (const Id id : ids) cancel({here.exporter, id, 0});
 }
 
 void Importer::learn(const Here& here, Nanoseconds heard, Endings& endings) {
@@ -740,7 +773,8 @@ std::vector<Id> Importer::old_calls_of(Id exporter) const {
   const auto time = Steady::now();
   std::vector<Id> old;
   for (const auto& [id, pending] : calls_) {
-    if (pending.far == exporter && pending.batch != 0 && time - pending.sent > ask_after && old.size() < at_most)
+    const bool is_there = pending.batch != 0 && pending.sent < time;
+    if (pending.far == exporter && is_there && time - pending.sent > ask_after && old.size() < at_most)
       old.push_back(id);
   }
   return old;

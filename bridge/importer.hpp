@@ -110,9 +110,13 @@ class Importer {
 
   /// Calls in one message.
   struct Batch {
+    Id number = 0;  // 0: none
     Bytes bytes;
     std::string subject, reply;
     std::vector<Id> ids;
+  };
+  struct Unwanted {
+    Id exporter = 0, id = 0, batch = 0;
   };
 
   // ---- calls ----
@@ -122,8 +126,10 @@ class Importer {
   void dispatch(Pending&& pending);
   void enter(Pending&& pending, Far& far);
   void flush();
-  Batch next_batch(Far& far, Endings& endings);
+  void write_next(Batch& batch, Endings& endings);
+  void write_next(Far& far, Batch& batch, Endings& endings);
   void publish(const Batch& batch);
+  void was_published(const Batch& batch, std::vector<Unwanted>& unwanted);
   static Nanoseconds left_of(const Pending& pending, const Far& far, Steady::time_point time);
   void pump();
   Choice choose(const Pending& pending, Far*& chosen);
@@ -134,7 +140,7 @@ class Importer {
   std::optional<Pending> withdraw(const Lock& lock, Id id);
   void end(Pending& pending, const Error& error);
   void end(Endings& endings);
-  void cancel(Id exporter, Id id);
+  void cancel(const Unwanted& call);
   void pass_over(Pending&& pending, Error refused);
 
   // ---- what comes ----
@@ -188,6 +194,8 @@ class Importer {
   std::vector<std::pair<Id, Id>> to_cancel_;  // exporters and calls, as soon as those are heard of again
   std::atomic<std::size_t> unsent_{0};        // calls that are to be published
   Id last_id_ = 0, last_batch_ = 0;
+  std::vector<Id> publishing_;             // batches that are just being published
+  std::vector<Unwanted> to_cancel_after_;  // calls in those
   std::shared_ptr<Local> local_;
   std::vector<std::shared_ptr<Local>> retired_;  // stopped; their last calls have not ended
   Nanoseconds found_ = 0, last_call_ = 0;

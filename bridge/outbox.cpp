@@ -17,20 +17,15 @@ void Outbox::stop() {
 
 void Outbox::add(Id importer, Id call, const Answer& answer, std::size_t most) {
   const std::size_t size = answer.reply.size() + answer.text.size() + call_overhead;
-  Batch alone{importer, {}, {call}};
-  if (size > most / 2) bridge::add(call, answer, alone.bytes);  // a long copy, which nobody is to wait for
   const std::lock_guard lock(mutex_);
-  if (!alone.bytes.empty()) return batches_.push_back(std::move(alone));
   const auto has_room = [&](const Batch& batch) {
     return batch.importer == importer && batch.bytes.size() + size <= most;
   };
   const auto last = std::find_if(batches_.rbegin(), batches_.rend(), has_room);
-  if (last == batches_.rend()) {
-    bridge::add(call, answer, alone.bytes);
-    return batches_.push_back(std::move(alone));
-  }
-  bridge::add(call, answer, last->bytes);
-  last->ids.push_back(call);
+  Batch& batch = last != batches_.rend() ? *last : batches_.emplace_back();
+  batch.importer = importer;
+  batch.ids.push_back(call);
+  bridge::add(call, answer, batch.bytes);
 }
 
 void Outbox::flush() {

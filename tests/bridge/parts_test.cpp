@@ -11,6 +11,7 @@
 
 #include "engine_nats.hpp"
 #include "far_clock.hpp"
+#include "importer.hpp"
 #include "metrics.hpp"
 #include "outbox.hpp"
 #include "subjects.hpp"
@@ -495,6 +496,89 @@ TEST_CASE("bridge: a call whose answer is to go elsewhere than to its importer i
   CHECK(test_support::eventually([&] { return answers == 1; }));
   CHECK(runs == 1);
   engine->stop();
+}
+
+namespace {
+
+/// Leads to one exporter, and holds up calls on their way there as long as it is told to.
+class SlowEngine final : public Engine {
+ public:
+  SlowEngine(const std::string& channel, Here mine) : subjects_("shared_channel", channel), here_(std::move(mine)) {}
+
+  void listen(std::string subject, Listener listener) override {
+    if (subject.ends_with('*')) to_importer_ = std::move(listener);
+  }
+  void watch(Watcher watcher) override { watcher_ = std::move(watcher); }
+  void start() override { watcher_(true, "here"); }
+  Sent publish(const std::string&, const std::string& reply, View bytes) override {
+    if (const auto find = read<Find>(bytes)) {
+      here_.asked = find->asked;
+      here_.clock = now();
+      answer(reply, write(here_));
+    } else if (const auto ping = read<Ping>(bytes)) {
+      if (must_hold_up && !ping->calls.empty()) was_asked_early = true;
+      answer(reply, write(Pong{here_.connection, ping->asked, now(), {}}));
+    } else if (read<Calls>(bytes)) {
+      is_held_up = true;
+      while (must_hold_up) std::this_thread::sleep_for(1ms);
+      note('c');
+    } else if (read<Cancel>(bytes)) {
+      note('x');
+    }
+    return Sent::perhaps;
+  }
+  std::size_t largest() const override { return 1 << 20; }
+  void stop() override { watcher_(false, "over"); }
+
+  std::string order() {
+    const std::lock_guard lock(mutex_);
+    return order_;
+  }
+
+  std::atomic<bool> must_hold_up{true}, is_held_up{false}, was_asked_early{false};
+
+ private:
+  void answer(const std::string& subject, const Bytes& bytes) { to_importer_({subject, "", bytes}); }
+  void note(char what) {
+    const std::lock_guard lock(mutex_);
+    order_ += what;
+  }
+
+  const Subjects subjects_;
+  Here here_;
+  Listener to_importer_;
+  Watcher watcher_;
+  std::mutex mutex_;
+  std::string order_;
+};
+
+}  // namespace
+
+TEST_CASE("bridge: while a call is being sent its exporter is neither asked for it nor told to cancel it") {
+  const std::string near = test_support::unique_name("near");
+  Here here = adding_exporter();
+  here.takes_several = true;
+  SlowEngine engine(near, here);
+  ImportOptions options;
+  options.name = options.far_name = near;
+  options.silence = 20s;
+  Importer importer(engine, options, [](const std::string&) {});
+  importer.start();
+  engine.start();
+  Adder::Client client(near);
+  client.wait_for_server(test_support::amply).value();
+  auto call = client.call_async({2, 3}, test_support::amply);
+  REQUIRE(test_support::eventually([&] { return engine.is_held_up.load(); }));
+  // It would not know the call, which were then told as lost.
+  std::this_thread::sleep_for(300ms);
+  CHECK(!engine.was_asked_early);
+  call.cancel();
+  CHECK(test_support::eventually([&] { return importer.metrics().cancelled != 0; }));
+  std::this_thread::sleep_for(50ms);  // in which it would be published
+  CHECK(engine.order().empty());
+  engine.must_hold_up = false;
+  CHECK(test_support::eventually([&] { return engine.order() == "cx"; }));
+  engine.stop();
 }
 
 }  // namespace bridge_parts_test
