@@ -82,7 +82,7 @@ class [[nodiscard]] PendingCall {
     return detail::take_reply<Reply>(*call);
   }
 
-  /// What a loop of the program's own can wait for: signalled once ready(), and then for good. Linux: an eventfd for
+  /// What a loop of the program's own can wait for: signalled once ready(), and then for good. Linux: a descriptor for
   /// poll or epoll (readable); Win32: a manual-reset event for MsgWaitForMultipleObjects. Made on first use and owned
   /// by the PendingCall: to be neither closed nor reset nor read, and gone with it. -1 or nullptr if the system has
   /// none to give, and in a fork()ed child.

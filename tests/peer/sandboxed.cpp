@@ -54,7 +54,7 @@ const std::map<std::string, unsigned>& calls() {
       {"munmap", SYS_munmap},
       {"mprotect", SYS_mprotect},
       {"madvise", SYS_madvise},
-      {"eventfd2", SYS_eventfd2},
+      {"socketpair", SYS_socketpair},
       {"getrandom", SYS_getrandom},
       {"geteuid", SYS_geteuid},
       {"gettid", SYS_gettid},

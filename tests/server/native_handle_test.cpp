@@ -24,6 +24,7 @@
 #include "support/time.hpp"
 
 #ifdef __linux__
+#include <sys/eventfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -314,6 +315,31 @@ TEST_CASE("native handle: one loop serves three channels, and none of many calls
 }
 
 #ifdef __linux__
+TEST_CASE("native handle: a program's own file under its number is left alone") {
+  const auto name = unique_name("native");
+  const int foreign = ::eventfd(3, EFD_CLOEXEC);  // which to read would wait if it were 0
+  int of_server = -1, of_call = -1;
+  {
+    Numbers::Server server(name);
+    of_server = server.native_handle();
+    REQUIRE(of_server >= 0);
+    Asked asked(name);
+    of_call = asked.pending.native_handle();
+    REQUIRE(of_call >= 0);
+    ::dup2(foreign, of_server);
+    ::dup2(foreign, of_call);
+    CHECK(server.serve_one(plus_one, amply).value());
+    CHECK(asked.pending.get().value() == 2);
+    CHECK_FALSE(server.serve_one(plus_one, 0ns).value());
+    CHECK_FALSE(server.serve_one(plus_one, 0ns).value());
+  }
+  for (const int still_open : {of_server, of_call}) CHECK(::close(still_open) == 0);
+  std::uint64_t count = 0;
+  CHECK(::read(foreign, &count, sizeof count) == sizeof count);
+  CHECK(count == 3);
+  ::close(foreign);
+}
+
 TEST_CASE("native handle: none in a fork()ed child, and the parent's goes on") {
   const auto name = unique_name("native");
   Numbers::Server server(name);

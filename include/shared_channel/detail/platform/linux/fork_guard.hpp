@@ -99,12 +99,20 @@ class ForkGuard {
     const std::lock_guard lock(mutex_);
     Held& held = held_.emplace();
     take(held);
-    held.was_opened = held.descriptor >= 0;
-    if (held.was_opened) {
-      held.descriptor = above_standard(held.descriptor);
-      held.file = FileIdentity::of(held.descriptor);
-    }
+    keep(held);
     return held;
+  }
+  /// The same for two descriptors that the system makes together.
+  template <class Take>
+  std::pair<const Held*, const Held*> hold_two(Take&& take) {
+    const NoCancellation whole;
+    const std::lock_guard lock(mutex_);
+    Held& one = held_.emplace();
+    Held& other = held_.emplace();
+    take(one, other);
+    keep(one);
+    keep(other);
+    return {&one, &other};
   }
 
   /// Keeps errno: the caller may read the errno of a failed open after its Held has gone.
@@ -122,6 +130,13 @@ class ForkGuard {
   [[nodiscard]] static std::uint32_t epoch() noexcept { return epoch_.load(std::memory_order_relaxed); }
 
  private:
+  static void keep(Held& held) noexcept {
+    held.was_opened = held.descriptor >= 0;
+    if (!held.was_opened) return;
+    held.descriptor = above_standard(held.descriptor);
+    held.file = FileIdentity::of(held.descriptor);
+  }
+
   /// A program that was started without its standard descriptors takes the lowest numbers for its own output.
   static int above_standard(int descriptor) noexcept {
     constexpr int first = 3;
@@ -175,6 +190,13 @@ class Descriptor {
   template <std::invocable Open>
   explicit Descriptor(Open&& open)
       : held_(&ForkGuard::instance().hold([&](ForkGuard::Held& held) { held.descriptor = open(); })) {}
+  /// Two of a kind. `open` writes both, or -1.
+  template <class Open>
+  static std::pair<Descriptor, Descriptor> two(Open&& open) {
+    const auto [one, other] = ForkGuard::instance().hold_two(
+        [&](ForkGuard::Held& first, ForkGuard::Held& second) { open(first.descriptor, second.descriptor); });
+    return {Descriptor(*one), Descriptor(*other)};
+  }
   Descriptor(Descriptor&& other) noexcept : held_(std::exchange(other.held_, nullptr)) {}
   Descriptor& operator=(Descriptor&& other) noexcept {
     std::swap(held_, other.held_);
@@ -192,6 +214,8 @@ class Descriptor {
   explicit operator bool() const noexcept { return get() >= 0; }
 
  private:
+  explicit Descriptor(const ForkGuard::Held& held) noexcept : held_(&held) {}
+
   const ForkGuard::Held* held_ = nullptr;
 };
 

@@ -8,12 +8,13 @@
 // are looked at again.
 #pragma once
 
-#include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
@@ -64,35 +65,47 @@ class WaitSet {
   Word& own_;
 };
 
-/// Once notified, an eventfd that poll(2) finds readable.
+/// Once notified, a socket that poll(2) finds readable. Not an eventfd: all of those are one file to fstat(2), so that
+/// one of the program's under the number of ours, which it has closed, would pass for ours (FileIdentity). And recv()
+/// cannot be made to wait, as read() can, by a file that is not ours after all.
 class Notifier : public RefCounted {
  public:
   using Native = int;
   static constexpr Native none = -1;
 
-  Notifier() : event_([] { return ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }) {}
+  Notifier() : Notifier(Descriptor::two(&Notifier::make)) {}
 
-  explicit operator bool() const noexcept { return static_cast<bool>(event_); }
-  [[nodiscard]] Native native() const noexcept { return event_.get(); }
+  explicit operator bool() const noexcept { return ears_ && mouth_; }
+  [[nodiscard]] Native native() const noexcept { return ears_.get(); }
 
   void notify() noexcept {
-    if (!event_.is_ours()) return;
+    if (!mouth_.is_ours()) return;
     const NoCancellation whole;
-    const std::uint64_t once = 1;
-    while (::write(event_.get(), &once, sizeof once) < 0 && errno == EINTR) {
+    const char once = 1;  // if there is no room for it, others wait to be read
+    while (::send(mouth_.get(), &once, sizeof once, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == EINTR) {
     }
   }
 
   void clear() noexcept {
-    if (!event_.is_ours()) return;
+    if (!ears_.is_ours()) return;
     const NoCancellation whole;
-    std::uint64_t times = 0;
-    while (::read(event_.get(), &times, sizeof times) < 0 && errno == EINTR) {
-    }
+    char heard[64];
+    for (ssize_t bytes = 1; bytes > 0 || (bytes < 0 && errno == EINTR);)
+      bytes = ::recv(ears_.get(), heard, sizeof heard, MSG_DONTWAIT);
   }
 
  private:
-  Descriptor event_;
+  explicit Notifier(std::pair<Descriptor, Descriptor> ends) noexcept
+      : ears_(std::move(ends.first)), mouth_(std::move(ends.second)) {}
+
+  static void make(int& ears, int& mouth) noexcept {
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) return;
+    ears = ends[0];
+    mouth = ends[1];
+  }
+
+  Descriptor ears_, mouth_;
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform
