@@ -138,6 +138,14 @@ TEST_CASE("hostile: random states in the slots, and a server that goes on") {
   CHECK(server.damaged_slots() > 0);
 }
 
+TEST_CASE("hostile: a slot that asks for another call whenever one is taken holds no worker, and no stop") {
+  Process server = fault_peer("restless", unique_name("restless"));
+  CHECK(server.read_line() == "answered");
+  CHECK(server.read_line() == "counted");
+  CHECK(server.read_line() == "over");
+  CHECK(server.wait() == ExitStatus{});
+}
+
 TEST_CASE("hostile: a request that changes while it is read") {
   struct Twin {
     std::uint64_t one, two;

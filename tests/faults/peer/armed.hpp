@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 
 // The fault that this process suffers, at the n-th time that it comes to one test point.
@@ -9,6 +10,9 @@ namespace test_points {
 /// lingers each time, to make a rare history likely.
 void arm(const std::string& point, const std::string& fault, int nth, const std::string& slow);
 bool was_hit();
+
+/// What this process does each time that it comes to the point. Before there are threads that do.
+void at(const char* point, std::function<void()> action);
 
 /// From here on the library behaves as if the system did not let it open other processes.
 void deny_open_process();

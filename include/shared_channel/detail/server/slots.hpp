@@ -231,6 +231,10 @@ class ServerSlots {
     }
     if (!lock.try_lock()) return {};
     SHARED_CHANNEL_TEST_POINT(server_locked_slot);
+    // Each round takes a caller that withdraws, and one that does so at a stop posts again. More come only from a client
+    // that is broken or hostile, which must not hold the worker, nor a stop.
+    constexpr unsigned most_rounds = 1000;
+    unsigned rounds = 0;
     Take outcome{};
     bool has_let_go = false;
     do {
@@ -243,9 +247,10 @@ class ServerSlots {
       if (outcome == Take::taken) [[likely]]
         return {&slot, index, request.sequence()};
       has_let_go = has_let_go || outcome == Take::let_go;
-    } while (outcome == Take::let_go);
+    } while (outcome == Take::let_go && ++rounds < most_rounds);
     if (has_let_go) tell_slot_freed();
     lock.unlock();
+    if (rounds == most_rounds) counters_.count_damaged();
     return {};
   }
 

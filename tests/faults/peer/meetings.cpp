@@ -1,0 +1,91 @@
+// Histories that need the threads of one process at certain points at certain times.
+#include <atomic>
+#include <chrono>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include <shared_channel/shared_channel.hpp>
+
+#include "armed.hpp"
+#include "faults/job.hpp"
+#include "faults/segment.hpp"
+#include "peer/role.hpp"
+#include "support/eventually.hpp"
+
+using namespace faults;
+using namespace shared_channel;
+using namespace std::chrono_literals;
+using test_support::wait_for;
+
+// restless NAME: serves a channel one of whose slots asks for the next call whenever a worker has marked the last; says
+// how another's call ended, and whether damage was counted, and "over" when the server has ended.
+const peer::Role restless{"restless", [](const peer::Arguments& arguments) {
+                            {
+                              std::optional<LiveSegment> segment;  // to the end: the server's threads write there
+                              ServerOptions options;
+                              options.max_calls = 2;
+                              Jobs::Server server(arguments.at(0), options);
+                              segment.emplace(arguments[0]);
+                              detail::Slot& slot = segment->slot_array()[0];
+                              segment->header().high_water = 1;
+                              slot.owner = 999;
+                              slot.request = detail::State(1, detail::Phase::posted).word();
+                              test_points::at("server_marked_taken", [&slot] {
+                                const std::uint32_t last = detail::load_request(slot).sequence();
+                                slot.request = detail::State(last + 1, detail::Phase::posted).word();
+                              });
+                              server.start([](const Job& job) { return answer_to(job); }).value();
+                              const auto answer = Jobs::Client(arguments[0]).call({1, 0, 0}, 10s);
+                              peer::say(answer ? "answered" : to_string(answer.error().code()));
+                              peer::say(server.damaged_slots() > 0 ? "counted" : "not counted");
+                            }
+                            peer::say("over");
+                            return 0;
+                          }};
+
+// withdrawn_at_stop NAME: a server stops as a worker is about to take a call, whose caller withdraws it for a moment.
+// Says whether the handler thought then that somebody waits, what the caller got, and how the call was counted.
+const peer::Role withdrawn_at_stop{
+    "withdrawn_at_stop", [](const peer::Arguments& arguments) {
+      std::atomic<bool> is_posted{false}, is_locked{false}, is_given_up{false}, has_begun{false}, is_withdrawn{false},
+          is_left{false}, is_wanted{false};
+      Jobs::Server server(arguments.at(0));
+      Jobs::Client client(arguments[0]);
+      client.wait_for_server(60s).value();
+      test_points::at("client_posted", [&] {
+        is_posted = true;
+        wait_for(is_locked);
+        server.stop();
+      });
+      test_points::at("server_locked_slot", [&] {
+        is_locked = true;
+        wait_for(is_given_up);
+      });
+      test_points::at("client_gives_up", [&] {
+        is_given_up = true;
+        wait_for(has_begun);
+      });
+      test_points::at("client_withdrew", [&] {
+        is_withdrawn = true;
+        wait_for(is_left);
+      });
+      test_points::at("server_unlocks_slot", [&] { is_left = true; });
+      std::thread serving([&] {
+        wait_for(is_posted);
+        const auto handler = [&](const Job& job, const CallContext& context) {
+          has_begun = true;
+          wait_for(is_withdrawn);
+          is_wanted = !context.cancelled();
+          return answer_to(job);
+        };
+        static_cast<void>(server.serve_one(handler, 60s));
+      });
+      const auto answer = client.call({1, 0, 0}, 60s);
+      serving.join();
+      peer::say(is_wanted ? "wanted" : "not wanted");
+      peer::say(answer ? "answered" : to_string(answer.error().code()));
+      const ServerStats stats = server.stats();
+      peer::say(std::to_string(stats.done) + " done, " + std::to_string(stats.abandoned) + " abandoned");
+      return 0;
+    }};
