@@ -52,6 +52,14 @@ TEST_CASE("answer: given in the server's last moment it is an answer") {
   CHECK(shm_entries("shared_channel." + name).empty());
 }
 
+TEST_CASE("answer: a caller that withdraws for a moment, because the server stops, waits for it") {
+  Process meeting = fault_peer("withdrawn_at_stop", unique_name("meeting"));
+  CHECK(meeting.read_line() == "wanted");
+  CHECK(meeting.read_line() == "answered");
+  CHECK(meeting.read_line() == "1 done, 0 abandoned");
+  CHECK(meeting.wait() == ExitStatus{});
+}
+
 TEST_CASE("answer: while a handler writes a late one nobody else has the slot") {
   const auto name = unique_name("late");
   ServerOptions one;

@@ -26,12 +26,14 @@ struct SlotRecord : SlotLock, SlotHistory {
 /// Thread-safe.
 class Counters {
  public:
-  /// Call `sequence` ended so, in a slot whose last one before it was `before`.
-  void count(SlotRecord& record, Phase outcome, Finish finish, std::uint32_t before, std::uint32_t sequence) noexcept {
+  /// Call `sequence` ended so, in a slot whose last one before it was `before`; abandoned if its caller had left by
+  /// then.
+  void count(SlotRecord& record, Phase outcome, bool is_abandoned, std::uint32_t before,
+             std::uint32_t sequence) noexcept {
     const bool is_handled = outcome == Phase::done || outcome == Phase::failed || outcome == Phase::oversized;
-    if (outcome == Phase::done && finish != Finish::tell_slot_freed) [[likely]]
+    if (outcome == Phase::done && !is_abandoned) [[likely]]
       record.count_done();
-    else if (is_handled && finish == Finish::tell_slot_freed)
+    else if (is_handled && is_abandoned)
       add(abandoned_);
     else if (is_handled)
       add(failed_);

@@ -122,8 +122,10 @@ class ServerSlots {
   [[nodiscard]] bool is_wanted(TakenCall call) const noexcept {
     const Slot& slot = *call.slot;
     const bool is_answered = locks_[call.index].concluded.load(std::memory_order_relaxed) == call.sequence;
-    return !is_answered && load_request(slot).is(Phase::posted, call.sequence) &&
-           generation_.leases().is_held(slot.owner.load(std::memory_order_relaxed));
+    if (is_answered) return false;
+    const State request = load_request(slot);
+    if (request.is(Phase::withdrawn, call.sequence)) return may_post_again(slot);
+    return request.is(Phase::posted, call.sequence) && is_owner_there(slot);
   }
 
   /// The caller that waits for a slot may look again.
@@ -158,6 +160,16 @@ class ServerSlots {
   [[nodiscard]] std::uint64_t damaged() const noexcept { return counters_.damaged(); }
 
  private:
+  [[nodiscard]] bool is_owner_there(const Slot& slot) const noexcept {
+    const std::uint32_t owner = slot.owner.load(std::memory_order_seq_cst);
+    return owner != 0 && generation_.leases().is_held(owner);
+  }
+  /// Whether the caller, which has withdrawn its call, may be between W1 and W4: it has seen that the server stops, and
+  /// goes on waiting if a worker has its call.
+  [[nodiscard]] bool may_post_again(const Slot& slot) const noexcept {
+    return generation_.page().service.load(std::memory_order_seq_cst) != service_open && is_owner_there(slot);
+  }
+
   [[nodiscard]] const SlotArray& slot_array() const noexcept { return generation_.slot_array(); }
 
   /// A slot as stats() sees it.
@@ -231,8 +243,8 @@ class ServerSlots {
     }
     if (!lock.try_lock()) return {};
     SHARED_CHANNEL_TEST_POINT(server_locked_slot);
-    // Each round takes a caller that withdraws, and one that does so at a stop posts again. More come only from a client
-    // that is broken or hostile, which must not hold the worker, nor a stop.
+    // Each round takes a caller that withdraws, and one that does so at a stop posts again. More come only from a
+    // client that is broken or hostile, which must not hold the worker, nor a stop.
     constexpr unsigned most_rounds = 1000;
     unsigned rounds = 0;
     Take outcome{};
@@ -331,7 +343,8 @@ class ServerSlots {
     SlotRecord& record = locks_[call.index];
     const std::uint32_t before = record.concluded.load(std::memory_order_relaxed);
     const Finish owed = finish(*call.slot, record, call.sequence, outcome);
-    counters_.count(record, outcome, owed, before, call.sequence);
+    const bool is_abandoned = owed == Finish::tell_slot_freed && !may_post_again(*call.slot);
+    counters_.count(record, outcome, is_abandoned, before, call.sequence);
     switch (owed) {
       case Finish::nothing:
         break;
