@@ -226,10 +226,10 @@ class RawServer : private SharedChannel<detail::Raw>::Server {
     const auto keep = [&](RawRequest request, RawResponder responder, const CallContext& context) {
       taken.emplace(RawCall{std::move(request), std::move(responder), context});
     };
-    for (;;) {  // a request that could not be read is answered without us
+    for (;;) {  // a request that could not be read is answered without us; not for ever, if more of them come
       auto served = serve_one(keep, deadline.remaining());
       if (!served) return std::move(served).error();
-      if (taken || !*served) return taken;
+      if (taken || !*served || deadline.passed()) return taken;
     }
   }
 

@@ -146,6 +146,13 @@ TEST_CASE("hostile: a slot that asks for another call whenever one is taken hold
   CHECK(server.wait() == ExitStatus{});
 }
 
+TEST_CASE("hostile: requests that cannot be read, one after another, hold next() no longer than its timeout") {
+  Process server = fault_peer("unreadable", unique_name("unreadable"));
+  CHECK(server.read_line() == "let go");
+  CHECK(server.read_line() == "some read");
+  CHECK(server.wait() == ExitStatus{});
+}
+
 TEST_CASE("hostile: a request that changes while it is read") {
   struct Twin {
     std::uint64_t one, two;

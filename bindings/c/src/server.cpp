@@ -159,11 +159,11 @@ sc_code sc_server_next(sc_server* server, int64_t timeout, const sc_wait* wait, 
     Result<void> failed;
     const auto attempt = [&](nanoseconds piece) {
       detail::Deadline deadline(piece);
-      for (;;) {  // a request that could not be read is answered without us
+      for (;;) {  // a request that could not be read is answered without us; not for ever, if more of them come
         auto served = server->raw.serve_one(keep, deadline.remaining());
         if (!served) failed = std::move(served).error();
         if (!served || taken != nullptr || server->is_stopped.load(std::memory_order_relaxed)) return true;
-        if (!*served) return false;
+        if (!*served || deadline.passed()) return false;
       }
     };
     const auto waited = waiting->repeat(timeout, "no request came", attempt);

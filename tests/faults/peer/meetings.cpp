@@ -5,6 +5,7 @@
 #include <string>
 #include <thread>
 
+#include <shared_channel/raw.hpp>
 #include <shared_channel/shared_channel.hpp>
 
 #include "armed.hpp"
@@ -43,6 +44,30 @@ const peer::Role restless{"restless", [](const peer::Arguments& arguments) {
                             peer::say("over");
                             return 0;
                           }};
+
+// unreadable NAME: pulls requests from a channel where one follows another that cannot be read; says whether it was let
+// go in time.
+const peer::Role unreadable{"unreadable", [](const peer::Arguments& arguments) {
+                              const MessageShape letters{1000, 16, true, {}};
+                              RawServer server(arguments.at(0), {letters, letters});
+                              const LiveSegment segment(arguments[0]);
+                              detail::Slot& slot = segment.slot_array()[0];
+                              segment.header().high_water = 1;
+                              const auto ask = [&slot](std::uint32_t call) {
+                                slot.length = ~0U;
+                                slot.request = detail::State(call, detail::Phase::posted).word();
+                              };
+                              test_points::at("server_unlocks_slot",
+                                              [&] { ask(detail::load_request(slot).sequence() + 1); });
+                              ask(1);
+                              const auto began = std::chrono::steady_clock::now();
+                              const bool is_none = !server.next(50ms).value();
+                              const auto took = std::chrono::steady_clock::now() - began;
+                              peer::say(is_none && took >= 50ms ? "let go" : "too early");
+                              peer::say(server.stats().malformed > 0 ? "some read" : "none read");
+                              test_points::at("server_unlocks_slot", [] {});
+                              return 0;
+                            }};
 
 // withdrawn_at_stop NAME: a server stops as a worker is about to take a call, whose caller withdraws it for a moment.
 // Says whether the handler thought then that somebody waits, what the caller got, and how the call was counted.
