@@ -19,6 +19,9 @@ namespace peer_quit {
 struct LastWord {
   char empty = 0;
 };
+struct Observed {
+  std::int32_t number = 0;
+};
 
 }  // namespace peer_quit
 
@@ -27,6 +30,11 @@ struct shared_channel::Codec<peer_quit::LastWord> {
   static std::size_t size(const peer_quit::LastWord&) { return 1; }
   static void encode(const peer_quit::LastWord&, std::span<std::byte>) { std::exit(7); }
   static std::optional<peer_quit::LastWord> decode(std::span<const std::byte>) { return peer_quit::LastWord{}; }
+};
+
+template <>
+struct shared_channel::ObserverOf<peer_quit::Observed> {
+  static void server_done(const shared_channel::CallRecord&) { std::exit(7); }
 };
 
 namespace peer_quit {
@@ -114,6 +122,33 @@ const peer::Role ask_last_word{"ask_last_word", [](const peer::Arguments& argume
                                  peer::say(reply ? "answered" : to_string(reply.error().code()));
                                  return 0;
                                }};
+
+// quit_in_observer NAME HOW: serves, and calls exit(7) when it is told that it has answered.
+const peer::Role quit_in_observer{
+    "quit_in_observer", [](const peer::Arguments& arguments) {
+      using Numbers = shared_channel::SharedChannel<Observed, std::int32_t>;
+      static Numbers::Server server(arguments.at(0));
+      const auto answer = [](const Observed& observed) { return observed.number; };
+      if (arguments.at(1) == "start") server.start(answer).value();
+      if (arguments[1] == "deferred") {
+        server
+            .start([](const Observed& observed, Responder<std::int32_t> responder) {
+              std::thread([kept = std::move(responder), observed]() mutable { kept.reply(observed.number); }).detach();
+            })
+            .value();
+      }
+      peer::say("ready");
+      if (arguments[1] == "serve") static_cast<void>(server.serve(answer));
+      return outlast();
+    }};
+
+// ask_observed NAME: says how a call of that server ended.
+const peer::Role ask_observed{
+    "ask_observed", [](const peer::Arguments& arguments) {
+      const auto reply = shared_channel::SharedChannel<Observed, std::int32_t>::Client(arguments.at(0)).call({1}, 50s);
+      peer::say(reply ? "answered" : to_string(reply.error().code()));
+      return 0;
+    }};
 
 // quit_when_stopped NAME: serves until its token is asked to stop, whereupon another callback of that calls exit(7).
 const peer::Role quit_when_stopped{

@@ -114,6 +114,18 @@ TEST_CASE("exit: in the codec of a deferred reply, on a thread of the program's"
   CHECK(is_clean(name));
 }
 
+TEST_CASE("exit: in an observer, which is told of a call after its answer") {
+  for (const char* how : {"start", "serve", "deferred"}) {
+    INFO(how);
+    const auto name = unique_name("exit");
+    Process server = peer("quit_in_observer", name, how);
+    REQUIRE(server.read_line() == "ready");
+    CHECK(peer("ask_observed", name).read_line() == "answered");
+    CHECK(server.wait(20s) == as_asked);
+    CHECK(is_clean(name));
+  }
+}
+
 TEST_CASE("exit: in a callback of the token that asks a server to stop") {
   for (const char* when : {"before", "after"}) {  // the server's own callback
     INFO(when);

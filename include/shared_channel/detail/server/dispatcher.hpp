@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <exception>
 #include <string_view>
+#include <type_traits>
 
 #include <shared_channel/detail/base/handler_scope.hpp>
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/base/test_point.hpp>
+#include <shared_channel/detail/observe/server_observer.hpp>
 #include <shared_channel/detail/protocol/cause.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/slot_protocol.hpp>
@@ -94,7 +96,11 @@ class Dispatcher final : private AnswerSink {
   void leave(TakenCall call, Outcome outcome) noexcept {
     const auto record = observer_.ended(generation_.slot_array(), call, outcome);
     slots_.leave(call, outcome);
-    observer_.tell(record);
+    if constexpr (!std::is_same_v<Observer, NoServerObserver>) {
+      const HandlerScope scope(generation_.number(), call.index,
+                               call.sequence);  // it may call exit(), as a handler may
+      observer_.tell(record);
+    }
   }
 
   // ---- AnswerSink: what responders and contexts ask for, from any thread ----
