@@ -144,6 +144,22 @@ TEST_CASE("c memory: a request for which there is no memory fails, and the next 
   CHECK(text_of(second.get().value().bytes()) == "ok");
 }
 
+TEST_CASE("c memory: numbers for which there was no memory are told the next time") {
+  const auto name = unique_name("c");
+  const auto server = open_server(name);
+  RawClient client(name);
+  auto asked = client.call_async(bytes_of("x"), amply);
+  sc_request* request = nullptr;
+  REQUIRE(sc_server_next(server.get(), amply_ns, nullptr, &request, nullptr) == SC_OK);
+  sc_stats stats{};
+  stats.size = sizeof stats;
+  CHECK(failures_of([&](sc_error* error) { return sc_server_stats(server.get(), &stats, error); }) > 0);
+  CHECK(stats.running == 1);
+  CHECK(sc_request_reply(request, "ok", 2, nullptr) == SC_OK);
+  sc_request_release(request);
+  CHECK(text_of(asked.get().value().bytes()) == "ok");
+}
+
 }  // namespace c_memory_test
 
 #endif

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <mutex>
-#include <utility>
 
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
@@ -19,7 +18,7 @@ class RunningTimes {
   template <class Slots>
   nanoseconds longest(const Slots& slot_states, std::uint32_t count) {
     const std::lock_guard lock(mutex_);
-    if (!std::exchange(is_asked_, true)) seen_ = UniquePtr<Seen[]>(count);
+    if (seen_.get() == nullptr) seen_ = UniquePtr<Seen[]>(count);
     const Clock::time_point now = Clock::now();
     Clock::time_point first = now;
     slot_states.for_each_running([&](std::uint32_t index, std::uint32_t sequence, Clock::time_point stated) {
@@ -40,7 +39,6 @@ class RunningTimes {
 
   const Clock::time_point began_ = Clock::now();
   std::mutex mutex_;
-  bool is_asked_ = false;
   UniquePtr<Seen[]> seen_;  // one per slot, since somebody first asked
 };
 
