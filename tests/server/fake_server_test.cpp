@@ -361,6 +361,18 @@ TEST_CASE("fake server: upkeep mends what only the server writes, but no record 
   }
 }
 
+TEST_CASE("fake server: upkeep that is closed waits for who is at it, but not where the process ends") {
+  detail::Upkeep upkeep;
+  REQUIRE(eventually([&] { return upkeep.begin(); }));
+  int rests = 0;
+  upkeep.close([&] { return ++rests < 3; });
+  CHECK(rests == 3);
+  upkeep.end();
+  upkeep.close([&] { return ++rests < 3; });
+  CHECK(rests == 3);
+  CHECK_FALSE(upkeep.begin());
+}
+
 TEST_CASE("fake server: upkeep is done by a serve_one() that never waits") {
   const fake::World world;
   fake::Handler handler;

@@ -81,10 +81,7 @@ class ServerCore {
         Platform::rest(std::chrono::milliseconds(1));
       });
     }
-    dispatcher_.link().cut([] {
-      Platform::rest(std::chrono::milliseconds(1));
-      return !Platform::is_shutting_down();
-    });
+    dispatcher_.link().cut(rest_while_others_live);
   }
 
   /// Whether the calling thread is in one of this server's handlers, or answers one of its calls: end() would wait for
@@ -98,7 +95,7 @@ class ServerCore {
   void let_go() noexcept {
     stop();
     dispatcher_.link().close();
-    upkeep_.close([] { Platform::rest(std::chrono::milliseconds(1)); });
+    upkeep_.close(rest_while_others_live);
     generation_->retire();
     if (is_started_.load(std::memory_order_acquire)) {  // else start() still adds to them
       workers_.detach();
@@ -238,6 +235,12 @@ class ServerCore {
   static std::atomic<ServerCore*>& last_let_go() noexcept {
     static std::atomic<ServerCore*> core{nullptr};
     return core;
+  }
+
+  /// Passes a little time. False: the process ends, and has ended its other threads wherever they were.
+  static bool rest_while_others_live() noexcept {
+    Platform::rest(std::chrono::milliseconds(1));
+    return !Platform::is_shutting_down();
   }
 
   // ---- threads ----

@@ -23,10 +23,11 @@ class Upkeep {
   void end() noexcept { is_busy_.store(false, std::memory_order_release); }
 
   /// It is never time again: withdrawn words must not be mended. `rest` passes a little time while another thread
-  /// mends.
+  /// mends, or says that it is not worth while.
   template <class Rest>
   void close(Rest&& rest) noexcept {
-    while (is_busy_.exchange(true, std::memory_order_acquire)) rest();
+    while (is_busy_.exchange(true, std::memory_order_acquire) && rest()) {
+    }
   }
 
   /// A worker that goes to sleep, until it wakes. Each of them wakes without a ring for the next time: were only one on
