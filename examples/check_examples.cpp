@@ -1,6 +1,9 @@
 // Runs one example as its reader would, and compares what it prints.
 // usage: check_examples hello|calculator|wc|key_value|deferred|context|protobuf
 //        check_examples hello PYTHON SCRIPT   asks with a client in another language as well
+//        check_examples says PROGRAM TEXT...  runs a program that is server and client in one, with a channel's name:
+//        it
+//                                             succeeds, and prints these texts in this order
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -216,6 +219,19 @@ void check_protobuf() {
   end(server, name);
 }
 
+void check_says(const std::string& program, bool is_named, const std::vector<std::string>& texts) {
+  std::vector<std::string> arguments;
+  if (is_named) arguments.push_back(channel(program.c_str()));
+  const Run said = run(program, arguments);
+  std::size_t at = 0;
+  for (const std::string& text : texts) {
+    at = said.output.find(text, at);
+    expect(at != std::string::npos, "'" + text + "' is not where it should be in\n" + said.output);
+    at += text.size();
+  }
+  expect(said.code == 0, "the exit code is " + std::to_string(said.code) + "; it printed\n" + said.output);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -226,6 +242,8 @@ int main(int argc, char** argv) {
     const support::Scratch scratch;
     if (what == "hello" && (argc == 2 || argc == 4))
       check_hello({arguments.begin() + 1, arguments.end()});
+    else if ((what == "says" || what == "says_named") && argc > 3)
+      check_says(arguments[1], what == "says_named", {arguments.begin() + 2, arguments.end()});
     else if (what == "calculator" && argc == 2)
       check_calculator();
     else if (what == "wc" && argc == 2)
@@ -240,7 +258,8 @@ int main(int argc, char** argv) {
       check_protobuf();
     else
       throw std::runtime_error(
-          "usage: check_examples hello|calculator|wc|key_value|deferred|context|protobuf, or hello PYTHON SCRIPT");
+          "usage: check_examples hello|calculator|wc|key_value|deferred|context|protobuf, or hello PYTHON SCRIPT, or "
+          "says|says_named PROGRAM TEXT...");
     return 0;
   } catch (const std::exception& exception) {
     std::printf("%s: %s\n", what.c_str(), exception.what());
