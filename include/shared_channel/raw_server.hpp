@@ -202,7 +202,7 @@ class RawServer : private SharedChannel<detail::Raw>::Server {
     if (!names) return std::move(names).error();
     auto contract = detail::contract_of(*names, shape, true);
     if (!contract) return std::move(contract).error();
-    auto core = Core::create(name, options, [&](const ServerOptions&) { return *contract; });
+    auto core = Core::create(name, options, *contract);
     if (!core) return std::move(core).error();
     return RawServer(*std::move(core));
   }

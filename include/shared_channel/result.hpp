@@ -18,7 +18,8 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI {
 namespace detail {
 
 /// Ends in a ChannelException; without exceptions in the message on stderr and abort().
-[[noreturn]] inline void throw_error(Error error) {
+template <class Failure>
+[[noreturn]] void throw_error(Failure error) {
 #if defined(__cpp_exceptions)
   throw ChannelException(std::move(error));
 #else
@@ -102,7 +103,7 @@ class [[nodiscard]] Result {
     return value_.get();
   }
   void require_value() const {
-    if (!has_value()) detail::throw_error(error());
+    if (!has_value()) detail::throw_error<Error>(error());
   }
 
   template <class Other>
@@ -150,7 +151,7 @@ class [[nodiscard]] Result<void> {
 
   /// Nothing, or a ChannelException with the error (without exceptions: its message and abort()).
   void value() const {
-    if (!has_value()) detail::throw_error(*error_);
+    if (!has_value()) detail::throw_error<Error>(*error_);
   }
 
   /// Precondition: !has_value().

@@ -13,8 +13,10 @@
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/message/message.hpp>
 #include <shared_channel/detail/observe/server_observer.hpp>
+#include <shared_channel/detail/server/compiled.hpp>
 #include <shared_channel/detail/server/core.hpp>
 #include <shared_channel/detail/server/handler.hpp>
+#include <shared_channel/detail/server/lifecycle.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/result.hpp>
 #include <shared_channel/server_stats.hpp>
@@ -59,10 +61,9 @@ class SharedChannel<Request, Reply>::Server {
   /// Errors: invalid_name, invalid_argument (options), name_in_use, access_denied, not_owner (somebody else's
   /// object has the name), out_of_memory (the slots do not fit), system_error. On an error nothing is left behind.
   static Result<Server> create(std::string_view name, const ServerOptions& options = {}) {
-    auto core = Core::create(name, options, [](const ServerOptions& valid) {
-      return detail::contract_of<Request, Reply>(static_cast<std::uint32_t>(valid.max_request_bytes),
-                                                 static_cast<std::uint32_t>(valid.max_reply_bytes));
-    });
+    const auto contract = detail::contract_of<Request, Reply>(static_cast<std::uint32_t>(options.max_request_bytes),
+                                                              static_cast<std::uint32_t>(options.max_reply_bytes));
+    auto core = Core::create(name, options, contract);
     if (!core) return std::move(core).error();
     return Server(*std::move(core));
   }

@@ -8,13 +8,13 @@
 //                           connector (finding the server), server_trust (whom to believe), current_connection,
 //                           connection (attaching), call (one call), slot_claim (its slot), cancellation,
 //                           posting_order (its place among its thread's), async_call and completion (a call that no
-//                           thread waits for)
-//   serving [server]        core (serving and stopping), finder (finding requests), workers (its threads),
-//                           upkeep (mending its words), dispatcher (from a request to its answer), handler (its
-//                           forms), invocation (what it is called with), reply (into its frame), duty and
+//                           thread waits for), compiled (what the compiled library has of it)
+//   serving [server]        core (serving), lifecycle (how that begins and ends), finder (finding requests), workers
+//                           (its threads), upkeep (mending its words), dispatcher (from a request to its answer),
+//                           handler (its forms), invocation (what it is called with), reply (into its frame), duty and
 //                           link (from a Responder to its server), slots (taking and ending calls), counters and
 //                           running_times (what stats() tells), loop_notice (native_handle()), generation (all that a
-//                           server creates)
+//                           server creates), compiled
 //   telling [observe]       observed (which channels have an observer), client_observer, server_observer
 //   types <-> bytes [message]    message, codec_parts, builtin_codecs, members, described_members
 //   who may write what when [protocol]   slot_protocol, slot_state (what a slot's words say), order (of one thread's

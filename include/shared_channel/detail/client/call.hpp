@@ -97,16 +97,7 @@ class Call {
   }
 
   /// Waits for the reply: spinning as long as that pays, then asleep.
-  [[nodiscard]] bool await(Deadline& deadline) {
-    const auto waited = wait(deadline, [&] { tell_deadline(deadline); });
-    if (is_answered()) return verdict();
-    if (!waited) return give_up_sleepless(waited.error());
-    // The server is asked at the deadline too: a caller whose timeouts are too short to sleep in would otherwise never
-    // learn that the server is gone, nor find the next one.
-    return give_up(connection_.server_end_or(deadline.is_interrupted() ? Errc::cancelled
-                                             : deadline.passed()       ? Errc::timed_out
-                                                                       : Errc::server_died));
-  }
+  [[nodiscard]] bool await(Deadline& deadline);
 
   /// A caller that takes one of several replies probably comes to the next slots soon: to read the replies there, and
   /// to post there. The next one's line is on its way by then.
@@ -166,21 +157,7 @@ class Call {
   [[nodiscard]] bool is_server_gone() const noexcept { return glance_at_server() != platform::Peer::alive; }
 
   /// Ends the call before its answer. True: the answer has come after all.
-  bool give_up(Errc reason, int native = 0) noexcept {
-    const State request = load_request(slot());
-    const bool damaged = !request.is(Phase::posted, sequence_);  // nobody but us writes this word
-    switch (withdraw_and_look()) {
-      case Withdrawal::answered:
-        return verdict();
-      case Withdrawal::withdrawn:
-        // Nobody took it until now. If the bell was damaged, no later call would be taken either.
-        if (reason == Errc::timed_out) connection_.exec().ring_anyway();
-        return fails_withdrawn(reason, damaged ? Execution::possible : Execution::none, native);
-      case Withdrawal::abandoned:
-        break;
-    }
-    return fails(damaged ? Errc::corrupt : reason, Execution::possible, native);
-  }
+  bool give_up(Errc reason, int native = 0) noexcept;
 
   /// Ends the call because there is no Done signal to sleep on. A signal that is not found went with the server, whose
   /// end the system may not have announced yet.
@@ -192,20 +169,8 @@ class Call {
   /// What the reply word says, once it concludes the call. True: the handler's answer.
   bool verdict() noexcept {
     is_concluded_ = true;
-    switch (load_reply(slot()).phase()) {
-      case Phase::done:
-        return true;
-      case Phase::failed:
-        return fails_as_told();
-      case Phase::refused:
-        return fails(Errc::server_stopped);
-      case Phase::malformed:
-        return fails(Errc::corrupt);
-      case Phase::oversized:
-        return fails(Errc::message_too_large, Execution::possible, 0, reply().length(), reply().capacity());
-      default:
-        return fails(Errc::corrupt, Execution::possible);
-    }
+    const Phase phase = load_reply(slot()).phase();
+    return phase == Phase::done || fails_as_answered(phase);
   }
 
   /// A sleeper looks around this often even if nobody wakes it. Needed only if the process that the kernel woke to
@@ -226,6 +191,8 @@ class Call {
   /// Whether a worker may still read the request or write the reply.
   [[nodiscard]] bool may_be_in_use() const noexcept { return is_posted_ && !is_concluded_ && !is_withdrawn_; }
 
+  bool fails_as_answered(Phase phase) noexcept;
+
   /// The handler's failure, or the error that it passes on.
   bool fails_as_told() noexcept {
     const std::optional<Cause> cause = Cause::of(slot().cause.load(std::memory_order_relaxed));
@@ -237,15 +204,7 @@ class Call {
   [[nodiscard]] Slot& slot() const noexcept { return claim_.slot(); }
 
   /// Whether the posted call is withdrawn because the server stopped. False: a worker has it, and answers.
-  bool is_withdrawn_at_stop() noexcept {
-    constexpr int most = 1000;  // each round takes a worker that lets go; more only where words are damaged
-    for (int round = 0; round < most; ++round) {
-      if (load_taken(slot()).is(Phase::taken, sequence_)) return false;
-      const StopOutcome outcome = withdraw_unless_taken(slot(), sequence_);
-      if (outcome != StopOutcome::again) return outcome == StopOutcome::withdrawn;
-    }
-    return false;
-  }
+  bool is_withdrawn_at_stop() noexcept;
 
   /// Withdraws the call. If that meets a worker, looks again for two microseconds: between T1 and T2 the worker decides
   /// sooner.
@@ -300,5 +259,61 @@ class Call {
   bool is_withdrawn_ = false;
   Failure failure_;  // once a step has failed
 };
+
+template <class Platform>
+bool Call<Platform>::await(Deadline& deadline) {
+  const auto waited = wait(deadline, [&] { tell_deadline(deadline); });
+  if (is_answered()) return verdict();
+  if (!waited) return give_up_sleepless(waited.error());
+  // The server is asked at the deadline too: a caller whose timeouts are too short to sleep in would otherwise never
+  // learn that the server is gone, nor find the next one.
+  return give_up(connection_.server_end_or(deadline.is_interrupted() ? Errc::cancelled
+                                           : deadline.passed()       ? Errc::timed_out
+                                                                     : Errc::server_died));
+}
+
+template <class Platform>
+bool Call<Platform>::give_up(Errc reason, int native) noexcept {
+  const State request = load_request(slot());
+  const bool damaged = !request.is(Phase::posted, sequence_);  // nobody but us writes this word
+  switch (withdraw_and_look()) {
+    case Withdrawal::answered:
+      return verdict();
+    case Withdrawal::withdrawn:
+      // Nobody took it until now. If the bell was damaged, no later call would be taken either.
+      if (reason == Errc::timed_out) connection_.exec().ring_anyway();
+      return fails_withdrawn(reason, damaged ? Execution::possible : Execution::none, native);
+    case Withdrawal::abandoned:
+      break;
+  }
+  return fails(damaged ? Errc::corrupt : reason, Execution::possible, native);
+}
+
+template <class Platform>
+bool Call<Platform>::is_withdrawn_at_stop() noexcept {
+  constexpr int most = 1000;  // each round takes a worker that lets go; more only where words are damaged
+  for (int round = 0; round < most; ++round) {
+    if (load_taken(slot()).is(Phase::taken, sequence_)) return false;
+    const StopOutcome outcome = withdraw_unless_taken(slot(), sequence_);
+    if (outcome != StopOutcome::again) return outcome == StopOutcome::withdrawn;
+  }
+  return false;
+}
+
+template <class Platform>
+bool Call<Platform>::fails_as_answered(Phase phase) noexcept {
+  switch (phase) {
+    case Phase::failed:
+      return fails_as_told();
+    case Phase::refused:
+      return fails(Errc::server_stopped);
+    case Phase::malformed:
+      return fails(Errc::corrupt);
+    case Phase::oversized:
+      return fails(Errc::message_too_large, Execution::possible, 0, reply().length(), reply().capacity());
+    default:
+      return fails(Errc::corrupt, Execution::possible);
+  }
+}
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

@@ -307,38 +307,11 @@ class Completer {
 
   /// Has the call end by itself, if nobody watches it yet. False: the client has ended and the call with it, or no
   /// thread could be had.
-  bool add(const RefPtr<AsyncCall>& call) {
-    const std::lock_guard lock(mutex_);
-    if (call->is_watched()) return true;
-    if (closed_) {
-      call->orphan();
-      return false;
-    }
-    for (const WatcherRef& watcher : watchers_) {
-      if (!watcher->has_room_for(*call->pin())) continue;
-      watcher->add(call);
-      return true;
-    }
-    WatcherRef& watcher = watchers_.emplace(WatcherRef(new Watcher(policy_)));
-    if (const int failure = watcher->start(); failure != 0) {
-      watchers_.erase(watcher);
-      call->fail(Errc::system_error, failure);
-      return false;
-    }
-    watcher->add(call);
-    return true;
-  }
+  bool add(const RefPtr<AsyncCall>& call);
 
   /// Ends what is being watched, and the threads. Afterwards nothing happens by itself any more. If it is called in a
   /// callback, the calls of that callback's thread end after it, on that thread.
-  void close() {
-    {
-      const std::lock_guard lock(mutex_);
-      if (std::exchange(closed_, true)) return;
-    }
-    for (const WatcherRef& watcher : watchers_) watcher->close();
-    for (const WatcherRef& watcher : watchers_) watcher->join();
-  }
+  void close();
 
  private:
   const WaitPolicy policy_;
@@ -346,5 +319,38 @@ class Completer {
   bool closed_ = false;
   ForwardList<WatcherRef> watchers_;  // grows until closed, then stays
 };
+
+template <class Platform>
+bool Completer<Platform>::add(const RefPtr<AsyncCall>& call) {
+  const std::lock_guard lock(mutex_);
+  if (call->is_watched()) return true;
+  if (closed_) {
+    call->orphan();
+    return false;
+  }
+  for (const WatcherRef& watcher : watchers_) {
+    if (!watcher->has_room_for(*call->pin())) continue;
+    watcher->add(call);
+    return true;
+  }
+  WatcherRef& watcher = watchers_.emplace(WatcherRef(new Watcher(policy_)));
+  if (const int failure = watcher->start(); failure != 0) {
+    watchers_.erase(watcher);
+    call->fail(Errc::system_error, failure);
+    return false;
+  }
+  watcher->add(call);
+  return true;
+}
+
+template <class Platform>
+void Completer<Platform>::close() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(closed_, true)) return;
+  }
+  for (const WatcherRef& watcher : watchers_) watcher->close();
+  for (const WatcherRef& watcher : watchers_) watcher->join();
+}
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

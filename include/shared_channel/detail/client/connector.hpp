@@ -73,29 +73,15 @@ class Connector {
   }
 
   /// Makes a connection current; the options say whether that waits for a server.
-  Result<void> connect(Deadline& deadline) {
-    const typename Platform::NoCancellation uncancelled;
-    if (options_.wait_for_server) return connect_patiently(deadline);
-    auto connected = connect_once(deadline);
-    if (!connected && connected.error().code() == Errc::no_server)
-      return none_there(connected.error(), "", "; start it, or set ClientOptions::wait_for_server");
-    return connected;
-  }
+  Result<void> connect(Deadline& deadline);
 
   /// The same, waiting for a server until the deadline.
-  Result<void> wait_for_server(Deadline& deadline) {
-    const typename Platform::NoCancellation uncancelled;
-    return connect_patiently(deadline);
-  }
+  Result<void> wait_for_server(Deadline& deadline);
 
   /// After a call that timed out: looks whether the server has a successor, and retires it if so. Its liveness word is
   /// no proof of life: a stray write may have lit it, or a death have left it lit. A record that names no generation
   /// proves nothing, nor does the record of a user who may not serve us.
-  void doubt(const Pin& pin) noexcept {
-    if (!is_due(next_doubt_, doubt_interval)) return;
-    const typename Platform::NoCancellation uncancelled;
-    if (or_without_memory([&] { return has_successor(*pin); }, [] { return false; })) current_.retire(pin);
-  }
+  void doubt(const Pin& pin) noexcept;
 
  private:
   [[nodiscard]] bool has_successor(const Connection& connection) const {
@@ -227,5 +213,28 @@ class Connector {
   std::atomic<std::int64_t> next_knock_{0};
   CurrentConnection current_;
 };
+
+template <class Platform>
+Result<void> Connector<Platform>::connect(Deadline& deadline) {
+  const typename Platform::NoCancellation uncancelled;
+  if (options_.wait_for_server) return connect_patiently(deadline);
+  auto connected = connect_once(deadline);
+  if (!connected && connected.error().code() == Errc::no_server)
+    return none_there(connected.error(), "", "; start it, or set ClientOptions::wait_for_server");
+  return connected;
+}
+
+template <class Platform>
+Result<void> Connector<Platform>::wait_for_server(Deadline& deadline) {
+  const typename Platform::NoCancellation uncancelled;
+  return connect_patiently(deadline);
+}
+
+template <class Platform>
+void Connector<Platform>::doubt(const Pin& pin) noexcept {
+  if (!is_due(next_doubt_, doubt_interval)) return;
+  const typename Platform::NoCancellation uncancelled;
+  if (or_without_memory([&] { return has_successor(*pin); }, [] { return false; })) current_.retire(pin);
+}
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

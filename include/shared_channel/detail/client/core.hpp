@@ -42,15 +42,8 @@ class ClientCore : public RefCounted {
  public:
   static constexpr nanoseconds no_limit = (nanoseconds::max)();
 
-  static Result<RefPtr<ClientCore>> create(std::string_view name, Contract contract, const ClientOptions& options) {
-    auto names = Names::make(name, options.scope);
-    if (!names) return std::move(names).error();
-    if (options.wait.spin < nanoseconds::zero()) {
-      return names->error(Errc::invalid_argument, "WaitPolicy::spin is negative; 0 sleeps at once");
-    }
-    if (auto valid = Platform::Owners::examine(*names, options.server); !valid) return std::move(valid).error();
-    return RefPtr<ClientCore>(new ClientCore(*std::move(names), std::move(contract), options));
-  }
+  static Result<RefPtr<ClientCore>> create(std::string_view name, Contract contract, const ClientOptions& options);
+  ~ClientCore();
 
   /// One call: `fill` writes the request into its frame and returns `fits`, or how many bytes would not; `read` turns
   /// the reply's frame into the answer, a Result. If the server goes before it took the request and another is there,
@@ -107,12 +100,7 @@ class ClientCore : public RefCounted {
   }
 
   /// Has `call` end by itself; or says why it cannot, and whether a handler can have seen the request.
-  Result<void> watch_or_explain(const RefPtr<AsyncCall>& call) {
-    if (completer_.add(call)) return {};
-    constexpr Failure answered{
-        Errc::system_error, Execution::possible, 0, 0, 0, false};  // in vain: nobody was there to tell
-    return explain(call->finish() ? answered : call->failure(), *call);
-  }
+  Result<void> watch_or_explain(const RefPtr<AsyncCall>& call);
 
   /// For asynchronous calls.
   [[nodiscard]] Spares& spares() noexcept { return spares_; }
@@ -121,15 +109,10 @@ class ClientCore : public RefCounted {
   [[nodiscard]] Completer& completer() noexcept { return completer_; }
 
   /// The error of an asynchronous call that ended so.
-  Error explain(const Failure& failure, AsyncCall& call) const {
-    if (!call.is_orphan()) return explain(failure, call.call(), call.deadline());
-    return names().error(failure.code, text_of(orphan_text, failure.execution), 0, failure.execution);
-  }
+  Error explain(const Failure& failure, AsyncCall& call) const;
 
   /// The error of a child that uses what its parent made. What the parent sent, a handler may have seen.
-  Error forked(Execution execution = Execution::none) const {
-    return names().error(Errc::forked, "this client was made before fork(); make a new one in the child", 0, execution);
-  }
+  Error forked(Execution execution = Execution::none) const;
 
   /// What `work` returns, given a deadline that passes early when `token` asks to stop, or `question` says so. A token
   /// that never asks costs nothing.
@@ -147,23 +130,10 @@ class ClientCore : public RefCounted {
     return work(deadline);
   }
 
-  Result<void> wait_for_server(Deadline deadline) {
-    if (mark_.in_child()) return forked();
-    if (connected()) return {};
-    return connector_.wait_for_server(deadline);
-  }
+  Result<void> wait_for_server(Deadline deadline);
 
   /// The contract of the server that is there; waits for one. See Connector::tell().
-  Result<Contract> contract(Deadline deadline) {
-    if (mark_.in_child()) return forked();
-    for (bool has_attached = false;; has_attached = true) {
-      const Pin pin = connector_.current();
-      if (pin && pin->server().look() == platform::Peer::alive) return connector_.tell(*pin);
-      if (pin) connector_.retire(pin);
-      if (has_attached && deadline.passed()) return none_lasts(deadline).error();
-      if (auto attached = connector_.wait_for_server(deadline); !attached) return std::move(attached).error();
-    }
-  }
+  Result<Contract> contract(Deadline deadline);
   [[nodiscard]] Connector& connector() noexcept { return connector_; }
 
   [[nodiscard]] bool connected() noexcept {
@@ -173,13 +143,7 @@ class ClientCore : public RefCounted {
   }
 
   /// The error of a reply whose bytes make no sense, or whose length is impossible.
-  [[nodiscard]] Error undecodable() const {
-    return names().error(
-        Errc::corrupt,
-        "the reply has an impossible length or bytes that cannot be decoded; do both programs use the same types "
-        "and codecs? If so, something has written to the shared memory",
-        0, Execution::possible);
-  }
+  [[nodiscard]] Error undecodable() const;
 
   [[nodiscard]] bool is_in_child() const noexcept { return mark_.in_child(); }
   [[nodiscard]] const Names& names() const noexcept { return connector_.names(); }
@@ -297,16 +261,9 @@ class ClientCore : public RefCounted {
     return names().error(Errc::no_server, "its server was gone as soon as it had been found, again and again");
   }
 
-  Error would_deadlock() const {
-    return names().error(Errc::would_deadlock,
-                         "a handler of this channel calls it, which might wait for itself; "
-                         "call another channel, or share the code instead");
-  }
+  Error would_deadlock() const;
 
-  Error explain(const Failure& failure, const Call& call, const Deadline& deadline) const {
-    return names().error(failure.code, detail::explain(failure, call, deadline.timeout()), failure.native,
-                         failure.execution);
-  }
+  Error explain(const Failure& failure, const Call& call, const Deadline& deadline) const;
 
   ForkMark mark_;
   Connector connector_;
@@ -314,5 +271,80 @@ class ClientCore : public RefCounted {
   FairYield fair_yield_;
   Spares spares_{sizeof(AsyncCall)};
 };
+
+template <class Platform>
+auto ClientCore<Platform>::create(std::string_view name, Contract contract, const ClientOptions& options)
+    -> Result<RefPtr<ClientCore>> {
+  auto names = Names::make(name, options.scope);
+  if (!names) return std::move(names).error();
+  if (options.wait.spin < nanoseconds::zero()) {
+    return names->error(Errc::invalid_argument, "WaitPolicy::spin is negative; 0 sleeps at once");
+  }
+  if (auto valid = Platform::Owners::examine(*names, options.server); !valid) return std::move(valid).error();
+  return RefPtr<ClientCore>(new ClientCore(*std::move(names), std::move(contract), options));
+}
+
+template <class Platform>
+ClientCore<Platform>::~ClientCore() = default;
+
+template <class Platform>
+Result<void> ClientCore<Platform>::watch_or_explain(const RefPtr<AsyncCall>& call) {
+  if (completer_.add(call)) return {};
+  constexpr Failure answered{
+      Errc::system_error, Execution::possible, 0, 0, 0, false};  // in vain: nobody was there to tell
+  return explain(call->finish() ? answered : call->failure(), *call);
+}
+
+template <class Platform>
+Error ClientCore<Platform>::explain(const Failure& failure, AsyncCall& call) const {
+  if (!call.is_orphan()) return explain(failure, call.call(), call.deadline());
+  return names().error(failure.code, text_of(orphan_text, failure.execution), 0, failure.execution);
+}
+
+template <class Platform>
+Error ClientCore<Platform>::forked(Execution execution) const {
+  return names().error(Errc::forked, "this client was made before fork(); make a new one in the child", 0, execution);
+}
+
+template <class Platform>
+Result<void> ClientCore<Platform>::wait_for_server(Deadline deadline) {
+  if (mark_.in_child()) return forked();
+  if (connected()) return {};
+  return connector_.wait_for_server(deadline);
+}
+
+template <class Platform>
+Result<Contract> ClientCore<Platform>::contract(Deadline deadline) {
+  if (mark_.in_child()) return forked();
+  for (bool has_attached = false;; has_attached = true) {
+    const Pin pin = connector_.current();
+    if (pin && pin->server().look() == platform::Peer::alive) return connector_.tell(*pin);
+    if (pin) connector_.retire(pin);
+    if (has_attached && deadline.passed()) return none_lasts(deadline).error();
+    if (auto attached = connector_.wait_for_server(deadline); !attached) return std::move(attached).error();
+  }
+}
+
+template <class Platform>
+Error ClientCore<Platform>::undecodable() const {
+  return names().error(
+      Errc::corrupt,
+      "the reply has an impossible length or bytes that cannot be decoded; do both programs use the same types "
+      "and codecs? If so, something has written to the shared memory",
+      0, Execution::possible);
+}
+
+template <class Platform>
+Error ClientCore<Platform>::would_deadlock() const {
+  return names().error(Errc::would_deadlock,
+                       "a handler of this channel calls it, which might wait for itself; "
+                       "call another channel, or share the code instead");
+}
+
+template <class Platform>
+Error ClientCore<Platform>::explain(const Failure& failure, const Call& call, const Deadline& deadline) const {
+  return names().error(failure.code, detail::explain(failure, call, deadline.timeout()), failure.native,
+                       failure.execution);
+}
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

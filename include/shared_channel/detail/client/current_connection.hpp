@@ -91,12 +91,7 @@ class CurrentConnection {
     if (is_last && current_.load(std::memory_order_seq_cst) != cell) close(*cell);
   }
 
-  void close(Cell& cell) noexcept {
-    const typename Platform::NoCancellation uncancelled;
-    const std::lock_guard lock(mutex_);
-    SHARED_CHANNEL_TEST_POINT(client_disconnects);
-    if (is_unused(cell)) cell.connection.reset();
-  }
+  void close(Cell& cell) noexcept;
 
   [[nodiscard]] bool is_unused(const Cell& cell) const noexcept {
     return current_.load(std::memory_order_seq_cst) != &cell && cell.users.load(std::memory_order_seq_cst) == 0;  // T2
@@ -113,5 +108,13 @@ class CurrentConnection {
   ForwardList<Cell> cells_;
   std::atomic<Cell*> current_{nullptr};
 };
+
+template <class Platform>
+void CurrentConnection<Platform>::close(Cell& cell) noexcept {
+  const typename Platform::NoCancellation uncancelled;
+  const std::lock_guard lock(mutex_);
+  SHARED_CHANNEL_TEST_POINT(client_disconnects);
+  if (is_unused(cell)) cell.connection.reset();
+}
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

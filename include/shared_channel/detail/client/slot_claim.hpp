@@ -33,14 +33,7 @@ class SlotClaim {
   }
 
   /// Takes a slot, waiting in the queue if all are occupied. False: refusal() tells why there is none.
-  [[nodiscard]] bool take(Deadline& deadline) {
-    const bool has_claimed = !others_come_first() && try_claim();
-    // The head of the queue may have missed a slot because we held it for a moment.
-    if (gave_back_) tell_slot_freed();
-    if (has_claimed) return true;
-    patience_ = deadline.timeout();
-    return claim_with_mutex(deadline);
-  }
+  [[nodiscard]] bool take(Deadline& deadline);
 
   [[nodiscard]] Errc refusal() const noexcept { return refusal_; }
   /// How long take() could wait.
@@ -219,5 +212,15 @@ class SlotClaim {
   Errc refusal_;                                // once take() has failed
   nanoseconds patience_;                        // the same
 };
+
+template <class Platform>
+bool SlotClaim<Platform>::take(Deadline& deadline) {
+  const bool has_claimed = !others_come_first() && try_claim();
+  // The head of the queue may have missed a slot because we held it for a moment.
+  if (gave_back_) tell_slot_freed();
+  if (has_claimed) return true;
+  patience_ = deadline.timeout();
+  return claim_with_mutex(deadline);
+}
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

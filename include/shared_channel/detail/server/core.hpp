@@ -40,49 +40,24 @@ struct KeptHandler {
 };
 
 template <class Platform, class Observer = NoServerObserver>
-class ServerCore {
+class ServerCore final : private Keeper {
   using Generation = detail::Generation<Platform>;
   using Exec = typename Generation::Exec;
   using ForkMark = typename Platform::ForkMark;
   using LoopNotice = detail::LoopNotice<Platform>;
 
  public:
-  /// `contract_for` makes the channel's Contract from options that have been checked.
-  template <class ContractFor>
+  /// `contract` says what the channel's messages are; it means nothing if the options are wrong.
   static Result<UniquePtr<ServerCore>> create(std::string_view name, const ServerOptions& options,
-                                              ContractFor&& contract_for) {
-    const typename Platform::NoCancellation uncancelled;
-    auto names = Names::make(name, options.scope);
-    if (!names) return std::move(names).error();
-    auto generation = Generation::make(*names, options, contract_for);
-    if (!generation) return std::move(generation).error();
-    return UniquePtr<ServerCore>(new ServerCore(*std::move(names), options, *std::move(generation)));
-  }
+                                              const Contract& contract);
 
   ServerCore(const ServerCore&) = delete;
   ServerCore& operator=(const ServerCore&) = delete;
 
-  ~ServerCore() { end(); }
+  ~ServerCore();
 
   /// Stops, and waits until handlers and responders have let go. Until then a handler may use its Server.
-  void end() noexcept {
-    const typename Platform::NoCancellation uncancelled;
-    stop();
-    if (in_background_) join();
-    // A serve() in another thread leaves by itself after stop() and joins its workers; its last call is answered first.
-    // Unless the process ends, and has ended that thread.
-    while (serving_.load(std::memory_order_acquire) && !Platform::is_shutting_down()) {
-      wake_workers();
-      Platform::rest(std::chrono::milliseconds(1));
-    }
-    if (LoopNotice* const notice = notice_.get()) {
-      notice->end([this] {
-        exec().ring_all();
-        Platform::rest(std::chrono::milliseconds(1));
-      });
-    }
-    dispatcher_.link().cut(rest_while_others_live);
-  }
+  void end() noexcept;
 
   /// Whether the calling thread is in one of this server's handlers, or answers one of its calls: end() would wait for
   /// itself.
@@ -92,79 +67,40 @@ class ServerCore {
 
   /// end() for a thread that is in a handler or a codec (which may have called exit()): waits for nobody. The threads
   /// leave when they next look, so the core must stay until the process ends.
-  void let_go() noexcept {
-    stop();
-    dispatcher_.link().close();
-    upkeep_.close(rest_while_others_live);
-    generation_->retire();
-    if (is_started_.load(std::memory_order_acquire)) {  // else start() still adds to them
-      workers_.detach();
+  void let_go() noexcept;
+
+  /// What a thread of the server does. Only work(), which is behind it, knows the type of the answer.
+  struct Work {
+    template <class Answer>
+    static Work with(ServerCore& core, Answer& answer) noexcept {
+      return {&core, &answer, [](ServerCore& to, void* how) { to.work(*static_cast<Answer*>(how)); }};
     }
-    if (LoopNotice* const notice = notice_.get()) notice->detach();
-    next_let_go_ = last_let_go().load(std::memory_order_relaxed);
-    while (!last_let_go().compare_exchange_weak(next_let_go_, this, std::memory_order_acq_rel)) {
-    }
-  }
+    void operator()() const { run(*core, answer); }
+
+    ServerCore* core;
+    void* answer;
+    void (*run)(ServerCore&, void*);
+  };
 
   /// Serves on the calling thread and options.threads - 1 more until stop(), or until `token` is asked to stop.
   template <class Answer>
   Result<void> serve(Answer& answer, const std::stop_token& token = {}) {
-    if (auto begun = begin_serving(); !begun) return has_stopped() ? ending() : std::move(begun);
-    Result<void> started;
-    // Also if the program ends this thread: the workers leave, and the server may be destroyed.
-    const AtEnd leave([this]() noexcept {
-      if (!stopping()) stop();
-      join();
-      serving_.store(false, std::memory_order_release);
-    });
-    {
-      // Ends before we say that we serve no more: from then on the server may be destroyed.
-      const StopWhenAsked stop_when_asked(
-          token,
-          [this]() noexcept {
-            if (!stopping()) stop();
-          },
-          [] { Platform::rest(std::chrono::milliseconds(1)); });
-      started = start_workers(answer, options_.threads - 1);
-      if (started)
-        work(answer);
-      else
-        stop();
-      join();
-    }
-    if (mark_.in_child()) return made_before_fork();
-    return started ? ending() : std::move(started);
+    return serve_with(Work::with(*this, answer), token);
   }
+
+  Result<void> serve_with(const Work& work, const std::stop_token& token);
 
   /// Serves on options.threads threads in the background. `kept` answers until they have ended.
   template <class Answer>
   Result<void> start(UniquePtr<Answer> kept) {
-    if (stopping()) return names_.error(Errc::server_stopped, "this server has been stopped; make a new one");
-    if (auto begun = begin_serving(); !begun) return begun;
-    Answer& answer = *kept;
-    background_ = std::move(kept);
-    in_background_ = true;  // the threads leave with stop(); only join() waits for them
-    Result<void> started = start_workers(answer, options_.threads);
-    if (started) {
-      is_started_.store(true, std::memory_order_release);
-    } else {
-      stop();
-      join();
-    }
-    return started;
+    const Work work = Work::with(*this, *kept);
+    return start_with(work, std::move(kept));
   }
 
+  Result<void> start_with(const Work& work, UniquePtr<KeptHandler> kept);
+
   /// Waits until the threads of start() have left, and tells why they did.
-  Result<void> wait(Deadline deadline) {
-    if (mark_.in_child()) return made_before_fork();
-    if (is_in_handler())
-      return names_.error(Errc::would_deadlock, "a handler waits for the end of the server that it answers for");
-    if (!is_started_.load(std::memory_order_acquire))
-      return names_.error(Errc::invalid_argument, "this server was not begun with start(), so that nothing ends");
-    if (workers_.await_gone(deadline)) return ending();
-    return names_.error(Errc::timed_out, "waited " + duration_text(deadline.timeout()) +
-                                             "; the server still serves or ends its last calls");
-  }
+  Result<void> wait(Deadline deadline);
 
   /// Answers one request. False: none came before the deadline, or the server was stopped.
   template <class Answer>
@@ -178,7 +114,7 @@ class ServerCore {
       if (stopping()) slots_.refuse_all();
       serving_.store(false, std::memory_order_release);
     });
-    const TakenCall call = finder_.next(deadline, keeping_up());
+    const TakenCall call = finder_.next(deadline, *this);
     if (call) dispatcher_.handle(call, answer);
     if (mark_.in_child()) return made_before_fork();
     if ((!call || ++answered_one_by_one_ % calls_per_clock == 0) && !stopping()) keep_up();
@@ -193,31 +129,12 @@ class ServerCore {
   }
 
   /// What a loop of the program's own can wait for: set while requests wait. Made when first asked for.
-  typename LoopNotice::Native native_handle() {
-    if (mark_.in_child()) return LoopNotice::none;
-    return notice_.native([this] { finder_.await_work(keeping_up()); });
-  }
+  typename LoopNotice::Native native_handle();
 
-  [[nodiscard]] ServerStats stats() const {
-    ServerStats stats = slots_.stats();
-    stats.longest_running = times_->longest(slots_, generation_->slot_array().count());
-    return stats;
-  }
+  [[nodiscard]] ServerStats stats() const;
 
   /// Only atomics and wake-ups: safe in a signal handler.
-  void stop() noexcept {
-    if (mark_.in_child()) return;  // the parent's threads serve on
-    closing_.store(true, std::memory_order_seq_cst);
-    // Pairs with the client's post: either the client sees that we stopped, or we see its request. Before the workers
-    // are told, because a client that posts in a slot that a worker has refused already must see it.
-    generation_->page().service.store(service_stopped, std::memory_order_seq_cst);
-    stopping_.store(true, std::memory_order_seq_cst);
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    SHARED_CHANNEL_TEST_POINT(server_stopping);
-    slots_.refuse_all();
-    exec().ring_all();
-    slots_.tell_slot_freed();  // a caller that waits for a slot need not wait any longer
-  }
+  void stop() noexcept;
 
   [[nodiscard]] const Names& names() const noexcept { return names_; }
   [[nodiscard]] bool is_in_child() const noexcept { return mark_.in_child(); }
@@ -244,34 +161,13 @@ class ServerCore {
   }
 
   // ---- threads ----
-  Result<void> begin_serving() {
-    if (mark_.in_child()) return made_before_fork();
-    if (serving_.exchange(true, std::memory_order_acq_rel)) {
-      return names_.error(Errc::invalid_argument,
-                          "this server is already serving; ServerOptions::threads sets how many handlers run at once");
-    }
-    return {};
+  Result<void> begin_serving();
+
+  Result<void> start_workers(const Work& work, unsigned count) {
+    return workers_.start(names_, count, options_.threads, work);
   }
 
-  template <class Answer>
-  Result<void> start_workers(Answer& answer, unsigned count) {
-    return workers_.start(names_, count, options_.threads, [this, &answer] { work(answer); });
-  }
-
-  void join() noexcept {
-    if (mark_.in_child()) return;  // it has but this thread
-    const typename Platform::NoCancellation uncancelled;
-    // One ring may not be enough: another sleeper may have swallowed it, or a stray write undone it. The number of
-    // rings is bounded: where the process ends, Win32 may have ended the threads in their sleep.
-    constexpr int rings = 500;
-    for (int ring = 0; ring < rings && stopping() && !Platform::is_shutting_down() && wake_workers(); ++ring)
-      Platform::rest(std::chrono::milliseconds(2));
-    workers_.join();
-    if (in_background_) {
-      in_background_ = false;
-      serving_.store(false, std::memory_order_release);
-    }
-  }
+  void join() noexcept;
 
   /// Whether one still had to be woken.
   bool wake_workers() noexcept {
@@ -280,39 +176,13 @@ class ServerCore {
     return is_needed;
   }
 
-  void keep_up() noexcept {
-    if (mark_.in_child() || !upkeep_.begin()) return;
-    const bool is_ours = generation_->mend(closing_, finder_.most_sleepers());
-    publish(slots_.stats(), generation_->page().statistics);
-    upkeep_.end();
-    if (is_ours || stopping()) return;
-    cause_of_end_.store(CauseOfEnd::name_lost, std::memory_order_relaxed);
-    stop();
-  }
-
-  [[nodiscard]] auto keeping_up() noexcept {
-    return [this]() noexcept { keep_up(); };
-  }
+  void keep_up() noexcept override;
 
   /// Why a server ends. Written before stopping_ is set, and read by threads that have seen that.
   enum class CauseOfEnd : unsigned char { asked, name_lost, threads_ended };
 
   /// An error if the server has ended by itself.
-  [[nodiscard]] Result<void> ending() const {
-    switch (cause_of_end_.load(std::memory_order_relaxed)) {
-      case CauseOfEnd::name_lost:
-        return names_.error(Errc::server_stopped,
-                            "somebody removed this channel's files from shared memory while the server ran, so that no "
-                            "client finds it or another server has the name; this one has stopped; make a new one");
-      case CauseOfEnd::threads_ended:
-        return names_.error(Errc::server_stopped,
-                            "handlers ended the threads that served, the last one too, so that this server has "
-                            "stopped; return from handlers, and make a new one");
-      case CauseOfEnd::asked:
-        break;
-    }
-    return {};
-  }
+  [[nodiscard]] Result<void> ending() const;
 
   [[nodiscard]] Error made_before_fork() const {
     return names_.error(Errc::forked, "this server was made before fork(); make a new one in the child");
@@ -341,7 +211,7 @@ class ServerCore {
     Deadline never = Deadline::never();
     FairYield fair_yield(options_.wait, server_yields);
     std::uint32_t calls = 0;
-    while (const TakenCall call = finder_.next(never, keeping_up())) {
+    while (const TakenCall call = finder_.next(never, *this)) {
       dispatcher_.handle(call, answer);
       fair_yield.after_call();
       if (++calls % calls_per_clock == 0) keep_up();

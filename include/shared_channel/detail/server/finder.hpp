@@ -17,7 +17,16 @@
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
-/// Thread-safe. `keep_up` is called after each sleep: the server mends its words when it is time.
+/// Mends the server's words, when it is time.
+class Keeper {
+ public:
+  virtual void keep_up() noexcept = 0;
+
+ protected:
+  ~Keeper() = default;
+};
+
+/// Thread-safe. The keeper is called after each sleep.
 template <class Platform>
 class Finder {
   using Exec = typename Generation<Platform>::Exec;
@@ -40,30 +49,16 @@ class Finder {
 
   /// The next request, or nothing once the deadline has passed or the server is stopping. Nothing in a child, which a
   /// handler that forked has returned to: it has no slots (ForkGuard), and does not wait for any.
-  template <class KeepUp>
-  TakenCall next(Deadline& deadline, const KeepUp& keep_up) {
+  TakenCall next(Deadline& deadline, Keeper& keeper) {
     if (stopping()) return {};
-    const std::uint32_t looks = slots_.looks_at_expected();
-    std::uint32_t looks_left = looks;
-    TakenCall found = looks > 0 ? slots_.take_expected() : slots_.take_another();
-    const auto look_everywhere = [&] {
-      found = looks > 0 ? slots_.take_unexpected() : slots_.take_any();
-      return found || stopping();
-    };
-    const auto look = [&] {
-      if (looks_left == 0) return look_everywhere();
-      --looks_left;
-      found = slots_.take_expected_or_plain();
-      return found || stopping();
-    };
-    if (found || spin_.look(look)) return found;
-    return await(look, look_everywhere, found, deadline, keep_up);
+    Search search(*this);
+    if (search.found || spin_.look([&search] { return search.looks(); })) return search.found;
+    return await(search, deadline, keeper);
   }
 
   // ---- a loop that is not ours ----
   /// On the LoopNotice's thread, which is a worker that does not work: returns once a request waits or we stop.
-  template <class KeepUp>
-  void await_work(const KeepUp& keep_up) noexcept {
+  void await_work(Keeper& keeper) noexcept {
     while (!is_worth_a_look()) {
       {
         const Upkeep::Sleep sleep(upkeep_);
@@ -72,7 +67,7 @@ class Finder {
         Deadline slice = Deadline::never().until(sleep.end());
         exec_.wait(sleeper.ticket(), slice);
       }
-      keep_up();
+      keeper.keep_up();
     }
     exec_.ring_sleeper();  // the ring that we got may have been another's
   }
@@ -84,25 +79,32 @@ class Finder {
   }
 
  private:
-  template <class Look, class LookEverywhere, class KeepUp>
-  TakenCall await(const Look& look, const LookEverywhere& look_everywhere, const TakenCall& found, Deadline& deadline,
-                  const KeepUp& keep_up) {
-    for (;;) {
-      if (stopping() || mark_.in_child()) return {};
-      if (spin_.poll(look, deadline)) return found;
-      if (deadline.passed()) return look_everywhere() ? found : TakenCall{};
-      if (!spin_.never_sleeps()) {
-        const Upkeep::Sleep sleep(upkeep_);
-        const Sleeper sleeper(exec_.words(), most_sleepers());
-        if (look_everywhere()) return found;  // S3
-        Deadline slice = deadline.until(sleep.end());
-        exec_.wait(sleeper.ticket(), slice);
-        SHARED_CHANNEL_TEST_POINT(server_woke);
-      }
-      keep_up();
-      if (look_everywhere()) return found;  // not by spinning: the spin must not take it for its success
+  /// The looks for one request: at first only where it is expected.
+  struct Search {
+    explicit Search(Finder& finder) noexcept
+        : self(finder),
+          looks_at_expected(finder.slots_.looks_at_expected()),
+          looks_left(looks_at_expected),
+          found(looks_at_expected > 0 ? finder.slots_.take_expected() : finder.slots_.take_another()) {}
+
+    bool looks() noexcept {
+      if (looks_left == 0) return looks_everywhere();
+      --looks_left;
+      found = self.slots_.take_expected_or_plain();
+      return found || self.stopping();
     }
-  }
+    bool looks_everywhere() noexcept {
+      found = looks_at_expected > 0 ? self.slots_.take_unexpected() : self.slots_.take_any();
+      return found || self.stopping();
+    }
+
+    Finder& self;
+    const std::uint32_t looks_at_expected;
+    std::uint32_t looks_left;
+    TakenCall found;
+  };
+
+  TakenCall await(Search& search, Deadline& deadline, Keeper& keeper);
 
   [[nodiscard]] bool is_worth_a_look() noexcept { return stopping() || slots_.has_work(); }
   [[nodiscard]] bool stopping() const noexcept { return stopping_.load(std::memory_order_seq_cst); }
@@ -115,5 +117,26 @@ class Finder {
   AdaptiveSpin spin_;
   unsigned most_sleepers_;
 };
+
+template <class Platform>
+TakenCall Finder<Platform>::await(Search& search, Deadline& deadline, Keeper& keeper) {
+  const auto look = [&search] { return search.looks(); };
+  for (;;) {
+    if (stopping() || mark_.in_child()) return {};
+    if (spin_.poll(look, deadline)) return search.found;
+    if (deadline.passed()) return search.looks_everywhere() ? search.found : TakenCall{};
+    if (!spin_.never_sleeps()) {
+      const Upkeep::Sleep sleep(upkeep_);
+      const Sleeper sleeper(exec_.words(), most_sleepers());
+      if (search.looks_everywhere()) return search.found;  // S3
+      Deadline slice = deadline.until(sleep.end());
+      exec_.wait(sleeper.ticket(), slice);
+      SHARED_CHANNEL_TEST_POINT(server_woke);
+    }
+    keeper.keep_up();
+    // Not by spinning: the spin must not take it for its success.
+    if (search.looks_everywhere()) return search.found;
+  }
+}
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

@@ -36,15 +36,14 @@ class Generation {
  public:
   using Exec = Doorbell<DoorbellWords, Signal>;
 
-  /// `contract_for` makes the channel's Shape from options that have been checked. On an error nothing is left behind.
-  template <class ContractFor>
+  /// The contract means nothing if the options are wrong. On an error nothing is left behind.
   static Result<UniquePtr<Generation>> make(const Names& names, const ServerOptions& options,
-                                            ContractFor&& contract_for) {
+                                            const Contract& contract) {
     if (auto valid = check_options(names, options); !valid) return std::move(valid).error();
     auto lease = ServerLease::acquire(names, options.access);
     if (!lease) return std::move(lease).error();
     UniquePtr<Generation> generation(new Generation(names, options.access, *std::move(lease)));
-    if (auto made = generation->make_all(options, contract_for(options)); !made) return std::move(made).error();
+    if (auto made = generation->make_all(options, contract); !made) return std::move(made).error();
     return generation;
   }
 

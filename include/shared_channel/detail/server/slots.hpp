@@ -94,12 +94,7 @@ class ServerSlots {
   }
 
   /// Answers everything that was posted and not taken with "the server stopped".
-  void refuse_all() noexcept {
-    refusing_.store(true, std::memory_order_seq_cst);
-    for (std::uint32_t index = 0; index < slot_array().count(); ++index) {
-      if (const TakenCall call = examine(index, Order::any)) leave(call, Phase::refused);
-    }
-  }
+  void refuse_all() noexcept;
 
   /// Leaves the text that the caller's error will carry, cut to the room there is.
   Phase fail(TakenCall call, std::string_view text, std::uint32_t cause) noexcept {
@@ -132,19 +127,7 @@ class ServerSlots {
   void tell_slot_freed() noexcept { generation_.slot_freed().tell(); }
 
   /// What has become of all calls, and of those in the slots now; but not for how long.
-  [[nodiscard]] ServerStats stats() const noexcept {
-    ServerStats stats = counters_.rare();
-    const std::uint32_t used = used_slots();
-    for (std::uint32_t index = 0; index < used; ++index) {
-      stats.done += locks_[index].done.load(std::memory_order_relaxed);
-      const SlotView slot = view(index);
-      stats.running += slot.is_running ? 1 : 0;
-      stats.waiting += slot.is_waiting ? 1 : 0;
-      stats.withdrawn += slot.withdrawn;
-    }
-    stats.withdrawn = counters_.most_withdrawn(stats.withdrawn);
-    return stats;
-  }
+  [[nodiscard]] ServerStats stats() const noexcept;
 
   /// Calls `use` with the index and sequence number of each running call, and when it was made if its caller says so.
   template <class Use>
@@ -277,33 +260,7 @@ class ServerSlots {
   ///
   /// Places that contradict each other lead in circles, which must not hold the worker: then it takes the call that it
   /// is at. Those of correct peers lead to the first call in one step, or two if a slot changed under the look.
-  TakenCall take_first(const std::uint32_t later) noexcept {
-    constexpr unsigned most_steps = 256, most_in_a_row = 8;
-    std::uint32_t index = later;
-    unsigned in_a_row = 0;
-    for (unsigned steps = most_steps; steps > 0; --steps) {
-      Slot& slot = slot_array()[index];
-      const State request = load_request(slot);  // before O1, and T4 if it has let go
-      std::uint32_t next = in_a_row++ < most_in_a_row ? first_of_thread(index) : index;
-      if (next == index) {
-        if (is_refusing()) break;
-        const Take outcome = take(slot, locks_[index], request);
-        if (outcome == Take::taken) return {&slot, index, request.sequence()};
-        if (outcome == Take::let_go) {
-          tell_slot_freed();
-          continue;
-        }
-        if (index == later) break;
-        next = later;
-        in_a_row = 0;
-      }
-      locks_[index].unlock();
-      if (!locks_[next].try_lock()) return {};
-      index = next;
-    }
-    locks_[index].unlock();
-    return {};
-  }
+  TakenCall take_first(const std::uint32_t later) noexcept;
 
   /// O1 and O2: the slot of the first call that waits of the thread of this slot's, which is locked.
   [[nodiscard]] std::uint32_t first_of_thread(std::uint32_t index) const noexcept {
@@ -326,18 +283,7 @@ class ServerSlots {
   [[nodiscard]] bool is_refusing() const noexcept { return refusing_.load(std::memory_order_seq_cst); }
 
   /// Ends the call of a slot that looks damaged, if no worker has its lock and it still looks so.
-  void repair(std::uint32_t index, State request) noexcept {
-    Slot& slot = slot_array()[index];
-    SlotLock& lock = locks_[index];
-    if (!lock.try_lock()) return;
-    const bool is_executing = looks_executing(slot, request);
-    const bool has_lost = has_lost_reply(slot, lock, request);
-    if (is_executing) let_go(slot, request.sequence());
-    if (has_lost) conclude({&slot, index, request.sequence()}, Phase::damaged);
-    lock.unlock();
-    if (is_executing) tell_slot_freed();
-    if (is_executing || has_lost) counters_.count_damaged();
-  }
+  void repair(std::uint32_t index, State request) noexcept;
 
   void conclude(TakenCall call, Phase outcome) noexcept {
     SlotRecord& record = locks_[call.index];
@@ -364,5 +310,71 @@ class ServerSlots {
   Counters counters_;
   std::atomic<bool> refusing_{false};
 };
+
+template <class Platform>
+void ServerSlots<Platform>::refuse_all() noexcept {
+  refusing_.store(true, std::memory_order_seq_cst);
+  for (std::uint32_t index = 0; index < slot_array().count(); ++index) {
+    if (const TakenCall call = examine(index, Order::any)) leave(call, Phase::refused);
+  }
+}
+
+template <class Platform>
+ServerStats ServerSlots<Platform>::stats() const noexcept {
+  ServerStats stats = counters_.rare();
+  const std::uint32_t used = used_slots();
+  for (std::uint32_t index = 0; index < used; ++index) {
+    stats.done += locks_[index].done.load(std::memory_order_relaxed);
+    const SlotView slot = view(index);
+    stats.running += slot.is_running ? 1 : 0;
+    stats.waiting += slot.is_waiting ? 1 : 0;
+    stats.withdrawn += slot.withdrawn;
+  }
+  stats.withdrawn = counters_.most_withdrawn(stats.withdrawn);
+  return stats;
+}
+
+template <class Platform>
+TakenCall ServerSlots<Platform>::take_first(const std::uint32_t later) noexcept {
+  constexpr unsigned most_steps = 256, most_in_a_row = 8;
+  std::uint32_t index = later;
+  unsigned in_a_row = 0;
+  for (unsigned steps = most_steps; steps > 0; --steps) {
+    Slot& slot = slot_array()[index];
+    const State request = load_request(slot);  // before O1, and T4 if it has let go
+    std::uint32_t next = in_a_row++ < most_in_a_row ? first_of_thread(index) : index;
+    if (next == index) {
+      if (is_refusing()) break;
+      const Take outcome = take(slot, locks_[index], request);
+      if (outcome == Take::taken) return {&slot, index, request.sequence()};
+      if (outcome == Take::let_go) {
+        tell_slot_freed();
+        continue;
+      }
+      if (index == later) break;
+      next = later;
+      in_a_row = 0;
+    }
+    locks_[index].unlock();
+    if (!locks_[next].try_lock()) return {};
+    index = next;
+  }
+  locks_[index].unlock();
+  return {};
+}
+
+template <class Platform>
+void ServerSlots<Platform>::repair(std::uint32_t index, State request) noexcept {
+  Slot& slot = slot_array()[index];
+  SlotLock& lock = locks_[index];
+  if (!lock.try_lock()) return;
+  const bool is_executing = looks_executing(slot, request);
+  const bool has_lost = has_lost_reply(slot, lock, request);
+  if (is_executing) let_go(slot, request.sequence());
+  if (has_lost) conclude({&slot, index, request.sequence()}, Phase::damaged);
+  lock.unlock();
+  if (is_executing) tell_slot_freed();
+  if (is_executing || has_lost) counters_.count_damaged();
+}
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail
