@@ -240,11 +240,13 @@ int drive(const Options& options) {
     verdicts.row("cost of the #include, " + row.text("compiler"), {row.number("cost_s")}, "%.2f s", 0.6, 0.3,
                  Better::less);
   for (const auto& row : linux_figures.include) {
-    const double includes = row.number("only_includes_o2_s");
-    if (includes <= 0) continue;
-    for (const std::string what : {"calls", "serves"})
-      verdicts.row("a file that " + what + " / one that includes, " + row.text("compiler"),
-                   {row.number(what + "_o2_s") / includes}, "%.1f", 2, 1.3, Better::less);
+    for (const auto& [form, words] : {std::pair{"", ", "}, std::pair{"_compiled", ", compiled form, "}}) {
+      const double includes = row.number("only_includes" + std::string(form) + "_o2_s");
+      if (includes <= 0) continue;
+      for (const std::string what : {"calls", "serves"})
+        verdicts.row("a file that " + what + " / one that includes" + words + row.text("compiler"),
+                     {row.number(what + form + "_o2_s") / includes}, "%.1f", 2, 1.3, Better::less);
+    }
   }
   return verdicts.print();
 }

@@ -15,6 +15,24 @@ install(TARGETS shared_channel EXPORT shared_channel-targets INCLUDES DESTINATIO
 install(DIRECTORY include/shared_channel DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN *.hpp)
 install(EXPORT shared_channel-targets NAMESPACE shared_channel:: DESTINATION ${package_dir})
 
+# The compiled form belongs to a processor: it and its part of the package lie in lib/.
+set(include_compiled "")
+if(SHARED_CHANNEL_BUILD_COMPILED)
+  set(compiled_dir ${CMAKE_INSTALL_LIBDIR}/cmake/shared_channel)
+  install(TARGETS shared_channel_compiled EXPORT shared_channel_compiled-targets
+    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT compiled)
+  install(EXPORT shared_channel_compiled-targets NAMESPACE shared_channel:: DESTINATION ${compiled_dir} COMPONENT compiled)
+  set(found_dir \${PACKAGE_PREFIX_DIR}/${compiled_dir})
+  if(IS_ABSOLUTE ${compiled_dir})
+    set(found_dir ${compiled_dir})
+  endif()
+  set(include_compiled "if(EXISTS ${found_dir}/shared_channel_compiled-targets.cmake)
+  include(${found_dir}/shared_channel_compiled-targets.cmake)
+  set(shared_channel_compiled_FOUND TRUE)
+endif()
+")
+endif()
+
 configure_package_config_file(cmake/shared_channel-config.cmake.in shared_channel-config.cmake
   INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(shared_channel-config-version.cmake

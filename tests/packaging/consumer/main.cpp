@@ -8,7 +8,17 @@ struct Numbers {
 };
 using Channel = shared_channel::SharedChannel<Numbers, int>;
 
+#if defined(SHARED_CHANNEL_COMPILED) && !defined(_MSC_VER)
+bool answers_without_exceptions();
+#else
+static bool answers_without_exceptions() { return true; }
+#endif
+
 int main(int, char** argv) {
+  if (!answers_without_exceptions()) {
+    std::puts("without exceptions nothing answers");
+    return 1;
+  }
   const std::string name = std::string("packaging-") + argv[1];
   Channel::Client client(name);
 
