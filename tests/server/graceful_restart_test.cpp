@@ -31,7 +31,7 @@ class Callers {
           const auto answer = client.call(echo(id), amply);
           if (answer && answer->id != id) ++wrong_;
           if (!answer && !answer.error().safe_to_retry()) ++unsure_;
-          if (answer) latest_ = answer->runs;
+          if (answer) saw(answer->runs);
         }
       });
     }
@@ -47,6 +47,13 @@ class Callers {
   [[nodiscard]] int unsure() const { return unsure_; }
 
  private:
+  /// A thread that stood still in between has an old number.
+  void saw(std::uint64_t number) {
+    std::uint64_t latest = latest_;
+    while (latest < number && !latest_.compare_exchange_weak(latest, number)) {
+    }
+  }
+
   std::atomic<bool> over_{false};
   std::atomic<int> wrong_{0}, unsure_{0};
   std::atomic<std::uint64_t> latest_{0};
