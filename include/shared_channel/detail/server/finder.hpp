@@ -51,9 +51,13 @@ class Finder {
   /// handler that forked has returned to: it has no slots (ForkGuard), and does not wait for any.
   TakenCall next(Deadline& deadline, Keeper& keeper) {
     if (stopping()) return {};
-    Search search(*this);
-    if (search.found || spin_.look([&search] { return search.looks(); })) return search.found;
-    return await(search, deadline, keeper);
+    const std::uint32_t looks = slots_.learn();
+    Search search{*this, looks, looks, looks > 0 ? slots_.take_expected() : slots_.take_another()};
+    if (search.found) return search.found;
+    // Plain calls, one look of their own: a nanosecond here lengthens each of them.
+    const bool is_over = looks > 0 ? spin_.look([&search] { return search.looks(); })
+                                   : spin_.look([&search] { return search.looks_at_all(); });
+    return is_over ? search.found : await(search, deadline, keeper);
   }
 
   // ---- a loop that is not ours ----
@@ -81,12 +85,6 @@ class Finder {
  private:
   /// The looks for one request: at first only where it is expected.
   struct Search {
-    explicit Search(Finder& finder) noexcept
-        : self(finder),
-          looks_at_expected(finder.slots_.looks_at_expected()),
-          looks_left(looks_at_expected),
-          found(looks_at_expected > 0 ? finder.slots_.take_expected() : finder.slots_.take_another()) {}
-
     bool looks() noexcept {
       if (looks_left == 0) return looks_everywhere();
       --looks_left;
@@ -94,7 +92,12 @@ class Finder {
       return found || self.stopping();
     }
     bool looks_everywhere() noexcept {
-      found = looks_at_expected > 0 ? self.slots_.take_unexpected() : self.slots_.take_any();
+      if (looks_at_expected == 0) return looks_at_all();
+      found = self.slots_.take_unexpected();
+      return found || self.stopping();
+    }
+    bool looks_at_all() noexcept {
+      found = self.slots_.take_any();
       return found || self.stopping();
     }
 

@@ -24,21 +24,21 @@ struct SlotHistory {
 /// Workers share one, and a lost update only makes a guess worse.
 class NextSlot {
  public:
-  /// A call was taken from the slot `index`, of these histories.
-  template <class Histories>
-  void taken(std::uint32_t index, Histories& histories, bool is_in_flight) noexcept {
-    if (is_in_flight && index == index_.load(std::memory_order_relaxed)) was_right();
-    put(histories[last_.load(std::memory_order_relaxed)].next, index);
-    put(last_, index);
-    put(histories[index].was_in_flight, is_in_flight);
-    put(index_, histories[index].next.load(std::memory_order_relaxed));
-    put(is_guessed_, is_in_flight);
+  /// A call was taken from the slot `index`. Its caller waits: what follows from that, learn() finds out.
+  void taken(std::uint32_t index, bool is_in_flight) noexcept {
+    taken_.store(index << 2 | is_news | (is_in_flight ? 1u : 0u), std::memory_order_relaxed);
   }
 
-  /// For how many looks a worker is to look only there; 0: everywhere.
-  [[nodiscard]] std::uint32_t looks() const noexcept {
-    return is_guessed_.load(std::memory_order_relaxed) ? patience_.load(std::memory_order_relaxed) : 0;
+  /// For how many looks a worker is to look only where the next call is expected; 0: everywhere.
+  template <class Histories>
+  std::uint32_t learn(Histories& histories) noexcept {
+    const std::uint32_t taken = taken_.load(std::memory_order_relaxed);
+    const bool is_in_flight = (taken & 1) != 0;
+    if ((taken & is_news) != 0) learn_news(histories, taken >> 2, is_in_flight);
+    return is_in_flight ? patience_.load(std::memory_order_relaxed) : 0;
   }
+
+  /// Where that is.
   [[nodiscard]] std::uint32_t index() const noexcept { return index_.load(std::memory_order_relaxed); }
 
   /// The next call did not come there, but was elsewhere, maybe all the while.
@@ -50,6 +50,18 @@ class NextSlot {
  private:
   /// Fewer than a brief spin has polls.
   static constexpr std::uint32_t most = 48;
+  static constexpr std::uint32_t is_news = 2;
+
+  template <class Histories>
+  void learn_news(Histories& histories, std::uint32_t index, bool is_in_flight) noexcept {
+    put(taken_, taken_.load(std::memory_order_relaxed) & ~is_news);
+    put(histories[last_.load(std::memory_order_relaxed)].next, index);
+    put(last_, index);
+    put(histories[index].was_in_flight, is_in_flight);
+    if (!is_in_flight) return;
+    if (index == index_.load(std::memory_order_relaxed)) was_right();
+    put(index_, histories[index].next.load(std::memory_order_relaxed));
+  }
 
   void was_right() noexcept {
     const std::uint32_t patience = patience_.load(std::memory_order_relaxed);
@@ -61,10 +73,10 @@ class NextSlot {
     if (word.load(std::memory_order_relaxed) != value) word.store(value, std::memory_order_relaxed);
   }
 
+  std::atomic<std::uint32_t> taken_{0};  // the last call's slot, whether that is news, and whether it was in flight
   std::atomic<std::uint32_t> last_{0};
   std::atomic<std::uint32_t> index_{0};
   std::atomic<std::uint32_t> patience_{most};
-  std::atomic<bool> is_guessed_{false};
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

@@ -64,8 +64,9 @@ class ServerSlots {
     }
     return {};
   }
-  /// For how many looks that is worth trying before take_any(). 0: for none, and nothing is expected.
-  [[nodiscard]] std::uint32_t looks_at_expected() const noexcept { return next_slot_.looks(); }
+  /// Learns from the call that was taken last; to be called before the next one is looked for. For how many looks that
+  /// one is worth expecting somewhere before take_any(). 0: for none.
+  std::uint32_t learn() noexcept { return next_slot_.learn(locks_); }
   /// take_any() after so many.
   TakenCall take_unexpected() noexcept {
     const std::uint32_t expected = next_slot_.index();
@@ -210,7 +211,7 @@ class ServerSlots {
 
   TakenCall found(std::uint32_t index, TakenCall call) noexcept {
     cursor_.store(index + 1, std::memory_order_relaxed);
-    next_slot_.taken(call.index, locks_, before_in(*call.slot).is_in_flight());
+    next_slot_.taken(call.index, before_in(*call.slot).is_in_flight());
     return call;
   }
 
