@@ -49,6 +49,11 @@ struct Person {
   std::optional<std::string> note;
   bool operator==(const Person&) const = default;
 };
+struct Album {
+  std::string title;
+  std::tuple<std::int32_t, std::vector<float>> rating;
+  bool operator==(const Album&) const = default;
+};
 struct Eight {
   std::string a, b;
   std::uint32_t c;
@@ -183,6 +188,7 @@ TEST_CASE("codec: arrays, pairs and tuples") {
   check_all(std::tuple<std::string, std::int32_t, std::vector<std::string>>("a", 1, {"b"}));
   check_all(std::tuple<std::string>("a"));
   check_all(std::tuple<>());
+  check_all(Album{"a", {1, {2.5f}}});
 }
 
 TEST_CASE("codec: optionals") {

@@ -14,10 +14,9 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 /// Converts to anything: stands for one member in braces, so that counting how many fit counts the members. Never
 /// called; defined only because Clang 14 misses the definition where the member's type is local to a file.
 struct AnyMember {
+  // A std::tuple would take it for the allocator's tag, and Clang does not survive what it then tries.
   template <class Member>
-  operator Member() const {
-    std::terminate();
-  }
+  requires(!std::is_same_v<Member, std::allocator_arg_t>) operator Member() const { std::terminate(); }
 };
 /// Converts to the base classes of T only: these come first in braces.
 template <class T>
