@@ -52,6 +52,8 @@ struct Person {
 struct Album {
   std::string title;
   std::tuple<std::int32_t, std::vector<float>> rating;
+  std::string more;
+  std::vector<std::string> yet_more;
   bool operator==(const Album&) const = default;
 };
 struct Eight {
@@ -188,7 +190,7 @@ TEST_CASE("codec: arrays, pairs and tuples") {
   check_all(std::tuple<std::string, std::int32_t, std::vector<std::string>>("a", 1, {"b"}));
   check_all(std::tuple<std::string>("a"));
   check_all(std::tuple<>());
-  check_all(Album{"a", {1, {2.5f}}});
+  check_all(Album{"a", {1, {2.5f}}, "b", {"c"}});
 }
 
 TEST_CASE("codec: optionals") {
