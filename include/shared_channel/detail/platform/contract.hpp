@@ -37,8 +37,7 @@
 //   Beacon        Lit by the server for one generation; goes out by itself when its process is gone.
 //   Watch         A client's view of the beacon: look() tells alive, stopped (gracefully) or died. glance() tells the
 //                 same, but may tell what was so a millisecond ago: for what asks at each call.
-//   Signal        Wakes a thread that sleeps on a word in shared memory. wait(seen, ...) sleeps while the word is
-//   `seen`
+//   Signal        Wakes a thread that sleeps on a word in shared memory. wait(seen, ...) sleeps while that is `seen`
 //                 and may return early for no reason; a ring() after the word changed is never lost. With a Watch it
 //                 also returns, with Wake::server_gone, when the server ends or dies.
 //   ClientMutex   What callers beyond the slots queue on. Taken from a holder that is gone it answers `abandoned`:

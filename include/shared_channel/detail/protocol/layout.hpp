@@ -23,7 +23,7 @@
 //            |   128  taken | text of a failed handler   (server writes)  |
 //            |   384  request | reply | length | before | inline bytes    |  a pair of cache lines, both
 //            |   512  request area   (absent if requests fit inline)      |
-//            |     ...  reply area     (absent if replies fit inline)       |
+//            |   ...  reply area     (absent if replies fit inline)       |
 //            +------------------------------------------------------------+
 //            | Slot 1 ...                                                   |
 //            +------------------------------------------------------------+

@@ -21,7 +21,7 @@
 //                                                T1  taken = taken(s)
 //                                                T2  request still posted(s)?   no: taken = idle(s), let go
 //                                                    run the handler, write the reply's bytes
-//   await     reply == ...(s)?           <------   F1  reply = done(s)
+//   await     reply == ...(s)?         <------   F1  reply = done(s)
 //             read the reply's bytes             F2  request: wake the waiter? was it withdrawn?
 //   release   last = done(s); owner = 0
 //
@@ -29,7 +29,7 @@
 //
 //   W1 request = withdrawn(s)
 //   W2 taken == taken(s)?     no: withdrawn. No handler saw it, and none will.
-//   W3 reply == ...(s)?        yes: answered after all.
+//   W3 reply == ...(s)?      yes: answered after all.
 //                             no: abandoned. Release the slot and leave.
 //
 // A caller that gives up because the server stops has time, and is told exactly what became of its call:
