@@ -87,9 +87,8 @@ class SharedChannel<Request, Reply>::Client {
     if (!core_) return moved_from();
     Observer observer(core_->names());
     return observer.ended([&] {
-      return core_->cancellable(std::move(token), timeout, [&](const detail::Deadline& deadline) {
-        return exchange(request, deadline, observer);
-      });
+      return core_->cancellable(
+          token, timeout, [&](const detail::Deadline& deadline) { return exchange(request, deadline, observer); });
     });
   }
 
@@ -110,7 +109,7 @@ class SharedChannel<Request, Reply>::Client {
     static_assert(std::is_invocable_v<Read&, const Reply&>,
                   "SharedChannel: read must be callable as read(const Reply&)");
     return exchange_in_place(
-        timeout, std::move(token),
+        timeout, token,
         [&](const detail::Frame& frame) {
           fill(detail::fresh_object_at<Request>(frame.fixed()));
           return detail::fits;
@@ -128,7 +127,7 @@ class SharedChannel<Request, Reply>::Client {
     static_assert(std::is_invocable_v<Read&, std::span<const std::byte>>,
                   "SharedChannel: read must be callable as read(std::span<const std::byte>)");
     return exchange_in_place(
-        timeout, std::move(token),
+        timeout, token,
         [&](const detail::Frame& frame) {
           const std::size_t bytes = fill(detail::span_of(frame.fixed(), frame.capacity()));
           if (bytes > frame.capacity()) return bytes;
@@ -191,7 +190,7 @@ class SharedChannel<Request, Reply>::Client {
   /// The same, until somebody asks `token` to stop: cancelled.
   Result<void> wait_for_server(std::chrono::nanoseconds timeout, std::stop_token token) {
     if (!core_) return moved_from();
-    return core_->cancellable(std::move(token), timeout,
+    return core_->cancellable(token, timeout,
                               [&](const detail::Deadline& deadline) { return core_->wait_for_server(deadline); });
   }
 
@@ -249,14 +248,15 @@ class SharedChannel<Request, Reply>::Client {
   }
 
   template <class Fill, class Read>
-  Result<void> exchange_in_place(std::chrono::nanoseconds timeout, std::stop_token token, Fill&& fill, Read&& read) {
+  Result<void> exchange_in_place(std::chrono::nanoseconds timeout, const std::stop_token& token, Fill&& fill,
+                                 Read&& read) {
     if (!core_) return moved_from();
     Observer observer(core_->names());
     const auto work = [&](detail::Deadline deadline) {
       deadline.start();  // what the user's `fill` takes counts
       return core_->exchange(deadline, observer.writer(fill), observer.reader(read));
     };
-    return observer.ended([&] { return core_->cancellable(std::move(token), timeout, work); });
+    return observer.ended([&] { return core_->cancellable(token, timeout, work); });
   }
 
   static Error moved_from() { return Error(Errc::no_server, "", "this client was moved from"); }

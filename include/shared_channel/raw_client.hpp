@@ -111,8 +111,7 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
 
   /// As Client::wait_for_server().
   Result<void> wait_for_server(const CallOptions& options, std::stop_token token = {}) {
-    return within(options, std::move(token),
-                  [&](const detail::Deadline& deadline) { return core_->wait_for_server(deadline); });
+    return within(options, token, [&](const detail::Deadline& deadline) { return core_->wait_for_server(deadline); });
   }
 
   /// Asks, waits for the answer, and copies it into `reply`: how many bytes it has. One that has more than there is
@@ -128,8 +127,7 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
       detail::copy_bytes(reply.data(), view, bytes);
       return bytes;
     };
-    return exchange<std::size_t>(detail::RawCopy{request}, request.size() > detail::copy_limit, read, options,
-                                 std::move(token));
+    return exchange<std::size_t>(detail::RawCopy{request}, request.size() > detail::copy_limit, read, options, token);
   }
 
   /// The same without copies: `std::size_t fill(std::span<std::byte>)` writes the request in shared memory and returns
@@ -156,7 +154,7 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
           if (!is_possible) return core_->undecodable();
           return {};
         },
-        options, std::move(token));
+        options, token);
   }
 
   /// Takes a slot, waiting for one as a call does, for a request that the caller writes there, sends when it likes, and
@@ -200,16 +198,16 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
 
   /// What `work` returns, given a deadline that passes early when `token` or options.interrupt say so.
   template <class Work>
-  auto within(const CallOptions& options, std::stop_token token, Work&& work)
+  auto within(const CallOptions& options, const std::stop_token& token, Work&& work)
       -> std::invoke_result_t<Work&, detail::Deadline&> {
     if (!core_) return moved_from();
-    return core_->cancellable(std::move(token), options.timeout, work, options.interrupt);
+    return core_->cancellable(token, options.timeout, work, options.interrupt);
   }
 
   template <class Answer, class Write, class Read>
   Result<Answer> exchange(Write&& write, bool takes_time, Read&& read, const CallOptions& options,
-                          std::stop_token token) {
-    return within(options, std::move(token), [&](detail::Deadline& deadline) {
+                          const std::stop_token& token) {
+    return within(options, token, [&](detail::Deadline& deadline) {
       if (takes_time) deadline.start();  // what is done to the request counts
       Writer writer(*core_);
       auto result = core_->exchange(

@@ -177,7 +177,7 @@ class AsyncCall : public RefCounted {
   /// Has `token` cancel the call from any thread. For one that nobody but a watcher will wait for; before it gets one.
   void cancel_when_asked(const std::stop_token& token) {
     is_shared_ = true;
-    cancel_when_asked_ = UniquePtr<CancelWhenAsked>(new CancelWhenAsked(token, {this}, {}));
+    cancel_when_asked_ = UniquePtr<CancelWhenAsked>(new CancelWhenAsked(token, {this}));
   }
 
   /// The caller wants no reply: the request is withdrawn, or its reply discarded. The continuation never runs.
@@ -275,10 +275,7 @@ class AsyncCall : public RefCounted {
     }
     AsyncCall* call;
   };
-  struct Rest {
-    void operator()() const noexcept { Platform::rest(std::chrono::microseconds(10)); }
-  };
-  using CancelWhenAsked = StopWhenAsked<Cancel, Rest>;
+  using CancelWhenAsked = StopWhenAsked<Platform, Cancel>;
 
   enum class End : unsigned char { none, answered, failed, orphaned };  // orphaned: its client ended first
 

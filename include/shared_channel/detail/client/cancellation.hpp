@@ -9,13 +9,13 @@
 // around, sleeps end for it after each piece.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <stop_token>
 #include <utility>
 
 #include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/base/stop_when_asked.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
 #include <shared_channel/detail/protocol/doorbell.hpp>
 #include <shared_channel/options.hpp>
@@ -141,30 +141,16 @@ void rest_for(Deadline& deadline, nanoseconds at_most) {
 template <class Platform>
 class StopCancellation : public Cancellation<Platform> {
   struct Request {
+    void operator()() const noexcept { cancellation->request(); }
     StopCancellation* cancellation;
-    void operator()() const noexcept {
-      cancellation->is_asked_.store(true, std::memory_order_seq_cst);
-      cancellation->request();
-      cancellation->is_told_.store(true, std::memory_order_seq_cst);
-    }
   };
 
  public:
-  explicit StopCancellation(std::stop_token token, Interrupt question = {})
-      : Cancellation<Platform>(question), on_stop_(std::move(token), Request{this}) {}
-  StopCancellation(const StopCancellation&) = delete;
-  StopCancellation& operator=(const StopCancellation&) = delete;
-  /// We wait ourselves for a callback that runs: where libstdc++ has no futexes, the wake-up of a stop_callback's
-  /// destructor can get lost.
-  ~StopCancellation() {
-    while (is_asked_.load(std::memory_order_seq_cst) && !is_told_.load(std::memory_order_seq_cst))
-      Platform::rest(std::chrono::microseconds(10));
-  }
+  explicit StopCancellation(const std::stop_token& token, Interrupt question = {})
+      : Cancellation<Platform>(question), request_when_asked_(token, Request{this}) {}
 
  private:
-  std::atomic<bool> is_asked_{false};  // the callback has begun
-  std::atomic<bool> is_told_{false};   // and ended
-  std::stop_callback<Request> on_stop_;
+  const StopWhenAsked<Platform, Request> request_when_asked_;
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

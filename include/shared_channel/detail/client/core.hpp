@@ -117,13 +117,13 @@ class ClientCore : public RefCounted {
   /// What `work` returns, given a deadline that passes early when `token` asks to stop, or `question` says so. A token
   /// that never asks costs nothing.
   template <class Work>
-  auto cancellable(std::stop_token token, nanoseconds timeout, Work&& work, Interrupt question = {})
+  auto cancellable(const std::stop_token& token, nanoseconds timeout, Work&& work, Interrupt question = {})
       -> std::invoke_result_t<Work&, Deadline&> {
     if (!token.stop_possible() && !question) {
       Deadline deadline(timeout);
       return work(deadline);
     }
-    StopCancellation<Platform> cancellation(std::move(token), question);
+    StopCancellation<Platform> cancellation(token, question);
     if (cancellation.is_interrupted() && !is_in_child())
       return names().error(Errc::cancelled, "the call was cancelled before it began");
     Deadline deadline(timeout, &cancellation);

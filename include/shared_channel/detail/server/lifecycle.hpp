@@ -85,12 +85,10 @@ Result<void> ServerCore<Platform, Observer>::serve_with(const Work& work, const 
   });
   {
     // Ends before we say that we serve no more: from then on the server may be destroyed.
-    const StopWhenAsked stop_when_asked(
-        token,
-        [this]() noexcept {
-          if (!stopping()) stop();
-        },
-        [] { Platform::rest(std::chrono::milliseconds(1)); });
+    const auto stop_once = [this]() noexcept {
+      if (!stopping()) stop();
+    };
+    const StopWhenAsked<Platform, decltype(stop_once)> stop_when_asked(token, stop_once);
     started = start_workers(work, options_.threads - 1);
     if (started)
       work();
