@@ -49,7 +49,7 @@ struct CallInfo {
   unsigned slot = 0;  ///< Below ChannelInfo::max_calls.
   CallState state = CallState::preparing;
   std::uint32_t number = 0;      ///< Of the call among those of its slot: 27 bits.
-  std::uint32_t process_id = 0;  ///< The caller's, as it says; 0 if it has given the call up.
+  std::uint32_t process_id = 0;  ///< The caller's, as it says; 0 before it has, and after it gave the call up.
   bool is_caller_alive = false;  ///< As the kernel says.
   /// How long the caller has waited, and for how long it still will: negative if it is late, max() if for ever. Nothing
   /// where the caller has not said so yet, or reads another clock.

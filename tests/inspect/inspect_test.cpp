@@ -174,6 +174,10 @@ TEST_CASE("inspect: a caller that prepares its request, and callers that wait fo
   CHECK_FALSE(error_of(channel.client.call_in_place(
       look, [](const Answer&) {}, amply)));
   CHECK(seen == std::vector{CallState::preparing});
+  CHECK(channel.client.call(echo(2), amply));
+  CHECK_FALSE(error_of(channel.client.call_in_place(
+      look, [](const Answer&) {}, amply)));
+  CHECK(seen == std::vector{CallState::preparing});  // in a slot that had a call before, too
 
   auto running = channel.client.call_async(nap(0, 1), amply);
   auto waiting = peer("call", channel.name, "1", "7");

@@ -372,7 +372,7 @@ typedef struct sc_call_info {
   uint32_t slot;
   int32_t state; /* SC_CALL_... */
   uint32_t number;
-  uint32_t process_id; /* the caller's, as it says */
+  uint32_t process_id; /* the caller's, as it says; 0 before it has, and after it gave the call up */
   int32_t is_caller_alive;
   int64_t waited; /* nanoseconds; less than 0: not known */
   int64_t left;   /* until its deadline: less than 0 if it is late, SC_FOREVER if it has none or it is not known */

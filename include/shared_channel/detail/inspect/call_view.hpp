@@ -6,6 +6,7 @@
 //     owner   request        taken       reply
 //     0       withdrawn(s)   taken(s)    not s        abandoned: a worker has it, its caller has left
 //     0       anything else                           free
+//     c       any, while `last` is done               preparing: the words are those of the call before
 //     c       posted(s)      any         s            answered
 //     c       posted(s)      taken(s)    not s        running
 //     c       posted(s)      else        not s        queued
@@ -30,6 +31,7 @@ class CallView {
  public:
   explicit CallView(const Slot& slot) noexcept
       : owner_(slot.owner.load(std::memory_order_relaxed)),
+        last_(slot.last.load(std::memory_order_relaxed)),
         process_(slot.process.load(std::memory_order_relaxed)),
         deadline_(static_cast<std::int64_t>(slot.deadline.load(std::memory_order_relaxed))),
         timeout_(static_cast<std::int64_t>(slot.timeout.load(std::memory_order_relaxed))),
@@ -38,12 +40,15 @@ class CallView {
         reply_(load_reply(slot)) {}
 
   [[nodiscard]] std::uint32_t owner() const noexcept { return owner_; }
-  [[nodiscard]] std::uint32_t number() const noexcept { return request_.sequence(); }
+  [[nodiscard]] std::uint32_t number() const noexcept {
+    return is_preparing() ? State::after(last_.sequence()) : request_.sequence();
+  }
   [[nodiscard]] bool is_in_flight() const noexcept { return owner_ != 0 || is_abandoned(); }
 
   /// Whether another look at the slot saw the same.
   [[nodiscard]] bool is_as_in(const CallView& other) const noexcept {
-    return owner_ == other.owner_ && request_ == other.request_ && taken_ == other.taken_ && reply_ == other.reply_;
+    return owner_ == other.owner_ && last_ == other.last_ && request_ == other.request_ && taken_ == other.taken_ &&
+           reply_ == other.reply_;
   }
 
   /// Of a call in flight. `now` is on the caller's clock, if that can be read here.
@@ -52,7 +57,7 @@ class CallView {
     info.slot = slot;
     info.state = state();
     info.number = number();
-    info.process_id = owner_ != 0 ? process_ : 0;
+    info.process_id = owner_ != 0 && !is_preparing() ? process_ : 0;
     info.is_caller_alive = owner_ != 0 && is_caller_there;
     if (info.state != CallState::preparing) tell_times(info, now);
     return info;
@@ -62,10 +67,15 @@ class CallView {
   static constexpr std::int64_t never = (std::numeric_limits<std::int64_t>::max)();
 
   [[nodiscard]] bool is_abandoned() const noexcept {
-    return request_.phase() == Phase::withdrawn && taken_.is(Phase::taken, number()) && !reply_.concludes(number());
+    const std::uint32_t sequence = request_.sequence();
+    return request_.phase() == Phase::withdrawn && taken_.is(Phase::taken, sequence) && !reply_.concludes(sequence);
   }
 
+  /// post() takes the word back that its slot was left settled.
+  [[nodiscard]] bool is_preparing() const noexcept { return owner_ != 0 && last_.phase() == Phase::done; }
+
   [[nodiscard]] CallState state() const noexcept {
+    if (is_preparing()) return CallState::preparing;
     if (is_abandoned()) return CallState::abandoned;
     if (request_.phase() != Phase::posted) return CallState::preparing;
     if (reply_.concludes(number())) return CallState::answered;
@@ -82,6 +92,7 @@ class CallView {
   }
 
   std::uint32_t owner_;
+  State last_;
   std::uint32_t process_;
   std::int64_t deadline_;
   std::int64_t timeout_;
