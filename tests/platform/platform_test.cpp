@@ -6,6 +6,10 @@
 #include <future>
 #include <thread>
 #include <vector>
+#if !defined(_WIN32)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #include "support/errors.hpp"
 #include "support/eventually.hpp"
@@ -527,6 +531,21 @@ TEST_CASE("seam process: it has an id, and rests") {
   const Stopwatch stopwatch;
   rest(20ms);
   CHECK(stopwatch.elapsed() >= 20ms);
+}
+
+TEST_CASE("platform: a thread has one number, in every module, and no other living thread has it") {
+  const std::uint32_t mine = thread_number();
+  CHECK(mine != 0);
+  CHECK(thread_number() == mine);
+  std::uint32_t other = 0;
+  std::thread([&] { other = thread_number(); }).join();
+  CHECK(other != 0);
+  CHECK(other != mine);
+#if defined(_WIN32)
+  CHECK(mine == ::GetCurrentThreadId() / 4);
+#else
+  CHECK(mine == static_cast<std::uint32_t>(::syscall(SYS_gettid)));
+#endif
 }
 
 }  // namespace platform_test

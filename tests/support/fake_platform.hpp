@@ -82,6 +82,7 @@ struct Platform {
   using NoCancellation = fake::NoCancellation;
   using Thread = fake::Thread;
   static std::uint32_t process_id() noexcept { return 4711; }
+  static std::uint32_t thread_number() noexcept { return shared_channel::detail::NativePlatform::thread_number(); }
   static std::uint64_t process_birth() noexcept { return 0; }
   static std::uint64_t random_number() noexcept { return kernel().next_random++; }
   static std::uint64_t clock_id() noexcept { return kernel().clock; }

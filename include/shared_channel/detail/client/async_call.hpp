@@ -370,7 +370,7 @@ class AsyncCall : public RefCounted {
 
   RefPtr<ClientCore> core_;  // goes last
   const Pin pin_;
-  PostingOrder::InFlight in_flight_;
+  typename PostingOrder<Platform>::InFlight in_flight_;
   Call call_;
   Deadline deadline_;  // started, and never changed
 

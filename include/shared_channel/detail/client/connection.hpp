@@ -108,7 +108,7 @@ class Connection {
   [[nodiscard]] SlotFreedBell& slot_freed() noexcept { return slot_freed_; }
   [[nodiscard]] ClientMutex& client_mutex() noexcept { return client_mutex_; }
   [[nodiscard]] AdaptiveSpin& spin() noexcept { return *spin_; }
-  [[nodiscard]] PostingOrder& posting_order() noexcept { return posting_order_; }
+  [[nodiscard]] PostingOrder<Platform>& posting_order() noexcept { return posting_order_; }
 
   [[nodiscard]] const Names& names() const noexcept { return names_; }
 
@@ -333,7 +333,7 @@ class Connection {
   UniquePtr<std::atomic<Signal*>[]> done_;
   AdaptiveSpin* spin_;  // the client's
   std::atomic<std::uint32_t> hint_{0};
-  PostingOrder posting_order_;
+  PostingOrder<Platform> posting_order_;
   mutable std::atomic<std::uint64_t> contract_id_{0};
 };
 

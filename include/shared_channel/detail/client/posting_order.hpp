@@ -15,6 +15,7 @@
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 /// Of one connection. Thread-safe.
+template <class Platform>
 class PostingOrder {
   /// Of some threads, of one until there are many.
   struct Group {
@@ -66,7 +67,7 @@ class PostingOrder {
    private:
     void begin(PostingOrder& order) noexcept {
       if (!order.is_used_.load(std::memory_order_relaxed)) order.is_used_.store(true, std::memory_order_relaxed);
-      const std::uint32_t thread = this_thread();
+      const std::uint32_t thread = Platform::thread_number();
       group_ = &order.groups_[group_of(thread)];
       turn_ = group_->next(thread, group_->calls.fetch_add(one_number + 1, std::memory_order_relaxed));
     }
@@ -79,7 +80,7 @@ class PostingOrder {
   Turn next() noexcept {
     if (!is_used_.load(std::memory_order_relaxed)) [[likely]]
       return {};
-    const std::uint32_t thread = this_thread();
+    const std::uint32_t thread = Platform::thread_number();
     Group& mine = groups_[group_of(thread)];
     if (mine.calls.load(std::memory_order_relaxed) % one_number == 0) return {};
     return mine.next(thread, mine.calls.fetch_add(one_number, std::memory_order_relaxed));
@@ -87,21 +88,13 @@ class PostingOrder {
 
   /// The calling thread has posted a call with a turn in the slot `index`.
   void was_posted(std::uint32_t index, Posted call) noexcept {
-    const std::uint32_t thread = this_thread();
+    const std::uint32_t thread = Platform::thread_number();
     const Before it = call.follows_concluded ? Before(index, call.sequence) : Before::unknown();
     groups_[group_of(thread)].latest.store(std::uint64_t{thread} << 32 | it.word(), std::memory_order_relaxed);
   }
 
  private:
   static std::uint32_t group_of(std::uint32_t thread) noexcept { return thread % Place::most_threads; }
-
-  /// Tells the threads of this program apart. Not 0.
-  static std::uint32_t this_thread() noexcept {
-    static std::atomic<std::uint32_t> last{0};
-    thread_local std::uint32_t number = 0;
-    while (number == 0) number = last.fetch_add(1, std::memory_order_relaxed) + 1;
-    return number;
-  }
 
   std::atomic<bool> is_used_{false};  // a call went into flight, ever
   std::array<Group, Place::most_threads> groups_{};

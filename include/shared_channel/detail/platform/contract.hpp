@@ -8,7 +8,7 @@
 //   platform/<system>/signal.hpp    Signal, ClientMutex: sleeping and waking between processes
 //   platform/<system>/wait_set.hpp  WaitSet, Notifier: sleeping on many signals; telling a loop that is not ours
 //   platform/<system>/owner.hpp     Owners: what a ServerUser means
-//   platform/<system>/process.hpp   process_id, process_birth, clock_id, random_number, rest;
+//   platform/<system>/process.hpp   process_id, process_birth, thread_number, clock_id, random_number, rest;
 //                                   with is_shutting_down, Thread (win32/thread.hpp)
 //
 // ForkMark and user_of stand where a system has what they are made of (linux/fork_guard.hpp and process.hpp,
@@ -53,6 +53,9 @@
 //   ForkMark      Tells whether the process is a fork()ed child of the one that made the mark.
 //
 //   process_id, process_birth   Name a process for messages, and for systems that watch the process itself.
+//   thread_number  Tells the threads of a process apart, in whichever modules they run; a thread that has ended may
+//   pass
+//                  its number on.
 //   clock_id       Which steady clock the process reads: two processes may compare times only if it is the same.
 //   random_number  Unlikely to repeat on this machine, even where the system refuses to help.
 //   is_shutting_down   Whether the process ends and its other threads are gone: nobody is waited for any more.

@@ -51,6 +51,7 @@ struct NativePlatform {
   using ForkMark = platform::ForkMark;
   using NoCancellation = platform::NoCancellation;
   static std::uint32_t process_id() noexcept { return platform::process_id(); }
+  static std::uint32_t thread_number() noexcept { return platform::thread_number(); }
   static std::uint64_t process_birth() noexcept { return platform::process_birth(); }
   static std::uint64_t random_number() noexcept { return platform::random_number(); }
   static std::uint64_t clock_id() noexcept { return platform::clock_id(); }

@@ -26,6 +26,16 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 
 inline std::uint32_t process_id() noexcept { return static_cast<std::uint32_t>(::getpid()); }
 
+inline std::uint32_t thread_number() noexcept {
+  thread_local const std::uint32_t number = [] {
+    const long me = ::syscall(SYS_gettid);
+    if (me > 0) return static_cast<std::uint32_t>(me);
+    return static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(&errno) >>
+                                      4);  // refused: each thread has its own
+  }();
+  return number;
+}
+
 namespace linux_random {
 
 inline bool from_kernel(std::uint64_t& number) noexcept {

@@ -148,6 +148,8 @@ inline bool is_in_dll_main() noexcept {
 }  // namespace win32
 
 inline std::uint32_t process_id() noexcept { return ::GetCurrentProcessId(); }
+/// Windows gives every fourth number.
+inline std::uint32_t thread_number() noexcept { return ::GetCurrentThreadId() / 4; }
 
 /// Distinguishes one server generation from every other; nothing is kept secret by it.
 inline std::uint64_t random_number() noexcept {
