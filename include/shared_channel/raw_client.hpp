@@ -120,12 +120,11 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
   Result<std::size_t> call(std::span<const std::byte> request, std::span<std::byte> reply,
                            const CallOptions& options = {}, std::stop_token token = {}) {
     const auto read = [&](const detail::Frame& frame) -> Result<std::size_t> {
-      const std::size_t bytes = frame.stated();  // once: it is not trusted
-      const std::byte* const view = frame.view(bytes);
-      if (view == nullptr) return core_->undecodable();
-      if (bytes > reply.size()) return no_room(bytes, reply.size());
-      detail::copy_bytes(reply.data(), view, bytes);
-      return bytes;
+      const detail::CheckedBytes shared = frame.checked();
+      if (!shared) return core_->undecodable();
+      if (shared.size > reply.size()) return no_room(shared.size, reply.size());
+      detail::copy_bytes(reply.data(), shared.data, shared.size);
+      return shared.size;
     };
     return exchange<std::size_t>(detail::RawCopy{request}, request.size() > detail::copy_limit, read, options, token);
   }

@@ -58,11 +58,9 @@ struct detail::Taker<RawReply> {
   static constexpr bool keeps_slot = true;
   template <class Call>
   static Result<RawReply> take(Call& call) {
-    const Frame frame = call.call().reply();
-    const std::size_t bytes = frame.stated();  // once: it is not trusted
-    const std::byte* const view = frame.view(bytes);
-    if (view == nullptr) return call.core()->undecodable();
-    return RawReply(call, {view, bytes});
+    const CheckedBytes shared = call.call().reply().checked();
+    if (!shared) return call.core()->undecodable();
+    return RawReply(call, {shared.data, shared.size});
   }
 };
 

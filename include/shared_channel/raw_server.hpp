@@ -146,11 +146,9 @@ struct Forms<Raw, Raw> {
       call_with(handler, call, *std::move(request), call.template responder<RawResponder>());
       return deferred;
     } else if constexpr (RawLookingHandler<Handler>) {
-      const Frame frame = call.request();
-      const std::size_t bytes = frame.stated();  // once: it is not trusted
-      const std::byte* const view = frame.view(bytes);
-      if (view == nullptr) return Phase::malformed;
-      call_with(handler, call, span_of(view, bytes), call.template responder<RawResponder>());
+      const CheckedBytes shared = call.request().checked();
+      if (!shared) return Phase::malformed;
+      call_with(handler, call, span_of(shared.data, shared.size), call.template responder<RawResponder>());
       return deferred;
     } else {
       return invoke_bytes<Bytes>(handler, call);
@@ -160,10 +158,9 @@ struct Forms<Raw, Raw> {
  private:
   /// Nothing if the frame claims an impossible length.
   static std::optional<RawRequest> copy_of(const Frame& frame) {
-    const std::size_t bytes = frame.stated();  // once: it is not trusted
-    const std::byte* const view = frame.view(bytes);
-    if (view == nullptr) return std::nullopt;
-    return RawRequest(span_of(view, bytes));
+    const CheckedBytes shared = frame.checked();
+    if (!shared) return std::nullopt;
+    return RawRequest(span_of(shared.data, shared.size));
   }
 };
 

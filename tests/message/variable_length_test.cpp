@@ -407,7 +407,9 @@ TEST_CASE("variable length: short messages lie inline, longer ones in their area
     const std::byte* const place = one.frame.place(length);
     CHECK((place == (length <= detail::inline_capacity ? one.slot.inline_bytes : one.area.data())));
     CHECK(one.frame.length() == length);
-    CHECK((one.frame.view(length) == place));
+    const detail::CheckedBytes checked = one.frame.checked();
+    CHECK((checked && checked.data == place));
+    CHECK(checked.size == length);
   }
 }
 
@@ -435,7 +437,9 @@ TEST_CASE("variable length: an impossible length is malformed") {
   OneSlot one;
   for (const std::uint32_t length : {201u, 202u, 0x7FFF'FFFFu, 0x8000'0000u, 0xFFFF'FFFFu}) {
     one.slot.length.store(length);
-    CHECK((one.frame.view(one.frame.length()) == nullptr));
+    const detail::CheckedBytes checked = one.frame.checked();
+    CHECK_FALSE(static_cast<bool>(checked));
+    CHECK(checked.size == 0);
     CHECK_FALSE(detail::decode_message<std::string>(one.frame).has_value());
     CHECK_FALSE(detail::with_bytes(one.frame, false, [](std::span<const std::byte>) { return true; }));
   }

@@ -146,17 +146,16 @@ template <class T>
 template <class Use>
 auto with_bytes(const Frame& frame, bool private_copy, Use&& use)
     -> std::invoke_result_t<Use&, std::span<const std::byte>> {
-  const std::size_t bytes = frame.stated();  // once: it is not trusted
-  const std::byte* const view = frame.view(bytes);
-  if (view == nullptr) return {};
-  if (bytes <= copy_limit) {
+  const CheckedBytes shared = frame.checked();
+  if (!shared) return {};
+  if (shared.size <= copy_limit) {
     alignas(inline_alignment) std::byte copy[copy_limit];  // as in the slot
-    copy_bytes(copy, view, bytes);
-    return use(span_of<const std::byte>(copy, bytes));
+    copy_bytes(copy, shared.data, shared.size);
+    return use(span_of<const std::byte>(copy, shared.size));
   }
-  if (!private_copy) return use(span_of(view, bytes));
-  const std::string copy(reinterpret_cast<const char*>(view), bytes);
-  return use(span_of(reinterpret_cast<const std::byte*>(copy.data()), bytes));
+  if (!private_copy) return use(span_of(shared.data, shared.size));
+  const std::string copy(reinterpret_cast<const char*>(shared.data), shared.size);
+  return use(span_of(reinterpret_cast<const std::byte*>(copy.data()), shared.size));
 }
 
 /// The value of a coded message; nothing if its bytes are malformed. A decoder may look at a byte twice, so it never

@@ -80,14 +80,14 @@ class ClientObserver<Request, true> {
   auto writer(Write&& write) noexcept {
     return [&](const Frame& frame) {
       const std::size_t answers = write(frame);
-      record_.request_bytes = answers == fits ? frame.stated() : answers;
+      record_.request_bytes = answers == fits ? frame.checked().size : answers;
       return answers;
     };
   }
   template <class Read>
   auto reader(Read&& read) noexcept {
     return [&](const Frame& frame) {
-      receive(record_, frame);
+      record_.reply_bytes = frame.checked().size;
       return read(frame);
     };
   }
@@ -100,7 +100,7 @@ class ClientObserver<Request, true> {
     explicit Listener(const CallRecord& record) noexcept : record_(record) {}
     void ended(Call& call, bool is_answered) noexcept override {
       if (is_answered) {
-        receive(record_, call.reply());
+        record_.reply_bytes = call.reply().checked().size;
       } else {
         record_.error = call.failure().code;
         record_.not_executed = call.failure().execution == Execution::none;
@@ -112,10 +112,6 @@ class ClientObserver<Request, true> {
     CallRecord record_;
   };
 
-  static void receive(CallRecord& record, const Frame& frame) noexcept {
-    const std::size_t bytes = frame.stated();  // once: it is not trusted
-    record.reply_bytes = bytes <= frame.capacity() ? bytes : 0;
-  }
   void fail(Errc code, bool not_executed) noexcept {
     record_.error = code;
     record_.not_executed = not_executed;

@@ -58,7 +58,7 @@ class ServerObserver {
   Seen began(const Invocation& invocation, TakenCall call) noexcept {
     Begun& begun = begun_[call.index];
     begun = Begun{};
-    begun.bytes = bytes_in(invocation.request());
+    begun.bytes = invocation.request().checked().size;
     begun.at = Clock::now();
     return Seen(invocation, begun);
   }
@@ -74,7 +74,7 @@ class ServerObserver {
     record.alternative = begun.alternative;
     const Frame reply = slot_array.reply(*call.slot);
     if (outcome == Phase::done) {
-      record.reply_bytes = bytes_in(reply);
+      record.reply_bytes = reply.checked().size;
     } else if (outcome == Phase::failed) {
       const std::optional<Cause> cause = Cause::of(call.slot->cause.load(std::memory_order_relaxed));
       record.error = cause ? cause->code : Errc::handler_failed;
@@ -94,12 +94,6 @@ class ServerObserver {
   }
 
  private:
-  /// The client wrote how many, and is not trusted.
-  static std::size_t bytes_in(const Frame& frame) noexcept {
-    const std::size_t bytes = frame.stated();
-    return bytes <= frame.capacity() ? bytes : 0;
-  }
-
   const Names& names_;
   UniquePtr<Begun[]> begun_;  // of each slot's call
 };

@@ -15,6 +15,15 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 /// What a writer answers if its message had room; else it answers how many bytes the message takes.
 inline constexpr std::size_t fits = 0;
 
+/// A message that the peer wrote: its length was loaded once, and the frame has room for so many bytes. Else it is
+/// nothing: no data, and 0 bytes.
+struct CheckedBytes {
+  const std::byte* data = nullptr;
+  std::size_t size = 0;
+
+  explicit operator bool() const noexcept { return data != nullptr; }
+};
+
 /// One direction's message in one slot. A message of fixed size lies at fixed(). One of variable length lies inline if
 /// it has at most inline_capacity bytes, even if the capacity is larger, so that a short message travels beside its
 /// words. Code that knows the type of the message knows which of the two it is. Code that does not (raw channels) may
@@ -52,13 +61,15 @@ class Frame {
     set_length(bytes < most ? bytes : most);
   }
 
-  /// The message that the peer wrote, of `bytes` as stated() told once; null if it cannot have so many.
-  [[nodiscard]] const std::byte* view(std::size_t bytes) const noexcept {
-    return bytes <= capacity_ ? at(bytes) : nullptr;
+  /// The message that lies here, of the length that its writer states, who is not trusted. Whoever reads a message of
+  /// variable length asks here: with_bytes() for what is decoded or read in place, RawClient::call(), RawReply and
+  /// RawServer's requests; and the observers, for its size. What is nothing ends the call as corrupt.
+  [[nodiscard]] CheckedBytes checked() const noexcept {
+    const std::size_t bytes = is_fixed_ ? capacity_ : length();  // loaded once
+    if (bytes > capacity_) return {};
+    return {at(bytes), bytes};
   }
 
-  /// How many bytes the message has, as the peer says.
-  [[nodiscard]] std::size_t stated() const noexcept { return is_fixed_ ? capacity_ : length(); }
   [[nodiscard]] std::size_t length() const noexcept { return slot_->length.load(std::memory_order_relaxed); }
   void set_length(std::size_t bytes) const noexcept {
     slot_->length.store(integer_cast<std::uint32_t>(bytes), std::memory_order_relaxed);
