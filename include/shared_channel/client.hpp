@@ -35,7 +35,8 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI {
 ///   timed_out                                the answer did not come in time; it will reach nobody
 ///   handler_failed                           the handler threw; message() has its text
 ///   cancelled                                somebody asked its token to stop, or called PendingCall::cancel()
-///   message_too_large, invalid_argument      refused before anything was sent
+///   message_too_large                        the request, before anything was sent; or the handler's reply
+///   invalid_argument                         refused before anything was sent
 ///   layout_mismatch, access_denied, not_owner, would_deadlock, forked, corrupt, out_of_memory, system_error
 /// Error::not_executed() tells whether a handler can have seen the request. A request that was certainly not
 /// seen is sent again by the same call if a new server is up.

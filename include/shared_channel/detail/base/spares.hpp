@@ -44,7 +44,7 @@ class Spares {
   static constexpr std::size_t most = 64;
 
   const std::size_t block_bytes_;
-  std::atomic<std::size_t> kept_{0};  // how many lie in front: a guess, where threads meet
+  std::atomic<std::size_t> kept_{0};  // how many are kept; only a guess while several threads use it
   std::array<std::atomic<void*>, most> spares_{};
 };
 

@@ -5,9 +5,9 @@
 // watcher gets it as well (completion.hpp). From then on only the watcher sleeps on the reply word, because the server
 // wakes one sleeper per reply; a caller that waits nevertheless waits for the watcher's word.
 //
-// Either side may end the call, under the mutex: in its reply, or by giving it up. The slot must not be reused while a
-// watcher can still sleep on its reply word, so a call ended by its caller stays with the watcher until the watcher
-// next wakes, called by its bell.
+// Either side may end the call, in its reply or by giving it up: under the mutex, or without it while no other thread
+// has the call. The slot must not be reused while a watcher can still sleep on its reply word, so a call ended by its
+// caller stays with the watcher until the watcher next wakes, called by its bell.
 #pragma once
 
 #include <cstddef>
@@ -313,8 +313,8 @@ class AsyncCall : public RefCounted {
     if (end_ == End::none) end_by_caller(call_.give_up_sleepless(why));
   }
 
-  /// True if this channel failed so. An error that a handler passed on from another does not count. Under the mutex,
-  /// like all that follows.
+  /// True if this channel failed so. An error that a handler passed on from another does not count. Under the mutex, or
+  /// where no other thread has the call; like all that follows.
   [[nodiscard]] bool has_failed(Errc code) const noexcept {
     return end_ == End::failed && call_.failure().code == code && !call_.failure().is_relayed;
   }

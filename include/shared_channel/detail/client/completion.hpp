@@ -1,5 +1,5 @@
 // The threads that end asynchronous calls by themselves: none until a callback, a coroutine or a native handle asks for
-// one, then one for every sixty calls, each asleep while it has nothing to watch, until the client ends.
+// one, then one for every sixty calls (59 on Win32), each asleep while it has nothing to watch, until the client ends.
 #pragma once
 
 #include <array>
@@ -96,7 +96,7 @@ Result<Reply> take_reply(AsyncCall<Platform>& call) {
   return result;
 }
 
-/// The same, where nobody could catch what a decoder throws that runs out of memory.
+/// The same, where nobody could catch what a decoder throws when memory runs out.
 template <class Reply, class Platform>
 Result<Reply> take_reply_or_say_why(AsyncCall<Platform>& call) {
   return or_without_memory([&] { return take_reply<Reply>(call); },

@@ -50,7 +50,7 @@ class Connector {
   /// Nobody gets the pinned connection any more.
   void retire(const Pin& pin) noexcept { current_.retire(pin); }
 
-  // Of a raw client, whose bytes must not reach a server of other messages than they were made for, even if they fit.
+  // For raw clients: their bytes must not reach a server of other messages than they were made for, even if they fit.
 
   /// Whether servers have had no other contract than this one so far, and the user knows of no other.
   [[nodiscard]] bool is_usual(std::uint64_t contract) const noexcept {

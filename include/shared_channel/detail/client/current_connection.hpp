@@ -10,7 +10,8 @@
 //     U2  ++cell.users                     T2  cell.users == 0?  then close
 //     U3  current still == cell?
 //
-// All sequentially consistent: if U3 still sees the cell, U3 and so U2 precede T1 and so T2 sees the user.
+// U2, U3, T1 and T2 are sequentially consistent: if U3 still sees the cell, U3, and therefore U2, precedes T1; so T2
+// sees the user. U1 may see a cell that is no longer current, since U3 looks again: it is an acquire load.
 // If the last user leaves after T1, it closes the connection itself, under the mutex.
 #pragma once
 

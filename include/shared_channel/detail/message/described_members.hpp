@@ -148,7 +148,7 @@ consteval std::size_t count_described() {
     return 0;
   } else {
     constexpr std::size_t count = count_braces<T, 0>();
-    // A member more is one that {} does not initialise, or the 33rd.
+    // If one more is taken, it is a member that {} does not initialise, or the 33rd.
     if constexpr (takes_braces<T, count, AnyMember>() || has_union<T>(std::make_index_sequence<count>{}))
       return 0;
     else
