@@ -95,15 +95,18 @@ PyObject* set_error_classes(PyObject*, PyObject* arguments) {
 }
 
 PyObject* error_codes(PyObject*, PyObject*) {
-  Object names(PyDict_New());
-  for (int code = 0; names && code < most_codes; ++code) {
-    if (!shared_channel::detail::is_known(static_cast<Errc>(code))) continue;
-    const std::string_view name = to_string(static_cast<Errc>(code));
-    const Object number(PyLong_FromLong(code));
+  Object codes(PyDict_New());
+  for (int number = 0; codes && number < most_codes; ++number) {
+    const auto code = static_cast<Errc>(number);
+    if (!shared_channel::detail::is_known(code)) continue;
+    const std::string_view name = to_string(code);
+    const Object key(PyLong_FromLong(number));
     const Object text(PyUnicode_FromStringAndSize(name.data(), static_cast<Py_ssize_t>(name.size())));
-    if (!number || !text || PyDict_SetItem(names.get(), number.get(), text.get()) != 0) return nullptr;
+    const Object passes(PyBool_FromLong(shared_channel::detail::passes_by_itself(code) ? 1 : 0));
+    const Object value(text && passes ? PyTuple_Pack(2, text.get(), passes.get()) : nullptr);
+    if (!key || !value || PyDict_SetItem(codes.get(), key.get(), value.get()) != 0) return nullptr;
   }
-  return names.release();
+  return codes.release();
 }
 
 }  // namespace binding

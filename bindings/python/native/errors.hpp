@@ -20,7 +20,7 @@ shared_channel::Error error_of_exception();
 /// `message`, `native` and `not_executed`.
 PyObject* set_error_classes(PyObject*, PyObject* arguments);
 
-/// error_codes(): the name of each Errc, by its number.
+/// error_codes(): the name of each Errc and whether what it says passes by itself, by its number.
 PyObject* error_codes(PyObject*, PyObject*);
 
 /// What `work` returns; null and MemoryError or RuntimeError if it throws.

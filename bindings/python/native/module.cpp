@@ -12,7 +12,7 @@ namespace {
 
 PyMethodDef functions[] = {
     {"set_error_classes", set_error_classes, METH_VARARGS, "Which exceptions stand for which errors."},
-    {"error_codes", error_codes, METH_NOARGS, "The name of each error code, by its number."},
+    {"error_codes", error_codes, METH_NOARGS, "The name of each error code and whether it passes, by number."},
     {"note_main_thread", note_main_thread, METH_O, "Which thread runs signal handlers."},
     {"end_of_python", end_of_python, METH_NOARGS, "Other threads that wait stay where they are."},
     {"list_channels", list_channels, METH_O, "The names of all channels."},

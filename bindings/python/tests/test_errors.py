@@ -13,9 +13,16 @@ def kinds() -> list[type[sc.ChannelError]]:
 
 
 def test_there_is_one_class_for_each_code_of_the_library() -> None:
-    assert {kind.code: kind.name for kind in kinds()} == _native.error_codes()
+    names = {code: name for code, (name, _) in _native.error_codes().items()}
+    assert {kind.code: kind.name for kind in kinds()} == names
     assert len(kinds()) == len(_native.error_codes()) > 15
-    assert all(getattr(sc, kind.__name__) is kind for kind in kinds())
+    assert all(getattr(sc, kind.__name__) is kind and kind.__name__ in sc.__all__ for kind in kinds())
+
+
+def test_what_may_be_over_a_moment_later_is_safe_to_retry() -> None:
+    passing = {sc.NoServer, sc.ServerStopped, sc.ServerDied, sc.Busy, sc.TimedOut, sc.Cancelled}
+    assert {kind for kind in kinds() if kind("why", not_executed=True).safe_to_retry} == passing
+    assert not any(kind("why").safe_to_retry for kind in kinds())
 
 
 def test_they_are_also_what_python_calls_them() -> None:

@@ -152,7 +152,6 @@ _classes: dict[str, type[ChannelError]] = {
     "out_of_memory": OutOfMemory,
     "system_error": SystemFailure,
 }
-_passing = ("no_server", "server_stopped", "server_died", "busy", "timed_out", "cancelled")
 _by_code: dict[int, type[ChannelError]] = {}
 
 
@@ -163,10 +162,9 @@ def _make(code: int, message: str, native: int, not_executed: bool, promises: bo
 
 
 def _number_classes() -> None:
-    for code, name in _native.error_codes().items():
+    for code, (name, passes) in _native.error_codes().items():
         kind = _classes[name]
-        kind.code, kind.name = code, name
-        kind._passes_by_itself = name in _passing
+        kind.code, kind.name, kind._passes_by_itself = code, name, passes
         _by_code[code] = kind
     _native.set_error_classes(ChannelError, _by_code)
 
