@@ -100,7 +100,7 @@ inline constexpr unsigned max_threads = 256;
 inline constexpr std::size_t max_message_bytes = std::size_t{1} << 30;
 
 struct ServerOptions {
-  /// Calls in flight at once, 1 to max_slots; further callers queue. Clients are not limited.
+  /// Calls in flight at once: the channel's slots, 1 to max_slots; further callers queue. Clients are not limited.
   unsigned max_calls = 16;
   /// Handlers that run at once, 1 to max_threads. Above 1 the handler is called concurrently.
   unsigned threads = 1;

@@ -3,9 +3,9 @@
 //   1. A wait polls for two microseconds, then yields the core between its polls, then sleeps.
 //   2. It spins for no longer than the sleep that it may save would take: WaitPolicy::spin. If the peer had to be
 //      woken, that is the peer's wake-up, half as long again as lately, up to five times WaitPolicy::spin.
-//   3. A spin that did not pay four times in a row, the two microseconds or the rest, is tried at every second, fourth,
-//      eighth wait only. Not more rarely: threads that all slept would keep each other asleep. Two microseconds that
-//      paid make up for four times in vain, up to 32 times.
+//   3. A spin that did not pay four times in a row, the two microseconds or the rest, is tried at every second wait
+//      only, then at every fourth, then at every eighth. Not more rarely: threads that all slept would keep each other
+//      asleep. Two microseconds that paid make up for four times in vain, up to 32 times.
 //   4. A yield that takes longer than 1 ms has lent the core to a stranger for a time slice. If yields have not saved
 //      as much before, the thread sleeps, and for 16 times as long all waits sleep without a yield; 32, 64 up to 256
 //      times as long while that happens again and again.
