@@ -131,8 +131,9 @@ class SharedChannel<Request, Reply>::Server {
     return core_ ? core_->wait(detail::Deadline(timeout)) : moved_from();
   }
 
-  /// Ends serving for good: running handlers finish, waiting and later calls get server_stopped. From any thread,
-  /// from a handler, from a signal or console handler; any number of times. Does not wait.
+  /// Ends serving for good: running handlers finish, waiting and later calls get server_stopped. No handler sees a call
+  /// that was made after stop() had returned. From any thread, from a handler, from a signal or console handler; any
+  /// number of times. Does not wait.
   void stop() noexcept {
     if (core_) core_->stop();
   }

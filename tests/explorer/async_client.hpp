@@ -37,6 +37,7 @@ inline Stage run_async_client(int thread, Stage stage, Locals& local) {
       return used > 0 ? a_pick : finished;
     }
     case a_claim: {
+      is_made(id_of_call(local[a_posted]));
       const detail::Claim outcome = claim(slot, me_of(thread));
       if (outcome == detail::Claim::claimed) return a_post;
       if (outcome == detail::Claim::given_back) tell_slot_freed();

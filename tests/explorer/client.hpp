@@ -136,6 +136,7 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
       });
       return local[failed] ? c_release : c_fill;
     case c_fill:
+      is_made(id_of(thread, local));
       slot.bytes.store(id_of(thread, local), std::memory_order_relaxed);
       return c_post;
     case c_post:

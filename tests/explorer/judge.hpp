@@ -9,7 +9,9 @@ namespace explorer {
 
 inline constexpr Value reply_of = 0x100;  // added to a request's id by the handler
 
-inline constexpr Value refused = 2;  // in `disowned`
+// In `disowned`, beside 1: its caller was told so.
+inline constexpr Value refused = 2;
+inline constexpr Value late = 3;  // it was made after stop() had returned
 inline std::size_t first_of_caller(std::size_t call) {
   return plan.in_flight == 0 ? call : call - call % static_cast<std::size_t>(plan.calls);
 }
@@ -18,6 +20,8 @@ inline void executes(Value id) {
   const auto at = static_cast<std::size_t>(id - 1);
   if (id > reply_of) return machine.fail("a handler saw a reply as its request");
   if (machine.state.executed[at]++ != 0) machine.fail("a call was executed twice");
+  if (machine.state.disowned[at] == late)
+    return machine.fail("a call was executed that was made after stop() had returned");
   if (machine.state.disowned[at] != 0)
     machine.fail("a call was executed although its caller was told that it never is");
   for (std::size_t earlier = first_of_caller(at); earlier < at; ++earlier) {

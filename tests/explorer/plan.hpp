@@ -44,6 +44,7 @@ enum class Break {
   no_way_back,              // the worker that went for an earlier call, given up meanwhile, forgets the later one
   no_slices,                // a caller in the queue waits for the one before it, whatever that does
   only_head_recovers,       // a caller in the queue takes free slots past a standing head, but none of the dead
+  refusal_before_order,     // the look whether calls are being refused comes before O2
   executes_while_refusing,  // a worker does not look whether earlier calls are being refused
   clears_late,              // the loop's object is cleared after its thread was armed
   high_water_is_acquire,    // the look at the high-water mark before a post

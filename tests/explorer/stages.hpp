@@ -70,6 +70,12 @@ enum Stage : Value {
   a_release
 };
 
+/// To be called when the caller has not posted yet.
+inline void is_made(Value id) {
+  if (plan.has_stopper && machine.state.thread[static_cast<std::size_t>(stopper())].stage == finished)
+    machine.state.disowned[static_cast<std::size_t>(id - 1)] = late;
+}
+
 /// Whether T1, about to be made, takes a call while an earlier one of the same thread waits. Refusals go by
 /// slots.
 inline void judge_order(Value cell, Value value) {

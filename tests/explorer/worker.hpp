@@ -61,15 +61,18 @@ inline Examined examine(int at, Locals& local, bool in_order) {
     if (!goes_on && !is_suspect && !waits(seen)) return Examined::nothing;
     if (!goes_on && !is(Break::no_slot_lock) && !lock.try_lock()) return Examined::nothing;
     const detail::State request = is(Break::stale_look) && !goes_on ? seen : detail::load_request(slot);
+    const auto is_refusing = [&] { return refusing_word.load(std::memory_order_seq_cst) != 0; };
+    const bool looks = in_order && plan.has_stopper && !is(Break::executes_while_refusing);
+    const bool was_refusing = looks && is(Break::refusal_before_order) && is_refusing();
     if (compares && detail::before_in(slot).is_in_flight()) {
       const int next = is(Break::early_comparison) ? early : first_of_thread(at);
       if (next != at) return goes_to(next);
-      if (plan.has_stopper && !is(Break::executes_while_refusing) &&
-          refusing_word.load(std::memory_order_seq_cst) != 0) {
-        lock.unlock();
-        local[w_held] = unlocked;
-        return Examined::nothing;
-      }
+    }
+    if (looks && (is(Break::refusal_before_order) ? was_refusing : is_refusing())) {
+      if (local[w_held] == let_go && !is(Break::no_slot_freed_told)) tell_slot_freed();
+      lock.unlock();
+      local[w_held] = unlocked;
+      return Examined::nothing;
     }
     const std::uint32_t call = request.sequence();
     detail::Take outcome{};
@@ -230,7 +233,7 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
       return d_begin;
 
     case r_begin:  // ServerSlots::refuse_all()
-      if (plan.in_flight > 0) refusing_word.store(1, std::memory_order_seq_cst);
+      refusing_word.store(1, std::memory_order_seq_cst);
       local[w_index] = 0;
       return r_examine;
     case r_examine:

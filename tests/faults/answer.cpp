@@ -52,6 +52,13 @@ TEST_CASE("answer: given in the server's last moment it is an answer") {
   CHECK(shm_entries("shared_channel." + name).empty());
 }
 
+TEST_CASE("answer: a call that a worker had seen and not taken when stop() returned is refused") {
+  Process meeting = fault_peer("stopped_before_taking", unique_name("meeting"));
+  CHECK(meeting.read_line() == "not executed");
+  CHECK(meeting.read_line() == "server_stopped");
+  CHECK(meeting.wait() == ExitStatus{});
+}
+
 TEST_CASE("answer: a caller that withdraws for a moment, because the server stops, waits for it") {
   Process meeting = fault_peer("withdrawn_at_stop", unique_name("meeting"));
   CHECK(meeting.read_line() == "wanted");

@@ -69,22 +69,51 @@ const peer::Role unreadable{"unreadable", [](const peer::Arguments& arguments) {
                               return 0;
                             }};
 
+// stopped_before_taking NAME: a server stops as a worker has seen a call and not yet taken it. Says whether the handler
+// ran after stop() had returned, and what the caller got.
+const peer::Role stopped_before_taking{"stopped_before_taking", [](const peer::Arguments& arguments) {
+                                         std::atomic<bool> is_seen{false}, has_stopped{false}, has_run{false};
+                                         Jobs::Server server(arguments.at(0));
+                                         server
+                                             .start([&](const Job& job) {
+                                               has_run = true;
+                                               return answer_to(job);
+                                             })
+                                             .value();
+                                         Jobs::Client client(arguments[0]);
+                                         client.wait_for_server(60s).value();
+                                         test_points::at("server_locked_slot", [&] {
+                                           is_seen = true;
+                                           wait_for(has_stopped);
+                                         });
+                                         std::thread stopping([&] {
+                                           wait_for(is_seen);
+                                           server.stop();
+                                           has_stopped = true;
+                                         });
+                                         const auto answer = client.call({1, 0, 0}, 60s);
+                                         stopping.join();
+                                         peer::say(has_run ? "executed" : "not executed");
+                                         peer::say(answer ? "answered" : to_string(answer.error().code()));
+                                         return 0;
+                                       }};
+
 // withdrawn_at_stop NAME: a server stops as a worker is about to take a call, whose caller withdraws it for a moment.
 // Says whether the handler thought then that somebody waits, what the caller got, and how the call was counted.
 const peer::Role withdrawn_at_stop{
     "withdrawn_at_stop", [](const peer::Arguments& arguments) {
-      std::atomic<bool> is_posted{false}, is_locked{false}, is_given_up{false}, has_begun{false}, is_withdrawn{false},
+      std::atomic<bool> is_posted{false}, is_taken{false}, is_given_up{false}, has_begun{false}, is_withdrawn{false},
           is_left{false}, is_wanted{false};
       Jobs::Server server(arguments.at(0));
       Jobs::Client client(arguments[0]);
       client.wait_for_server(60s).value();
       test_points::at("client_posted", [&] {
         is_posted = true;
-        wait_for(is_locked);
+        wait_for(is_taken);
         server.stop();
       });
-      test_points::at("server_locked_slot", [&] {
-        is_locked = true;
+      test_points::at("server_marked_taken", [&] {
+        is_taken = true;
         wait_for(is_given_up);
       });
       test_points::at("client_gives_up", [&] {

@@ -235,9 +235,12 @@ class ServerSlots {
     bool has_let_go = false;
     do {
       const State request = load_request(slot);  // T4, if it has let go
-      if (before_in(slot).is_in_flight() && order == Order::of_thread) {
-        if (has_let_go) tell_slot_freed();
-        return take_first(index);
+      if (order == Order::of_thread) {
+        if (before_in(slot).is_in_flight()) {
+          if (has_let_go) tell_slot_freed();
+          return take_first(index);
+        }
+        if (is_refusing()) break;
       }
       outcome = take(slot, lock, request);
       if (outcome == Take::taken) [[likely]]
@@ -279,8 +282,9 @@ class ServerSlots {
     return first;
   }
 
-  /// A call is not to run if one that went before it was refused. Loaded after O2, which may have seen that one taken;
-  /// a worker that turns away refuses the call before it leaves.
+  /// No call is to run that was made after stop() returned, nor one before which another was refused. Loaded after the
+  /// request, and after O2, which may have seen that other one taken; a worker that turns away refuses the call before
+  /// it leaves.
   [[nodiscard]] bool is_refusing() const noexcept { return refusing_.load(std::memory_order_seq_cst); }
 
   /// Ends the call of a slot that looks damaged, if no worker has its lock and it still looks so.
