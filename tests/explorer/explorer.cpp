@@ -142,7 +142,7 @@ TEST_CASE("explorer: a loop of the program's own") {
   is_caught("clearing after arming", one, Break::clears_late, waits);
 }
 
-/// The two that a stateless model checker found, and their mends.
+/// The two that a stateless model checker found; they are fixed.
 constexpr Plan raised_by_another{
     .clients = 2, .slots = 2, .looks_first = false, .has_claimed = true, .last_stands = true, .memory = stale};
 constexpr Plan with_responder{

@@ -64,8 +64,8 @@ class ServerSlots {
     }
     return {};
   }
-  /// Learns from the call that was taken last; to be called before the next one is looked for. For how many looks that
-  /// one is worth expecting somewhere before take_any(). 0: for none.
+  /// Learns from the call that was taken last; to be called before the next one is looked for. Answers how many looks
+  /// at the expected slot are worthwhile before take_any().
   std::uint32_t learn() noexcept { return next_slot_.learn(locks_); }
   /// take_any() after so many.
   TakenCall take_unexpected() noexcept {
@@ -266,7 +266,7 @@ class ServerSlots {
   /// is at. Those of correct peers lead to the first call in one step, or two if a slot changed under the look.
   TakenCall take_first(const std::uint32_t later) noexcept;
 
-  /// O1 and O2: the slot of the first call that waits of the thread of this slot's, which is locked.
+  /// O1 and O2: the slot of the first waiting call of this slot's thread; this slot is locked.
   [[nodiscard]] std::uint32_t first_of_thread(std::uint32_t index) const noexcept {
     const Before before = before_in(slot_array()[index]);
     const bool is_first = !before.may_follow_others() || (before.is_known() && before.index() < slot_array().count() &&
