@@ -38,6 +38,10 @@ const std::map<std::string, unsigned>& calls() {
 #ifdef SYS_fcntl64
       {"fcntl64", SYS_fcntl64},
 #endif
+      {"lseek", SYS_lseek},
+#ifdef SYS__llseek
+      {"_llseek", SYS__llseek},
+#endif
       {"statx", SYS_statx},
       {"fstatfs", SYS_fstatfs},
       {"fallocate", SYS_fallocate},

@@ -34,35 +34,69 @@ class NoCancellation {
   int before_ = 0;
 };
 
-/// Which file a descriptor stood for when it was opened. A program may close descriptors that are not its own, and open
-/// others under their numbers.
+/// Which open file description a descriptor stood for when it was opened. A program may close descriptors that are not
+/// its own, and what is opened next gets their numbers: another file, or the same one once more, as a second client of
+/// the channel in the same process has it. The kernel never calls a lock held to the one description that holds it, so
+/// who asked through the other's would find it dead.
+///
+/// The file is told by its inode, and the description by its position, which nobody needs otherwise:
+///
+/// - mark() alone sets it, once, before any other thread knows the descriptor. Nothing of ours moves it: we map,
+/// reserve
+///   and pread(2), and the bytes that we lock are counted from the file's start.
+/// - Two that are kept at once differ. The position is the address of what keeps the descriptor, whichever module it is
+///   of, counted in objects of that size so that it fits the off_t of a 32-bit process. The keeper lives on after the
+///   program has closed its descriptor, so nothing else comes to lie there. What the program opens stands elsewhere: at
+///   0, or where it has read to.
+/// - A fork()ed child shares the descriptions, their positions included, and so knows which numbers to close. One that
+///   was made without fork()'s handlers (clone(2)) neither moves what it shares.
+/// - What stands in another process at the same position harms nobody: each looks only under its own numbers.
+///
+/// Where the system does not tell a position, and for what has none (a socket, whose inode is no other's), the inode
+/// decides.
 class FileIdentity {
  public:
   FileIdentity() = default;
   /// Keeps errno.
   static FileIdentity of(int descriptor) noexcept {
-    const int error = errno;
-    FileIdentity identity;
-    struct stat status {};
-    if (descriptor >= 0 && ::fstat(descriptor, &status) == 0) {
-      identity.device_ = status.st_dev;
-      identity.file_ = status.st_ino;
-      identity.is_known_ = true;
-    }
-    errno = error;
-    return identity;
+    return look(descriptor, [descriptor] { return ::lseek(descriptor, 0, SEEK_CUR); });
+  }
+  /// Gives a file that was just opened the position of its keeper. Keeps errno.
+  template <class Keeper>
+  static FileIdentity mark(int descriptor, const Keeper& keeper) noexcept {
+    const auto position = static_cast<off_t>(reinterpret_cast<std::uintptr_t>(&keeper) / sizeof(Keeper));
+    return look(descriptor, [descriptor, position] { return ::lseek(descriptor, position, SEEK_SET); });
   }
 
   /// Where the system does not tell, nothing is known, and no file counts as the same.
   [[nodiscard]] bool is_known() const noexcept { return is_known_; }
   [[nodiscard]] bool is_still(int descriptor) const noexcept {
     const FileIdentity now = of(descriptor);
-    return is_known_ && now.is_known_ && now.device_ == device_ && now.file_ == file_;
+    return is_known_ && now.is_known_ && now.device_ == device_ && now.file_ == file_ &&
+           (now.position_ == position_ || now.position_ == unknown || position_ == unknown);
   }
 
  private:
+  static constexpr off_t unknown = -1;
+
+  template <class Seek>
+  static FileIdentity look(int descriptor, Seek&& seek) noexcept {
+    const int error = errno;
+    FileIdentity identity;
+    struct stat status {};
+    if (descriptor >= 0 && ::fstat(descriptor, &status) == 0) {
+      identity.device_ = status.st_dev;
+      identity.file_ = status.st_ino;
+      identity.position_ = S_ISREG(status.st_mode) ? seek() : unknown;
+      identity.is_known_ = true;
+    }
+    errno = error;
+    return identity;
+  }
+
   dev_t device_ = 0;
   ino_t file_ = 0;
+  off_t position_ = unknown;
   bool is_known_ = false;
 };
 
@@ -86,7 +120,7 @@ class ForkGuard {
     std::size_t size = 0;
     bool is_inherited = false;  // its place taken already
 
-    /// Not if the program has closed it, or has another file under its number.
+    /// Not if the program has closed it, whatever has its number now.
     [[nodiscard]] bool is_ours() const noexcept {
       return descriptor >= 0 && (!file.is_known() || file.is_still(descriptor));
     }
@@ -134,7 +168,7 @@ class ForkGuard {
     held.was_opened = held.descriptor >= 0;
     if (!held.was_opened) return;
     held.descriptor = above_standard(held.descriptor);
-    held.file = FileIdentity::of(held.descriptor);
+    held.file = FileIdentity::mark(held.descriptor, held);
   }
 
   /// A program that was started without its standard descriptors takes the lowest numbers for its own output.

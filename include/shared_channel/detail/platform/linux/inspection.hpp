@@ -169,7 +169,7 @@ inline std::string program_of(std::uint32_t process) {
   const std::string path = "/proc/" + std::to_string(process) + "/comm";
   const Descriptor file([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); });
   char text[64];
-  const ssize_t length = file ? ::read(file.get(), text, sizeof text) : -1;
+  const ssize_t length = file ? ::pread(file.get(), text, sizeof text, 0) : -1;
   std::string program(text, length > 0 ? static_cast<std::size_t>(length) : 0);
   if (!program.empty() && program.back() == '\n') program.pop_back();
   return Description::printable(std::move(program));

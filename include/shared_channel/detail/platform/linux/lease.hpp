@@ -31,8 +31,9 @@ class ClientLease {
   }
 
   /// Whether client `number`, another than the caller, is still there. Unsure counts as held: the living are not
-  /// robbed. A file that has come under our descriptor's number knows of no lease: the program that closed our
-  /// descriptor finds nobody dead.
+  /// robbed. A file that has come under our descriptor's number knows of no lease, and another client's description of
+  /// this one hides that client's: the program that closed our descriptor finds nobody dead. Asked in this order: what
+  /// is ours afterwards was ours when it told of the lock.
   [[nodiscard]] bool is_held(std::uint32_t number) const noexcept {
     return number <= last && (linux_shm::is_locked(segment_, number) || !file_.is_still(segment_));
   }
