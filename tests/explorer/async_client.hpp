@@ -16,7 +16,7 @@ inline detail::Before before(const Locals& local) {
   return detail::Before((local[a_latest] >> 8) - 1u, local[a_latest] & 0xFFu);
 }
 inline void was_posted(Locals& local, detail::Posted call) {
-  local[a_latest] = call.follows_concluded ? static_cast<Value>((local[a_index] + 1) << 8 | call.sequence) : Value{0};
+  local[a_latest] = call.follows_concluded ? static_cast<Value>((local[a_index] + 1u) << 8 | call.sequence) : Value{0};
 }
 
 /// ClientCore::begin() and AsyncCall: a client with two calls in flight, which end in any order.

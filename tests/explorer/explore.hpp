@@ -12,10 +12,10 @@ namespace explorer {
 
 struct Findings {
   std::size_t states = 0;
+  std::size_t walks = 0;
   std::size_t transitions = 0;
   std::size_t ends = 0;
   std::size_t deepest = 0;
-  bool is_complete = true;
   std::string violation;  // empty: every property held
   std::vector<std::string> history;
 };
@@ -24,16 +24,11 @@ class Explorer {
  public:
   explicit Explorer(const Plan& its_plan) { begin(its_plan); }
 
-  /// At most about `limit` states.
-  Findings run(std::size_t limit) {
+  Findings run() {
     visited_.insert(key());
     std::vector<Frame> path;
     enter(path);
     while (!path.empty() && findings_.violation.empty()) {
-      if (visited_.size() >= limit) {
-        findings_.is_complete = false;
-        break;
-      }
       if (path.size() > findings_.deepest) findings_.deepest = path.size();
       Frame& frame = path.back();
       if (!advance(frame, path.size() - 1)) {

@@ -1,43 +1,71 @@
 #include "support/catch.hpp"
 
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
-#include <limits>
+#include <string>
 
 #include "explore.hpp"
+#include "walk.hpp"
 
 using namespace explorer;
 
 namespace {
 
-constexpr std::size_t everything = std::numeric_limits<std::size_t>::max();
+void print(const char* what, const Plan& its) {
+  std::printf("%-40s %-10s %-6s", what,
+              its.memory == Memory::sequential      ? "sequential"
+              : its.memory == Memory::store_buffers ? "buffered"
+                                                    : "stale",
+              its.kernel == Kernel::futex ? "futex" : "event");
+}
 
-Findings explore(const char* what, const Plan& wanted, std::size_t limit) {
-  const Findings findings = Explorer(wanted).run(limit);
-  std::printf("%-34s %-10s %-6s %9zu states %10zu transitions %6zu ends, longest history %3zu%s\n", what,
-              wanted.memory == Memory::sequential      ? "sequential"
-              : wanted.memory == Memory::store_buffers ? "buffered"
-                                                       : "stale",
-              wanted.kernel == Kernel::futex ? "futex" : "event", findings.states, findings.transitions, findings.ends,
-              findings.deepest, findings.is_complete ? "" : " (limited)");
+Findings explore(const char* what, const Plan& wanted) {
+  const Findings findings = Explorer(wanted).run();
+  print(what, wanted);
+  std::printf("%9zu states %10zu transitions %6zu ends, longest history %3zu\n", findings.states, findings.transitions,
+              findings.ends, findings.deepest);
   return findings;
 }
 
-void all_is_well(const char* what, const Plan& wanted, std::size_t limit = everything) {
-  const Findings findings = explore(what, wanted, limit);
+/// Of walks, together: two seconds.
+constexpr std::size_t enough_steps = 4'000'000;
+constexpr std::size_t enough_stale_steps = 800'000;
+
+Findings walk(const char* what, const Plan& wanted, std::size_t steps, std::uint64_t seed) {
+  const Findings findings = Walker(wanted, seed).run(steps);
+  print(what, wanted);
+  std::printf("%9zu steps %11zu walks %11zu ends, longest history %3zu, seed %llu\n", findings.transitions,
+              findings.walks, findings.ends, findings.deepest, static_cast<unsigned long long>(seed));
+  return findings;
+}
+
+void is_well(const char* what, const Findings& findings) {
   for (const std::string& line : findings.history) std::printf("  %s\n", line.c_str());
   std::fflush(stdout);
   INFO(what);
   CHECK(findings.violation == "");
-  CHECK(findings.is_complete == (limit == everything));
   CHECK(findings.ends > 0);
 }
+void all_is_well(const char* what, const Plan& wanted) { is_well(what, explore(what, wanted)); }
+/// For plans that have too many states.
+void walks_are_well(const char* what, const Plan& wanted, std::size_t steps = enough_steps, std::uint64_t seed = 1) {
+  is_well(what, walk(what, wanted, steps, seed));
+}
 
-void is_caught(const char* what, Plan wanted, Break broken, const char* violation) {
-  wanted.broken = broken;
-  const Findings findings = explore(what, wanted, everything);
+void is_violated(const char* what, const Findings& findings, const char* violation) {
   std::printf("  caught: %s\n", findings.violation.c_str());
   INFO(what);
   CHECK(findings.violation == violation);
+}
+void is_caught(const char* what, Plan wanted, Break broken, const char* violation) {
+  wanted.broken = broken;
+  is_violated(what, explore(what, wanted), violation);
+}
+/// Within the steps that walks_are_well() is content with.
+void walks_catch(const char* what, Plan wanted, Break broken, const char* violation) {
+  wanted.broken = broken;
+  is_violated(what, walk(what, wanted, enough_steps, 1), violation);
 }
 
 constexpr auto buffered = Memory::store_buffers;
@@ -52,6 +80,17 @@ constexpr const char* reply_seen = "a handler saw a reply as its request";
 constexpr const char* not_its_own = "a caller got an answer that is not its own";
 constexpr const char* told_wrongly = "a caller was told that its call was not executed, and it was";
 constexpr const char* executed_after_all = "a call was executed although its caller was told that it never is";
+
+// What has too many states to visit them all.
+constexpr Plan two_and_a_stop{.clients = 2, .has_stopper = true};
+constexpr Plan two_of_all{.clients = 2, .slots = 2, .workers = 2, .kernel = event};
+constexpr Plan one_stands{.clients = 2, .calls = 2, .standstills = 1};
+constexpr Plan one_stands_one_dies{.clients = 3, .deaths = 1, .standstills = 1};
+constexpr Plan two_of_four{.clients = 1, .calls = 4, .in_flight = 2, .slots = 3, .expiries = 1, .looks_first = false};
+constexpr Plan in_flight_two_workers{
+    .clients = 1, .calls = 2, .in_flight = 2, .slots = 2, .workers = 2, .kernel = event};
+constexpr Plan in_flight_and_a_stop{.clients = 1, .calls = 3, .in_flight = 2, .slots = 2, .has_stopper = true};
+constexpr Plan two_and_a_loop{.clients = 2, .slots = 2, .workers = 0, .has_loop = true, .kernel = event};
 
 }  // namespace
 
@@ -80,7 +119,7 @@ TEST_CASE("explorer: the server dies") {
 TEST_CASE("explorer: the server stops") {
   all_is_well("1 client, stop", {.clients = 1, .has_stopper = true, .expiries = 1});
   all_is_well("1 client, stop", {.clients = 1, .has_stopper = true, .memory = buffered, .kernel = event});
-  all_is_well("2 clients, stop", {.clients = 2, .has_stopper = true}, 1'000'000);
+  walks_are_well("2 clients, stop", two_and_a_stop);
   all_is_well("2 clients, stop, nobody serves", {.clients = 2, .slots = 2, .workers = 0, .has_stopper = true});
 }
 
@@ -88,7 +127,7 @@ TEST_CASE("explorer: two workers") {
   all_is_well("1 client, 2 workers, a deadline", {.clients = 1, .workers = 2, .expiries = 1});
   all_is_well("1 client, 2 workers, a deadline",
               {.clients = 1, .workers = 2, .expiries = 1, .memory = buffered, .kernel = event});
-  all_is_well("2 clients, 2 slots, 2 workers", {.clients = 2, .slots = 2, .workers = 2, .kernel = event}, 1'000'000);
+  walks_are_well("2 clients, 2 slots, 2 workers", two_of_all);
 }
 
 TEST_CASE("explorer: deferred answers") {
@@ -98,23 +137,19 @@ TEST_CASE("explorer: deferred answers") {
 
 TEST_CASE("explorer: a client that stands still costs the others its own slot and nothing more") {
   all_is_well("2 clients, 2 slots, a standstill", {.clients = 2, .slots = 2, .standstills = 1});
-  all_is_well("1 slot, 2 calls each, a standstill", {.clients = 2, .calls = 2, .standstills = 1}, 1'000'000);
-  all_is_well("3 clients, a standstill, a death", {.clients = 3, .deaths = 1, .standstills = 1}, 4'000'000);
-  is_caught("only the head sees to the dead", {.clients = 3, .deaths = 1, .standstills = 1}, Break::only_head_recovers,
-            waits);
-  is_caught("the queue waits for its head", {.clients = 2, .calls = 2, .standstills = 1}, Break::no_slices, waits);
+  walks_are_well("1 slot, 2 calls each, a standstill", one_stands);
+  walks_are_well("3 clients, a standstill, a death", one_stands_one_dies);
+  walks_catch("only the head sees to the dead", one_stands_one_dies, Break::only_head_recovers, waits);
+  walks_catch("the queue waits for its head", one_stands, Break::no_slices, waits);
 }
 
 TEST_CASE("explorer: calls in flight are taken in order") {
   const Plan two{.clients = 1, .calls = 3, .in_flight = 2, .slots = 2};
   all_is_well("2 of 3 calls in flight", two);
   all_is_well("2 of 3 in flight, a withdrawal", {.clients = 1, .calls = 3, .in_flight = 2, .slots = 2, .expiries = 1});
-  all_is_well("2 of 4 in flight, a withdrawal",
-              {.clients = 1, .calls = 4, .in_flight = 2, .slots = 3, .expiries = 1, .looks_first = false}, 1'000'000);
-  all_is_well("2 in flight, 2 workers",
-              {.clients = 1, .calls = 2, .in_flight = 2, .slots = 2, .workers = 2, .kernel = event}, 1'000'000);
-  all_is_well("2 in flight, stop", {.clients = 1, .calls = 2, .in_flight = 2, .slots = 2, .has_stopper = true},
-              1'000'000);
+  walks_are_well("2 of 4 in flight, a withdrawal", two_of_four);
+  walks_are_well("2 in flight, 2 workers", in_flight_two_workers);
+  walks_are_well("2 of 3 in flight, stop", in_flight_and_a_stop);
 }
 
 TEST_CASE("explorer: mistakes about the order are caught") {
@@ -133,13 +168,23 @@ TEST_CASE("explorer: mistakes about the order are caught") {
             Break::executes_while_refusing, "a call was executed that was made after stop() had returned");
 }
 
+TEST_CASE("explorer: walks catch mistakes about the order") {
+  walks_catch("no places", two_of_four, Break::no_places, overtaken);
+  walks_catch("no places, 2 workers", in_flight_two_workers, Break::no_places, overtaken);
+  walks_catch("nobody asks for the order, 2 workers", in_flight_two_workers, Break::no_order, overtaken);
+  walks_catch("the call before, whatever became of it", two_of_four, Break::trusts_the_call_before, overtaken);
+  walks_catch("first, whatever waits", two_of_four, Break::first_while_others_wait, overtaken);
+  walks_catch("no way back", two_of_four, Break::no_way_back, waits);
+  walks_catch("a call while others are refused", in_flight_and_a_stop, Break::refusal_before_order, after_refused);
+}
+
 TEST_CASE("explorer: a loop of the program's own") {
   const Plan one{.clients = 1, .calls = 2, .workers = 0, .has_loop = true};
   all_is_well("1 client, 2 calls, a loop", one);
-  all_is_well("2 clients, a loop", {.clients = 2, .slots = 2, .workers = 0, .has_loop = true, .kernel = event},
-              1'000'000);
+  walks_are_well("2 clients, a loop", two_and_a_loop);
   all_is_well("1 client, a loop", {.clients = 1, .workers = 0, .has_loop = true, .memory = stale});
   is_caught("clearing after arming", one, Break::clears_late, waits);
+  walks_catch("clearing after arming", two_and_a_loop, Break::clears_late, waits);
 }
 
 /// The two that a stateless model checker found; they are fixed.
@@ -166,8 +211,8 @@ TEST_CASE("explorer: stale reads") {
   all_is_well("1 client, 2 calls", {.clients = 1, .calls = 2, .memory = stale, .kernel = event});
   all_is_well("2 clients, one only raises the mark", raised_by_another);
   all_is_well("a responder", with_responder);
-  all_is_well("serve_one(), stop", served_once_and_stopped, 500'000);
-  all_is_well("serve_one() beside a loop", served_once_beside_a_loop, 500'000);
+  walks_are_well("serve_one(), stop", served_once_and_stopped, enough_stale_steps);
+  walks_are_well("serve_one() beside a loop", served_once_beside_a_loop, enough_stale_steps);
 }
 
 TEST_CASE("explorer: stale reads and a stop") {
@@ -207,7 +252,7 @@ TEST_CASE("explorer: three clients", "[.soak]") { all_is_well("3 clients", {.cli
 TEST_CASE("explorer: further calls", "[.soak]") {
   all_is_well("2 clients, 2 calls", {.clients = 2, .calls = 2});
   all_is_well("1 client, 2 calls, stop", {.clients = 1, .calls = 2, .has_stopper = true});
-  all_is_well("2 clients, 2 calls, a deadline", {.clients = 2, .calls = 2, .expiries = 1}, 10'000'000);
+  walks_are_well("2 clients, 2 calls, a deadline", {.clients = 2, .calls = 2, .expiries = 1}, 20 * enough_steps);
 }
 
 TEST_CASE("explorer: further faults", "[.soak]") {
@@ -220,7 +265,19 @@ TEST_CASE("explorer: further faults", "[.soak]") {
 TEST_CASE("explorer: further workers", "[.soak]") {
   all_is_well("1 client, 2 calls, 2 workers",
               {.clients = 1, .calls = 2, .workers = 2, .expiries = 1, .looks_first = false});
-  all_is_well("2 clients, stop", {.clients = 2, .has_stopper = true}, 10'000'000);
+}
+
+TEST_CASE("explorer: further walks", "[.soak]") {
+  for (std::uint64_t seed = 2; seed < 10; ++seed) {
+    walks_are_well("2 clients, stop", two_and_a_stop, enough_steps, seed);
+    walks_are_well("2 clients, 2 slots, 2 workers", two_of_all, enough_steps, seed);
+    walks_are_well("1 slot, 2 calls each, a standstill", one_stands, enough_steps, seed);
+    walks_are_well("3 clients, a standstill, a death", one_stands_one_dies, enough_steps, seed);
+    walks_are_well("2 of 4 in flight, a withdrawal", two_of_four, enough_steps, seed);
+    walks_are_well("2 in flight, 2 workers", in_flight_two_workers, enough_steps, seed);
+    walks_are_well("2 of 3 in flight, stop", in_flight_and_a_stop, enough_steps, seed);
+    walks_are_well("2 clients, a loop", two_and_a_loop, enough_steps, seed);
+  }
 }
 
 TEST_CASE("explorer: weaker orderings are caught") {

@@ -58,9 +58,11 @@ inline Stage run_loop(int thread, Stage stage, Locals& local) {
         if (machine.state.notice_fired) machine.block();
       });
       return n_look;
-    case l_wait:
+    case l_wait:  // one thread at a time is in serve_one()
       machine.step([&]() -> Value {
         if (!machine.state.notice_set) machine.block();
+        for (int worker = plan.clients; worker < plan.clients + plan.workers; ++worker)
+          if (machine.state.thread[static_cast<std::size_t>(worker)].stage != finished) machine.block();
         return 0;
       });
       return w_begin;

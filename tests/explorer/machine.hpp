@@ -27,6 +27,7 @@
 
 #include <shared_channel/detail/protocol/order.hpp>
 
+#include "choices.hpp"
 #include "stale.hpp"
 
 namespace explorer {
@@ -86,42 +87,6 @@ enum class Memory { sequential, store_buffers, stale_reads };
 
 /// What a wait or a lock answers.
 enum Answer : Value { go_on = 0, timed_out = 1, server_gone = 2, looked_around = 3 };
-
-/// Which outcomes a step shall have where it may have several; enumerates them all.
-class Choices {
- public:
-  void begin() { used_ = 0; }
-  int among(int count) {
-    if (count < 2) return 0;
-    if (used_ == room) {
-      is_full_ = true;
-      return 0;
-    }
-    const auto at = static_cast<std::size_t>(used_++);
-    if (used_ > given_) {
-      chosen_[at] = 0;
-      given_ = used_;
-    }
-    count_[at] = static_cast<std::uint8_t>(count);
-    return chosen_[at];
-  }
-  /// Whether there was no room for all.
-  [[nodiscard]] bool is_full() const { return is_full_; }
-  /// False: all were tried.
-  bool next() {
-    for (given_ = used_; given_ > 0; --given_) {
-      const auto last = static_cast<std::size_t>(given_ - 1);
-      if (++chosen_[last] < count_[last]) return true;
-    }
-    return false;
-  }
-
- private:
-  static constexpr int room = 12;
-  std::array<std::uint8_t, room> chosen_{}, count_{};
-  int used_ = 0, given_ = 0;
-  bool is_full_ = false;
-};
 
 /// The one machine of this program: state and step of the moment.
 struct Machine {
