@@ -58,7 +58,7 @@ class RawRequestWriter {
   static std::string replaced(const Connection& connection) {
     const Contract now = connection.contract();
     return "the server was replaced by one that takes " + now.request + " and answers " + now.reply +
-           "; ask RawClient::shape() again";
+           "; ask again what it takes and answers";
   }
   std::size_t misfit(const Frame& frame, std::size_t bytes) {
     if (!frame.is_fixed()) return bytes;  // the core says what is too large
