@@ -90,6 +90,9 @@ enum class Execution {
 
 namespace detail {
 
+template <class Platform>
+class ClientCore;
+
 /// Whether a number is one of ours: then it has a name. So a new code that to_string() lacks is not forgotten here too.
 constexpr bool is_known(Errc code) noexcept { return to_string(code) != "unknown"; }
 
@@ -196,6 +199,10 @@ class [[nodiscard]] Error {
   /// call ran out of time or was cancelled. Other errors stay until somebody mends their cause.
   [[nodiscard]] bool safe_to_retry() const noexcept { return not_executed() && detail::passes_by_itself(code_); }
 
+  /// True of an error that the server's handler passed on (Responder::fail()): the channel and its server are well, and
+  /// it is about something that the handler needed.
+  [[nodiscard]] bool passed_on() const noexcept { return is_passed_on_; }
+
   /// The clause of message() that says what happened and what to do about it.
   [[nodiscard]] const std::string& cause() const noexcept { return cause_; }
 
@@ -210,9 +217,13 @@ class [[nodiscard]] Error {
   }
 
  private:
+  template <class Platform>
+  friend class detail::ClientCore;
+
   Errc code_;
   int native_;
   Execution execution_;
+  bool is_passed_on_ = false;
   std::string channel_;
   std::string cause_;
 };

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -58,6 +59,8 @@ void check_same(const Error& got, const Error& sent) {
   CHECK(got.not_executed() == sent.not_executed());
   CHECK(got.safe_to_retry() == sent.safe_to_retry());
   CHECK(got.native() == 0);
+  CHECK(got.passed_on());
+  CHECK_FALSE(sent.passed_on());
 }
 
 }  // namespace
@@ -100,6 +103,20 @@ TEST_CASE("relayed: an asynchronous call gets it as well, and so does its callba
     CHECK(relay.client.connected());
     CHECK(faults::LiveSegment(relay.name).header().next_client.load() == 1);
   }
+}
+
+TEST_CASE("relayed: what the channel itself says is passed on by nobody") {
+  const std::string name = unique_name("relayed");
+  Ints::Client client(name);
+  CHECK_FALSE(client.call(1, amply).error().passed_on());
+  Ints::Server server(name);
+  const auto untaken = client.call(1, 1ms);
+  CHECK(untaken.error().code() == Errc::timed_out);
+  CHECK_FALSE(untaken.error().passed_on());
+  server.start([](int) -> int { throw std::runtime_error("failed"); }).value();
+  const auto failed = client.call(1, amply);
+  CHECK(failed.error().code() == Errc::handler_failed);
+  CHECK_FALSE(failed.error().passed_on());
 }
 
 TEST_CASE("relayed: the caller reads who said what") {

@@ -343,8 +343,10 @@ Error ClientCore<Platform>::would_deadlock() const {
 
 template <class Platform>
 Error ClientCore<Platform>::explain(const Failure& failure, const Call& call, const Deadline& deadline) const {
-  return names().error(failure.code, detail::explain(failure, call, deadline.timeout()), failure.native,
-                       failure.execution);
+  Error error = names().error(failure.code, detail::explain(failure, call, deadline.timeout()), failure.native,
+                              failure.execution);
+  error.is_passed_on_ = failure.is_relayed;
+  return error;
 }
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail
