@@ -108,9 +108,10 @@ PyObject* ask(PyObject* self, PyObject* const* arguments, Py_ssize_t count, Use&
   const Asked asked(arguments, count, 3);
   if (!asked.is_good) return nullptr;
   return with_channel(self, [&](Channel& channel) -> PyObject* {
-    auto answer = exchange(channel, asked.request->bytes(), asked.limits);
+    const Remaining remaining(asked.limits);
+    auto answer = exchange(channel, asked.request->bytes(), remaining);
     if (!answer) return nullptr;
-    if (!*answer) return raise(answer->error());
+    if (!*answer) return raise(answer->error(), remaining.spent());
     return use(**std::move(answer));
   });
 }

@@ -57,13 +57,14 @@ Error relayed(PyObject* value) {
 
 // Without a line of Python: in one a daemon thread could lose Python's lock, and not come back once the interpreter
 // ends.
-PyObject* raise(const Error& error) {
+PyObject* raise(const Error& error, std::chrono::nanoseconds spent) {
   const std::string message = error.message();
   const Object code(PyLong_FromLong(static_cast<long>(error.code())));
   const Object text(PyUnicode_DecodeUTF8(message.data(), static_cast<Py_ssize_t>(message.size()), "replace"));
   const Object arguments(text ? PyTuple_Pack(1, text.get()) : nullptr);
   const Object native(PyLong_FromLong(error.native()));
-  if (!code || !arguments || !native || classes == nullptr) return nullptr;
+  const Object seconds(PyFloat_FromDouble(std::chrono::duration<double>(spent).count()));
+  if (!code || !arguments || !native || !seconds || classes == nullptr) return nullptr;
   PyObject* const kind = PyDict_GetItemWithError(classes, code.get());
   if (kind == nullptr) return nullptr;
   auto* const type = reinterpret_cast<PyTypeObject*>(kind);
@@ -71,7 +72,9 @@ PyObject* raise(const Error& error) {
   const Object made(make(type, arguments.get(), nullptr));
   if (made && PyObject_SetAttrString(made.get(), "message", text.get()) == 0 &&
       PyObject_SetAttrString(made.get(), "native", native.get()) == 0 &&
-      PyObject_SetAttrString(made.get(), "not_executed", error.not_executed() ? Py_True : Py_False) == 0)
+      PyObject_SetAttrString(made.get(), "not_executed", error.not_executed() ? Py_True : Py_False) == 0 &&
+      PyObject_SetAttrString(made.get(), "passed_on", error.passed_on() ? Py_True : Py_False) == 0 &&
+      PyObject_SetAttrString(made.get(), "_spent", seconds.get()) == 0)
     PyErr_SetObject(kind, made.get());
   return nullptr;
 }

@@ -3,6 +3,7 @@
 
 #include "python.hpp"
 
+#include <chrono>
 #include <new>
 #include <string>
 
@@ -10,14 +11,14 @@
 
 namespace binding {
 
-/// Raises `error`. Always null, for `return`.
-PyObject* raise(const shared_channel::Error& error);
+/// Raises `error`, which a call ended in after that time. Always null, for `return`.
+PyObject* raise(const shared_channel::Error& error, std::chrono::nanoseconds spent = {});
 
 /// What the exception that Python has now tells a handler's caller. Takes it from Python.
 shared_channel::Error error_of_exception();
 
 /// set_error_classes(base, by_code): the classes of exceptions, all derived from `base`, which have defaults for
-/// `message`, `native` and `not_executed`.
+/// `message`, `native`, `not_executed`, `passed_on` and `_spent`.
 PyObject* set_error_classes(PyObject*, PyObject* arguments);
 
 /// error_codes(): the name of each Errc and whether what it says passes by itself, by its number.

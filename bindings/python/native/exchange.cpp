@@ -14,29 +14,13 @@ using shared_channel::Error;
 using shared_channel::Execution;
 using shared_channel::RawDraft;
 using shared_channel::RawPendingCall;
-using Clock = std::chrono::steady_clock;
 
 constexpr nanoseconds forever = (nanoseconds::max)();
 
-/// What is left of the limits, as of now.
-class Remaining {
- public:
-  explicit Remaining(const Limits& limits) : limits_(limits), begin_(Clock::now()) {}
-
-  [[nodiscard]] Limits now() const {
-    const nanoseconds spent = Clock::now() - begin_;
-    return {less(limits_.timeout, spent), less(limits_.slot_wait, spent)};
-  }
-
- private:
-  static nanoseconds less(nanoseconds limit, nanoseconds spent) {
-    if (limit == forever) return forever;
-    return spent < limit ? limit - spent : nanoseconds::zero();
-  }
-
-  Limits limits_;
-  Clock::time_point begin_;
-};
+nanoseconds less(nanoseconds limit, nanoseconds spent) {
+  if (limit == forever) return forever;
+  return spent < limit ? limit - spent : nanoseconds::zero();
+}
 
 CallOptions options_of(const Limits& limits, Waiting& waiting) {
   CallOptions options(limits.timeout, limits.slot_wait);
@@ -58,11 +42,13 @@ Result<RawReply> awaited(RawPendingCall call, Waiting& waiting) {
   return call.get();
 }
 
-/// Whether nobody has seen the request and another server may be there. An error that a handler passes on leaves the
-/// client connected.
-bool may_go_on(Channel& channel, const Error& error, const Limits& left) {
-  const bool has_gone = error.code() == Errc::server_died || error.code() == Errc::server_stopped;
-  return has_gone && error.not_executed() && left.timeout > nanoseconds::zero() && !channel.client.connected();
+/// Whether the error is this channel's, not one that a handler passed on: that is the answer.
+bool is_own(const Error& error, Errc code) { return error.code() == code && !error.passed_on(); }
+
+/// Whether nobody has seen the request and another server may be there.
+bool may_go_on(const Error& error, const Limits& left) {
+  const bool has_gone = is_own(error, Errc::server_died) || is_own(error, Errc::server_stopped);
+  return has_gone && error.not_executed() && left.timeout > nanoseconds::zero();
 }
 
 /// A call of the library's own kind.
@@ -89,6 +75,11 @@ Result<Answer> call_and_copy(RawClient& client, std::span<const std::byte> reque
 
 }  // namespace
 
+Limits Remaining::now() const {
+  const nanoseconds so_far = spent();
+  return {less(limits_.timeout, so_far), less(limits_.slot_wait, so_far)};
+}
+
 std::optional<Result<void>> wait_for_server(Channel& channel, nanoseconds timeout, std::stop_token stop) {
   return interruptibly([&](Waiting& waiting) {
     return channel.client.wait_for_server(options_of({timeout, forever}, waiting), std::move(stop));
@@ -108,9 +99,9 @@ std::optional<Result<Answer>> exchange_until(Channel& channel, std::span<const s
   });
 }
 
-std::optional<Result<Answer>> exchange(Channel& channel, std::span<const std::byte> request, const Limits& limits) {
-  const Remaining remaining(limits);
-  Limits left = limits;
+std::optional<Result<Answer>> exchange(Channel& channel, std::span<const std::byte> request,
+                                       const Remaining& remaining) {
+  Limits left = remaining.all();
   std::optional<Error> setback;  // how the last server ended
   for (;;) {
     auto answer = interruptibly([&](Waiting& waiting) {
@@ -120,15 +111,16 @@ std::optional<Result<Answer>> exchange(Channel& channel, std::span<const std::by
     if (*answer) return Result<Answer>(Answer(**std::move(answer)));
     const Error& error = answer->error();
     left = remaining.now();
-    if (error.code() == Errc::no_server && channel.waits_for_server && left.timeout > nanoseconds::zero()) {
+    const bool is_none_there = is_own(error, Errc::no_server);
+    if (is_none_there && channel.waits_for_server && left.timeout > nanoseconds::zero()) {
       const auto there = wait_for_server(channel, left.timeout);
       if (!there) return std::nullopt;
       if (!*there) return Result<Answer>(setback ? *setback : there->error());
       left = remaining.now();
       continue;
     }
-    if (error.code() == Errc::no_server && setback) return Result<Answer>(*setback);
-    if (!may_go_on(channel, error, left)) return Result<Answer>(error);
+    if (is_none_there && setback) return Result<Answer>(*setback);
+    if (!may_go_on(error, left)) return Result<Answer>(error);
     setback = error;
   }
 }

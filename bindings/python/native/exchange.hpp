@@ -44,11 +44,28 @@ struct Limits {
   nanoseconds slot_wait;
 };
 
+/// What is left of the limits, from when this was made.
+class Remaining {
+  using Clock = std::chrono::steady_clock;
+
+ public:
+  explicit Remaining(const Limits& limits) : limits_(limits), begin_(Clock::now()) {}
+
+  [[nodiscard]] nanoseconds spent() const { return Clock::now() - begin_; }
+  [[nodiscard]] const Limits& all() const noexcept { return limits_; }
+  [[nodiscard]] Limits now() const;
+
+ private:
+  Limits limits_;
+  Clock::time_point begin_;
+};
+
 // Each of these returns nothing if a signal ended the wait and has raised an exception.
 
 /// Asks, and waits for the answer. A request that no handler has seen is sent again to the next server, as calls of the
 /// library are.
-std::optional<Result<Answer>> exchange(Channel& channel, std::span<const std::byte> request, const Limits& limits);
+std::optional<Result<Answer>> exchange(Channel& channel, std::span<const std::byte> request,
+                                       const Remaining& remaining);
 
 /// The same until `stop` is asked to; the answer is a copy.
 std::optional<Result<Answer>> exchange_until(Channel& channel, std::span<const std::byte> request, const Limits& limits,

@@ -1,5 +1,6 @@
 """Python's clients and C++ servers."""
 
+import asyncio
 import contextlib
 import dataclasses
 import gc
@@ -179,6 +180,50 @@ class TestFailures:
         with pytest.raises((TypeError, ValueError)):
             client.call(2.5, "abcd")
 
+    @pytest.mark.parametrize("is_async", [False, True])
+    def test_the_deadline_of_a_call_that_goes_on_with_a_successor(
+        self, peers: Peers, name: str, is_async: bool
+    ) -> None:
+        """What it has waited for the server before counts, also if the messages are others."""
+        client = sc.Client(name, timeout=60, wait_for_server=True)
+        first = peers.serve("add", name)
+        assert client.call(2, 3) == 5
+        first.pause()
+        answers: list[Any] = []
+
+        def ask() -> None:
+            answers.append(asyncio.run(client.call_async(2, 3)) if is_async else client.call(2, 3))
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        assert eventually(lambda: any(one.state == "queued" for one in sc.inspect(name).calls))
+        time.sleep(0.3)
+        first.kill()
+        left = lambda a, b: sc.current_call().time_left()  # noqa: E731
+        with sc.Server(name, left, request="{f32 f32}", reply="f64"):
+            thread.join(60)
+        assert len(answers) == 1 and 0 < answers[0] <= 60 - 0.3
+
+    def test_bytes_are_for_the_messages_that_the_client_knows(self, peers: Peers, name: str) -> None:
+        client = sc.Client(name, timeout=60)
+        two_and_three = b"\2\0\0\0\3\0\0\0"
+        server = peers.serve("add", name)
+        assert client.call_bytes(two_and_three) == b"\5\0\0\0"
+        assert client.request == "{i32 i32}"
+        server.stop()
+        with sc.Server(name, lambda a, b: a, request="{f32 f32}", reply="f32"):
+            for _ in range(2):
+                with pytest.raises(sc.LayoutMismatch, match="f32.*ask again what it takes") as raised:
+                    client.call_bytes(bytes(8))
+                assert raised.value.not_executed and not raised.value.passed_on
+                draft = client.draft()
+                with pytest.raises(sc.LayoutMismatch):
+                    draft.send()
+            assert client.request == "{f32 f32}"
+            assert client.call_bytes(bytes(8)) == bytes(4)
+            with client.draft() as draft, draft.send() as reply:
+                assert len(reply) == 4
+
     def test_a_successor_while_a_thread_encodes(self, name: str) -> None:
         """What was made for the first server's messages does not reach the second, whatever other threads learn."""
         client = sc.Client(name, timeout=60)
@@ -271,6 +316,7 @@ class TestFailures:
                 if len(given) == 2:
                     mismatch = sc.LayoutMismatch("other messages")
                     mismatch.not_executed = True
+                    mismatch._spent = 0.3
                     raise mismatch
                 return request
 
@@ -281,7 +327,7 @@ class TestFailures:
             given.clear()
             ask(sc.Client(name, timeout=60, wait_for_server=True), 5)
             assert given[0] == 60 and 0 <= given[1] <= 59.8
-            assert given[2] == given[1] and 0 <= given[3] <= given[2] - 0.2
+            assert given[2] == given[1] - 0.3 and 0 <= given[3] <= given[2] - 0.2
             given.clear()
             ask(sc.Client(name, timeout=0.1, wait_for_server=True), 5)
             assert given == [0.1, 0, 0, 0]

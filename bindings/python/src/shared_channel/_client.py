@@ -57,12 +57,18 @@ class _Link:
         return convert(value)
 
 
-def _left(timeout: Optional[float], began: float) -> Optional[float]:
-    """Of a timeout that ran from then on."""
+def _left(timeout: Optional[float], spent: float) -> Optional[float]:
+    """Of a timeout, after so many seconds."""
     if timeout is None:
         return None
-    left = timeout - (time.monotonic() - began)
+    left = timeout - spent
     return 0.0 if left < 0 else left  # what is not a number stays so
+
+
+def _must_be_new_messages(mismatch: LayoutMismatch) -> None:
+    """Raises it again, unless it says that our own server takes others, and that nobody saw the request."""
+    if mismatch.passed_on or not mismatch.not_executed:
+        raise mismatch
 
 
 class Client:
@@ -143,7 +149,11 @@ class Client:
     def call_bytes(
         self, request: Bytes, *, timeout: Optional[float] = _UNSAID, slot_wait: Optional[float] = None
     ) -> bytes:
-        """The same with the messages' bytes, whatever they mean."""
+        """The same with the messages' bytes, whatever they mean to the server.
+
+        Once this client knows the messages, by a call() or by `request`, bytes reach no server of others: that is a
+        LayoutMismatch. To read `request` again allows those of the server that is there.
+        """
         seconds = self._timeout if timeout is _UNSAID else timeout
         return self._link.native.call(request, seconds, slot_wait)
 
@@ -179,7 +189,8 @@ class Client:
                     ...
 
         It occupies one of the server's slots, and the timeout runs, until it is sent or released. To send it while a
-        view of it is in use is a BufferError. It begins with what an earlier call left there.
+        view of it is in use is a BufferError. It begins with what an earlier call left there. Sent to a
+        server of other messages than the client knows it is a LayoutMismatch, as with call_bytes().
         """
         seconds = self._timeout if timeout is _UNSAID else timeout
         return self._link.native.draft(seconds, slot_wait)
@@ -205,12 +216,12 @@ class Client:
         if not link.is_known:
             link, seconds = await self._learn_async(seconds)
         link, request = self._encoded(link, values)
+        began = time.monotonic()
         try:
             data = await self._exchange_async(link, request, seconds, slot_wait)
         except LayoutMismatch as mismatch:
-            if not mismatch.not_executed:
-                raise
-            link, seconds = await self._learn_async(seconds, link)
+            _must_be_new_messages(mismatch)
+            link, seconds = await self._learn_async(_left(seconds, time.monotonic() - began), link)
             data = await self._exchange_async(link, link.request.encode(values), seconds, slot_wait)
         value = link.reply.decode(data)
         return value if reply_type is None else link.converted(value, reply_type)
@@ -219,21 +230,26 @@ class Client:
         self, link: _Link, request: bytes, timeout: Optional[float], slot_wait: Optional[float]
     ) -> bytes:
         loop = asyncio.get_running_loop()
-        end = None if timeout is None else loop.time() + timeout
+        began, left = loop.time(), timeout
+        setback: Optional[ChannelError] = None  # how the last server ended
         while True:
-            left = None if end is None else max(0.0, end - loop.time())
             try:
                 return await Completions.of(loop).call(link.native, request, left)
-            except (Busy, NoServer) as error:
-                waits = slot_wait != 0 if isinstance(error, Busy) else self._waits
-                if not waits or not error.not_executed:
+            except (Busy, NoServer, ServerDied, ServerStopped) as error:
+                left = _left(timeout, loop.time() - began)
+                if error.passed_on or not error.not_executed:
                     raise
-                break
-            except (ServerDied, ServerStopped) as error:
                 # As a plain call does: nobody has seen the request, and another server may be there.
-                if not error.not_executed or left == 0 or link.native.connected():
-                    raise
-        left = None if end is None else max(0.0, end - loop.time())
+                if isinstance(error, (ServerDied, ServerStopped)):
+                    if left == 0:
+                        raise
+                    setback = error
+                    continue
+                if slot_wait != 0 if isinstance(error, Busy) else self._waits:
+                    break
+                if setback is not None and isinstance(error, NoServer):
+                    raise setback from None
+                raise
         return await patiently(lambda stop: link.native.call_until(request, left, slot_wait, stop))
 
     # ---- the server and its messages ----
@@ -249,7 +265,7 @@ class Client:
 
     @property
     def request(self) -> str:
-        """The description of what the server takes. NoServer if there is none."""
+        """The description of what the server that is there takes. NoServer if there is none."""
         return self._learn(0)[0].request.description
 
     @property
@@ -266,7 +282,7 @@ class Client:
             if self._waits and not link.native.connected():
                 link.native.wait_for_server(timeout, None)
             link.learn()
-        return self._settled(link, instead_of), _left(timeout, began)
+        return self._settled(link, instead_of), _left(timeout, time.monotonic() - began)
 
     async def _learn_async(
         self, timeout: Optional[float], instead_of: Optional[_Link] = None
@@ -276,7 +292,7 @@ class Client:
             if self._waits and not link.native.connected():
                 await patiently(lambda stop: link.native.wait_for_server(timeout, stop))
             link.learn()
-        return self._settled(link, instead_of), _left(timeout, began)
+        return self._settled(link, instead_of), _left(timeout, time.monotonic() - began)
 
     @contextlib.contextmanager
     def _unknowing(self) -> Iterator[_Link]:
@@ -323,12 +339,11 @@ class Client:
             return None
 
     def _learn_again(
-        self, mismatch: ChannelError, link: _Link, timeout: Optional[float]
+        self, mismatch: LayoutMismatch, link: _Link, timeout: Optional[float]
     ) -> tuple[_Link, Optional[float]]:
         """After the server was replaced by one with other messages."""
-        if not mismatch.not_executed:
-            raise mismatch
-        return self._learn(timeout, link)
+        _must_be_new_messages(mismatch)
+        return self._learn(_left(timeout, mismatch._spent), link)
 
     # ---- its end ----
 

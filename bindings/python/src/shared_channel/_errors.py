@@ -18,12 +18,15 @@ class ChannelError(Exception):
     name: ClassVar[str] = ""
     _passes_by_itself: ClassVar[bool] = False
 
-    # The library sets the first three itself, of an error that a call ended in.
+    # The library sets these itself, of an error that a call ended in, except the last.
     message: str = ""
     not_executed: bool = False
     """True if it is certain that no handler saw the request: asking again cannot run it twice."""
     native: int = 0
     """The operating system's own code (errno, GetLastError()), or 0."""
+    passed_on: bool = False
+    """True of an error that the server's handler raised: the channel is well, and it is about what the handler needed."""
+    _spent: float = 0.0  # seconds that the call took, of one that was waited for
     promises_not_executed: bool = False
     """What the caller of a handler that raises this is told. False of an error that a call ended in."""
 
@@ -51,8 +54,8 @@ class ChannelError(Exception):
         return self.message
 
     def __reduce__(self) -> tuple[Any, ...]:
-        arguments = (self.code, self.message, self.native, self.not_executed, self.promises_not_executed)
-        return (_make, arguments)
+        said = (self.code, self.message, self.native, self.not_executed, self.promises_not_executed, self.passed_on)
+        return (_make, said)
 
 
 class InvalidName(ChannelError, ValueError):
@@ -155,9 +158,12 @@ _classes: dict[str, type[ChannelError]] = {
 _by_code: dict[int, type[ChannelError]] = {}
 
 
-def _make(code: int, message: str, native: int, not_executed: bool, promises: bool) -> ChannelError:
+def _make(
+    code: int, message: str, native: int, not_executed: bool, promises: bool, passed_on: bool = False
+) -> ChannelError:
     error = _by_code.get(code, ChannelError)(message, not_executed=not_executed, native=native)
     error.promises_not_executed = promises
+    error.passed_on = passed_on
     return error
 
 
