@@ -1,5 +1,6 @@
 // The answering end: Python's handler, called on the library's threads.
 #include <cstring>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -100,8 +101,35 @@ struct Answerer {
   }
 };
 
-/// A server that close() takes away while other threads ask for its stats().
-using SharedServer = std::shared_ptr<RawServer>;
+/// A server that close() takes away while other threads ask for its stats(). It goes with the last that holds it.
+struct Held {
+  explicit Held(RawServer made) : server(std::move(made)) {}
+
+  std::promise<void> has_gone;  // never told: it goes after the server, and that is told
+  RawServer server;
+};
+using SharedServer = std::shared_ptr<Held>;
+
+/// What a Server of Python's has.
+struct State {
+  explicit State(RawServer made)
+      : server(std::make_shared<Held>(std::move(made))), gone(server->has_gone.get_future()) {}
+
+  SharedServer server;            // none once it is closed
+  std::shared_future<void> gone;  // and so is its name
+  const shared_channel::detail::NativePlatform::ForkMark mark{};
+};
+
+SharedServer& server_of(PyObject* self) { return state_of<State>(self)->server; }
+
+/// What `use(server)` returns, without Python's lock, also where the last hold of the server goes, or an exception
+/// leaves: a server's end waits for handlers and their threads, which need the lock.
+template <class Use>
+auto without_lock(SharedServer held, Use&& use) {
+  const WithoutLock unlocked;
+  const SharedServer mine = std::move(held);
+  return use(mine->server);
+}
 
 PyObject* fail_closed() {
   PyErr_SetString(PyExc_ValueError, "this server is closed");
@@ -149,57 +177,59 @@ PyObject* new_server(PyTypeObject* type, PyObject* arguments, PyObject*) {
   return guarded([&]() -> PyObject* {
     auto server = RawServer::create(*words, shape, options);
     if (!server) return raise(server.error());
-    return make_instance(type, new SharedServer(std::make_shared<RawServer>(*std::move(server))));
+    return make_instance(type, new State(*std::move(server)));
   });
 }
 
 /// start(handler): bytes in, anything with bytes out.
 PyObject* start(PyObject* self, PyObject* function) {
   return guarded([&]() -> PyObject* {
-    const SharedServer* const held = state_of<SharedServer>(self);
-    if (held == nullptr) return fail_closed();
-    SharedServer server = *held;
+    const SharedServer& held = server_of(self);
+    if (!held) return fail_closed();
     auto handler = std::make_shared<Handler>(function);
-    const auto started = [&] {
-      const WithoutLock unlocked;
-      auto result = server->start(Answerer{std::move(handler)});
-      server.reset();  // closed meanwhile: its end waits for handlers, which need Python's lock
-      return result;
-    }();
+    const auto started =
+        without_lock(held, [&](RawServer& server) { return server.start(Answerer{std::move(handler)}); });
     if (!started) return raise(started.error());
     Py_RETURN_NONE;
   });
 }
 
 PyObject* stop(PyObject* self, PyObject*) {
-  const SharedServer* const held = state_of<SharedServer>(self);
-  if (held != nullptr) (*held)->stop();
+  const SharedServer& held = server_of(self);
+  if (held) held->server.stop();
   Py_RETURN_NONE;
 }
 
-/// Stops it, and waits for the handlers that run, for which they need Python's lock. Does not rely on the server's
-/// destructor for that: a wait() may still hold it.
+/// Stops it, and waits for the handlers that run. False: not for those, because it was not begun, or because this is
+/// one of them, or a fork()ed child.
+bool stop_and_wait(RawServer& server) {
+  server.stop();
+  const auto ended = server.wait();
+  return ended || ended.error().code() == Errc::server_stopped;
+}
+
+/// Stops it, and waits for the handlers that run, for which they need Python's lock, and for the others that hold the
+/// server: then its name is free. Only after the first it is taken away, so that a second thread waits as well.
 void end(PyObject* self) {
-  std::unique_ptr<SharedServer> held(std::exchange(state_of<SharedServer>(self), nullptr));
-  if (!held) return;
+  const State& state = *state_of<State>(self);
+  bool may_wait = current == nullptr && !state.mark.in_child();
+  if (state.server) {
+    may_wait = without_lock(state.server, stop_and_wait);
+    SharedServer last = std::exchange(server_of(self), nullptr);
+    if (last) without_lock(std::move(last), [](RawServer&) {});
+  }
+  if (!may_wait) return;
+  const std::shared_future<void> gone = state.gone;
   const WithoutLock unlocked;
-  (*held)->stop();
-  static_cast<void>((*held)->wait());  // not begun, or in a handler of its own: then there is nothing to wait for
-  held.reset();
+  gone.wait();
 }
 
 /// wait(): until it has been stopped, for a thread that may wait. Raises the error that it has ended by.
 PyObject* wait(PyObject* self, PyObject*) {
   return guarded([&]() -> PyObject* {
-    const SharedServer* const held = state_of<SharedServer>(self);
-    if (held == nullptr) return fail_closed();
-    SharedServer server = *held;
-    const auto ended = [&] {
-      const WithoutLock unlocked;
-      auto result = server->wait();
-      server.reset();
-      return result;
-    }();
+    const SharedServer& held = server_of(self);
+    if (!held) return fail_closed();
+    const auto ended = without_lock(held, [](RawServer& server) { return server.wait(); });
     if (!ended) return raise(ended.error());
     Py_RETURN_NONE;
   });
@@ -212,16 +242,14 @@ PyObject* close(PyObject* self, PyObject*) {
 
 void deallocate(PyObject* self) {
   end(self);
+  delete state_of<State>(self);
   free_instance(self);
 }
 
 PyObject* stats(PyObject* self, PyObject*) {
-  const SharedServer* const held = state_of<SharedServer>(self);
-  if (held == nullptr) return fail_closed();
-  const auto now = [server = *held] {
-    const WithoutLock unlocked;
-    return server->stats();
-  }();
+  const SharedServer& held = server_of(self);
+  if (!held) return fail_closed();
+  const auto now = without_lock(held, [](RawServer& server) { return server.stats(); });
   return Py_BuildValue("KKKKKKKIIL", now.done, now.failed, now.refused, now.withdrawn, now.abandoned, now.malformed,
                        now.damaged, now.running, now.waiting, static_cast<long long>(now.longest_running.count()));
 }
@@ -234,7 +262,7 @@ PyMethodDef methods[] = {{"start", start, METH_O, "Answers calls on threads of t
                          {nullptr, nullptr, 0, nullptr}};
 PyType_Slot slots_of_server[] = {
     {Py_tp_new, slot(new_server)}, {Py_tp_dealloc, slot(deallocate)}, {Py_tp_methods, methods}, {0, nullptr}};
-PyType_Spec server_spec = {"shared_channel._native.Server", sizeof(Instance<SharedServer>), 0, Py_TPFLAGS_DEFAULT,
+PyType_Spec server_spec = {"shared_channel._native.Server", sizeof(Instance<State>), 0, Py_TPFLAGS_DEFAULT,
                            slots_of_server};
 
 // ---- CallContext ----

@@ -299,6 +299,70 @@ class TestLifetimes:
         thread.join()
         assert answers == [5]
 
+    def test_a_second_stop_waits_as_well(self, name: str) -> None:
+        begun, may_end, has_ended = threading.Event(), threading.Event(), threading.Event()
+
+        def slow(n: int) -> int:
+            begun.set()
+            assert may_end.wait(60)
+            has_ended.set()
+            return n
+
+        server = sc.Server(name, slow, request="i32", reply="i32").start()
+        seen: list[bool] = []
+
+        def stop() -> None:
+            server.stop()
+            seen.append(has_ended.is_set())
+
+        client = sc.Client(name, timeout=60)
+        threads = [threading.Thread(target=work) for work in (lambda: client.call(5), stop, stop)]
+        threads[0].start()
+        assert begun.wait(60)
+        threads[1].start()
+        assert eventually(lambda: not server.running)
+        threads[2].start()
+        time.sleep(0.1)  # for it to return, if it does
+        may_end.set()
+        for thread in threads:
+            thread.join(60)
+        assert seen == [True, True]
+        with server:  # its name is free
+            assert client.call(6) == 6
+
+    def test_stats_while_it_is_stopped(self, run_python: Any, name: str) -> None:
+        """Whoever lets go of the server last does so without Python's lock, which its threads need to end."""
+        program = """
+import sys, threading, time, shared_channel as sc
+server = sc.Server(sys.argv[1], lambda n: n, request="i32", reply="i32")
+is_over = False
+def work():
+    while not is_over:
+        sum(range(1000))
+def look():
+    while not is_over:
+        try:
+            server.stats()
+        except ValueError:
+            time.sleep(0)
+for one in (work, work, look, look):
+    threading.Thread(target=one, daemon=True).start()
+client = sc.Client(sys.argv[1], timeout=60, wait_for_server=True)
+end = time.monotonic() + 5
+while time.monotonic() < end:
+    server.start()  # its name is free
+    assert client.call(1) == 1
+    server.stop()
+is_over = True
+print("over", flush=True)
+"""
+        process = run_python(program, name)
+        try:
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
+        assert out == "over\n", err
+
     def test_a_handler_that_stops_its_server(self, name: str) -> None:
         server: sc.Server
 
@@ -400,6 +464,48 @@ class TestLifetimes:
             server.stop()
             thread.join(60)
             assert not thread.is_alive() and not server.running
+
+    def test_the_end_of_one_run_does_not_end_the_next(self, name: str) -> None:
+        """Nor does whoever learns late of the first one's end."""
+        looks, may_look = threading.Event(), threading.Event()
+
+        class Late:
+            """One whose wait() returns late."""
+
+            def __init__(self, native: Any) -> None:
+                self._native = native
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(self._native, name)
+
+            def wait(self) -> None:
+                self._native.wait()
+                looks.set()
+                assert may_look.wait(60)
+
+        server = sc.Server(name, lambda n: n, request="i32", reply="i32")
+        make = server._make
+        server._make = lambda *shapes: Late(make(*shapes))  # type: ignore[assignment,misc]
+        client = sc.Client(name, timeout=60, wait_for_server=True)
+        threads = [threading.Thread(target=server.run, daemon=True) for _ in range(2)]
+        try:
+            threads[0].start()
+            assert client.call(1) == 1
+            server.stop()
+            assert looks.wait(60)
+            server._make = make
+            threads[1].start()
+            assert client.call(2) == 2
+            may_look.set()
+            threads[0].join(60)
+            threads[1].join(0.2)  # if it is to end wrongly
+            assert not threads[0].is_alive() and threads[1].is_alive() and server.running
+            assert client.call(3) == 3
+        finally:
+            may_look.set()
+            server.stop()
+            threads[1].join(60)
+        assert not threads[1].is_alive()
 
     def test_run_tells_that_it_has_ended_by_itself(self, name: str) -> None:
         ends: list[BaseException] = []

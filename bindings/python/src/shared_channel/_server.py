@@ -24,7 +24,7 @@ Access = Union[None, int, str, tuple[int, int]]
 
 logger = logging.getLogger("shared_channel")
 
-_running: set[Server] = set()  # a server that answers lives, whoever has forgotten it
+_running: set[_Serving] = set()  # a server that answers lives, whoever has forgotten it
 _lock = threading.Lock()
 _is_over = False
 
@@ -100,6 +100,51 @@ def _name(handler: Handler) -> str:
     return str(getattr(handler, "__name__", handler))
 
 
+class _Serving:
+    """What a server does from one start() to its stop(), whichever others there are before and after it."""
+
+    def __init__(self, server: Server, native: _native.Server) -> None:
+        self.server = server
+        self.native = native
+        self.is_stopped = False
+        self.is_over = False  # the handlers have ended, and the name is free
+        self._until_stop = threading.Lock()
+        self._until_stop.acquire()
+
+    def stop(self) -> None:
+        """Any number of times, in any thread; all of them wait."""
+        self.is_stopped = True
+        try:
+            self.native.close()
+        finally:
+            self.is_over = True
+            _running.discard(self)
+            self.let_run_go_on()
+
+    def watch(self, ended_by: list[ChannelError]) -> None:
+        """Lets run() go on once nothing is served any more. The main thread cannot wait for that and for Ctrl-C."""
+        try:
+            self.native.wait()
+        except ChannelError as error:
+            ended_by.append(error)
+        except ValueError:  # closed before we got here
+            pass
+        self.let_run_go_on()
+
+    def let_run_go_on(self) -> None:
+        """Or not wait at all, if it has not begun to."""
+        try:
+            self._until_stop.release()
+        except RuntimeError:  # it does already
+            pass
+
+    def wait(self) -> None:
+        """Until then. Windows does not let Ctrl-C end the wait for a lock."""
+        slice = 0.05 if sys.platform == "win32" else -1
+        while not self._until_stop.acquire(timeout=slice):
+            pass
+
+
 class Server:
     """Answers the calls of a channel with a function.
 
@@ -146,8 +191,7 @@ class Server:
         self._form = _Form(handler, request, reply)
         self._make = functools.partial(_make_server, name, max_calls, threads, spin, access, scope)
         self._sizes = (max_request_bytes, max_reply_bytes)
-        self._native: Optional[_native.Server] = None
-        self._until_stop = threading.Lock()
+        self._serving: Optional[_Serving] = None  # the last one, which may be over
 
     @property
     def request(self) -> str:
@@ -164,90 +208,63 @@ class Server:
         self._begin()
         return self
 
-    def _begin(self) -> _native.Server:
+    def _begin(self) -> _Serving:
         """start(). What it returns is this server's until somebody stops it, which may be before we return."""
         with _lock:
             if _is_over:
                 raise RuntimeError("the program is ending")
-            if self._native is not None:
+            if self._serving is not None and not self._serving.is_over:
                 raise InvalidArgument(f"the server of shared channel {self.name!r} already serves")
             shapes = (_shape(self._form.request, self._sizes[0]), _shape(self._form.reply, self._sizes[1]))
-            native = self._make(*shapes)
-            self._until_stop.acquire(blocking=False)
-            self._native = native
-            _running.add(self)
+            serving = self._serving = _Serving(self, self._make(*shapes))
+            _running.add(serving)
             try:
-                native.start(self._form.answer)
+                serving.native.start(self._form.answer)
             except BaseException as error:
-                was_stopped = self._native is not native
-                self.stop()
+                was_stopped = serving.is_stopped
+                serving.stop()
                 if not (was_stopped and isinstance(error, (ServerStopped, ValueError))):
                     raise
-            return native
+            return serving
 
     def stop(self) -> None:
         """Takes no more calls, waits for the handlers that run, and gives the name up. Any number of times.
 
         In a handler of its own it waits for no other handler.
         """
-        _running.discard(self)  # first: once it is stopped it may be started again
-        native, self._native = self._native, None
-        if native is not None:
-            native.close()
-        self._let_run_go_on()
+        if self._serving is not None:
+            self._serving.stop()
 
     def run(self) -> None:
         """start(), and return after stop() or Ctrl-C. Handlers that run then finish, and their callers get answers.
 
         ServerStopped: it has ended by itself, because somebody removed its shared memory.
         """
-        native = self._begin()
+        serving = self._begin()
         ended_by: list[ChannelError] = []
-        watcher = threading.Thread(target=self._watch, args=(native, ended_by), name="shared_channel", daemon=True)
+        watcher = threading.Thread(target=serving.watch, args=(ended_by,), name="shared_channel", daemon=True)
         watcher.start()
         try:
-            self._wait()
+            serving.wait()
         except KeyboardInterrupt:
             pass
         finally:
-            self.stop()
+            serving.stop()
         watcher.join()
         if ended_by:
             raise ended_by[0]
 
-    def _watch(self, native: _native.Server, ended_by: list[ChannelError]) -> None:
-        """Lets run() go on once nothing is served any more. The main thread cannot wait for that and for Ctrl-C."""
-        try:
-            native.wait()
-        except ChannelError as error:
-            ended_by.append(error)
-        except ValueError:  # closed before we got here
-            pass
-        self._let_run_go_on()
-
-    def _let_run_go_on(self) -> None:
-        try:
-            self._until_stop.release()
-        except RuntimeError:  # it does already
-            pass
-
-    def _wait(self) -> None:
-        """Until stop(). Windows does not let Ctrl-C end the wait for a lock."""
-        slice = 0.05 if sys.platform == "win32" else -1
-        while not self._until_stop.acquire(timeout=slice):
-            pass
-
     @property
     def running(self) -> bool:
         """Whether it answers calls."""
-        return self._native is not None
+        return self._serving is not None and not self._serving.is_stopped
 
     def stats(self) -> ServerStats:
         """What became of the calls since start(), and how many are in the making. ValueError: it does not run."""
-        native = self._native
-        if native is None:
+        serving = self._serving
+        if serving is None or serving.is_over:
             raise ValueError("this server does not run")
-        counted = native.stats()
+        counted = serving.native.stats()
         return ServerStats(*counted[:-1], counted[-1] / 1e9)
 
     def __enter__(self) -> Server:
@@ -313,9 +330,9 @@ def _end_all() -> None:
     global _is_over
     with _lock:
         _is_over = True
-        servers = list(_running)
-    for server in servers:
-        server.stop()
+        left = list(_running)
+    for serving in left:
+        serving.stop()
     _native.end_of_python()
 
 
@@ -323,8 +340,8 @@ def _forget_all() -> None:
     """In a fork()ed child, where the servers are the parent's."""
     global _lock
     _lock = threading.Lock()
-    for server in list(_running):
-        server._native = None
+    for serving in list(_running):
+        serving.server._serving = None
     _running.clear()
 
 
