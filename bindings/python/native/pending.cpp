@@ -1,5 +1,6 @@
 #include "pending.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <coroutine>
@@ -7,11 +8,6 @@
 #include <mutex>
 #include <optional>
 #include <vector>
-
-#if defined(__linux__)
-#include <sys/eventfd.h>
-#include <unistd.h>
-#endif
 
 #include "errors.hpp"
 #include "reply.hpp"
@@ -25,37 +21,46 @@ PyTypeObject* queue_type = nullptr;
 PyTypeObject* pending_type = nullptr;
 
 /// The tokens of the calls that have ended. The library's threads put them in and never touch Python; a loop is woken
-/// by a descriptor that turns readable, where the system has such, or a thread waits.
+/// by a descriptor that turns readable, where the system has such, or a thread waits. A fork()ed child has no part in
+/// that: the descriptor is not its own.
 class Completions {
  public:
-  Completions() {
-#if defined(__linux__)
-    descriptor_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-#endif
-  }
-  ~Completions() {
-#if defined(__linux__)
-    if (descriptor_ >= 0) ::close(descriptor_);
-#endif
-  }
+  Completions() = default;
   Completions(const Completions&) = delete;
   Completions& operator=(const Completions&) = delete;
 
   /// -1 if there is none.
-  [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
+  [[nodiscard]] int descriptor() const noexcept {
+#if defined(__linux__)
+    return notifier_->native();
+#else
+    return -1;
+#endif
+  }
 
-  void push(std::uint64_t token) {
+  /// One more call is about to begin. Its push() then needs no memory, for which nobody could be told that there is
+  /// none.
+  void expect() {
     const std::lock_guard lock(mutex_);
-    const bool was_empty = ended_.empty();
-    ended_.push_back(token);
-    if (!was_empty) return;
-    changed_.notify_all();
+    reserve(ended_, ended_.size() + in_flight_ + 1);
+    ++in_flight_;
+  }
+  void push(std::uint64_t token) noexcept {
+    {
+      const std::lock_guard lock(mutex_);
+      ended_.push_back(token);
+      --in_flight_;
+      changed_.notify_all();
+    }
     signal();
   }
   std::vector<std::uint64_t> drain() {
     const std::lock_guard lock(mutex_);
     clear();
-    return std::exchange(ended_, {});
+    std::vector<std::uint64_t> next;
+    if (!ended_.empty()) reserve(next, in_flight_);
+    ended_.swap(next);
+    return next;
   }
   /// Until something has ended, or close(). False: closed.
   bool wait() {
@@ -70,24 +75,25 @@ class Completions {
   }
 
  private:
-  void signal() noexcept {
-#if defined(__linux__)
-    const std::uint64_t one = 1;
-    if (descriptor_ >= 0) static_cast<void>(::write(descriptor_, &one, sizeof one) == 0);
-#endif
-  }
-  void clear() noexcept {
-#if defined(__linux__)
-    std::uint64_t count = 0;
-    if (descriptor_ >= 0) static_cast<void>(::read(descriptor_, &count, sizeof count) == 0);
-#endif
+  static void reserve(std::vector<std::uint64_t>& tokens, std::size_t count) {
+    if (count > tokens.capacity()) tokens.reserve((std::max)(count, 2 * tokens.capacity()));
   }
 
+#if defined(__linux__)
+  void signal() noexcept { notifier_->notify(); }  // each time: whatever became of an earlier one
+  void clear() noexcept { notifier_->clear(); }
+
+  using Notifier = shared_channel::detail::NativePlatform::Notifier;
+  const shared_channel::detail::RefPtr<Notifier> notifier_{new Notifier()};
+#else
+  void signal() noexcept {}
+  void clear() noexcept {}
+#endif
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<std::uint64_t> ended_;
+  std::size_t in_flight_ = 0;  // for which ended_ has room
   bool is_closed_ = false;
-  int descriptor_ = -1;
 };
 
 using SharedCompletions = std::shared_ptr<Completions>;
@@ -97,7 +103,7 @@ struct Flight {
   RawPendingCall call;
   SharedCompletions completions;
   std::uint64_t token;
-  std::optional<Result<RawReply>> result = {};
+  std::optional<Result<RawReply>> result = {};  // none though it has ended: there was no memory for it
   std::atomic<bool> has_ended{false};
 };
 using SharedFlight = std::shared_ptr<Flight>;
@@ -114,8 +120,10 @@ struct Detached {
 };
 
 Detached watch(SharedFlight flight) {
-  auto result = co_await flight->call;
-  flight->result.emplace(std::move(result));
+  try {
+    flight->result.emplace(co_await flight->call);
+  } catch (const std::bad_alloc&) {
+  }
   flight->has_ended.store(true, std::memory_order_release);
   flight->completions->push(flight->token);
 }
@@ -218,6 +226,7 @@ PyObject* take(PyObject* self, Use&& use) {
     }
     const SharedFlight flight = *held;
     abandon(self);
+    if (!flight->result) return PyErr_NoMemory();
     if (!*flight->result) return raise(flight->result->error());
     return use(Answer(**std::move(flight->result)));
   });
@@ -260,6 +269,7 @@ PyObject* begin_call(Channel& channel, std::span<const std::byte> request, nanos
   {
     const SharedCompletions completions = *state_of<SharedCompletions>(queue);
     const WithoutLock unlocked;
+    completions->expect();
     flight.reset(new Flight{channel.client.call_async(request, {timeout, nanoseconds::zero()}), completions, token});
     watch(flight);
   }

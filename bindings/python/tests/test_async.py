@@ -2,7 +2,11 @@
 
 import asyncio
 import gc
+import os
+import select
+import threading
 import time
+from pathlib import Path
 from typing import Any, Callable, Iterator, NamedTuple
 
 import pytest
@@ -177,6 +181,70 @@ def test_a_loop_that_ends_with_calls_in_flight(peers: Peers, name: str) -> None:
         assert eventually(lambda: sc.inspect(name).calls == ())
     server.go_on()
     assert client.call(0, 5) == 5
+
+
+def test_a_descriptor_that_the_program_has_given_to_another_file(name: str, tmp_path: Path) -> None:
+    """Nothing is written there, and calls end nevertheless."""
+
+    async def main() -> None:
+        assert await client.call_async(1) == 1
+        descriptor = Completions.of(asyncio.get_running_loop())._queue.fileno()
+        if descriptor < 0:
+            pytest.skip("loops have no descriptors here")
+        with open(tmp_path / "own", "wb") as own:
+            os.dup2(own.fileno(), descriptor)
+            try:
+                assert await asyncio.wait_for(client.call_async(2), 60) == 2
+                with pytest.raises(sc.TimedOut):
+                    await asyncio.wait_for(client.call_async(60_000, timeout=0.1), 60)
+                assert os.fstat(own.fileno()).st_size == 0
+            finally:
+                os.close(descriptor)
+
+    def answer(n: int) -> int:
+        context = sc.current_call()
+        while n == 60_000 and not context.cancelled():
+            time.sleep(0.01)
+        time.sleep(0.01)  # so that the loop is told of the end
+        return n
+
+    with sc.Server(name, answer, request="i32", reply="i32"):
+        client = sc.Client(name, timeout=60)
+        asyncio.run(main())
+
+
+@pytest.mark.filterwarnings("ignore:.*fork")
+def test_a_forked_child_takes_no_wake_up(name: str) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    def answer(n: int) -> int:
+        begun.set()
+        assert may_end.wait(60)
+        return n
+
+    async def main() -> None:
+        completions = Completions.of(asyncio.get_running_loop())
+        completions.glance_interval = 3600.0
+        call = asyncio.ensure_future(client.call_async(1))
+        await asyncio.sleep(0)
+        assert begun.wait(60)
+        may_end.set()
+        readable, _, _ = select.select([completions._queue], [], [], 60)  # the answer is there, and nobody looks
+        assert readable
+        child = os.fork()
+        if child == 0:
+            completions._queue.drain()
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        assert await asyncio.wait_for(call, 60) == 1
+        assert await asyncio.wait_for(client.call_async(2), 60) == 2
+
+    if not Completions.uses_descriptors:
+        return  # there is nothing to take
+    with sc.Server(name, answer, request="i32", reply="i32"):
+        client = sc.Client(name, timeout=60)
+        assert client.request == "i32"
+        asyncio.run(main())
 
 
 FORGOTTEN = """

@@ -25,12 +25,14 @@ class Completions:
     _attribute = "_shared_channel_completions"  # of the loop, so that both are forgotten together
     _lock = threading.Lock()
     uses_descriptors = True
+    glance_interval = 1.0  # seconds
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = weakref.ref(loop)
         self._queue = _native.CompletionQueue()
         self._tokens = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[None]] = {}
+        self._glance: Optional[asyncio.TimerHandle] = None
         if not self._watch(loop):
             _tell_by_thread(self._queue, loop, weakref.WeakMethod(self._resume))
 
@@ -64,6 +66,18 @@ class Completions:
             if future is not None and not future.done():
                 future.set_result(None)
 
+    def _look_now_and_then(self, loop: asyncio.AbstractEventLoop) -> None:
+        """As long as something is in flight: a program may have closed the descriptor, as one that is not its own."""
+        if self._glance is None:
+            self._glance = loop.call_later(self.glance_interval, self._look)
+
+    def _look(self) -> None:
+        self._glance = None
+        self._resume()
+        loop = self._loop()
+        if self._waiting and loop is not None:
+            self._look_now_and_then(loop)
+
     async def call(self, client: _native.Client, request: bytes, timeout: Optional[float]) -> bytes:
         """The reply's bytes. Busy at once where no slot is free."""
         token = next(self._tokens)
@@ -71,6 +85,7 @@ class Completions:
         if not pending.done():
             loop = asyncio.get_running_loop()
             ended = self._waiting[token] = loop.create_future()
+            self._look_now_and_then(loop)
             try:
                 await ended
             finally:
