@@ -171,7 +171,8 @@ typedef struct sc_client_options {
 /* Needs no server, and makes no system object. `options`: NULL for defaults. To be closed. */
 SC_API sc_code sc_client_open(const char* name, const sc_client_options* options, sc_client** client, sc_error* error);
 
-/* Ends what is in flight. Not while another thread uses the client; its sc_calls may outlive it. */
+/* Not while another thread uses the client. Its sc_calls may outlive it: those whose sc_call_native_handle() was asked
+ * for end now, in SC_TIMED_OUT if there is no answer yet; the others go on, as if the client were there. */
 SC_API void sc_client_close(sc_client* client);
 
 /* Asks and waits for the answer, which is copied to `reply`, of which `reply_room` bytes may be used; `*reply_size`, if
@@ -314,7 +315,8 @@ typedef struct sc_stats {
   uint32_t running, waiting;
   int64_t longest_running; /* nanoseconds */
 } sc_stats;
-/* Fills `stats`, whose size the caller has set. Any number of threads at once. */
+/* Fills `stats`, whose size the caller has set; what this library does not know is zero. Any number of threads at once.
+ */
 SC_API sc_code sc_server_stats(sc_server* server, sc_stats* stats, sc_error* error);
 
 /* The request's bytes, aligned to 16; they are the request's. Of more than 4096 bytes: in shared memory, where its

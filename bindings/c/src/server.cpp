@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <atomic>
 #include <memory>
+#include <new>
 
 #include "support.hpp"
 
@@ -12,6 +13,13 @@ namespace {
 
 /// Shorter requests are copied before anybody looks at them, as those of handlers in C++ are.
 constexpr std::size_t copied_at_most = 4096;
+
+/// Of a request's bytes, by contract.
+constexpr std::align_val_t alignment{16};
+
+struct AlignedDelete {
+  void operator()(void* memory) const noexcept { ::operator delete(memory, alignment); }
+};
 
 }  // namespace
 }  // namespace shared_channel_c
@@ -39,9 +47,9 @@ struct sc_request {
       if (!request.empty()) std::memcpy(small, request.data(), request.size());
       bytes = {small, request.size()};
     } else if (request.size() <= copied_at_most) {
-      copy.reset(new std::byte[request.size()]);  // not make_unique(): that would clear it
+      copy.reset(::operator new(request.size(), alignment));  // where plain new may align to 8
       std::memcpy(copy.get(), request.data(), request.size());
-      bytes = {copy.get(), request.size()};
+      bytes = {static_cast<const std::byte*>(copy.get()), request.size()};
     }
     server.hold();
   }
@@ -52,7 +60,7 @@ struct sc_request {
   RawResponder responder;
   CallContext context;
   std::span<const std::byte> bytes;
-  std::unique_ptr<std::byte[]> copy;
+  std::unique_ptr<void, AlignedDelete> copy;
   bool is_answered = false;
   alignas(16) std::byte small[128];
 };
@@ -212,10 +220,12 @@ sc_handle sc_server_native_handle(sc_server* server) {
 sc_code sc_server_stats(sc_server* server, sc_stats* stats, sc_error* error) {
   return guarded(error, [&](const Report& report) {
     if (server == nullptr || stats == nullptr) return report.failure(invalid("the server, or stats, is NULL"));
+    if (server->mark.in_child()) return report.failure(forked());
     const std::uint32_t size = stats->size;
     if (size < alignof(sc_stats) || size % alignof(sc_stats) != 0 || size > Report::largest_struct)
       return report.failure(wrong_size("sc_stats"));
     const sc_stats now = stats_of(server->raw.stats());
+    std::memset(stats, 0, size);  // what a later header may have counts nothing here
     std::memcpy(stats, &now, size < sizeof now ? size : sizeof now);
     stats->size = size;
     return report.success();

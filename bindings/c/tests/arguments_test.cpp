@@ -206,6 +206,16 @@ TEST_CASE("c interface: structs of other sizes") {
   stats.size = offsetof(sc_stats, failed);
   CHECK(sc_server_stats(serving.get(), &stats, nullptr) == SC_OK);
   CHECK(stats.failed == 77);
+  struct {
+    sc_stats stats;
+    std::uint64_t more[2];
+  } later{};
+  later.stats.size = sizeof later;
+  later.more[0] = later.more[1] = 77;
+  CHECK(sc_server_stats(serving.get(), &later.stats, nullptr) == SC_OK);
+  CHECK(later.stats.size == sizeof later);
+  CHECK(later.more[0] == 0);
+  CHECK(later.more[1] == 0);
 }
 
 TEST_CASE("c interface: an error struct of another size gets what it has room for") {

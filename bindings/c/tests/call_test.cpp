@@ -176,6 +176,22 @@ TEST_CASE("c call: the reply holds its slot until it is released, also after its
   CHECK(ask(client.get(), echo(6), reply, amply_ns, &at_once) == SC_OK);
 }
 
+TEST_CASE("c call: one that nobody polls goes on without its client, and one that is polled ends with it") {
+  GatedChannel channel(2);
+  auto client = open_client(channel.name);
+  const auto plain = send(client.get(), nap(1, 7));
+  const auto polled = send(client.get(), nap(1, 8));
+  const sc_handle handle = sc_call_native_handle(polled.get());
+  REQUIRE(handle != SC_NO_HANDLE);
+  client = nullptr;
+  CHECK(is_signalled(handle, promptly));
+  Failure failure;
+  CHECK(end_of(polled.get(), &failure) == SC_TIMED_OUT);
+  CHECK(sc_call_is_ready(plain.get()) == 0);
+  channel.gate.open();
+  CHECK(id_in(plain.get()) == 7);
+}
+
 TEST_CASE("c call: what cannot be sent says so at once") {
   const auto client = open_client(unique_name("c"));
   const Ask request = echo(1);

@@ -363,9 +363,12 @@ TEST_CASE("c server: a forked child answers nothing of its parent's, and closes 
   const pid_t child = ::fork();
   if (child == 0) {
     sc_request* other = nullptr;
+    sc_stats stats{};
+    stats.size = sizeof stats;
     const bool is_forked = reply_with(request.get(), "child") == SC_FORKED &&
                            sc_request_room(request.get(), nullptr) == nullptr &&
-                           sc_server_next(server.get(), 0, nullptr, &other, nullptr) == SC_FORKED;
+                           sc_server_next(server.get(), 0, nullptr, &other, nullptr) == SC_FORKED &&
+                           sc_server_stats(server.get(), &stats, nullptr) == SC_FORKED;
     request.reset();
     server.reset();
     ::_exit(is_forked ? 0 : 1);
