@@ -1,4 +1,4 @@
-/* A program in C that serves or asks an adder: shared_channel_c_peer serve NAME | ask NAME A B */
+/* A program in C that serves or asks an adder: shared_channel_c_peer serve NAME [REQUEST REPLY] | ask NAME A B */
 #include <shared_channel.h>
 
 #include <stdint.h>
@@ -11,10 +11,10 @@ static int fail(const sc_error* error) {
   return 1;
 }
 
-/* Answers until it is asked for 0 + 0. */
-static int serve(const char* name) {
-  const sc_message numbers = {sizeof numbers, 0, 0, 0, "{i32 i32}"};
-  const sc_message sum = {sizeof sum, 0, 0, 0, "{i32}"};
+/* Answers until it is asked for 0 + 0; that eight bytes come and four go is all that it knows of the descriptions. */
+static int serve(const char* name, const char* request_description, const char* reply_description) {
+  const sc_message numbers = {sizeof numbers, 0, 0, 0, request_description};
+  const sc_message sum = {sizeof sum, 0, 0, 0, reply_description};
   sc_error error = SC_ERROR_INIT;
   sc_server* server;
   sc_request* request;
@@ -50,7 +50,8 @@ static int ask(const char* name, int32_t a, int32_t b) {
 }
 
 int main(int argc, char** argv) {
-  if (argc == 3 && strcmp(argv[1], "serve") == 0) return serve(argv[2]);
+  if (argc == 3 && strcmp(argv[1], "serve") == 0) return serve(argv[2], "{i32 i32}", "{i32}");
+  if (argc == 5 && strcmp(argv[1], "serve") == 0) return serve(argv[2], argv[3], argv[4]);
   if (argc == 5 && strcmp(argv[1], "ask") == 0) return ask(argv[2], atoi(argv[3]), atoi(argv[4]));
   return 64;
 }
