@@ -16,5 +16,7 @@ constexpr Nanoseconds nanoseconds(std::chrono::nanoseconds duration) { return du
 
 inline constexpr Nanoseconds milliseconds = 1'000'000;
 inline constexpr Nanoseconds never = INT64_MAX;
+/// No clock shows more, and with less no sum overflows.
+inline constexpr Nanoseconds longest = Nanoseconds{1} << 61;
 
 }  // namespace bridge

@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <set>
 #include <sstream>
 #include <stop_token>
 #include <thread>
@@ -49,7 +50,7 @@ struct Connection {
 
 class NatsEngine final : public Engine {
  public:
-  explicit NatsEngine(NatsOptions options) : options_(std::move(options)) {}
+  NatsEngine(NatsOptions options, Log log) : options_(std::move(options)), log_(std::move(log)) {}
   NatsEngine(const NatsEngine&) = delete;
   NatsEngine& operator=(const NatsEngine&) = delete;
   ~NatsEngine() override { end(); }
@@ -179,7 +180,18 @@ class NatsEngine final : public Engine {
     connection.changed.notify_all();
   }
 
-  static void on_error(natsConnection*, natsSubscription*, natsStatus, void*) {}  // else the library prints
+  /// What the server does not let us do. Nobody else is told: whatever is published or subscribed to seems to work.
+  static void on_error(natsConnection* nats, natsSubscription*, natsStatus status, void* closure) {
+    const char* text = nullptr;
+    static_cast<void>(natsConnection_GetLastError(nats, &text));
+    if (status == NATS_NOT_PERMITTED && text != nullptr) static_cast<NatsEngine*>(closure)->complain(text);
+  }
+
+  void complain(const std::string& text) {
+    constexpr std::size_t at_most = 100;
+    const std::lock_guard lock(complaints_mutex_);
+    if (complaints_.size() < at_most && complaints_.insert(text).second) log_("NATS: " + text);
+  }
 
   static void on_message(natsConnection*, natsSubscription*, natsMsg* nats, void* closure) {
     const auto text = [](const char* words) { return words == nullptr ? std::string_view() : std::string_view(words); };
@@ -211,7 +223,7 @@ class NatsEngine final : public Engine {
     // Else a server that reads no more holds up whoever publishes, and with it all that waits for the connection. When
     // the time is over the library shuts the socket, so that nothing follows half a message.
     set(natsOptions_SetWriteDeadline, std::int64_t{options_.write_deadline.count()});
-    set(natsOptions_SetErrorHandler, on_error, nullptr);
+    set(natsOptions_SetErrorHandler, on_error, static_cast<void*>(this));
     set(natsOptions_SetClosedCB, on_closed, static_cast<void*>(&connection));
     if (!options_.name.empty()) set(natsOptions_SetName, options_.name.c_str());
     if (!options_.user.empty()) set(natsOptions_SetUserInfo, options_.user.c_str(), options_.password.c_str());
@@ -273,6 +285,9 @@ class NatsEngine final : public Engine {
   }
 
   const NatsOptions options_;
+  const Log log_;
+  std::mutex complaints_mutex_;
+  std::set<std::string> complaints_;  // each is told once
   std::vector<std::pair<std::string, Listener>> listeners_;
   std::vector<Watcher> watchers_;
   std::vector<std::string> discovered_;
@@ -284,8 +299,8 @@ class NatsEngine final : public Engine {
 
 }  // namespace
 
-std::unique_ptr<Engine> make_nats_engine(NatsOptions options) {
-  return std::make_unique<NatsEngine>(std::move(options));
+std::unique_ptr<Engine> make_nats_engine(NatsOptions options, Log log) {
+  return std::make_unique<NatsEngine>(std::move(options), std::move(log));
 }
 
 }  // namespace bridge

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "engine.hpp"
+#include "log.hpp"
 
 namespace bridge {
 
@@ -20,6 +21,7 @@ struct NatsOptions {
   std::chrono::milliseconds write_deadline{1000};
 };
 
-std::unique_ptr<Engine> make_nats_engine(NatsOptions options);
+/// `log` is told what the server forbids.
+std::unique_ptr<Engine> make_nats_engine(NatsOptions options, Log log);
 
 }  // namespace bridge

@@ -69,8 +69,8 @@ Exporter::Exporter(Engine& engine, ExportOptions options, Log log)
       subjects_(options_.prefix, options_.far_name),
       who_(who_am_i()),
       outbox_([this](const Outbox::Batch& batch) { send(batch); }) {
+  engine_.listen(subjects_.at(me_), [this](const Message& message) { hear(message); });  // before anybody finds it
   engine_.listen(subjects_.find(), [this](const Message& message) { hear_find(message); });
-  engine_.listen(subjects_.at(me_), [this](const Message& message) { hear(message); });
   engine_.watch([this](bool is_connected, const std::string& text) { connection_changed(is_connected, text); });
 }
 
@@ -116,22 +116,18 @@ bool Exporter::is_drained() {
 
 // ---- what comes ----
 
+/// An answer goes to nobody but its importer. Else whoever may ask could have it sent anywhere with our permissions.
 void Exporter::hear(const Message& message) {
-  if (const auto ping = read<Ping>(message.bytes)) return hear_ping(*ping, std::string(message.reply));
+  if (const auto ping = read<Ping>(message.bytes)) {
+    const std::string reply = subjects_.to(ping->importer) + 'p' + hexadecimal(me_);
+    if (message.reply == reply) hear_ping(*ping, reply);
+    return;
+  }
   if (const auto cancel = read<Cancel>(message.bytes)) return hear_cancel(*cancel);
-  if (const auto several = read<Calls>(message.bytes)) return hear_calls(several->calls, "");
-  hear_call(message);
+  if (const auto several = read<Calls>(message.bytes)) hear_calls(several->calls);
 }
 
-/// From an importer of before: its answer goes alone as well.
-void Exporter::hear_call(const Message& message) {
-  const std::optional<Call> call = read<Call>(message.bytes);
-  // Else whoever may call could have the answer sent anywhere with our permissions.
-  if (!call || message.reply != subjects_.to(call->importer) + 'c' + hexadecimal(call->id)) return;
-  hear_calls({*call}, std::string(message.reply));
-}
-
-void Exporter::hear_calls(const std::vector<Call>& calls, const std::string& reply) {
+void Exporter::hear_calls(const std::vector<Call>& calls) {
   metrics_.calls.fetch_add(calls.size(), std::memory_order_relaxed);
   const auto time = std::chrono::steady_clock::now();
   std::vector<std::pair<const Call*, std::shared_ptr<Asked>>> taken;
@@ -141,8 +137,8 @@ void Exporter::hear_calls(const std::vector<Call>& calls, const std::string& rep
     for (const Call& call : calls) {
       auto asked = std::make_shared<Asked>();
       asked->key = {call.importer, call.id};
-      if (calls_.contains(asked->key)) continue;  // it is being executed
-      asked->reply = reply;
+      if (calls_.contains(asked->key)) continue;                               // it is being executed
+      if (!taken.empty() && asked->key <= taken.back().second->key) continue;  // it may be there twice
       asked->caller = std::to_string(call.process) + " of user " + std::string(call.user);
       asked->began = time;
       asked->refused = refusal_of(call);
@@ -218,14 +214,7 @@ void Exporter::begin(const Call& call, Asked& asked) {
 
 void Exporter::hear_find(const Message& message) {
   const std::optional<Find> find = read<Find>(message.bytes);
-  if (!find || message.reply.empty()) return;
-  Here mine = [&] {
-    const std::lock_guard lock(mutex_);
-    return here();
-  }();
-  mine.asked = find->asked;
-  mine.clock = now();
-  static_cast<void>(engine_.publish(std::string(message.reply), "", write(mine)));
+  if (find && message.reply == subjects_.to(find->importer) + 'f') publish_here(std::string(message.reply));
 }
 
 void Exporter::hear_ping(const Ping& ping, const std::string& reply) {
@@ -314,17 +303,11 @@ void Exporter::answer(const Asked& asked, const Answer& answer) {
     return refuse(asked, Error(Errc::message_too_large, "", text, 0, Execution::possible));
   }
   const bool is_short = answer.reply.size() + call_overhead <= most_of_several / 2;
-  if (asked.reply.empty() && is_short)
-    return outbox_.add(asked.key.first, asked.key.second, answer, std::min(most_of_several, largest));
+  if (is_short) return outbox_.add(asked.key.first, asked.key.second, answer, std::min(most_of_several, largest));
   static thread_local Bytes bytes;
-  if (asked.reply.empty()) {  // a long copy, for which the others need not wait
-    bytes.clear();
-    add(asked.key.second, answer, bytes);
-    static_cast<void>(engine_.publish(subjects_.to(asked.key.first) + 'a', "", bytes));
-    return forget(asked.key.first, {asked.key.second});
-  }
-  write(answer, bytes);
-  static_cast<void>(engine_.publish(asked.reply, "", bytes));
+  bytes.clear();
+  add(asked.key.second, answer, bytes);  // a long copy, for which the others need not wait
+  static_cast<void>(engine_.publish(subjects_.to(asked.key.first) + 'a', "", bytes));
   forget(asked.key.first, {asked.key.second});
 }
 
@@ -445,26 +428,28 @@ void Exporter::drop_calls_of_the_silent(Nanoseconds awake) {
   }
 }
 
-Here Exporter::here() const {
+Here Exporter::here() {
   Here mine;
   mine.exporter = me_;
+  mine.number = ++last_word_;
   mine.has_server = client_ != nullptr;
   mine.is_leaving = is_draining_;
   mine.max_calls = max_calls_;
   mine.connection = connection_;
   mine.largest = engine_.largest();
-  mine.takes_several = true;
   mine.who = who_;
   mine.contract = contract_;
   return mine;
 }
 
-void Exporter::publish_news() {
+void Exporter::publish_news() { publish_here(subjects_.news()); }
+
+void Exporter::publish_here(const std::string& subject) {
   const Here mine = [&] {
     const std::lock_guard lock(mutex_);
     return here();
   }();
-  static_cast<void>(engine_.publish(subjects_.news(), "", write(mine)));
+  static_cast<void>(engine_.publish(subject, "", write(mine)));
 }
 
 }  // namespace bridge

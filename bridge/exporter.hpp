@@ -55,7 +55,6 @@ class Exporter {
 
   struct Asked {
     Key key;
-    std::string reply;  // the subject of the answer; empty: it goes with others
     std::string caller;
     std::chrono::steady_clock::time_point began;
     std::shared_ptr<RawClient> client;    // as long as it has the call, whoever replaces it
@@ -70,8 +69,7 @@ class Exporter {
   struct Ending;  // the coroutine that waits for one
 
   // ---- what comes ----
-  void hear_call(const Message& message);
-  void hear_calls(const std::vector<Call>& calls, const std::string& reply);
+  void hear_calls(const std::vector<Call>& calls);
   void wait_for(Asked& last);
   [[nodiscard]] std::optional<Error> refusal_of(const Call& call) const;
   void begin(const Call& call, Asked& asked);
@@ -98,7 +96,8 @@ class Exporter {
   void say_if_new(const std::string& problem);
   void drop_calls_of_the_silent(Nanoseconds awake);
   void publish_news();
-  [[nodiscard]] Here here() const;
+  void publish_here(const std::string& subject);
+  [[nodiscard]] Here here();
 
   Engine& engine_;
   const ExportOptions options_;
@@ -111,6 +110,7 @@ class Exporter {
 
   std::mutex mutex_;
   std::uint32_t connection_ = 0;
+  std::uint64_t last_word_ = 0;  // Here::number
   bool is_draining_ = false;
   std::size_t beginning_ = 0;          // calls that are on their way into calls_
   std::shared_ptr<RawClient> client_;  // insists on the contract; none: no server

@@ -1,6 +1,6 @@
 // What is known of another machine's clock, from questions that it answered with its reading. Nothing is assumed of
 // what the clocks show, and of their rates only that they differ by less than a thousandth. A clock that stands still
-// for a while breaks that; it is noticed at the next answer.
+// for a while breaks that; it is noticed at the next answer. bridge/protocol.md says what else may break it.
 #pragma once
 
 #include <algorithm>
@@ -30,6 +30,9 @@ class FarClock {
 
   /// A reading that the far clock does not have before ours reads `time`. It may have it up to a round trip earlier.
   [[nodiscard]] Nanoseconds not_before(Nanoseconds time) const { return time + ahead_at(time); }
+
+  /// What the far clock goes on by at the least while ours goes on by `time`.
+  [[nodiscard]] static Nanoseconds least(Nanoseconds time) { return time - time / rates_differ_by_one_in; }
 
   /// The shortest of late.
   [[nodiscard]] Nanoseconds round_trip() const { return round_trip_.value_or(0); }

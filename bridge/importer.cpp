@@ -22,11 +22,13 @@ constexpr Nanoseconds ping_while_calling = 50 * milliseconds;
 constexpr Nanoseconds ping_while_idle = 500 * milliseconds;
 constexpr Nanoseconds find_while_alone = 500 * milliseconds;
 constexpr Nanoseconds find_otherwise = 2000 * milliseconds;
+constexpr Nanoseconds find_again = 100 * milliseconds;     // one that was lost
 constexpr Nanoseconds forget_after = 1000 * milliseconds;  // of silence
 constexpr Nanoseconds most_lead = 10 * milliseconds;
 constexpr Nanoseconds last_words = 100 * milliseconds;  // of an exporter that hears no more
 constexpr Nanoseconds full_for = 5 * milliseconds;
 constexpr auto longest_wait = 1000ms;
+constexpr auto gather = 50ms;          // exporters, before the channel here is made for them
 constexpr unsigned most_at_once = 32;  // calls taken before they are sent
 constexpr auto look_after = 20ms;      // calls that last longer are looked after
 constexpr auto ask_after = 100ms;      // whether the exporter has it
@@ -137,6 +139,7 @@ void Importer::serve(Local& local) {
     if (std::exchange(taken, 0) != 0) flush();
     if (!more) break;
   }
+  flush();
   if (local.is_over.exchange(true)) {
     static_cast<void>(local.server->serve_one(handler, 0ns));  // refuses what came meanwhile
     return;
@@ -218,9 +221,10 @@ Importer::Choice Importer::choose(const Pending& pending, Far*& chosen) {
   const auto load = [](const Far& far) {
     return static_cast<double>(far.in_flight) / static_cast<double>(std::max(far.here.max_calls, 1u));
   };
-  bool may_come = false;
+  bool is_anyone = false, may_come = false;
   for (auto& [id, far] : fars_) {
     if (!is_usable(far, *pending.local)) continue;
+    is_anyone = true;
     if (std::find(pending.tried.begin(), pending.tried.end(), id) != pending.tried.end()) continue;
     if (far.is_silent || far.full_until > time || far.in_flight >= far.here.max_calls) {
       may_come = true;
@@ -230,7 +234,7 @@ Importer::Choice Importer::choose(const Pending& pending, Far*& chosen) {
   }
   if (chosen != nullptr) return Choice::found;
   const bool was_busy = pending.refused && pending.refused->code() == Errc::busy;
-  return may_come || was_busy ? Choice::wait : Choice::none;
+  return may_come || (was_busy && is_anyone) ? Choice::wait : Choice::none;
 }
 
 /// Under the lock. Whoever did so calls flush() when it has no more.
@@ -305,7 +309,7 @@ void Importer::write_next(Far& far, Batch& batch, Endings& endings) {
     if (at == calls_.end()) continue;  // nobody waits for it any more
     Pending& pending = at->second;
     const View request = pending.request.bytes();
-    const bool has_room = far.here.takes_several && batch.bytes.size() + request.size() + call_overhead <= room;
+    const bool has_room = batch.bytes.size() + request.size() + call_overhead <= room;
     if (!batch.ids.empty() && !has_room) break;
     const Nanoseconds left = left_of(pending, far, time);
     if (left <= 0) {
@@ -319,7 +323,7 @@ void Importer::write_next(Far& far, Batch& batch, Endings& endings) {
     const shared_channel::Caller caller = pending.context.caller();
     const Call call{me_,         *next,  far.contract_id, far.clock.not_before(from), left, caller.process_id,
                     caller.user, request};
-    far.here.takes_several ? add(call, batch.bytes) : write(call, batch.bytes);
+    add(call, batch.bytes);
     pending.batch = number;
     pending.sent = Steady::time_point::max();  // until it is
     batch.ids.push_back(*next);
@@ -329,7 +333,7 @@ void Importer::write_next(Far& far, Batch& batch, Endings& endings) {
   if (batch.ids.empty()) return;
   batch.number = number;
   batch.subject = far.subject;
-  batch.reply = answers_ + (far.here.takes_several ? 'b' + hexadecimal(number) : 'c' + hexadecimal(batch.ids.front()));
+  batch.reply = answers_ + 'b' + hexadecimal(number);
   // A keeper that sleeps until the next idle ping must look after these calls.
   if (from - last_call_ > ping_while_idle) wake();
   last_call_ = from;
@@ -339,8 +343,9 @@ void Importer::write_next(Far& far, Batch& batch, Endings& endings) {
 Nanoseconds Importer::left_of(const Pending& pending, const Far& far, Steady::time_point time) {
   const auto deadline = pending.context.deadline();
   if (deadline == Steady::time_point::max()) return never;
-  const Nanoseconds left = nanoseconds(deadline - stated_late - time);
+  const Nanoseconds left = FarClock::least(nanoseconds(deadline - stated_late - time));
   if (left <= 0) return left;
+  if (left > longest) return never;
   return left - std::min(std::clamp(left / 50, far.clock.round_trip() + milliseconds,
                                     std::max(most_lead, far.clock.round_trip() + milliseconds)),
                          left / 10);
@@ -436,8 +441,6 @@ void Importer::hear(const AnswerTo& to, const Message& message) {
     case 'b':
       if (message.reached_nobody) hear_nobody(withdraw_batch(to.number));
       return;
-    case 'c':
-      return hear_end(to.number, message);
     case 'p':
       return hear_pong(to.number, message);
     case 'f':
@@ -468,31 +471,6 @@ void Importer::hear_answers(const Message& message) {
     is_awaited = !waiting_.empty();
   }
   for (auto& [pending, answer] : ended) tell(std::move(pending), answer);
-  if (is_awaited) pump();
-}
-
-/// An answer to a call that was alone in its message.
-void Importer::hear_end(Id id, const Message& message) {
-  bool is_awaited = false;
-  std::optional<Pending> pending;
-  const std::optional<Answer> answer = read<Answer>(message.bytes);
-  {
-    const Lock lock(mutex_);
-    pending = withdraw(lock, id);
-    is_awaited = !waiting_.empty();
-    if (pending && answer) heard_end(*pending, *answer);
-  }
-  if (!pending) {
-    metrics_.late.fetch_add(1, std::memory_order_relaxed);
-  } else if (message.reached_nobody) {
-    std::vector<Pending> one;
-    one.push_back(*std::move(pending));
-    hear_nobody(std::move(one));
-  } else if (answer) {
-    tell(*std::move(pending), *answer);
-  } else {
-    end(*pending, error_of(Errc::corrupt, "what came from the exporter cannot be read", Execution::possible));
-  }
   if (is_awaited) pump();
 }
 
@@ -549,13 +527,12 @@ void Importer::tell(Pending&& pending, const Answer& answer) {
 }
 
 void Importer::hear_news(const Message& message) {
-  const Nanoseconds heard = now();
-  if (const std::optional<Here> here = read<Here>(message.bytes)) learn(*here, heard);
+  if (const std::optional<Here> here = read<Here>(message.bytes)) learn(*here);
 }
 
-void Importer::learn(const Here& here, Nanoseconds heard) {
+void Importer::learn(const Here& here) {
   Endings endings;
-  learn(here, heard, endings);
+  learn(here, endings);
   end(endings);
   std::vector<Id> ids;
   {
@@ -568,21 +545,21 @@ void Importer::learn(const Here& here, Nanoseconds heard) {
   for (const Id id : ids) cancel({here.exporter, id, 0});
 }
 
-void Importer::learn(const Here& here, Nanoseconds heard, Endings& endings) {
+void Importer::learn(const Here& here, Endings& endings) {
   const Lock lock(mutex_);
   if (!is_connected_) return;
   const auto [at, is_new] = fars_.try_emplace(here.exporter);
   Far& far = at->second;
+  if (!is_new && here.number < far.here.number) return;  // it was overtaken
   const bool is_other = is_new || far.here.has_server != here.has_server || far.here.is_leaving != here.is_leaving ||
                         !(far.here.contract == here.contract);
   if (!is_new) has_reconnected(far, here.connection, endings);
   far.here = here;
   far.contract_id = here.contract.id();
   far.subject = subjects_.at(here.exporter);
-  if (here.asked != 0) far.clock.learn(here.asked, here.clock, heard);
   heard_from(far);
   metrics_.peers = fars_.size();
-  if (is_other) {
+  if (is_other && !deaf_.contains(here.exporter)) {
     std::string state = here.is_leaving   ? "leaves"
                         : here.has_server ? "takes " + here.contract.shape.request.description + " and answers " +
                                                 here.contract.shape.reply.description + ", " +
@@ -592,7 +569,7 @@ void Importer::learn(const Here& here, Nanoseconds heard, Endings& endings) {
       state += "; that is not what the others take, so it is not called";
     log_("exporter " + hexadecimal(here.exporter) + " (" + here.who + ") " + state);
   }
-  if (is_other || !far.clock.is_known()) wake();
+  if (is_other) wake();
 }
 
 void Importer::hear_pong(Id exporter, const Message& message) {
@@ -605,7 +582,7 @@ void Importer::hear_pong(Id exporter, const Message& message) {
       reached_nobody(exporter, endings);
     } else if (const auto pong = read<Pong>(message.bytes)) {
       if (const auto far = fars_.find(exporter); far != fars_.end()) {
-        if (!far->second.clock.is_known()) wake();
+        if (!far->second.clock.is_known()) hears_for_the_first_time(exporter);
         has_reconnected(far->second, pong->connection, endings);
         for (const Id id : pong->unknown) end_lost(id, exporter, endings);
         far->second.clock.learn(pong->asked, pong->clock, heard);
@@ -616,6 +593,16 @@ void Importer::hear_pong(Id exporter, const Message& message) {
   }
   end(endings);
   if (is_awaited) pump();
+}
+
+/// From now on it may be called. Where it is the first, the others that answered the same Find have a moment to be
+/// counted.
+void Importer::hears_for_the_first_time(Id exporter) {
+  if (deaf_.erase(exporter) != 0) log_("exporter " + hexadecimal(exporter) + " hears now what is sent to it");
+  const bool is_first =
+      std::none_of(fars_.begin(), fars_.end(), [](const auto& far) { return far.second.clock.is_known(); });
+  if (is_first) next_attempt_ = std::max(next_attempt_, Steady::now() + gather);
+  wake();
 }
 
 /// What it sent meanwhile is lost.
@@ -654,7 +641,7 @@ void Importer::connection_changed(bool is_connected, const std::string& text) {
     std::vector<Id> exporters;
     for (const auto& [id, far] : fars_) exporters.push_back(id);
     for (const Id id : exporters) remove(id, "", endings);
-    found_ = 0;
+    find_at_ = 0;
     wake();
   }
   end(endings);
@@ -693,12 +680,22 @@ void Importer::remove(Id exporter, const std::string& why, Endings& endings) {
                why.empty() ? "the connection to NATS was lost while the call was in flight"
                            : "the exporter went while the call was in flight",
                endings);
-  if (!why.empty())
-    log_("exporter " + hexadecimal(exporter) + " (" + at->second.here.who + ") is no longer known: " + why);
+  const bool is_deaf = !at->second.clock.is_known();
+  if (!why.empty() && (!is_deaf || note_deaf(exporter))) {
+    log_("exporter " + hexadecimal(exporter) + " (" + at->second.here.who +
+         ") is no longer known: " + (is_deaf ? "it says that it is there, but hears nothing that is sent to it" : why));
+  }
   fars_.erase(at);
   metrics_.peers = fars_.size();
-  found_ = 0;  // perhaps it is back
+  find_at_ = std::min(find_at_, now() + (is_deaf ? find_while_alone : find_again));  // perhaps it is back
   wake();
+}
+
+/// Whether that is new.
+bool Importer::note_deaf(Id exporter) {
+  constexpr std::size_t at_most = 1000;
+  if (deaf_.size() >= at_most) deaf_.clear();
+  return deaf_.insert(exporter).second;
 }
 
 // ---- the keeper's thread ----
@@ -723,6 +720,7 @@ void Importer::keep(const std::stop_token& token) {
     lock.lock();
     auto until = Steady::now() + std::chrono::nanoseconds(pause);
     for (const Pending& pending : waiting_) until = std::min(until, pending.last_word);
+    if (next_attempt_ > Steady::now()) until = std::min(until, next_attempt_);
     woken_.wait_until(lock, token, until, [&] { return is_woken_; });
     is_woken_ = false;
   }
@@ -745,7 +743,7 @@ void Importer::look_after_exporters(Lock& lock, Nanoseconds time, Nanoseconds aw
     }
     if (far.silent_for >= nanoseconds(options_.silence) && !far.is_silent) {
       far.is_silent = true;
-      log_("exporter " + hexadecimal(id) + " (" + far.here.who + ") is silent");
+      if (!deaf_.contains(id)) log_("exporter " + hexadecimal(id) + " (" + far.here.who + ") is silent");
       end_calls_of(id, "the exporter does not answer any more", endings);
     }
     const Nanoseconds pause =
@@ -757,14 +755,14 @@ void Importer::look_after_exporters(Lock& lock, Nanoseconds time, Nanoseconds aw
         {far.subject, answers_ + 'p' + hexadecimal(id), Ping{me_, 0, nanoseconds(options_.silence), old_calls_of(id)}});
   }
   for (const Id id : gone) remove(id, fars_.at(id).gone_at != 0 ? "it is gone" : "it does not answer", endings);
-  const bool must_find = time - found_ >= (fars_.empty() ? find_while_alone : find_otherwise);
-  if (must_find) found_ = time;
+  const bool must_find = time >= find_at_;
+  if (must_find) find_at_ = time + (fars_.empty() ? find_while_alone : find_otherwise);
   lock.unlock();
   for (auto& [subject, reply, ping] : questions) {
     ping.asked = now();
     static_cast<void>(engine_.publish(subject, reply, write(ping)));
   }
-  if (must_find) static_cast<void>(engine_.publish(subjects_.find(), answers_ + 'f', write(Find{me_, now()})));
+  if (must_find) static_cast<void>(engine_.publish(subjects_.find(), answers_ + 'f', write(Find{me_})));
   lock.lock();
 }
 
@@ -821,15 +819,30 @@ const Contract* Importer::offered() const {
   return first;
 }
 
+/// Once stopped, the channel here could not be made again before its last call has ended, however long that takes, and
+/// whoever comes meanwhile.
+bool Importer::is_held_open(const Contract* offered) const {
+  if (!local_ || local_->is_over || is_draining_ || offered != nullptr) return false;
+  return std::any_of(calls_.begin(), calls_.end(), [&](const auto& call) { return call.second.local == local_; });
+}
+
 void Importer::look_after_server(Lock& lock) {
   const Contract* contract = is_draining_ ? nullptr : offered();
   const bool has_ended = local_ && local_->is_over;
-  if (local_ && (has_ended || contract != &local_->contract)) {
+  if (is_held_open(contract)) {
+    if (!std::exchange(local_->is_deserted, true)) {
+      log_("no exporter has a server any more; the channel here stays open until the calls in flight have ended");
+      metrics_.is_served = 0;
+    }
+  } else if (local_ && (has_ended || contract != &local_->contract)) {
     log_(is_draining_ ? "stops"
          : has_ended  ? "the channel's name or memory here was removed; it is made again"
                       : "no exporter has a server any more; the channel here is closed");
     close(lock);
     contract = is_draining_ ? nullptr : offered();
+  } else if (local_ && std::exchange(local_->is_deserted, false)) {
+    log_("an exporter has a server again");
+    metrics_.is_served = 1;
   }
   std::vector<std::shared_ptr<Local>> over;
   for (auto at = retired_.begin(); at != retired_.end();) {
@@ -884,7 +897,8 @@ void Importer::open(Lock& lock, const Contract& contract) {
   options.access = options_.access;
   unsigned calls = 0;
   for (const auto& [id, far] : fars_) {
-    if (far.contract_id == local->contract_id) calls += std::min(far.here.max_calls, 256u);
+    const bool is_there = far.here.has_server && !far.here.is_leaving && far.contract_id == local->contract_id;
+    if (is_there) calls += std::min(far.here.max_calls, 256u);
   }
   options.max_calls = options_.max_calls != 0 ? options_.max_calls : std::clamp(calls, 1u, 256u);
   lock.unlock();

@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -28,10 +29,10 @@
 namespace bridge {
 
 struct ImportOptions {
-  std::string name;                        ///< Of the channel here.
-  std::string far_name;                    ///< Under which exporters offer it.
-  std::string prefix = "shared_channel";   ///< Of all subjects.
-  unsigned max_calls = 0;                  ///< 0: as many as the exporters' servers take together, at most 256.
+  std::string name;                       ///< Of the channel here.
+  std::string far_name;                   ///< Under which exporters offer it.
+  std::string prefix = "shared_channel";  ///< Of all subjects.
+  unsigned max_calls = 0;                 ///< 0: as many as take the servers of those that are there then, at most 256.
   std::chrono::milliseconds silence{200};  ///< An exporter that says nothing for so long is taken for dead.
   shared_channel::Access access = shared_channel::Access::current_user();
 };
@@ -64,7 +65,8 @@ class Importer {
     std::atomic<std::size_t> in_flight{0};
     std::optional<shared_channel::RawServer> server;
     std::atomic<bool> is_over{false};
-    std::jthread thread;  // serves
+    bool is_deserted = false;  // open for the calls in flight only
+    std::jthread thread;       // serves
 
     ~Local() { stop(); }
     /// Takes no more calls. Those in flight may still be answered.
@@ -77,7 +79,7 @@ class Importer {
     Here here;
     std::uint64_t contract_id = 0;
     std::string subject;
-    FarClock clock;
+    FarClock clock;  // known as soon as it has answered a Ping
     std::size_t in_flight = 0;
     std::uint64_t used = 0;  // when, in numbers of calls
     Nanoseconds pinged = 0;
@@ -148,14 +150,14 @@ class Importer {
   void hear_news(const Message& message);
   void hear(const AnswerTo& to, const Message& message);
   void hear_answers(const Message& message);
-  void hear_end(Id id, const Message& message);
   void heard_end(const Pending& pending, const Answer& answer);
   void tell(Pending&& pending, const Answer& answer);
   void hear_nobody(std::vector<Pending>&& calls);
   std::vector<Pending> withdraw_batch(Id number);
-  void learn(const Here& here, Nanoseconds heard);
-  void learn(const Here& here, Nanoseconds heard, Endings& endings);
+  void learn(const Here& here);
+  void learn(const Here& here, Endings& endings);
   void hear_pong(Id exporter, const Message& message);
+  void hears_for_the_first_time(Id exporter);
   void heard_from(Far& far);
   void connection_changed(bool is_connected, const std::string& text);
   void end_calls_of(Id exporter, const std::string& why, Endings& endings);
@@ -164,11 +166,13 @@ class Importer {
   void has_reconnected(Far& far, std::uint32_t connection, Endings& endings);
   void reached_nobody(Id exporter, Endings& endings);
   void remove(Id exporter, const std::string& why, Endings& endings);
+  bool note_deaf(Id exporter);
 
   // ---- the keeper's thread ----
   void keep(const std::stop_token& token);
   void look_after_exporters(Lock& lock, Nanoseconds time, Nanoseconds awake, Endings& endings);
   void look_after_calls(Endings& endings);
+  bool is_held_open(const Contract* offered) const;
   void look_after_server(Lock& lock);
   const Contract* offered() const;
   void open(Lock& lock, const Contract& contract);
@@ -189,6 +193,7 @@ class Importer {
   bool is_connected_ = false;
   bool is_draining_ = false;
   std::map<Id, Far> fars_;
+  std::set<Id> deaf_;  // exporters that said that they are there, but answered no Ping
   std::unordered_map<Id, Pending> calls_;
   std::deque<Pending> waiting_;               // for room at an exporter
   std::vector<std::pair<Id, Id>> to_cancel_;  // exporters and calls, as soon as those are heard of again
@@ -198,7 +203,7 @@ class Importer {
   std::vector<Unwanted> to_cancel_after_;  // calls in those
   std::shared_ptr<Local> local_;
   std::vector<std::shared_ptr<Local>> retired_;  // stopped; their last calls have not ended
-  Nanoseconds found_ = 0, last_call_ = 0;
+  Nanoseconds find_at_ = 0, last_call_ = 0;
   Steady::time_point next_attempt_{};
   std::string told_;  // why there is no channel
   bool is_woken_ = false;

@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 class Bridge {
  public:
   explicit Bridge(bridge::Options options)
-      : options_(std::move(options)), engine_(bridge::make_nats_engine(options_.nats)) {
+      : options_(std::move(options)), engine_(bridge::make_nats_engine(options_.nats, bridge::log_to_standard_error)) {
     for (const auto& one : options_.exports)
       exporters_.push_back(std::make_unique<bridge::Exporter>(*engine_, one, bridge::log_to_standard_error));
     for (const auto& one : options_.imports)

@@ -35,8 +35,8 @@ class Subjects {
 
 /// What an answer to an importer belongs to.
 struct AnswerTo {
-  /// 'f' to Find, 'p' to a Ping (and the exporter), 'c' to a Call (and its id), 'b' to Calls (and the number of that
-  /// batch: it reached nobody), 'a' to calls that the message names.
+  /// 'f' to Find, 'p' to a Ping (and the exporter), 'b' to Calls (and the number of that batch: it reached nobody),
+  /// 'a' to calls that the message names.
   char kind = 0;
   std::uint64_t number = 0;
 };

@@ -1,5 +1,6 @@
 #include "system.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <ctime>
 #include <random>
@@ -54,13 +55,16 @@ std::uint64_t unlikely_number() {
 }
 
 void log_to_standard_error(const std::string& line) {
+  std::string printable = line;
+  const auto is_control = [](unsigned char character) { return character < ' ' || character == 0x7f; };
+  std::replace_if(printable.begin(), printable.end(), is_control, '?');
   timespec time{};
   ::clock_gettime(CLOCK_REALTIME, &time);
   tm parts{};
   ::gmtime_r(&time.tv_sec, &parts);
   char text[32];
   std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-  std::fprintf(stderr, "%s.%03ldZ %s\n", text, time.tv_nsec / 1'000'000, line.c_str());
+  std::fprintf(stderr, "%s.%03ldZ %s\n", text, time.tv_nsec / 1'000'000, printable.c_str());
 }
 
 }  // namespace bridge

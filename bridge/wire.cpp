@@ -15,22 +15,25 @@ using shared_channel::Execution;
 using shared_channel::MessageShape;
 
 constexpr std::uint8_t version = 1;
-enum class Kind : std::uint8_t { find = 1, here, ping, pong, call, cancel, answer, calls, answers };
+enum class Kind : std::uint8_t { find = 1, here, ping, pong, cancel, calls, answers };
 
 class Writer {
  public:
   /// Appends.
+  explicit Writer(Bytes& bytes) : bytes_(bytes) {}
   Writer(Bytes& bytes, Kind kind) : bytes_(bytes) {
+    bytes.reserve(call_overhead);
     *this << std::uint8_t{'S'} << std::uint8_t{'C'} << version << static_cast<std::uint8_t>(kind);
   }
   template <class Number>
   Writer& operator<<(Number number) requires std::is_integral_v<Number> {
     return last(littlest_first(number));
   }
-  Writer& operator<<(std::string_view text) {
-    *this << static_cast<std::uint32_t>(text.size());
-    return last(std::as_bytes(std::span(text)));
+  Writer& operator<<(View bytes) {
+    *this << static_cast<std::uint32_t>(bytes.size());
+    return last(bytes);
   }
+  Writer& operator<<(std::string_view text) { return *this << std::as_bytes(std::span(text)); }
   Writer& operator<<(const std::string& text) { return *this << std::string_view(text); }
   Writer& operator<<(const MessageShape& message) {
     return *this << message.size << message.align << message.is_variable << message.description;
@@ -40,11 +43,12 @@ class Writer {
     for (const Id id : ids) *this << id;
     return *this;
   }
+
+ private:
   Writer& last(View bytes) {
     bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
     return *this;
   }
-
   template <class Number>
   static std::array<std::byte, sizeof(Number)> littlest_first(Number number) {
     auto value = static_cast<std::uint64_t>(number);
@@ -56,7 +60,6 @@ class Writer {
     return bytes;
   }
 
- private:
   Bytes& bytes_;
 };
 
@@ -82,7 +85,15 @@ class Reader {
     return *this;
   }
   Reader& operator>>(std::string_view& text) {
-    text = words(part());
+    View bytes;
+    *this >> bytes;
+    text = words(bytes);
+    return *this;
+  }
+  Reader& operator>>(View& bytes) {
+    std::uint32_t size = 0;
+    *this >> size;
+    bytes = take(size);
     return *this;
   }
   Reader& operator>>(std::string& text) {
@@ -101,12 +112,6 @@ class Reader {
     ids.resize(count);
     for (Id& id : ids) *this >> id;
     return *this;
-  }
-  View rest() { return take(bytes_.size()); }
-  View part() {
-    std::uint32_t size = 0;
-    *this >> size;
-    return take(size);
   }
   [[nodiscard]] bool has_more() const { return !bytes_.empty(); }
   static std::string_view words(View bytes) {
@@ -131,11 +136,7 @@ class Reader {
   bool is_good_ = true;
 };
 
-/// No clock shows more, and with less no sum overflows.
-constexpr bool is_possible(Nanoseconds time) {
-  constexpr Nanoseconds most = Nanoseconds{1} << 61;
-  return -most <= time && time <= most;
-}
+constexpr bool is_possible(Nanoseconds time) { return -longest <= time && time <= longest; }
 constexpr bool is_possible_wait(Nanoseconds time) { return time == never || (time >= 0 && is_possible(time)); }
 
 template <class T>
@@ -156,33 +157,32 @@ std::uint64_t Contract::id() const {
 
 Bytes write(const Find& find) {
   Bytes bytes;
-  Writer(bytes, Kind::find) << find.importer << find.asked;
+  Writer(bytes, Kind::find) << find.importer;
   return bytes;
 }
 template <>
 std::optional<Find> read(View bytes) {
   Find find;
   Reader reader(bytes, Kind::find);
-  reader >> find.importer >> find.asked;
-  return if_good(reader, std::move(find), is_possible(find.asked));
+  reader >> find.importer;
+  return if_good(reader, std::move(find));
 }
 
 Bytes write(const Here& here) {
   Bytes bytes;
-  Writer(bytes, Kind::here) << here.exporter << here.has_server << here.is_leaving << here.max_calls << here.connection
-                            << here.largest << here.asked << here.clock << here.who << here.contract.is_big_endian
-                            << here.contract.shape.request << here.contract.shape.reply << here.takes_several;
+  Writer(bytes, Kind::here) << here.exporter << here.number << here.has_server << here.is_leaving << here.max_calls
+                            << here.connection << here.largest << here.who << here.contract.is_big_endian
+                            << here.contract.shape.request << here.contract.shape.reply;
   return bytes;
 }
 template <>
 std::optional<Here> read(View bytes) {
   Here here;
   Reader reader(bytes, Kind::here);
-  reader >> here.exporter >> here.has_server >> here.is_leaving >> here.max_calls >> here.connection >> here.largest >>
-      here.asked >> here.clock >> here.who >> here.contract.is_big_endian >> here.contract.shape.request >>
+  reader >> here.exporter >> here.number >> here.has_server >> here.is_leaving >> here.max_calls >> here.connection >>
+      here.largest >> here.who >> here.contract.is_big_endian >> here.contract.shape.request >>
       here.contract.shape.reply;
-  if (reader.has_more()) reader >> here.takes_several;
-  return if_good(reader, std::move(here), is_possible(here.asked) && is_possible(here.clock));
+  return if_good(reader, std::move(here));
 }
 
 Bytes write(const Ping& ping) {
@@ -224,106 +224,50 @@ std::optional<Cancel> read(View bytes) {
   return if_good(reader, std::move(cancel));
 }
 
-namespace {
-
-void append(const Call& call, Bytes& to) {
-  Writer writer(to, Kind::call);
-  writer << call.importer << call.id << call.contract << call.sent << call.left << call.process << call.user;
-  writer.last(call.request);
-}
-
-void append(const Answer& answer, Bytes& to) {
-  Writer writer(to, Kind::answer);
-  if (answer.is_reply) {
-    writer << std::uint8_t{0} << std::uint8_t{0};
-    writer.last(answer.reply);
-  } else {
-    writer << static_cast<std::uint8_t>(answer.code) << (answer.execution == Execution::possible);
-    writer.last(std::as_bytes(std::span(answer.text)));
-  }
-}
-
-/// After its length, which is known only then.
-template <class T>
-void append_part(const T& value, Bytes& to) {
-  const std::size_t at = to.size();
-  to.resize(at + sizeof(std::uint32_t));
-  append(value, to);
-  const auto size = Writer::littlest_first(static_cast<std::uint32_t>(to.size() - at - sizeof(std::uint32_t)));
-  std::copy(size.begin(), size.end(), to.begin() + static_cast<std::ptrdiff_t>(at));
-}
-
-}  // namespace
-
-void write(const Call& call, Bytes& into) {
-  into.clear();
-  into.reserve(call_overhead + call.request.size());
-  append(call, into);
-}
-template <>
-std::optional<Call> read(View bytes) {
-  Call call;
-  Reader reader(bytes, Kind::call);
-  reader >> call.importer >> call.id >> call.contract >> call.sent >> call.left >> call.process >> call.user;
-  call.request = reader.rest();
-  return if_good(reader, std::move(call), is_possible(call.sent) && is_possible_wait(call.left));
-}
-
-void write(const Answer& answer, Bytes& into) {
-  into.clear();
-  into.reserve(call_overhead + answer.reply.size());
-  append(answer, into);
-}
-template <>
-std::optional<Answer> read(View bytes) {
-  Answer answer;
-  Reader reader(bytes, Kind::answer);
-  std::uint8_t code = 0;
-  bool may_have_run = false;
-  reader >> code >> may_have_run;
-  answer.is_reply = code == 0;
-  // What a newer exporter calls by a name that is not known here.
-  answer.code =
-      shared_channel::detail::is_known(static_cast<Errc>(code)) ? static_cast<Errc>(code) : Errc::handler_failed;
-  answer.execution = may_have_run ? Execution::possible : Execution::none;
-  answer.reply = reader.rest();
-  answer.text = answer.is_reply ? std::string_view() : Reader::words(answer.reply);
-  return if_good(reader, std::move(answer));
-}
-
 // ---- several ----
 
 void add(const Call& call, Bytes& to) {
   if (to.empty()) Writer(to, Kind::calls);
-  append_part(call, to);
+  Writer(to) << call.importer << call.id << call.contract << call.sent << call.left << call.process << call.user
+             << call.request;
 }
 template <>
 std::optional<Calls> read(View bytes) {
   Calls several;
   Reader reader(bytes, Kind::calls);
+  bool are_possible = true;
   while (reader.is_good() && reader.has_more()) {
-    const auto call = read<Call>(reader.part());
-    if (!call) return std::nullopt;
-    several.calls.push_back(*call);
+    Call& call = several.calls.emplace_back();
+    reader >> call.importer >> call.id >> call.contract >> call.sent >> call.left >> call.process >> call.user >>
+        call.request;
+    are_possible = are_possible && is_possible(call.sent) && is_possible_wait(call.left);
   }
-  return if_good(reader, std::move(several));
+  return if_good(reader, std::move(several), are_possible);
 }
 
 void add(Id id, const Answer& answer, Bytes& to) {
   if (to.empty()) Writer(to, Kind::answers);
-  for (const std::byte byte : Writer::littlest_first(id)) to.push_back(byte);
-  append_part(answer, to);
+  Writer writer(to);
+  if (answer.is_reply)
+    writer << id << std::uint8_t{0} << false << answer.reply;
+  else
+    writer << id << static_cast<std::uint8_t>(answer.code) << (answer.execution == Execution::possible) << answer.text;
 }
 template <>
 std::optional<Answers> read(View bytes) {
   Answers several;
   Reader reader(bytes, Kind::answers);
   while (reader.is_good() && reader.has_more()) {
-    Id id = 0;
-    reader >> id;
-    const auto answer = read<Answer>(reader.part());
-    if (!answer) return std::nullopt;
-    several.answers.emplace_back(id, *answer);
+    auto& [id, answer] = several.answers.emplace_back();
+    std::uint8_t code = 0;
+    bool may_have_run = false;
+    reader >> id >> code >> may_have_run >> answer.reply;
+    answer.is_reply = code == 0;
+    // What a newer exporter calls by a name that is not known here.
+    answer.code =
+        shared_channel::detail::is_known(static_cast<Errc>(code)) ? static_cast<Errc>(code) : Errc::handler_failed;
+    answer.execution = may_have_run ? Execution::possible : Execution::none;
+    answer.text = answer.is_reply ? std::string_view() : Reader::words(answer.reply);
   }
   return if_good(reader, std::move(several));
 }

@@ -34,20 +34,17 @@ struct Contract {
 /// To all exporters: who is there?
 struct Find {
   Id importer = 0;
-  Nanoseconds asked = 0;  // by the importer's clock
 };
 
 /// An exporter, of itself: asked, or whenever it changes.
 struct Here {
   Id exporter = 0;
+  std::uint64_t number = 0;  // a later word has a larger one, in whichever order they come
   bool has_server = false;
   bool is_leaving = false;
   std::uint32_t max_calls = 0;
   std::uint32_t connection = 0;  // another number after each loss of its connection
   std::uint64_t largest = 0;     // bytes of the largest message that it can send
-  bool takes_several = false;    // calls in one message; exporters of before do not say
-  Nanoseconds asked = 0;         // of Find; 0: nobody did
-  Nanoseconds clock = 0;         // the exporter's
   std::string who;               // "host, process 123"
   Contract contract;             // without a meaning unless has_server
 };
@@ -55,14 +52,14 @@ struct Here {
 /// To one exporter: are you there, and have you these calls? Also says that the importer is there.
 struct Ping {
   Id importer = 0;
-  Nanoseconds asked = 0;
+  Nanoseconds asked = 0;     // by the importer's clock
   Nanoseconds patience = 0;  // how long a silence the importer bears, and so has to be borne with
   std::vector<Id> calls;
 };
 struct Pong {
   std::uint32_t connection = 0;
   Nanoseconds asked = 0;
-  Nanoseconds clock = 0;
+  Nanoseconds clock = 0;    // the exporter's
   std::vector<Id> unknown;  // of Ping::calls: they were lost, or have been answered before
 };
 
@@ -86,7 +83,7 @@ struct Cancel {
   Id id = 0;
 };
 
-/// The answer or the error that a call has ended in.
+/// The reply or the error that a call has ended in.
 struct Answer {
   bool is_reply = false;
   View reply;
@@ -95,7 +92,7 @@ struct Answer {
   std::string_view text;
 };
 
-/// Several in one message: each means what it means alone.
+/// In one message. Ids ascend, so that none is there twice.
 struct Calls {
   std::vector<Call> calls;
 };
@@ -108,9 +105,7 @@ Bytes write(const Here& here);
 Bytes write(const Ping& ping);
 Bytes write(const Pong& pong);
 Bytes write(const Cancel& cancel);
-void write(const Call& call, Bytes& into);
-void write(const Answer& answer, Bytes& into);
-/// Adds one to a message of several; to none, it begins one.
+/// Adds one to a message; to none, it begins one.
 void add(const Call& call, Bytes& to);
 void add(Id id, const Answer& answer, Bytes& to);
 
@@ -126,11 +121,7 @@ std::optional<Ping> read(View bytes);
 template <>
 std::optional<Pong> read(View bytes);
 template <>
-std::optional<Call> read(View bytes);
-template <>
 std::optional<Cancel> read(View bytes);
-template <>
-std::optional<Answer> read(View bytes);
 template <>
 std::optional<Calls> read(View bytes);
 template <>

@@ -352,6 +352,61 @@ TEST_CASE("bridge death: an exporter that is asked to end loses nothing") {
   CHECK(good > 0);
 }
 
+TEST_CASE("bridge death: an exporter that comes is called while another that leaves still has a call") {
+  World world;
+  Gate gate;
+  Channel::Server slow(world.far, {.threads = 4});
+  slow.start(std::ref(gate)).value();
+  const Process leaving = world.exports({"--grace", "50s"}), importer = world.imports();
+  auto client = world.client();
+  auto call = client.call_async(nap(0, 5), amply);
+  REQUIRE(eventually_runs(gate.runs, 1));
+  ask_to_end(leaving);
+  REQUIRE(eventually([&] {
+    const auto none = client.call(echo(1), 1s);
+    CHECK((none || none.error().safe_to_retry()));
+    return error_of(none) == Errc::no_server;
+  }));
+  std::this_thread::sleep_for(200ms);  // in which the importer might close
+  {
+    const std::string other = unique_name("other");
+    Counting second(other);
+    const Process beside = world.exports_as(other);
+    CHECK(answers(client));
+    CHECK(second.runs > 0);
+    CHECK(!call.wait(0ms));
+    gate.open();
+    CHECK(call.get().value().id == 5);
+    ask_to_end(beside);
+  }
+  // With nobody there and nothing in flight it closes.
+  CHECK(eventually([&] { return error_of(client.wait_for_server(10ms)) == Errc::no_server; }));
+}
+
+TEST_CASE(
+    "bridge death: a call that waits for room is told when the last exporter leaves, though another has not ended") {
+  World world;
+  Gate gate;
+  Channel::Server full(world.far, {.max_calls = 2, .threads = 2});
+  full.start(std::ref(gate)).value();
+  const Process leaving = world.exports({"--grace", "50s"}),
+                importer = world.imports({"--max-calls", "4", "--silence", "20s"});
+  auto client = world.client();
+  Channel::Client local(world.far);
+  auto call = client.call_async(nap(0, 1), amply), beside = local.call_async(nap(0, 2), amply);
+  REQUIRE(eventually_runs(gate.runs, 2));
+  auto waiting = client.call_async(echo(3), amply);
+  CHECK(!waiting.wait(200ms));
+  ask_to_end(leaving);
+  CHECK(waiting.wait(promptly));
+  const auto ended = waiting.get();
+  REQUIRE(!ended);
+  CHECK(ended.error().safe_to_retry());
+  gate.open();
+  CHECK(call.get().value().id == 1);
+  CHECK(gate.runs == 2);
+}
+
 TEST_CASE("bridge death: an importer that is asked to end answers what it has, and takes no more") {
   World world;
   Gate gate;

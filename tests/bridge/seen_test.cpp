@@ -148,6 +148,34 @@ TEST_CASE("bridge seen: credentials of an account let in, and others do not") {
   CHECK(world.client().call(echo(1), amply).value().id == 1);
 }
 
+TEST_CASE("bridge seen: what NATS does not permit is logged, once") {
+  const Folder folder;
+  const std::string users = folder.write("server.conf", R"(authorization: { users: [
+    { user: "mute", password: "secret", permissions: { publish: { deny: ["shared_channel.*.find"] } } }
+    { user: "deaf", password: "secret", permissions: { subscribe: { deny: ["shared_channel.*.at.*"] } } } ] })");
+  World world({"-c", users});
+  const std::string password = folder.write("password", "secret\n");
+  const auto started = [&](const std::string& what, const std::string& name, const std::string& user) {
+    Streams streams;
+    streams.errors = Stream::file(folder.file(user));
+    return Process(
+        SHARED_CHANNEL_BRIDGE,
+        {what, name + "=" + world.offered(), "--nats", world.broker.url(), "--user", user, "--password-file", password},
+        streams);
+  };
+  const Process importer = started("import", world.near, "mute"), exporter = started("export", world.far, "deaf");
+  const auto count = [&](const char* user, const std::string& line) {
+    const std::string text = folder.read(user);
+    int found = 0;
+    for (std::size_t at = text.find(line); at != std::string::npos; at = text.find(line, at + 1)) ++found;
+    return found;
+  };
+  CHECK(eventually([&] { return count("deaf", "Permissions Violation for Subscription to") == 1; }));
+  CHECK(eventually([&] { return count("mute", "Permissions Violation for Publish to") == 1; }));
+  std::this_thread::sleep_for(1200ms);  // for more in vain
+  CHECK(count("mute", "Permissions Violation") == 1);
+}
+
 TEST_CASE("bridge seen: each call that fails is logged with who asked, if that is wanted") {
   const Folder folder;
   for (const bool is_wanted : {true, false}) {
