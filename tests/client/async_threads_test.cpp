@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "support/errors.hpp"
+#include "support/eventually.hpp"
 #include "support/gate.hpp"
 #include "support/messages.hpp"
 #include "support/names.hpp"
@@ -135,11 +136,12 @@ TEST_CASE("async: a forked child neither ends its parent's calls nor uses them")
   CHECK(outcome.last().value().id == 3);
 }
 
-// How often a thread of this process has gone to sleep.
+// How often a thread of this process has gone to sleep; -1 while it is awake.
 static long sleeps_of(pid_t thread) {
   std::ifstream status("/proc/self/task/" + std::to_string(thread) + "/status");
   for (std::string key; status >> key;) {
     long value = 0;
+    if (std::string state; key == "State:" && status >> state && state != "S") return -1;
     if (key == "voluntary_ctxt_switches:" && status >> value) return value;
   }
   return -1;
@@ -158,9 +160,12 @@ TEST_CASE("async: a completion thread with nothing to watch sleeps through") {
     outcome.put(std::move(answer));
   })));
   REQUIRE(outcome.comes());
-  std::this_thread::sleep_for(200ms);
-  const auto before = sleeps_of(completion_thread);
-  REQUIRE(before > 0);
+  long before = -1;
+  REQUIRE(eventually([&] {
+    before = sleeps_of(completion_thread);
+    std::this_thread::sleep_for(100ms);
+    return before > 0 && sleeps_of(completion_thread) == before;
+  }));
   for (int i = 0; i < 10; ++i) CHECK(client.call_async(echo(2), amply).get());
   std::this_thread::sleep_for(1500ms);
   CHECK(sleeps_of(completion_thread) == before);

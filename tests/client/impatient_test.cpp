@@ -10,6 +10,7 @@
 #include "support/errors.hpp"
 #include "support/messages.hpp"
 #include "support/names.hpp"
+#include "support/overdue.hpp"
 #include "support/process.hpp"
 #include "support/time.hpp"
 
@@ -63,7 +64,7 @@ TEST_CASE("impatient: a slot that the dead server's worker was in does not stay 
   const auto name = unique_name("impatient");
   Process server = serving(name, "1");
   Channel::Client client(name);
-  auto given_up = client.call(hang, 500ms);
+  const auto given_up = overdue_call(client, hang, 100ms);
   REQUIRE(server.read_line() == "taken");
   CHECK(error_of(given_up) == Errc::timed_out);
   kill(server);

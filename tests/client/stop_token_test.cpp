@@ -21,6 +21,7 @@
 #include "support/names.hpp"
 #include "support/native_wait.hpp"
 #include "support/outcome.hpp"
+#include "support/overdue.hpp"
 #include "support/task.hpp"
 #include "support/time.hpp"
 
@@ -213,7 +214,7 @@ TEST_CASE("stop token: a caller that waits in the queue to be served is served")
 TEST_CASE("stop token: a deadline passes although there is a token") {
   GatedChannel channel(1);
   std::stop_source source;
-  CHECK(error_of(channel.client.call(nap(1), 30ms, source.get_token())) == Errc::timed_out);
+  CHECK(error_of(overdue_call(channel.client, nap(1), 30ms, source.get_token())) == Errc::timed_out);
   CHECK(error_of(channel.client.call(echo(1), 30ms, source.get_token())) == Errc::busy);
   const auto none = Channel::Client(unique_name("stop")).wait_for_server(20ms, source.get_token());
   CHECK(error_of(none) == Errc::no_server);

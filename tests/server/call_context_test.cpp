@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <optional>
 #include <stdexcept>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <utility>
@@ -16,6 +17,7 @@
 #include "support/eventually.hpp"
 #include "support/messages.hpp"
 #include "support/names.hpp"
+#include "support/overdue.hpp"
 #include "support/process.hpp"
 #include "support/time.hpp"
 
@@ -45,6 +47,27 @@ CallContext context_of_one_call(typename Channel::Server& server) {
   if (!server.serve_one(handler, amply).value()) throw std::runtime_error("no call came");
   return *seen;
 }
+
+// The first slot, as the caller writes it.
+class FirstSlot {
+ public:
+  explicit FirstSlot(const std::string& name)
+      : names_(detail::Names::make(name, Scope::session).value()),
+        generation_(detail::platform::ServerLease::current_generation(names_).value().generation),
+        segment_(detail::platform::Mapping::open(names_, names_.segment(generation_)).value()) {}
+
+  // Waits until the caller has stated its deadline, once and for all.
+  detail::LongWord& stated_deadline() const {
+    auto& slot = *reinterpret_cast<detail::Slot*>(segment_.data() + sizeof(detail::Header));
+    while (slot.deadline == 0) std::this_thread::sleep_for(1ms);
+    return slot.deadline;
+  }
+
+ private:
+  detail::Names names_;
+  std::uint64_t generation_;
+  detail::platform::Mapping segment_;
+};
 
 bool between(Clock::time_point low, Clock::time_point value, Clock::time_point high) {
   return low <= value && value <= high;
@@ -112,7 +135,7 @@ TEST_CASE("call context: the deadline is the caller's") {
   const auto name = unique_name("context");
   Numbers::Server server(name);
   Numbers::Client client(name);
-  for (const auto timeout : {50ms, 2000ms, 86'400'000ms}) {
+  for (const auto timeout : {5000ms, 60000ms, 86'400'000ms}) {
     Clock::time_point before, after;
     std::jthread asking([&] {
       before = Clock::now();
@@ -131,15 +154,11 @@ TEST_CASE("call context: a deadline that another process states is never later t
   one.max_calls = 1;
   Numbers::Server server(name, one);
   Numbers::Client client(name);
-  std::jthread asking([&] { (void)client.call(1, 2s); });
-  const auto names = detail::Names::make(name, Scope::session).value();
-  const auto generation = detail::platform::ServerLease::current_generation(names).value().generation;
-  const auto segment = detail::platform::Mapping::open(names, names.segment(generation)).value();
-  auto& slot = *reinterpret_cast<detail::Slot*>(segment.data() + sizeof(detail::Header));
-  while (slot.deadline == 0) std::this_thread::sleep_for(1ms);  // until the caller has stated it, once and for all
-  slot.deadline = static_cast<std::uint64_t>((Clock::now() + 24h).time_since_epoch().count());
+  std::jthread asking([&] { (void)client.call(1, amply); });
+  const FirstSlot slot(name);
+  slot.stated_deadline() = static_cast<std::uint64_t>((Clock::now() + 24h).time_since_epoch().count());
   const CallContext context = context_of_one_call<Numbers>(server);
-  CHECK(context.deadline() <= Clock::now() + 2s);
+  CHECK(context.deadline() <= Clock::now() + amply);
 }
 
 TEST_CASE("call context: time spent behind other calls counts") {
@@ -151,11 +170,13 @@ TEST_CASE("call context: time spent behind other calls counts") {
   Numbers::Client client(name, options);
   CHECK_FALSE(error_of(client.wait_for_server(amply)));  // so that the call itself does not look at the clock
   const auto before = Clock::now();
-  std::jthread asking([&] { (void)client.call(1, 10s); });
-  std::this_thread::sleep_for(300ms);  // nobody serves
+  std::jthread asking([&] { (void)client.call(1, amply); });
+  (void)FirstSlot(name).stated_deadline();
+  const auto stated = Clock::now();
+  std::this_thread::sleep_for(100ms);  // nobody serves
   const CallContext context = context_of_one_call<Numbers>(server);
   asking.join();
-  CHECK(between(before + 10s, context.deadline(), before + 10s + 200ms));
+  CHECK(between(before + amply, context.deadline(), stated + amply));
 }
 
 TEST_CASE("call context: a call that waits indefinitely has no deadline") {
@@ -173,16 +194,19 @@ TEST_CASE("call context: what is filled in place counts against the deadline") {
   Numbers::Server server(name);
   Numbers::Client client(name);
   const auto before = Clock::now();
+  Clock::time_point filling;
   std::jthread asking([&] {
-    const auto slowly = [](int& value) {
-      std::this_thread::sleep_for(300ms);
+    const auto slowly = [&](int& value) {
+      filling = Clock::now();
+      std::this_thread::sleep_for(100ms);
       value = 1;
     };
     (void)client.call_in_place(
-        slowly, [](const int&) {}, 10s);
+        slowly, [](const int&) {}, amply);
   });
   const CallContext context = context_of_one_call<Numbers>(server);
-  CHECK(between(before + 10s, context.deadline(), before + 10s + 200ms));
+  asking.join();
+  CHECK(between(before + amply, context.deadline(), filling + amply));
 }
 
 TEST_CASE("call context: not cancelled while the caller waits, and afterwards") {
@@ -215,8 +239,9 @@ TEST_CASE("call context: cancelled when the caller gives up") {
     stopped = true;
     return value;
   })));
+  Numbers::Client client(name);
   const Stopwatch watch;
-  CHECK(error_of(Numbers::Client(name).call(1, 50ms)) == Errc::timed_out);
+  CHECK(error_of(overdue_call(client, 1, 50ms)) == Errc::timed_out);
   CHECK(eventually([&] { return stopped.load(); }));
   CHECK(watch.elapsed() >= 50ms);
 }
@@ -317,9 +342,10 @@ TEST_CASE("call context: a deferred call is cancelled when its caller gives up, 
     open.emplace(std::move(responder));
     taken = true;
   })));
-  std::jthread asking([&] { (void)Numbers::Client(name).call(1, 200ms); });
-  CHECK(eventually([&] { return taken.load(); }));
+  std::jthread asking([&](std::stop_token gives_up) { (void)Numbers::Client(name).call(1, amply, gives_up); });
+  REQUIRE(eventually([&] { return taken.load(); }));
   CHECK_FALSE(context->cancelled());
+  asking.request_stop();
   asking.join();
   CHECK(context->cancelled());
   open->reply(1);

@@ -18,6 +18,7 @@
 #include "support/eventually.hpp"
 #include "support/messages.hpp"
 #include "support/names.hpp"
+#include "support/overdue.hpp"
 #include "support/process.hpp"
 #include "support/time.hpp"
 
@@ -404,7 +405,8 @@ TEST_CASE("deferred reply: a caller that gave up hears nothing, and its slot com
   Numbers::Server server(name, one_slot());
   Counter<int, int> counter;
   CHECK_FALSE(error_of(server.start(counter.handler())));
-  CHECK(error_of(Numbers::Client(name).call(1, 30ms)) == Errc::timed_out);
+  Numbers::Client impatient(name);
+  CHECK(error_of(overdue_call(impatient, 1, 30ms)) == Errc::timed_out);
   CHECK(error_of(Numbers::Client(name).call(2, 30ms)) == Errc::busy);  // the only slot is still the first call's
   auto late = counter.take();
   AskNumber asking(name, 3);

@@ -55,7 +55,8 @@ class Kernel {
   std::atomic<bool> is_child{false};          // this is a fork()ed child of what was made so far
   std::atomic<std::uint64_t> clock{1};
   std::atomic<std::uint64_t> next_random{1000};
-  std::string new_owner = "me";  // of what is made from now on
+  std::atomic<unsigned> expired_waits{0};  // that lasted until their deadlines
+  std::string new_owner = "me";            // of what is made from now on
 
   // ---- what tests ask ----
 
@@ -181,6 +182,7 @@ class Kernel {
     while (!me.is_woken && !deadline.passed())
       woken_.wait_for(lock, std::min<nanoseconds>(deadline.remaining(), std::chrono::milliseconds(100)));
     sleepers_.erase(std::find(sleepers_.begin(), sleepers_.end(), &me));
+    if (!me.is_woken) ++expired_waits;
     return me.is_woken;
   }
   void wake(const Word& word, int most) {
@@ -210,6 +212,7 @@ class Kernel {
     spurious = 0;
     refuses_waits = wakes_one_of_all = is_child = false;
     clock = 1;
+    expired_waits = 0;
     new_owner = "me";
   }
 
