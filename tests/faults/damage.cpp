@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -27,6 +26,7 @@
 
 #include "faults/job.hpp"
 #include "faults/segment.hpp"
+#include "support/asleep.hpp"
 #include "support/errors.hpp"
 #include "support/eventually.hpp"
 #include "support/names.hpp"
@@ -444,10 +444,9 @@ class ForeignSleepers {
 
  private:
   void sleep() {
-    const long me = ::syscall(SYS_gettid);
     {
       const std::lock_guard lock(mutex_);
-      ids_.push_back(me);
+      ids_.push_back(detail::platform::thread_number());
     }
     ++asleep_;
     while (!is_over_) ::syscall(SYS_futex, &words().sequence, FUTEX_WAIT, words().sequence.load(), nullptr, nullptr, 0);
@@ -455,18 +454,14 @@ class ForeignSleepers {
   }
   bool eventually_all_asleep() {
     const std::lock_guard lock(mutex_);
-    return std::all_of(ids_.begin(), ids_.end(), [](long id) {
-      std::string line;
-      std::getline(std::ifstream("/proc/self/task/" + std::to_string(id) + "/stat"), line);
-      return line.find(") S ") != std::string::npos;
-    });
+    return std::all_of(ids_.begin(), ids_.end(), is_asleep);
   }
 
   void* data_ = nullptr;
   std::atomic<bool> is_over_{false};
   std::atomic<int> asleep_{0};
   std::mutex mutex_;
-  std::vector<long> ids_;
+  std::vector<std::uint32_t> ids_;
   std::vector<std::thread> threads_;
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -27,6 +28,9 @@ struct Records {
   }
   std::string path;
 };
+
+/// In the unit of Verdict::late_by().
+constexpr double in_milliseconds(std::chrono::nanoseconds time) { return 1e-6 * static_cast<double>(time.count()); }
 
 /// The id of calls that nobody keeps a record of.
 inline constexpr std::uint64_t unrecorded = 1;

@@ -168,7 +168,8 @@ class Trial {
     verdict.print(role_ + " " + fault_ + ", " + std::to_string(points_) + " points x " + std::to_string(repetitions()) +
                   " runs, " + std::to_string(hits_) + " hits");
     CHECK(verdict.holds());
-    CHECK(verdict.late_by(1) < 1000);  // of scheduling; what it is on an idle machine stands in docs/faults.md
+    // Of scheduling; what it is on an idle machine stands in docs/faults.md.
+    CHECK(verdict.late_by(1) < in_milliseconds(promptly));
   }
 
   const std::string role_, fault_, channel_;
