@@ -30,8 +30,7 @@ inline std::uint32_t thread_number() noexcept {
   thread_local const std::uint32_t number = [] {
     const long me = ::syscall(SYS_gettid);
     if (me > 0) return static_cast<std::uint32_t>(me);
-    return static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(&errno) >>
-                                      4);  // refused: each thread has its own
+    return integer_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(&errno) >> 4);  // refused: each has its own
   }();
   return number;
 }
