@@ -73,6 +73,11 @@ struct ByServer {
   std::int32_t value = 0;
 };
 
+// Takes its time to tell.
+struct Slow {
+  std::int32_t value = 0;
+};
+
 // No end tells.
 struct Unheard {
   std::int32_t value = 0;
@@ -112,6 +117,13 @@ struct ObserverOf<observer_test::Garbled> : observer_test::BothEnds<observer_tes
 template <>
 struct ObserverOf<observer_test::ByClient> {
   static void client_done(const CallRecord& call) { observer_test::of_clients.write(call); }
+};
+template <>
+struct ObserverOf<observer_test::Slow> {
+  static void client_done(const CallRecord& call) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    observer_test::of_clients.write(call);
+  }
 };
 template <>
 struct ObserverOf<observer_test::ByServer> {
@@ -155,6 +167,12 @@ struct TwiceServer {
 Task await_into(PendingCall<Number> call, std::atomic<bool>& done) {
   static_cast<void>(co_await call);
   done = true;
+}
+
+/// Awaits, and notes how many records there are then.
+Task await_slow(PendingCall<Slow>& call, const std::string& name, std::atomic<std::size_t>& count) {
+  static_cast<void>(co_await call);
+  count = of_clients.of(name).size();
 }
 
 }  // namespace
@@ -358,6 +376,55 @@ TEST_CASE("observer: asynchronous calls are told of once, in each form") {
     CHECK(each.call.ended >= each.call.began);
   }
   CHECK(told(of_clients, pair.name, count).size() == count);
+}
+
+TEST_CASE("observer: it is told before the answer is handed over, whoever finds the end") {
+  const auto name = unique_name("observer");
+  std::atomic<bool> answers{true};
+  std::vector<Responder<Slow>> kept;
+  SharedChannel<Slow>::Server server(name);
+  server
+      .start([&](Slow slow, Responder<Slow> responder) {
+        if (answers)
+          responder.reply(slow);
+        else
+          kept.push_back(std::move(responder));
+      })
+      .value();
+  SharedChannel<Slow>::Client client(name);
+  const auto count = [&] { return of_clients.of(name).size(); };
+
+  auto handled = client.call_async({1}, amply);
+  static_cast<void>(handled.native_handle());
+  CHECK(handled.get());
+  CHECK(count() == 1);
+
+  auto looked = client.call_async({2}, amply);
+  static_cast<void>(looked.native_handle());
+  while (!looked.ready()) std::this_thread::yield();
+  CHECK(count() == 2);
+
+  std::atomic<std::size_t> seen{0};
+  CHECK(client.call_async({3}, amply, [&](Result<Slow>) { seen = count(); }));
+  CHECK(eventually([&] { return seen != 0; }));
+  CHECK(seen == 3);
+
+  answers = false;
+  std::stop_source source;
+  seen = 0;
+  CHECK(client.call_async(
+      {4}, amply, [&](Result<Slow>) { seen = count(); }, source.get_token()));
+  source.request_stop();
+  CHECK(eventually([&] { return seen != 0; }));
+  CHECK(seen == 4);
+
+  auto awaited = client.call_async({5}, amply);
+  seen = 0;
+  await_slow(awaited, name, seen);
+  awaited.cancel();
+  CHECK(eventually([&] { return seen != 0; }));
+  CHECK(seen == 5);
+  server.stop();
 }
 
 TEST_CASE("observer: asynchronous calls that end otherwise") {

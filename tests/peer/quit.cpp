@@ -7,8 +7,10 @@
 #include <optional>
 #include <span>
 #include <stop_token>
+#include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <shared_channel/shared_channel.hpp>
 
@@ -22,6 +24,10 @@ struct LastWord {
 struct Observed {
   std::int32_t number = 0;
 };
+struct Asked {
+  std::int32_t number = 0;
+};
+inline bool is_time_to_quit = false;
 
 }  // namespace peer_quit
 
@@ -35,6 +41,12 @@ struct shared_channel::Codec<peer_quit::LastWord> {
 template <>
 struct shared_channel::ObserverOf<peer_quit::Observed> {
   static void server_done(const shared_channel::CallRecord&) { std::exit(7); }
+};
+template <>
+struct shared_channel::ObserverOf<peer_quit::Asked> {
+  static void client_done(const shared_channel::CallRecord&) {
+    if (peer_quit::is_time_to_quit) std::exit(7);
+  }
 };
 
 namespace peer_quit {
@@ -148,6 +160,31 @@ const peer::Role ask_observed{
       const auto reply = shared_channel::SharedChannel<Observed, std::int32_t>::Client(arguments.at(0)).call({1}, 50s);
       peer::say(reply ? "answered" : to_string(reply.error().code()));
       return 0;
+    }};
+
+// quit_when_asked NAME HOW: makes a call that is not answered, ends it, and calls exit(7) when it is told of that.
+const peer::Role quit_when_asked{
+    "quit_when_asked", [](const peer::Arguments& arguments) {
+      using Numbers = shared_channel::SharedChannel<Asked, std::int32_t>;
+      const std::string& how = arguments.at(1);
+      static std::vector<Responder<std::int32_t>> kept;
+      static Numbers::Server server(arguments[0]);
+      server.start([](Asked, Responder<std::int32_t> responder) { kept.push_back(std::move(responder)); }).value();
+      static Numbers::Client client(arguments[0]);
+      is_time_to_quit = true;
+      if (how == "token") {
+        std::stop_source source;
+        (void)client.call_async(
+            {1}, 50s, [](const auto&) {}, source.get_token());
+        source.request_stop();
+        return outlast();
+      }
+      auto& pending = *new auto(client.call_async({1}, how == "timeout" ? 10ms : 50s));
+      (void)pending.native_handle();
+      if (how == "cancel") pending.cancel();
+      if (how == "drop") pending = {};
+      while (!pending.ready()) std::this_thread::yield();
+      return outlast();
     }};
 
 // quit_when_stopped NAME: serves until its token is asked to stop, whereupon another callback of that calls exit(7).

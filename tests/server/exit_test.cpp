@@ -126,6 +126,15 @@ TEST_CASE("exit: in an observer, which is told of a call after its answer") {
   }
 }
 
+TEST_CASE("exit: in the observer of an asynchronous call, whoever ended it") {
+  for (const char* how : {"token", "cancel", "drop", "timeout"}) {
+    INFO(how);
+    const auto name = unique_name("exit");
+    CHECK(peer("quit_when_asked", name, how).wait(20s) == as_asked);
+    CHECK(is_clean(name));
+  }
+}
+
 TEST_CASE("exit: in a callback of the token that asks a server to stop") {
   for (const char* when : {"before", "after"}) {  // the server's own callback
     INFO(when);

@@ -24,6 +24,7 @@
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/client/call.hpp>
 #include <shared_channel/detail/client/current_connection.hpp>
+#include <shared_channel/detail/client/ending.hpp>
 #include <shared_channel/detail/client/posting_order.hpp>
 #include <shared_channel/version.hpp>
 
@@ -38,27 +39,6 @@ class WatcherBell;  // completion.hpp, like the next
 template <class Platform>
 class Continuation;
 
-/// What is told that a call has ended, at most once and under the call's mutex.
-template <class Call>
-class EndListener {
- public:
-  virtual ~EndListener() = default;
-  virtual void ended(Call& call, bool is_answered) noexcept = 0;
-
-  UniquePtr<EndListener> next;
-};
-
-/// Tells a native handle.
-template <class Call, class Notifier>
-class HandleListener final : public EndListener<Call> {
- public:
-  explicit HandleListener(const RefPtr<Notifier>& notifier) noexcept : notifier_(notifier) {}
-  void ended(Call&, bool) noexcept override { notifier_->notify(); }
-
- private:
-  RefPtr<Notifier> notifier_;
-};
-
 template <class Platform>
 class AsyncCall : public RefCounted {
   using ClientCore = detail::ClientCore<Platform>;
@@ -67,7 +47,7 @@ class AsyncCall : public RefCounted {
   using Call = detail::Call<Platform>;
   using Notifier = typename Platform::Notifier;
   using EndListener = detail::EndListener<Call>;
-  using HandleListener = detail::HandleListener<Call, Notifier>;
+  using Ending = detail::Ending<AsyncCall>;
   using WatcherBell = detail::WatcherBell<Platform>;
   using Continuation = detail::Continuation<Platform>;
   using Entry = typename Platform::WaitSet::Entry;
@@ -108,11 +88,13 @@ class AsyncCall : public RefCounted {
 
   /// Whether finish() would not block.
   [[nodiscard]] bool ready() noexcept {
-    const std::lock_guard lock(mutex_);
-    return ended_by_now();
+    Ending ending(*this);
+    end_by_now();
+    ending.tell();
+    return is_over();
   }
 
-  /// Waits until then, or until `until` has passed. True if ready.
+  /// Waits until it would not, or until `until` has passed. True if ready.
   bool wait(Deadline until) {
     if (ready()) return true;
     if (mine_to_wait()) {
@@ -140,11 +122,12 @@ class AsyncCall : public RefCounted {
       wait(Deadline::never());
     } else if (!has_ended()) {
       const bool is_answered = call_.await(deadline_);
-      const std::lock_guard lock(mutex_);
+      Ending ending(*this);
       if (end_ == End::none) {
         end_by_caller(is_answered);
         if (has_failed(Errc::timed_out)) core_->doubt(pin_);
       }
+      ending.tell();
     }
     const std::lock_guard lock(mutex_);
     return end_ == End::answered;
@@ -170,8 +153,9 @@ class AsyncCall : public RefCounted {
 
   /// Ends the call, unless it has ended: in its answer, if that is there. The continuation runs.
   void cancel() noexcept {
-    const std::lock_guard lock(mutex_);
+    Ending ending(*this);
     if (end_ == End::none) end_by_caller(call_.give_up(Errc::cancelled));
+    ending.tell();
   }
 
   /// Has `token` cancel the call from any thread. For one that nobody but a watcher will wait for; before it gets one.
@@ -188,23 +172,25 @@ class AsyncCall : public RefCounted {
 
   /// Ends a call that nobody watches with an error of this program's own.
   void fail(Errc reason, int native) noexcept {
-    const std::lock_guard lock(mutex_);
+    Ending ending(*this);
     if (end_ == End::none) end_by_caller(call_.give_up(reason, native));
+    ending.tell();
   }
 
   /// Has `notifier` notified at the end. True: a watcher is now needed.
   bool notify_at_end(const RefPtr<Notifier>& notifier) {
-    UniquePtr<EndListener> listener(new HandleListener(notifier));
-    const std::lock_guard lock(mutex_);
-    if (ended_by_now())
+    Ending ending(*this);
+    end_by_now();
+    ending.tell();
+    if (is_over())
       notifier->notify();
     else
-      add(std::move(listener));
+      handle_ = notifier;
     return end_ == End::none && bell_ == nullptr;
   }
 
   /// Has `listener` told of the end. For the call's maker, which has shown it to nobody yet.
-  void tell_at_end(EndListener* listener) noexcept { add(UniquePtr<EndListener>(listener)); }
+  void tell_at_end(EndListener* listener) noexcept { listener_ = UniquePtr<EndListener>(listener); }
 
   /// Has `continuation` run by the watcher at the end. A watcher is now needed, even if the end has come.
   void continue_with(UniquePtr<Continuation> continuation) noexcept {
@@ -232,13 +218,17 @@ class AsyncCall : public RefCounted {
     watcher_ = watcher;
   }
 
-  /// Whether the call has ended, in its reply or otherwise. If so the watcher lets it go and calls resume().
+  /// Whether the call is over, in its reply or otherwise. If so the watcher lets it go and calls resume().
   bool end_if_due(Clock::time_point now, platform::Peer server) noexcept {
-    const std::lock_guard lock(mutex_);
-    if (end_ == End::none) decide(now, server);
-    if (end_ == End::none) return false;
-    unwatch();
-    return true;
+    {
+      Ending ending(*this);
+      if (!has_end()) decide(now, server);
+      ending.tell();
+      if (is_over()) unwatch();
+      if (is_over() || !has_end()) return is_over();
+    }
+    Platform::rest(std::chrono::microseconds(100));  // another thread tells
+    return false;
   }
 
   /// Announces that the watcher sleeps. Nothing: it need not, the call has ended.
@@ -256,11 +246,13 @@ class AsyncCall : public RefCounted {
 
   /// Ends the call because its client ends.
   void orphan() noexcept {
-    const std::lock_guard lock(mutex_);
+    Ending ending(*this);
+    if (end_ == End::none) {
+      end_locked(call_.give_up(Errc::timed_out));
+      if (has_failed(Errc::timed_out)) end_ = End::orphaned;
+    }
+    ending.tell();
     unwatch();
-    if (end_ != End::none) return;
-    end_locked(call_.give_up(Errc::timed_out));
-    if (has_failed(Errc::timed_out)) end_ = End::orphaned;
   }
 
   void resume() noexcept {
@@ -269,9 +261,11 @@ class AsyncCall : public RefCounted {
   }
 
  private:
+  friend Ending;
+
   struct Cancel {
     void operator()() const noexcept {
-      if (!call->core_->is_in_child()) call->cancel();
+      if (!call->core_->is_in_child()) call->cancel_untold();
     }
     AsyncCall* call;
   };
@@ -287,8 +281,15 @@ class AsyncCall : public RefCounted {
     if (end_ == End::none) {
       end_by_caller(call_.is_answered() ? call_.verdict() : call_.await(deadline_));
       if (has_failed(Errc::timed_out)) core_->doubt(pin_);
+      if (const UniquePtr<EndListener> listener = std::move(listener_)) listener->tell();
     }
     return end_ == End::answered;
+  }
+
+  /// For a token: the watcher tells.
+  void cancel_untold() noexcept {
+    const std::lock_guard lock(mutex_);
+    if (end_ == End::none) end_by_caller(call_.give_up(Errc::cancelled));
   }
 
   /// True if only the calling thread may sleep on the reply word.
@@ -304,13 +305,14 @@ class AsyncCall : public RefCounted {
 
   [[nodiscard]] bool has_ended() noexcept {
     const std::lock_guard lock(mutex_);
-    return end_ != End::none;
+    return has_end();
   }
 
   /// Ends a call that the system does not let wait.
   void end_sleepless(const Error& why) noexcept {
-    const std::lock_guard lock(mutex_);
+    Ending ending(*this);
     if (end_ == End::none) end_by_caller(call_.give_up_sleepless(why));
+    ending.tell();
   }
 
   /// True if this channel failed so. An error that a handler passed on from another does not count. Under the mutex, or
@@ -325,12 +327,11 @@ class AsyncCall : public RefCounted {
   }
 
   /// For the caller.
-  bool ended_by_now() noexcept {
+  void end_by_now() noexcept {
     if (end_ == End::none &&
         decide(Clock::now(), call_.is_answered() ? platform::Peer::alive : call_.glance_at_server()) &&
         bell_ != nullptr)
       bell_->ring();
-    return end_ != End::none;
   }
 
   void end_by_caller(bool is_answered) noexcept {
@@ -355,17 +356,18 @@ class AsyncCall : public RefCounted {
     in_flight_.end();
     if (has_failed(Errc::server_died) || has_failed(Errc::server_stopped)) pin_.retire();
     SHARED_CHANNEL_TEST_POINT(client_call_ended);
-    if (caller_bell_) caller_bell_->ring();
-    if (listeners_) tell_listeners(is_answered);
+    if (listener_)
+      listener_->note(call_, is_answered);
+    else
+      be_over();
   }
 
-  void tell_listeners(bool is_answered) noexcept {
-    for (EndListener* listener = listeners_.get(); listener != nullptr; listener = listener->next.get())
-      listener->ended(call_, is_answered);
-  }
-  void add(UniquePtr<EndListener> listener) noexcept {
-    listener->next = std::move(listeners_);
-    listeners_ = std::move(listener);
+  [[nodiscard]] bool has_end() const noexcept { return end_ != End::none; }
+  [[nodiscard]] bool is_over() const noexcept { return has_end() && !listener_ && !is_telling_; }
+
+  void be_over() noexcept {
+    if (caller_bell_) caller_bell_->ring();
+    if (handle_) handle_->notify();
   }
 
   RefPtr<ClientCore> core_;  // goes last
@@ -379,10 +381,12 @@ class AsyncCall : public RefCounted {
   End end_ = End::none;
   bool announced_ = false;
   bool is_read_ = false;
+  bool is_telling_ = false;
   bool is_shared_ = false;       // a watcher or a token has had it: from then on two threads use it
   WatcherBell* bell_ = nullptr;  // of the watcher that may sleep on the reply word
   std::thread::id watcher_;
-  UniquePtr<EndListener> listeners_;
+  UniquePtr<EndListener> listener_;  // until it tells
+  RefPtr<Notifier> handle_;
   UniquePtr<Continuation> continuation_;
   // Last, so that it goes first, and waits for a cancel() in another thread. It cannot go in its own: nothing that
   // cancel() does lets go of the call.

@@ -314,6 +314,9 @@ class Completer {
   void close();
 
  private:
+  /// 0, or why no thread could be had.
+  int watch(const RefPtr<AsyncCall>& call);
+
   const WaitPolicy policy_;
   std::mutex mutex_;
   bool closed_ = false;
@@ -322,25 +325,33 @@ class Completer {
 
 template <class Platform>
 bool Completer<Platform>::add(const RefPtr<AsyncCall>& call) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   if (call->is_watched()) return true;
-  if (closed_) {
+  const int failure = closed_ ? 0 : watch(call);
+  if (!closed_ && failure == 0) return true;
+  const bool is_orphan = closed_;
+  lock.unlock();  // what is told of the end may end the client
+  if (is_orphan)
     call->orphan();
-    return false;
-  }
+  else
+    call->fail(Errc::system_error, failure);
+  return false;
+}
+
+template <class Platform>
+int Completer<Platform>::watch(const RefPtr<AsyncCall>& call) {
   for (const WatcherRef& watcher : watchers_) {
     if (!watcher->has_room_for(*call->pin())) continue;
     watcher->add(call);
-    return true;
+    return 0;
   }
   WatcherRef& watcher = watchers_.emplace(WatcherRef(new Watcher(policy_)));
   if (const int failure = watcher->start(); failure != 0) {
     watchers_.erase(watcher);
-    call->fail(Errc::system_error, failure);
-    return false;
+    return failure;
   }
   watcher->add(call);
-  return true;
+  return 0;
 }
 
 template <class Platform>

@@ -60,6 +60,7 @@ class ClientObserver<Request, true> {
   auto ended(Make&& make) {
     auto result = make();
     if (!result) fail(result.error().code(), result.error().not_executed());
+    record_.ended = Clock::now();
     tell(record_);
     return result;
   }
@@ -69,6 +70,7 @@ class ClientObserver<Request, true> {
     if (call) {
       (*call)->tell_at_end(new Listener<std::remove_cvref_t<decltype((**call).call())>>(record_));
     } else {
+      record_.ended = Clock::now();
       fail(call.error().code(), call.error().not_executed());
       tell(record_);
     }
@@ -98,15 +100,16 @@ class ClientObserver<Request, true> {
   class Listener final : public EndListener<Call> {
    public:
     explicit Listener(const CallRecord& record) noexcept : record_(record) {}
-    void ended(Call& call, bool is_answered) noexcept override {
+    void note(Call& call, bool is_answered) noexcept override {
+      record_.ended = Clock::now();
       if (is_answered) {
         record_.reply_bytes = call.reply().checked().size;
       } else {
         record_.error = call.failure().code;
         record_.not_executed = call.failure().execution == Execution::none;
       }
-      tell(record_);
     }
+    void tell() noexcept override { ClientObserver::tell(record_); }
 
    private:
     CallRecord record_;
@@ -116,9 +119,8 @@ class ClientObserver<Request, true> {
     record_.error = code;
     record_.not_executed = not_executed;
   }
-  static void tell(CallRecord& record) noexcept {
+  static void tell(const CallRecord& record) noexcept {
     const typename PlatformOf<Request>::Type::NoCancellation uncancelled;
-    record.ended = Clock::now();
     ObserverOf<Request>::client_done(record);
   }
 
