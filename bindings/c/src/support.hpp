@@ -39,7 +39,13 @@ class Report {
   }
 
   sc_code success() const noexcept {
-    if (error_ != nullptr) write(SC_OK, 0, false, false, {});
+    if (error_ != nullptr) {
+      error_->code = SC_OK;
+      error_->native = 0;
+      error_->not_executed = 0;
+      error_->safe_to_retry = 0;
+      error_->message[0] = '\0';
+    }
     return SC_OK;
   }
   sc_code failure(Errc code, std::string_view message, int native = 0, bool not_executed = true,
