@@ -3,6 +3,11 @@
 #endif
 #include "catch.hpp"
 
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <utility>
+
 #include "names.hpp"
 #include "process.hpp"
 #include "program.hpp"
@@ -18,6 +23,9 @@ using Listener = Catch::TestEventListenerBase;
 // alone.
 constexpr std::chrono::seconds test_limit{100};
 
+static std::optional<std::string> why_skipped;
+void test_support::skip(std::string reason) { why_skipped = std::move(reason); }
+
 struct WatchEachTest : Listener {
   using Listener::Listener;
 
@@ -27,6 +35,11 @@ struct WatchEachTest : Listener {
   }
   void testCaseEnded(const Catch::TestCaseStats& stats) override {
     watchdog.reset();
+    if (why_skipped && stats.totals.assertions.failed == 0) {
+      std::printf("test skipped: %s\n", why_skipped->c_str());
+      std::fflush(stdout);
+    }
+    why_skipped.reset();
     Listener::testCaseEnded(stats);
   }
 
