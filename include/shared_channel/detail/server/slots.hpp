@@ -222,10 +222,10 @@ class ServerSlots {
     Slot& slot = slot_array()[index];
     SlotLock& lock = locks_[index];
     if (const State seen = load_request(slot); !is_waiting(lock, seen)) {
-      if (looks_executing(slot, seen) || has_lost_reply(slot, lock, seen)) repair(index, seen);
+      if (!locks_to_repair(index, seen)) return {};
+    } else if (!lock.try_lock()) {
       return {};
     }
-    if (!lock.try_lock()) return {};
     SHARED_CHANNEL_TEST_POINT(server_locked_slot);
     // Each round takes a caller that withdraws, and one that does so at a stop posts again. More come only from a
     // client that is broken or hostile, which must not hold the worker, nor a stop.
@@ -254,9 +254,19 @@ class ServerSlots {
   }
 
   void repair_if_damaged(std::uint32_t index) noexcept {
+    if (locks_to_repair(index, load_request(slot_array()[index]))) locks_[index].unlock();
+  }
+
+  /// Whether a slot looked damaged, and no worker had its lock: now we have it. A slot of correct peers looks so while
+  /// a worker ends its call or lets go of it. By then it may hold a call that waits, and whoever met our lock has
+  /// passed it over, maybe to refuse it for the last time: who takes calls must look for one before the lock goes.
+  bool locks_to_repair(std::uint32_t index, State seen) noexcept {
     const Slot& slot = slot_array()[index];
-    const State seen = load_request(slot);
-    if (looks_executing(slot, seen) || has_lost_reply(slot, locks_[index], seen)) repair(index, seen);
+    SlotLock& lock = locks_[index];
+    if (!looks_executing(slot, seen) && !has_lost_reply(slot, lock, seen)) return false;
+    if (!lock.try_lock()) return false;
+    repair(index, seen);
+    return true;
   }
 
   /// The rest of examine() for a call with a place, in a slot that is locked. Goes to an earlier call, and back if that
@@ -287,7 +297,7 @@ class ServerSlots {
   /// it leaves.
   [[nodiscard]] bool is_refusing() const noexcept { return refusing_.load(std::memory_order_seq_cst); }
 
-  /// Ends the call of a slot that looks damaged, if no worker has its lock and it still looks so.
+  /// Ends the call of a slot that looked damaged and is locked now, if it still looks so.
   void repair(std::uint32_t index, State request) noexcept;
 
   void conclude(TakenCall call, Phase outcome) noexcept {
@@ -371,13 +381,10 @@ TakenCall ServerSlots<Platform>::take_first(const std::uint32_t later) noexcept 
 template <class Platform>
 void ServerSlots<Platform>::repair(std::uint32_t index, State request) noexcept {
   Slot& slot = slot_array()[index];
-  SlotLock& lock = locks_[index];
-  if (!lock.try_lock()) return;
   const bool is_executing = looks_executing(slot, request);
-  const bool has_lost = has_lost_reply(slot, lock, request);
+  const bool has_lost = has_lost_reply(slot, locks_[index], request);
   if (is_executing) let_go(slot, request.sequence());
   if (has_lost) conclude({&slot, index, request.sequence()}, Phase::damaged);
-  lock.unlock();
   if (is_executing) tell_slot_freed();
   if (is_executing || has_lost) counters_.count_damaged();
 }
