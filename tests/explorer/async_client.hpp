@@ -22,7 +22,8 @@ inline void was_posted(Locals& local, detail::Posted call) {
 /// ClientCore::begin() and AsyncCall: a client with two calls in flight, which end in any order.
 inline Stage run_async_client(int thread, Stage stage, Locals& local) {
   const std::size_t pocket = local[a_pocket];
-  Slot& slot = slots[stage == a_claim || stage == a_post ? local[a_index] : local[a_slot + pocket] - 1];
+  Slot& slot =
+      slots[stage == a_claim || stage == a_recover || stage == a_post ? local[a_index] : local[a_slot + pocket] - 1];
   const Value sequence = local[a_sequence + pocket];
   const auto id_of_call = [&](Value call) { return static_cast<Value>(1 + thread * plan.calls + call); };
   const Value id = id_of_call(local[a_call + pocket]);
@@ -42,7 +43,28 @@ inline Stage run_async_client(int thread, Stage stage, Locals& local) {
       if (outcome == detail::Claim::claimed) return a_post;
       if (outcome == detail::Claim::given_back) tell_slot_freed();
       local[a_index] = static_cast<Value>((local[a_index] + 1) % plan.slots);
-      return a_claim;
+      return local[a_index] != 0 ? a_claim : a_wait;
+    }
+    case a_wait: {  // in the queue, which client.hpp has; or for a call of its own
+      if (local[a_slot] != 0 || local[a_slot + 1] != 0) return a_pick;
+      const Value answer = machine.step([&]() -> Value {
+        if (may_find_slot(machine.state)) return go_on;
+        if (machine.state.beacon_out) return server_gone;
+        machine.block();
+      });
+      if (answer == go_on) return looks_for_the_dead() ? a_recover : a_claim;
+      disowns(id_of_call(local[a_posted]++));
+      return a_begin;
+    }
+    case a_recover: {
+      const std::uint32_t owner = slot.owner.load(std::memory_order_relaxed);
+      if (owner != 0 && owner != me_of(thread) && is_gone(owner)) {
+        const detail::Claim outcome = detail::recover(slot, owner, me_of(thread));
+        if (outcome == detail::Claim::claimed) return a_post;
+        if (outcome == detail::Claim::given_back) tell_slot_freed();
+      }
+      local[a_index] = static_cast<Value>((local[a_index] + 1) % plan.slots);
+      return local[a_index] != 0 ? a_recover : a_claim;
     }
     case a_post: {
       raise_high_water(local[a_index]);
@@ -80,22 +102,39 @@ inline Stage run_async_client(int thread, Stage stage, Locals& local) {
       if (passed()) return a_give_up;
       const detail::State reply = detail::announce_waiter(slot, sequence);
       if (reply.concludes(sequence)) return a_read;
-      machine.wait(static_cast<Value>(done_signals + local[a_slot + pocket] - 1),
-                   static_cast<Value>(slot_cells + slot_width * (local[a_slot + pocket] - 1) + 2),
-                   static_cast<Value>(reply.word()));
-      return a_look;
+      const Value answer = machine.wait(static_cast<Value>(done_signals + local[a_slot + pocket] - 1),
+                                        static_cast<Value>(slot_cells + slot_width * (local[a_slot + pocket] - 1) + 2),
+                                        static_cast<Value>(reply.word()));
+      return answer == server_gone ? a_give_up : a_look;
     }
     case a_give_up:
       switch (detail::withdraw(slot, sequence)) {
         case detail::Withdrawal::answered:
           return a_read;
         case detail::Withdrawal::withdrawn:
+          if (!server_ended()) ring_exec_anyway();
           disowns(id);
-          break;
+          return a_release;
         case detail::Withdrawal::abandoned:
-          break;
+          return a_look_again;
       }
-      return a_release;
+      return finished;
+    case a_look_again:
+      if (!machine.choose()) {
+        if (is_orderly()) machine.fail("a caller was told \"perhaps\" without a death or a deadline");
+        return a_release;
+      }
+      switch (detail::look_again(slot, sequence)) {
+        case detail::Withdrawal::answered:
+          return a_read;
+        case detail::Withdrawal::withdrawn:
+          if (!server_ended()) ring_exec_anyway();
+          disowns(id);
+          return a_release;
+        case detail::Withdrawal::abandoned:
+          return a_look_again;
+      }
+      return finished;
     case a_read:
       local[a_concluded] = 1;
       if (detail::load_reply(slot).phase() == Phase::refused)

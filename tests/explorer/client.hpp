@@ -7,19 +7,6 @@
 
 namespace explorer {
 
-/// Looking around in vain leads back to the same state, but for bells rung once more: without this, without end.
-inline bool may_find_slot(const State& state, bool of_the_dead = true) {
-  for (int i = 0; i < plan.slots; ++i) {
-    const auto cells = static_cast<std::size_t>(slot_cells + slot_width * i);
-    const Value owner = state.memory[cells];
-    if (of_the_dead && owner != 0 && !state.thread[static_cast<std::size_t>(owner - 1)].is_alive) return true;
-    const detail::State request(state.memory[cells + 1]), reply(state.memory[cells + 2]),
-        taken(state.memory[cells + 3]);
-    if (owner == 0 && (reply.concludes(request.sequence()) || !taken.is(Phase::taken, request.sequence()))) return true;
-  }
-  return false;
-}
-
 /// Call::claim() and claim_as_head(): after every slot was looked at.
 inline Stage next_slot(Locals& local, Stage same, Stage after) {
   local[index] = static_cast<Value>((local[index] + 1) % plan.slots);
@@ -27,9 +14,6 @@ inline Stage next_slot(Locals& local, Stage same, Stage after) {
   local[tried] = 0;
   return after;
 }
-
-/// Every call then ends in its answer or in "not executed".
-inline bool is_orderly() { return plan.deaths == 0 && plan.expiries == 0 && !plan.server_may_die; }
 
 inline Stage run_client(int thread, Stage stage, Locals& local) {
   Slot& slot = slots[local[index]];
@@ -58,12 +42,12 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
       return c_claim;
     case c_claim:
       if (got(claim(slot, me_of(thread)))) return c_hold;
-      return next_slot(local, c_claim, looks_for_the_dead() ? c_recover : no_slot());
+      return next_slot(local, c_claim, local[in_line] && looks_for_the_dead() ? c_recover : no_slot());
     case c_recover:
       if (recovers()) return c_hold;
       return next_slot(local, c_recover, no_slot());
     case c_no_slot:
-      if (local[gave_back]) tell_slot_freed();
+      if (local[gave_back] && !is(Break::gives_back_silently)) tell_slot_freed();
       local[gave_back] = 0;
       return c_lock;
     case c_lock: {
@@ -106,7 +90,8 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
       }
       return c_claim;
     case c_head_waits:
-      if (server_ended() || passed()) {
+      if ((plan.has_stopper && service_word.load(std::memory_order_seq_cst) != service_open) || server_ended() ||
+          passed()) {
         local[failed] = 1;
         disowns(id_of(thread, local));
         return c_leave_line;
@@ -118,6 +103,7 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
     case c_hold: {
       local[has_slot] = 1;
       raise_high_water(local[index]);
+      if (local[gave_back] && !local[in_line] && !is(Break::gives_back_silently)) tell_slot_freed();
       local[tried] = local[gave_back] = local[ticket] = 0;
       if (plan.last_stands && thread == plan.clients - 1) {
         machine.self().is_alive = stands_still;
@@ -185,9 +171,22 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
         case detail::Withdrawal::answered:
           return c_read;
         case detail::Withdrawal::withdrawn:
+          if (!server_ended()) ring_exec_anyway();
           return ends(true);
         case detail::Withdrawal::abandoned:
-          return ends(false);
+          return is(Break::abandons_blindly) ? ends(true) : c_look_again;
+      }
+      return finished;
+    case c_look_again:  // Call::withdraw_and_look(), as long as it pleases
+      if (!machine.choose()) return ends(false);
+      switch (detail::look_again(slot, local[sequence])) {
+        case detail::Withdrawal::answered:
+          return c_read;
+        case detail::Withdrawal::withdrawn:
+          if (!server_ended()) ring_exec_anyway();
+          return ends(true);
+        case detail::Withdrawal::abandoned:
+          return c_look_again;
       }
       return finished;
     case c_read: {
@@ -201,7 +200,7 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
     case c_release:
       if (local[has_slot]) {
         if (local[concluded] || is(Break::settles_blindly)) detail::leave_settled(slot, local[sequence]);
-        detail::release(slot);
+        if (!is(Break::no_release)) detail::release(slot);
         tell_slot_freed();
       }
       ++local[call_number];

@@ -6,7 +6,7 @@
 #include <shared_channel/detail/protocol/doorbell.hpp>
 #include <shared_channel/detail/protocol/slot_protocol.hpp>
 
-#include "stages.hpp"
+#include "worker.hpp"
 
 namespace explorer {
 
@@ -22,7 +22,7 @@ inline bool has_posted() {
 }
 
 /// LoopNotice, ServerCore::await_for_loop() and tell_loop(); and a loop that calls serve_one() while the object is set.
-inline Stage run_loop(int thread, Stage stage, Locals& local) {
+inline Stage run_loop(Stage stage, Locals& local) {
   const auto under_mutex = [](auto body) {
     machine.step([&]() -> Value {
       machine.take_over(notice_mutex);
@@ -32,7 +32,25 @@ inline Stage run_loop(int thread, Stage stage, Locals& local) {
     });
   };
   switch (stage) {
-    case n_look:
+    case n_look:  // Finder::is_worth_a_look()
+      local[w_index] = 0;
+      if (is(Break::notice_ignores_stop) || !is_stopping()) return n_repair;
+      local[w_found] = 1;
+      return local[w_announced] ? n_unannounce : n_fire;
+    case n_repair: {
+      const int at = local[w_index];
+      const std::uint32_t high = high_water_word.load(std::memory_order_acquire);
+      if (at >= static_cast<int>(high)) {
+        local[w_index] = 0;
+        return n_posted;
+      }
+      with_lock(at, [&](auto& lock) {
+        if (locks_to_repair(slots[at], lock, detail::load_request(slots[at]))) lock.unlock();
+      });
+      ++local[w_index];
+      return n_repair;
+    }
+    case n_posted:
       local[w_found] = has_posted();
       if (local[w_announced]) return local[w_found] ? n_unannounce : n_sleep;
       return local[w_found] ? n_fire : n_announce;
@@ -50,6 +68,9 @@ inline Stage run_loop(int thread, Stage stage, Locals& local) {
       return local[w_found] ? n_fire : n_look;
     case n_fire:
       local[w_found] = 0;
+      machine.fence();
+      return is_stopping() ? r_begin : n_set;
+    case n_set:
       ring_exec();
       under_mutex([] { machine.state.notice_set = machine.state.notice_fired = 1; });
       return n_fired;
@@ -67,8 +88,11 @@ inline Stage run_loop(int thread, Stage stage, Locals& local) {
       });
       return w_begin;
     case l_rearm: {  // LoopNotice::rearm()
+      if (!is(Break::no_serve_one_fence)) machine.fence();
       under_mutex([] {
-        if (machine.state.notice_fired && !is(Break::clears_late)) machine.state.notice_set = 0;
+        if (!machine.state.notice_fired) return;
+        if (plan.has_stopper && machine.load(stopping, std::memory_order_seq_cst) != 0) return;
+        if (!is(Break::clears_late)) machine.state.notice_set = 0;
         machine.state.notice_fired = 0;
       });
       return is(Break::clears_late) ? l_clear : l_tell;
@@ -77,8 +101,8 @@ inline Stage run_loop(int thread, Stage stage, Locals& local) {
       under_mutex([] { machine.state.notice_set = 0; });
       return l_tell;
     case l_tell:
-      if (has_posted()) ring_exec();
-      return thread == foreign_loop() ? l_wait : finished;
+      if (is_stopping() || has_posted()) ring_exec();
+      return w_leave;
     default:
       return finished;
   }

@@ -320,6 +320,19 @@ struct Machine {
     });
   }
 
+  /// All sleepers, where the system can.
+  void ring_all(Value signal) {
+    if (kernel == Kernel::event) return ring(signal);
+    step([&]() -> Value {
+      flush(self());
+      if (memory == Memory::stale_reads) stale.ring(running, stale_word(rung_word(signal)));
+      for (Thread& thread : state.thread) {
+        if (thread.is_alive && thread.asleep_on == signal + 1) wake(thread, go_on);
+      }
+      return go_on;
+    });
+  }
+
   /// Both outcomes are tried.
   bool choose() {
     return step([&] { return static_cast<Value>(choices.among(2)); }) != 0;

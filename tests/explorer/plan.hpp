@@ -26,6 +26,15 @@ enum class Break {
   no_conclusion,            // the server forgets which call it executed last
   no_ring,                  // the request is posted, nobody is woken
   no_slot_freed_told,       // a worker lets go of a slot and tells nobody
+  no_slot_freed_at_stop,    // stop() does not tell the head of the queue
+  gives_back_silently,      // a caller that held a slot for a moment and gave it back tells nobody
+  abandons_blindly,         // a caller that gives up says "not executed" though a worker has its call
+  keeps_taken,              // a worker leaves the mark on a call that was withdrawn under it
+  no_release,               // a caller keeps its slot
+  no_refusal_by_responder,  // a responder that unlocks a slot does not look whether the server stops
+  no_look_after_repair,     // a slot that looked damaged is unlocked before a look at its call
+  notice_ignores_stop,      // the loop's notice does not look whether the server stops
+  no_ring_at_stop,          // stop() wakes no worker
   same_sequence,            // every call of a slot has the same number
   late_ticket,              // the head of the queue takes its ticket after its announcement
   stops_before_it_closes,   // workers see the stop before callers do

@@ -12,7 +12,7 @@ namespace explorer {
 
 inline Stage run_stage(int thread, Stage stage, Locals& local) {
   if (stage >= a_begin) return run_async_client(thread, stage, local);
-  if (stage >= n_look) return run_loop(thread, stage, local);
+  if (stage >= n_look) return run_loop(stage, local);
   return stage < w_begin ? run_client(thread, stage, local) : run_worker(thread, stage, local);
 }
 

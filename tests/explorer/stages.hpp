@@ -30,6 +30,7 @@ enum Stage : Value {
   c_look,
   c_sleep,
   c_give_up,
+  c_look_again,
   c_stopped,
   c_read,
   c_release,
@@ -41,19 +42,24 @@ enum Stage : Value {
   w_unannounce,
   w_handle,
   w_conclude,
+  w_leave,
   r_begin,
   r_examine,
   r_conclude,
   r_end,
   s_begin,
+  s_end,
   d_begin,
   d_conclude,
   d_look,
   n_look,
+  n_repair,
+  n_posted,
   n_announce,
   n_sleep,
   n_unannounce,
   n_fire,
+  n_set,
   n_fired,
   l_wait,
   l_rearm,
@@ -61,11 +67,14 @@ enum Stage : Value {
   l_tell,
   a_begin,
   a_claim,
+  a_wait,
+  a_recover,
   a_post,
   a_pick,
   a_look,
   a_stopped,
   a_give_up,
+  a_look_again,
   a_read,
   a_release
 };
@@ -149,6 +158,22 @@ inline bool is_gone(std::uint32_t number) {
   }) != 0;
 }
 
+/// Every call then ends in its answer or in "not executed".
+inline bool is_orderly() { return plan.deaths == 0 && plan.expiries == 0 && !plan.server_may_die; }
+
+/// Looking around in vain leads back to the same state, but for bells rung once more: without this, without end.
+inline bool may_find_slot(const State& state, bool of_the_dead = true) {
+  for (int i = 0; i < plan.slots; ++i) {
+    const auto cells = static_cast<std::size_t>(slot_cells + slot_width * i);
+    const Value owner = state.memory[cells];
+    if (of_the_dead && owner != 0 && !state.thread[static_cast<std::size_t>(owner - 1)].is_alive) return true;
+    const detail::State request(state.memory[cells + 1]), reply(state.memory[cells + 2]),
+        taken(state.memory[cells + 3]);
+    if (owner == 0 && (reply.concludes(request.sequence()) || !taken.is(Phase::taken, request.sequence()))) return true;
+  }
+  return false;
+}
+
 /// SlotClaim::hold()
 inline void raise_high_water(std::uint32_t at) {
   std::uint32_t high =
@@ -171,6 +196,12 @@ inline bool concludes(detail::State reply, Value call) {
 
 inline void tell_slot_freed() {
   if (detail::must_tell_slot_freed(slot_freed)) machine.ring(slot_freed_signal);
+}
+inline bool is_stopping() { return plan.has_stopper && stopping_word.load(std::memory_order_seq_cst) != 0; }
+/// Doorbell::ring_anyway()
+inline void ring_exec_anyway() {
+  exec_bell.sequence.fetch_add(1, std::memory_order_seq_cst);
+  machine.ring(exec_signal);
 }
 inline void ring_exec() {
   if (detail::must_ring(exec_bell)) machine.ring(exec_signal);

@@ -22,7 +22,8 @@ inline int first_of_thread(int at) {
     return at;
   detail::Place place = detail::place_in(slots[at]);
   int first = at;
-  for (int other = 0; other < plan.slots; ++other) {
+  const int used = static_cast<int>(high_water_word.load(std::memory_order_acquire));
+  for (int other = 0; other < used; ++other) {
     if (other != first &&
         with_lock(other, [&](auto& lock) { return detail::goes_before(slots[other], lock, slots[first], place); }))
       first = other;
@@ -30,56 +31,86 @@ inline int first_of_thread(int at) {
   return first;
 }
 
-/// Where a worker's lock is when a look at a slot begins: not there, there since the look before, and that let go.
-enum Held : Value { unlocked, locked, let_go };
+/// Which lock a worker has when a look at a slot begins: none; that of w_index, whose call it let go of; or that of
+/// w_index, to take the first call of a thread.
+enum Held : Value { unlocked, let_go, ordered };
 
-/// ServerSlots::examine(), of which take() is the heart, and take_first(). Taken: the worker has the call, and the
-/// lock. Again: it has the lock of w_index, and examines that.
+/// ServerSlots::locks_to_repair()
+template <class SlotLock>
+bool locks_to_repair(Slot& slot, SlotLock& lock, detail::State seen) {
+  const auto looks_damaged = [&] {
+    return detail::looks_executing(slot, seen) || detail::has_lost_reply(slot, lock, seen);
+  };
+  if (!looks_damaged() || is(Break::no_slot_lock) || !lock.try_lock()) return false;
+  if (looks_damaged()) machine.fail("a slot looks damaged though all peers are correct");
+  return true;
+}
+
+/// ServerSlots::examine() and take_first(). Taken: the worker has the call, and the lock. Again: it has the lock of
+/// w_index, and examines that.
 enum class Examined { nothing, taken, again };
 inline Examined examine(int at, Locals& local, bool in_order) {
   const bool compares = in_order && plan.in_flight > 0 && !is(Break::no_order);
   return with_lock(at, [&](auto& lock) {
     Slot& slot = slots[at];
+    const Value held = local[w_held];
     const auto goes_to = [&](int next) {
       lock.unlock();
       local[w_held] = unlocked;
       if (!with_lock(next, [](auto& other) { return other.try_lock(); })) return Examined::nothing;
       local[w_index] = static_cast<Value>(next);
-      local[w_held] = locked;
+      local[w_held] = ordered;
       return Examined::again;
     };
-    const bool goes_on = local[w_held] != unlocked;
-    const int early = compares && is(Break::early_comparison) && !goes_on ? first_of_thread(at) : at;
-    const detail::State seen = goes_on ? detail::State(0) : detail::load_request(slot);
-    const auto waits = [&](detail::State request) {
-      return is(Break::no_conclusion) ? request.phase() == Phase::posted : detail::is_waiting(lock, request);
+    const auto tell_if_let_go = [&] {
+      if (held == let_go && !is(Break::no_slot_freed_told)) tell_slot_freed();
     };
-    const auto looks_damaged = [&] {
-      return detail::looks_executing(slot, seen) || detail::has_lost_reply(slot, lock, seen);
-    };
-    const bool is_suspect = !goes_on && looks_damaged();
-    if (!goes_on && !is_suspect && !waits(seen)) return Examined::nothing;
-    if (!goes_on && !is(Break::no_slot_lock) && !lock.try_lock()) return Examined::nothing;
-    const detail::State request = is(Break::stale_look) && !goes_on ? seen : detail::load_request(slot);
-    const auto is_refusing = [&] { return refusing_word.load(std::memory_order_seq_cst) != 0; };
-    const bool looks = in_order && plan.has_stopper && !is(Break::executes_while_refusing);
-    const bool was_refusing = looks && is(Break::refusal_before_order) && is_refusing();
-    if (compares && detail::before_in(slot).is_in_flight()) {
-      const int next = is(Break::early_comparison) ? early : first_of_thread(at);
-      if (next != at) return goes_to(next);
-    }
-    if (looks && (is(Break::refusal_before_order) ? was_refusing : is_refusing())) {
-      if (local[w_held] == let_go && !is(Break::no_slot_freed_told)) tell_slot_freed();
+    const auto leaves = [&] {
+      tell_if_let_go();
       lock.unlock();
       local[w_held] = unlocked;
       return Examined::nothing;
+    };
+    const auto waits = [&](detail::State request) {
+      return is(Break::no_conclusion) ? request.phase() == Phase::posted : detail::is_waiting(lock, request);
+    };
+    const int early = compares && is(Break::early_comparison) && held == unlocked ? first_of_thread(at) : at;
+    detail::State seen(0);
+    if (held == unlocked) {
+      seen = detail::load_request(slot);
+      if (!waits(seen)) {
+        if (!locks_to_repair(slot, lock, seen)) return Examined::nothing;
+        if (is(Break::no_look_after_repair)) return leaves();
+      } else if (!is(Break::no_slot_lock) && !lock.try_lock()) {
+        return Examined::nothing;
+      }
     }
+    const bool is_late = is(Break::stale_look) && held == unlocked;
+    detail::State request = is_late ? seen : detail::load_request(slot);
+    const auto is_refusing = [&] { return refusing_word.load(std::memory_order_seq_cst) != 0; };
+    const bool looks = in_order && plan.has_stopper && !is(Break::executes_while_refusing);
+    const bool was_refusing = looks && is(Break::refusal_before_order) && is_refusing();
+    bool is_ordered = held == ordered;
+    if (compares && !is_ordered && detail::before_in(slot).is_in_flight()) {
+      tell_if_let_go();
+      is_ordered = true;
+      local[w_held] = ordered;
+      if (held == let_go) return Examined::again;
+      if (!is_late) request = detail::load_request(slot);
+    }
+    if (is_ordered) {
+      const int next = is(Break::early_comparison) ? early : first_of_thread(at);
+      if (next != at) return goes_to(next);
+    }
+    if (looks && (is(Break::refusal_before_order) ? was_refusing : is_refusing())) return leaves();
     const std::uint32_t call = request.sequence();
     detail::Take outcome{};
-    if (is(Break::no_second_look) || is(Break::no_conclusion)) {
+    if (is(Break::no_second_look) || is(Break::no_conclusion) || is(Break::keeps_taken)) {
       outcome = waits(request) ? detail::Take::taken : detail::Take::nothing;
       if (outcome == detail::Take::taken)
         slot.taken.store(detail::State(call, Phase::taken).word(), std::memory_order_seq_cst);
+      if (is(Break::keeps_taken) && !detail::load_request(slot).is(Phase::posted, call))
+        outcome = detail::Take::nothing;
     } else {
       outcome = detail::take(slot, lock, request);
     }
@@ -88,18 +119,16 @@ inline Examined examine(int at, Locals& local, bool in_order) {
       local[w_held] = unlocked;
       return Examined::taken;
     }
-    if (outcome == detail::Take::let_go && !is(Break::no_look_after_let_go)) {
-      local[w_held] = let_go;
-      return Examined::again;
+    if (outcome == detail::Take::let_go) {
+      if ((is_ordered || is(Break::no_look_after_let_go)) && !is(Break::no_slot_freed_told)) tell_slot_freed();
+      if (!is(Break::no_look_after_let_go)) {
+        local[w_held] = is_ordered ? ordered : let_go;
+        return Examined::again;
+      }
+    } else if (is_ordered && at != local[w_scan] && !is(Break::no_way_back)) {
+      return goes_to(local[w_scan]);
     }
-    if ((local[w_held] == let_go || outcome == detail::Take::let_go) && !is(Break::no_slot_freed_told))
-      tell_slot_freed();
-    if (compares && at != local[w_scan] && !is(Break::no_way_back)) return goes_to(local[w_scan]);
-    if (is_suspect && !is(Break::no_slot_lock) && looks_damaged())
-      machine.fail("a slot looks damaged though all peers are correct");
-    lock.unlock();
-    local[w_held] = unlocked;
-    return Examined::nothing;
+    return leaves();
   });
 }
 
@@ -125,7 +154,7 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
   switch (stage) {
     case w_begin:  // Finder::next()
       local[w_announced] = local[w_ticket] = local[w_found] = local[w_looked] = local[w_sequence] = 0;
-      if (plan.has_stopper && stopping_word.load(std::memory_order_seq_cst) != 0) return r_begin;
+      if (is_stopping()) return r_begin;
       return plan.looks_first ? w_high_water : w_not_found;
     case w_high_water: {
       const std::uint32_t used = high_water_word.load(std::memory_order_acquire);
@@ -159,7 +188,7 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
       local[w_announced] = 1;
       return w_high_water;
     case w_sleep:
-      if (plan.has_stopper && stopping_word.load(std::memory_order_seq_cst) != 0) return w_unannounce;
+      if (is_stopping()) return w_unannounce;
       machine.wait(exec_signal, exec_sequence, local[w_ticket]);
       return w_unannounce;
     case w_unannounce:
@@ -187,6 +216,7 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
       slot.bytes.store(id + reply_of, std::memory_order_relaxed);
       if (!plan.defers) return w_conclude;
       machine.step([&]() -> Value {
+        if (machine.state.deferred != 0) machine.block();
         machine.flush(machine.self());
         machine.hand_over(responder_queue);
         machine.state.deferred = local[w_sequence];
@@ -199,9 +229,13 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
     case w_conclude:
       conclude(local, Phase::done);
       if (thread != foreign_loop() && !plan.serves_one) return w_begin;
-      if (!is(Break::no_serve_one_fence)) machine.fence();  // ServerCore::serve_one()
-      if (plan.has_stopper && stopping_word.load(std::memory_order_seq_cst) != 0) return r_begin;
-      return plan.has_loop ? l_tell : finished;
+      if (!plan.has_loop) return w_leave;
+      if (!is(Break::no_serve_one_fence)) machine.fence();
+      return l_tell;
+    case w_leave:  // ServerCore::serve_one()
+      if (!is(Break::no_serve_one_fence)) machine.fence();
+      if (is_stopping()) return r_begin;
+      return thread == foreign_loop() ? l_wait : finished;
 
     case s_begin:  // ServerCore::stop()
       if (is(Break::stops_before_it_closes)) stopping_word.store(1, std::memory_order_seq_cst);
@@ -224,7 +258,7 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
       conclude(local, Phase::done);
       if (is(Break::silent_responder)) return d_begin;
       if (!is(Break::no_responder_fence)) machine.fence();
-      return plan.has_stopper && stopping_word.load(std::memory_order_seq_cst) != 0 ? r_begin : d_look;
+      return is_stopping() && !is(Break::no_refusal_by_responder) ? r_begin : d_look;
     case d_look:
       if (with_lock(local[w_index],
                     [&](auto& lock) { return detail::is_waiting(lock, detail::load_request(slots[local[w_index]])); }))
@@ -250,8 +284,17 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
       conclude(local, Phase::refused);
       return ++local[w_index] < plan.slots ? r_examine : r_end;
     case r_end:
-      ring_exec();
-      return thread == responder() ? d_begin : finished;
+      if (thread == responder()) return d_begin;
+      if (thread == loop_notice()) return n_set;
+      if (thread != stopper() && (thread == foreign_loop() || plan.serves_one)) return finished;
+      if (!is(Break::no_ring_at_stop)) {
+        exec_bell.sequence.fetch_add(1, std::memory_order_seq_cst);
+        machine.ring_all(exec_signal);
+      }
+      return thread == stopper() ? s_end : finished;
+    case s_end:
+      if (!is(Break::no_slot_freed_at_stop)) tell_slot_freed();
+      return finished;
     default:
       return finished;
   }
