@@ -36,9 +36,11 @@ def test_they_are_also_what_python_calls_them() -> None:
 @pytest.mark.parametrize("kind", kinds())
 def test_they_survive_pickling(kind: type[sc.ChannelError]) -> None:
     error = kind("why", not_executed=True, native=5)
+    error.passed_on = True
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is kind and str(copy) == "why"
     assert (copy.not_executed, copy.native, copy.safe_to_retry) == (True, 5, error.safe_to_retry)
+    assert copy.passed_on and not copy.relay().passed_on
 
 
 def test_the_library_raises_them(name: str) -> None:
