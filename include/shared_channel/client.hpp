@@ -163,8 +163,9 @@ class SharedChannel<Request, Reply>::Client {
   /// that are still in flight (timed_out) and returns when the last `done` has. Each thread ends up to sixty calls, one
   /// after the other: a `done` that takes long delays others. It may call this client and begin new calls, though one
   /// that begins more than have ended may wait for slots that only its own thread frees. It may destroy the client, or
-  /// hold the last reference to it: the other calls of its thread then end once it has returned. It must not throw, nor
-  /// the Reply's Codec: the program would end.
+  /// hold the last reference to it: the other calls of its thread then end once it has returned. It must neither throw
+  /// nor end its thread (pthread_exit()), nor may the Reply's Codec: the program would end. If it forks and returns in
+  /// the child as well, the thread ends there, and no other `done` of the parent's is called.
   template <class F>
   Result<void> call_async(const Request& request, std::chrono::nanoseconds timeout,
                           F&& done) requires(!detail::BytesMessage<Request>) {

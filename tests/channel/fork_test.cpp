@@ -322,6 +322,32 @@ TEST_CASE("fork: a child that returns from a handler of serve_one() is told") {
   CHECK(handler.left_with() == 0);
 }
 
+TEST_CASE("fork: a child that returns from a callback runs no other of the parent's, and ends with that thread") {
+  const auto name = unique_name("fork");
+  const pid_t parent = ::getpid();
+  Channel::Server server(name, {.threads = 2});
+  server
+      .start([](const Ask& ask) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(ask.milliseconds));
+        return answer(ask);
+      })
+      .value();
+  Channel::Client client(name);
+  ForkingHandler forking;
+  std::atomic<bool> has_forked{false}, has_gone_on{false};
+  CHECK(client.call_async(nap(20, 1), amply, [&](Result<Answer>) {
+    static_cast<void>(forking(echo(1)));
+    has_forked = true;
+  }));
+  CHECK(client.call_async(nap(100, 2), 500ms, [&](Result<Answer>) {
+    if (::getpid() != parent) ::_exit(9);
+    has_gone_on = true;
+  }));
+  REQUIRE(eventually([&] { return has_forked.load(); }));
+  CHECK(forking.left_with() == ForkingHandler::thread_ended);
+  CHECK(eventually([&] { return has_gone_on.load(); }));
+}
+
 TEST_CASE("fork: a child that lives on does not keep the parent's name") {
   const auto name = unique_name("fork");
   std::optional<Channel::Server> server(std::in_place, name);

@@ -137,6 +137,7 @@ class Watcher : public RefCounted {
   using Call = detail::Call<Platform>;
   using AsyncCall = detail::AsyncCall<Platform>;
   using WatcherBell = detail::WatcherBell<Platform>;
+  using ForkMark = typename Platform::ForkMark;
   using Thread = typename Platform::Thread;
   using WaitSet = typename Platform::WaitSet;
   using Entry = typename WaitSet::Entry;
@@ -200,6 +201,7 @@ class Watcher : public RefCounted {
       if (closing) return end_all();
       // Do not carry `server` into the next round: callbacks may add calls to its successor.
       if (!let_ended_go(std::exchange(server, platform::Peer::alive))) server = calls().empty() ? idle() : wait();
+      if (mark_.in_child()) return leave_to_parent();
     }
   }
 
@@ -215,20 +217,29 @@ class Watcher : public RefCounted {
     std::size_t left = 0;  // those go to the front
     for (RefPtr<AsyncCall>& call : calls()) {
       if (!call->end_if_due(now, server)) std::swap(calls_[left++], call);
+      if (mark_.in_child()) return true;
     }
     const auto over = calls().subspan(left);
     if (over.empty()) return false;
     load_.fetch_sub(over.size(), std::memory_order_release);
-    for (RefPtr<AsyncCall>& call : over) resume(call);
+    for (RefPtr<AsyncCall>& call : over) {
+      if (!resume(call)) return true;
+    }
     count_ = left;
     return true;
   }
 
-  static void resume(RefPtr<AsyncCall>& call) {
+  /// False in the child of a callback that has forked, and returned there as well.
+  [[nodiscard]] bool resume(RefPtr<AsyncCall>& call) {
     SHARED_CHANNEL_TEST_POINT(client_call_resumes);
     call->resume();
+    if (mark_.in_child()) return false;
     call = nullptr;
+    return true;
   }
+
+  /// The other calls are the parent's, and their callbacks: here the thread ends, and nothing of them does.
+  void leave_to_parent() noexcept { RefPtr<Watcher>(this).forget(); }
 
   platform::Peer idle() {
     Deadline never = Deadline::never();
@@ -274,13 +285,14 @@ class Watcher : public RefCounted {
   void end_all() {
     for (RefPtr<AsyncCall>& call : calls()) {
       call->orphan();
-      resume(call);
+      if (mark_.in_child() || !resume(call)) return leave_to_parent();
     }
     count_ = 0;
   }
 
   [[nodiscard]] std::span<RefPtr<AsyncCall>> calls() noexcept { return {calls_.data(), count_}; }
 
+  ForkMark mark_;
   WatcherBell bell_;
   AdaptiveSpin spin_;  // of its own: the plain calls' one must not learn from ours
   std::atomic<bool> closing_{false};

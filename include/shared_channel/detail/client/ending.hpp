@@ -41,6 +41,7 @@ class Ending {
     call_.is_telling_ = true;
     lock_.unlock();
     listener->tell();
+    if (call_.core()->is_in_child()) return;  // it has forked, and another thread may have had the mutex then
     lock_.lock();
     call_.is_telling_ = false;
     call_.be_over();
