@@ -12,6 +12,8 @@
 #include "support/errors.hpp"
 #include "support/footprint.hpp"
 #include "support/names.hpp"
+#include "support/process.hpp"
+#include "support/resources.hpp"
 #include "support/time.hpp"
 
 namespace no_room_test {
@@ -35,6 +37,19 @@ TEST_CASE("no room: a channel larger than the memory there is") {
 }
 
 #ifdef __linux__
+TEST_CASE("no room: a server ends well where there is no memory") {
+  const auto name = unique_name("no-room");
+  CHECK(peer("no_memory_at_the_end", name).wait() == ExitStatus{});
+  CHECK(shm_entries("shared_channel." + name).empty());
+}
+
+TEST_CASE("no room: what a server is made of is removed if memory runs out on the way") {
+  const auto name = unique_name("no-room");
+  Process making = peer("no_memory_to_make", name);
+  CHECK(making.read_line() == "left:");
+  CHECK(making.wait() == ExitStatus{});
+}
+
 TEST_CASE("no room: no more descriptors") {
   const auto name = unique_name("no-room");
   SharedChannel<int>::Client client(name);

@@ -19,6 +19,7 @@
 #include <string>
 #include <utility>
 
+#include <shared_channel/detail/base/at_end.hpp>
 #include <shared_channel/detail/base/integer_cast.hpp>
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/test_point.hpp>
@@ -83,12 +84,24 @@ inline Result<std::string> owner_of(const Names& names, const std::string& objec
   return std::to_string(status.st_uid);
 }
 
-/// What an object's name leads to. No allocation: upkeep must not fail. 0, or errno.
-inline int look_up(const std::string& object, struct stat& named) noexcept {
+/// Has `use` use the path of an object, and answer with 0 or errno. Without an allocation: the end must not fail for
+/// want of memory, nor upkeep.
+template <class Use>
+int with_path(const char* folder, const std::string& object, Use&& use) noexcept {
   char path[NAME_MAX + sizeof "/dev/shm/"];
-  const int length = std::snprintf(path, sizeof path, "/dev/shm/%s", object.c_str());
+  const int length = std::snprintf(path, sizeof path, "%s%s", folder, object.c_str());
   if (length < 0 || static_cast<std::size_t>(length) >= sizeof path) return ENAMETOOLONG;
-  return ::lstat(path, &named) == 0 ? 0 : errno;
+  return use(path) == 0 ? 0 : errno;
+}
+
+/// What an object's name leads to. 0, or errno.
+inline int look_up(const std::string& object, struct stat& named) noexcept {
+  return with_path("/dev/shm/", object, [&named](const char* path) { return ::lstat(path, &named); });
+}
+
+/// 0, or errno.
+inline int unlink(const std::string& object) noexcept {
+  return with_path("/", object, [](const char* path) { return ::shm_unlink(path); });
 }
 
 /// Whether a file of ours is no longer what its name leads to: removed, as by systemd at the end of a session
@@ -227,15 +240,16 @@ class Mapping {
                                                   " bytes, more than this process can address; use fewer slots");
     }
     Descriptor descriptor = linux_shm::open_object(object, O_RDWR | O_CREAT | O_EXCL);
-    if (!descriptor) {
-      const int error = errno;
-      if (descriptor.was_opened()) remove(object);
-      return linux_shm::refused(names, "shm_open", object, error);
-    }
+    const int error = errno;
+    bool is_in_vain = descriptor.was_opened();  // until all is done, which an error or an exception may end
+    const AtEnd removed([&]() noexcept {
+      if (is_in_vain) remove(object);
+    });
+    if (!descriptor) return linux_shm::refused(names, "shm_open", object, error);
     SHARED_CHANNEL_TEST_POINT(server_segment_created);
     Result<Mapping> mapping =
         fill(names, object, std::move(descriptor), integer_cast<std::size_t>(bytes), access, clients);
-    if (!mapping) remove(object);
+    is_in_vain = !mapping;
     return mapping;
   }
 
@@ -260,7 +274,7 @@ class Mapping {
     return linux_shm::owner_of(names, object, descriptor_.get());
   }
 
-  static void remove(const std::string& object) noexcept { ::shm_unlink(('/' + object).c_str()); }
+  static void remove(const std::string& object) noexcept { static_cast<void>(linux_shm::unlink(object)); }
 
   Mapping(Mapping&& other) noexcept
       : descriptor_(std::move(other.descriptor_)), held_(std::exchange(other.held_, nullptr)), data_(other.data_) {}

@@ -14,6 +14,7 @@
 #include <string>
 #include <utility>
 
+#include <shared_channel/detail/base/at_end.hpp>
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/test_point.hpp>
 #include <shared_channel/detail/platform/linux/beacon.hpp>
@@ -35,9 +36,13 @@ class ServerLease {
     // A killed server keeps its lock until the kernel has torn down its memory. Nobody else is in the way then, so wait
     // for that. A server that lives is recognised at once.
     Deadline patience(std::chrono::seconds(2));
+    ServerLease lease(names);  // all that needs memory, before there is a file that would be left
     for (;;) {
-      auto lock = take_lock(names);
-      if (lock) return with_record(names, access, *std::move(lock));
+      auto lock = take_lock(names, lease.server_lock_);
+      if (lock) {
+        lease.lock_ = *std::move(lock);
+        return with_record(std::move(lease), access);
+      }
       if (lock.error().code() != Errc::name_in_use || is_served(names) || patience.passed()) {
         return std::move(lock).error();
       }
@@ -75,7 +80,7 @@ class ServerLease {
   ServerLease(ServerLease&&) noexcept = default;
   ServerLease& operator=(ServerLease&&) = delete;
   ~ServerLease() {
-    if (!*mapping_) return;
+    if (!mapping_ || !*mapping_) return;
     withdraw();
     SHARED_CHANNEL_TEST_POINT(server_withdrew_generation);
     // Before the lock goes with the descriptor: a successor must not lose its files. Nor must one that serves because
@@ -125,12 +130,8 @@ class ServerLease {
   };
   static constexpr std::uint32_t lease_number = 0;
 
-  ServerLease(const Names& names, Descriptor lock, Mapping mapping)
-      : names_(names),
-        rendezvous_(names.rendezvous()),
-        server_lock_(names.server_lock()),
-        lock_(std::move(lock)),
-        mapping_(std::in_place, std::move(mapping)) {}
+  explicit ServerLease(const Names& names)
+      : names_(names), rendezvous_(names.rendezvous()), server_lock_(names.server_lock()) {}
 
   enum class Name { ours, unknown, lost };
 
@@ -141,7 +142,7 @@ class ServerLease {
   Name keep_lock() {
     if (has_lock()) return Name::ours;
     lock_ = Descriptor();  // first: the same file under the same number would be taken for it, and closed
-    auto lock = take_lock(names_);
+    auto lock = take_lock(names_, server_lock_);
     if (lock) {
       lock_ = *std::move(lock);
       return Name::ours;
@@ -203,26 +204,28 @@ class ServerLease {
     return linux_beacon::is_lit(alive);
   }
 
-  static Result<Descriptor> take_lock(const Names& names) {
-    const std::string object = names.server_lock();
+  static Result<Descriptor> take_lock(const Names& names, const std::string& object) {
     for (;;) {
       Descriptor lock = linux_shm::open_object(object, O_RDWR | O_CREAT | O_EXCL);
-      const bool is_new = lock.was_opened();
-      if (is_new && !lock) return given_up(names, "shm_open", object, errno, is_new);
-      if (is_new && ::fchmod(lock.get(), 0600) != 0) return given_up(names, "fchmod", object, errno, is_new);
-      if (!lock && errno == EEXIST) {
+      const int error = errno;
+      bool is_in_vain = lock.was_opened();  // made by us, and to go again unless it gets a lock, even another's
+      const AtEnd removed([&]() noexcept {
+        if (is_in_vain) Mapping::remove(object);
+      });
+      if (is_in_vain && !lock) return linux_shm::refused(names, "shm_open", object, error);
+      if (is_in_vain && ::fchmod(lock.get(), 0600) != 0) return linux_shm::refused(names, "fchmod", object, errno);
+      if (!lock && error == EEXIST) {
         lock = linux_shm::open_object(object, O_RDWR);
         if (!lock && errno == ENOENT) continue;  // its owner removed it between the two
       }
       if (!lock) return refused_existing(names, object, errno);
       struct stat status {};
-      if (::fstat(lock.get(), &status) != 0) return given_up(names, "fstat", object, errno, is_new);
-      if (!is_own_file(status)) {
-        if (is_new) Mapping::remove(object);  // ours, where the system does not tell us who we are
-        return squatted(names, object);
-      }
-      if (const int error = linux_shm::lock(lock.get(), lease_number); error != 0) {
-        if (error != EAGAIN) return given_up(names, "fcntl", object, error, is_new);
+      if (::fstat(lock.get(), &status) != 0) return linux_shm::refused(names, "fstat", object, errno);
+      if (!is_own_file(status)) return squatted(names, object);
+      const int refusal = linux_shm::lock(lock.get(), lease_number);
+      if (refusal != 0 && refusal != EAGAIN) return linux_shm::refused(names, "fcntl", object, refusal);
+      is_in_vain = false;
+      if (refusal == EAGAIN) {
         return names.error(Errc::name_in_use,
                            "a server is already running under this name; stop it first or choose another name");
       }
@@ -233,20 +236,17 @@ class ServerLease {
     }
   }
 
-  /// Removes the file if we have just made it, in vain.
-  static Error given_up(const Names& names, const char* call, const std::string& object, int error, bool is_new) {
-    if (is_new) Mapping::remove(object);
-    return linux_shm::refused(names, call, object, error);
-  }
-
   /// On failure the file of the lock is removed too.
-  static Result<ServerLease> with_record(const Names& names, const Access& access, Descriptor lock) {
-    auto mapping = make_record(names, access);
-    if (!mapping) {
-      Mapping::remove(names.server_lock());
-      return std::move(mapping).error();
-    }
-    return ServerLease(names, std::move(lock), *std::move(mapping));
+  static Result<ServerLease> with_record(ServerLease lease, const Access& access) {
+    bool is_in_vain = true;
+    const AtEnd removed([&]() noexcept {
+      if (is_in_vain) Mapping::remove(lease.server_lock_);
+    });
+    auto mapping = make_record(lease.names_, access);
+    if (!mapping) return std::move(mapping).error();
+    is_in_vain = false;
+    lease.mapping_.emplace(*std::move(mapping));
+    return lease;
   }
 
   static Result<Mapping> make_record(const Names& names, const Access& access) {
@@ -273,9 +273,8 @@ class ServerLease {
       Mapping::remove(names.segment(number));
     }
     SHARED_CHANNEL_TEST_POINT(server_removed_leftovers);
-    if (::shm_unlink(('/' + object).c_str()) != 0 && errno != ENOENT) {
-      return linux_shm::refused(names, "shm_unlink", object, errno);
-    }
+    if (const int error = linux_shm::unlink(object); error != 0 && error != ENOENT)
+      return linux_shm::refused(names, "shm_unlink", object, error);
     auto mapping = Mapping::create(names, object, rendezvous_bytes, access, ForClients::read);
     if (!mapping && mapping.error().native() == EEXIST) return squatted(names, object);
     return mapping;

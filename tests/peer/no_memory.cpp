@@ -1,0 +1,73 @@
+// Servers where operator new finds no memory.
+#ifdef __linux__
+#include "role.hpp"
+
+#include <atomic>
+#include <climits>
+#include <cstddef>
+#include <cstdlib>
+#include <new>
+#include <string>
+
+#include <shared_channel/shared_channel.hpp>
+
+#include "support/messages.hpp"
+#include "support/resources.hpp"
+
+namespace {
+
+std::atomic<long> allocations_left{LONG_MAX};  // and none after them
+
+void* allocate(std::size_t size) {
+  if (allocations_left.load() != LONG_MAX && allocations_left.fetch_sub(1) <= 0) return nullptr;
+  return std::malloc(size != 0 ? size : 1);
+}
+
+}  // namespace
+
+[[gnu::noinline]] void* operator new(std::size_t size) {
+  if (void* const memory = allocate(size)) return memory;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+
+namespace {
+
+using test_support::Channel;
+
+// no_memory_at_the_end NAME: serves, and ends where there is no memory.
+const peer::Role no_memory_at_the_end{
+    "no_memory_at_the_end", [](const peer::Arguments& arguments) {
+      {
+        Channel::Server server(arguments.at(0));
+        server.start([](const test_support::Ask& ask) { return test_support::Answer{ask.id, 0}; }).value();
+        allocations_left = 0;
+      }
+      allocations_left = LONG_MAX;
+      return 0;
+    }};
+
+// no_memory_to_make NAME: makes a server with ever more memory, until that suffices, and says what each attempt left.
+const peer::Role no_memory_to_make{
+    "no_memory_to_make", [](const peer::Arguments& arguments) {
+      std::string left = "left:";
+      for (long most = 0; most < 10000; ++most) {
+        bool is_made = false;
+        try {
+          const std::string name = arguments.at(0);
+          allocations_left = most;
+          is_made = Channel::Server::create(name).has_value();
+        } catch (const std::bad_alloc&) {
+        }
+        allocations_left = LONG_MAX;
+        if (is_made) break;
+        for (const auto& entry : test_support::shm_entries("shared_channel." + arguments[0]))
+          left += ' ' + std::to_string(most) + ' ' + entry;
+      }
+      peer::say(left);
+      return 0;
+    }};
+
+}  // namespace
+#endif
