@@ -5,7 +5,9 @@
 
 #include <shared_channel/shared_channel.hpp>
 
+#include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,6 +33,14 @@
 #include "support/process.hpp"
 #include "support/resources.hpp"
 #include "support/time.hpp"
+
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define FORK_TEST_HAS_TSAN
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define FORK_TEST_HAS_TSAN
+#endif
 
 using namespace shared_channel;
 using namespace std::chrono_literals;
@@ -346,6 +356,36 @@ TEST_CASE("fork: a child that returns from a callback runs no other of the paren
   REQUIRE(eventually([&] { return has_forked.load(); }));
   CHECK(forking.left_with() == ForkingHandler::thread_ended);
   CHECK(eventually([&] { return has_gone_on.load(); }));
+}
+
+TEST_CASE("fork: in a signal handler that interrupts the making of a descriptor") {
+#ifdef FORK_TEST_HAS_TSAN
+  SKIP_TEST("ThreadSanitizer does not support fork() in a signal handler");
+#endif
+  Process forking = Process::forked([] {
+    static std::atomic<int> children{0};
+    struct sigaction fork_once {};
+    fork_once.sa_flags = SA_RESTART;
+    fork_once.sa_handler = [](int) {
+      const int error = errno;
+      const pid_t child = ::fork();
+      if (child == 0) ::_exit(0);
+      if (child > 0) ::waitpid(child, nullptr, 0);
+      ++children;
+      errno = error;
+    };
+    ::sigaction(SIGALRM, &fork_once, nullptr);
+    const itimerval often{{0, 300}, {0, 300}};
+    ::setitimer(ITIMER_REAL, &often, nullptr);
+    while (children < 50) {
+      const detail::platform::Descriptor descriptor([] { return ::open("/dev/null", O_RDWR | O_CLOEXEC); });
+      if (!descriptor) return 1;
+    }
+    const itimerval never{};
+    ::setitimer(ITIMER_REAL, &never, nullptr);
+    return 0;
+  });
+  CHECK(forking.wait(20s) == ExitStatus{});
 }
 
 TEST_CASE("fork: a child that lives on does not keep the parent's name") {

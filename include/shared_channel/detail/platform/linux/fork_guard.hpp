@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -32,6 +33,25 @@ class NoCancellation {
 
  private:
   int before_ = 0;
+};
+
+/// Keeps signal handlers away for a moment, where the system lets us. One that cannot be blocked still comes.
+class NoSignals {
+ public:
+  NoSignals() noexcept {
+    sigset_t all;
+    ::sigfillset(&all);
+    is_blocked_ = ::pthread_sigmask(SIG_SETMASK, &all, &before_) == 0;
+  }
+  ~NoSignals() {
+    if (is_blocked_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  NoSignals(const NoSignals&) = delete;
+  NoSignals& operator=(const NoSignals&) = delete;
+
+ private:
+  sigset_t before_;
+  bool is_blocked_;
 };
 
 /// Which open file description a descriptor stood for when it was opened. A program may close descriptors that are not
@@ -129,8 +149,7 @@ class ForkGuard {
   /// Keeps what `take` puts into a Held until it is released. No fork() can come between the taking and the keeping.
   template <class Take>
   const Held& hold(Take&& take) {
-    const NoCancellation whole;
-    const std::lock_guard lock(mutex_);
+    const Undisturbed whole(mutex_);
     Held& held = held_.emplace();
     take(held);
     keep(held);
@@ -139,8 +158,7 @@ class ForkGuard {
   /// The same for two descriptors that the system makes together.
   template <class Take>
   std::pair<const Held*, const Held*> hold_two(Take&& take) {
-    const NoCancellation whole;
-    const std::lock_guard lock(mutex_);
+    const Undisturbed whole(mutex_);
     Held& one = held_.emplace();
     Held& other = held_.emplace();
     take(one, other);
@@ -151,9 +169,8 @@ class ForkGuard {
 
   /// Keeps errno: the caller may read the errno of a failed open after its Held has gone.
   void release(const Held& held) noexcept {
-    const NoCancellation whole;
     const int error = errno;
-    const std::lock_guard lock(mutex_);
+    const Undisturbed whole(mutex_);
     if (held.is_ours()) ::close(held.descriptor);
     if (held.data != MAP_FAILED) ::munmap(held.data, held.size);
     held_.erase(held);
@@ -164,6 +181,17 @@ class ForkGuard {
   [[nodiscard]] static std::uint32_t epoch() noexcept { return epoch_.load(std::memory_order_relaxed); }
 
  private:
+  /// Has the mutex. A signal handler that forks, as handlers should not and do, would wait for it in its own thread.
+  class Undisturbed {
+   public:
+    explicit Undisturbed(std::mutex& mutex) noexcept : lock_(mutex) {}
+
+   private:
+    const NoCancellation uncancelled_;
+    const NoSignals unsignalled_;
+    const std::lock_guard<std::mutex> lock_;
+  };
+
   static void keep(Held& held) noexcept {
     held.was_opened = held.descriptor >= 0;
     if (!held.was_opened) return;

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -170,12 +169,8 @@ inline Result<void> apply_access(const Names& names, int descriptor, const std::
 
 /// 0, or errno. No signal interrupts it, except one that cannot be blocked: an interrupted piece starts over.
 inline int reserve_piece(int descriptor, std::size_t at, std::size_t length) noexcept {
-  sigset_t all, before;
-  ::sigfillset(&all);
-  const bool is_blocked = ::pthread_sigmask(SIG_SETMASK, &all, &before) == 0;
-  const int error = ::posix_fallocate(descriptor, static_cast<off_t>(at), static_cast<off_t>(length));
-  if (is_blocked) ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return error;
+  const NoSignals uninterrupted;
+  return ::posix_fallocate(descriptor, static_cast<off_t>(at), static_cast<off_t>(length));
 }
 
 /// Reserves real pages, so that a full tmpfs is an error here and not a SIGBUS later. In pieces, so that signals are
