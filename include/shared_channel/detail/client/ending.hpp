@@ -10,7 +10,6 @@
 #include <utility>
 
 #include <shared_channel/detail/base/ref_ptr.hpp>
-#include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
