@@ -35,11 +35,11 @@
 #include "support/time.hpp"
 
 #if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define FORK_TEST_HAS_TSAN
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define FORK_TEST_IS_SANITIZED
 #endif
-#elif defined(__SANITIZE_THREAD__)
-#define FORK_TEST_HAS_TSAN
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define FORK_TEST_IS_SANITIZED
 #endif
 
 using namespace shared_channel;
@@ -359,8 +359,8 @@ TEST_CASE("fork: a child that returns from a callback runs no other of the paren
 }
 
 TEST_CASE("fork: in a signal handler that interrupts the making of a descriptor") {
-#ifdef FORK_TEST_HAS_TSAN
-  SKIP_TEST("ThreadSanitizer does not support fork() in a signal handler");
+#ifdef FORK_TEST_IS_SANITIZED
+  SKIP_TEST("the sanitizers do not support fork() in a signal handler");
 #endif
   Process forking = Process::forked([] {
     static std::atomic<int> children{0};
