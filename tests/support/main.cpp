@@ -4,6 +4,7 @@
 #include "catch.hpp"
 
 #include <cstdio>
+#include <cstdlib>
 #include <optional>
 #include <string>
 #include <utility>
@@ -47,7 +48,15 @@ struct WatchEachTest : Listener {
 };
 CATCH_REGISTER_LISTENER(WatchEachTest)
 
+// For tests/support/wine, which begins a program again that Wine has not begun.
+static void tell_that_it_began() {
+  if (const char* const path = std::getenv("SHARED_CHANNEL_BEGUN")) {
+    if (std::FILE* const file = std::fopen(path, "w")) std::fclose(file);
+  }
+}
+
 int main(int argc, char** argv) {
+  tell_that_it_began();
   test_support::prepare_program();
   const int outcome = Catch::Session().run(argc, argv);
   if (test_support::Process::has_killed()) test_support::remove_leftovers();
