@@ -256,6 +256,9 @@ TEST_CASE("explorer: stale reads") {
   all_is_well("1 client, 2 calls", {.clients = 1, .calls = 2, .memory = stale, .kernel = event});
   all_is_well("2 clients, one only raises the mark", raised_by_another);
   all_is_well("a responder", with_responder);
+}
+
+TEST_CASE("explorer: stale reads of serve_one()") {
   walks_are_well("serve_one(), stop", served_once_and_stopped, enough_stale_steps);
   walks_are_well("serve_one() beside a loop", served_once_beside_a_loop, enough_stale_steps);
 }
