@@ -187,6 +187,9 @@ TEST_CASE("explorer: calls in flight beside deaths, stops and responders") {
   other.kernel = event;
   walks_are_well("2 of 3 in flight, 2 workers, stop", other);
   walks_are_well("2 of 4 in flight, 2 workers, a deadline", in_flight_three_slots);
+  other = in_flight_three_slots;
+  other.memory = buffered;
+  walks_are_well("2 of 4 in flight, 2 workers, a deadline", other);
   walks_are_well("2 of 3 in flight, a responder", in_flight_deferred);
   walks_are_well("2 in flight, a standstill", {.clients = 2, .calls = 2, .in_flight = 2, .slots = 2, .standstills = 1});
 }
@@ -344,6 +347,9 @@ TEST_CASE("explorer: further walks", "[.soak]") {
       walks_are_well("another seed", buffered_one, enough_steps, seed);
     }
   }
+  Plan unfenced = in_flight_three_slots;
+  unfenced.memory = buffered;
+  walks_catch("no fence before an earlier call", unfenced, Break::no_fence_before_earlier, 20 * enough_steps);
 }
 
 TEST_CASE("explorer: weaker orderings are caught") {

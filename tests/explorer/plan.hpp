@@ -32,6 +32,7 @@ enum class Break {
   keeps_taken,              // a worker leaves the mark on a call that was withdrawn under it
   no_release,               // a caller keeps its slot
   no_refusal_by_responder,  // a responder that unlocks a slot does not look whether the server stops
+  no_fence_before_earlier,  // a worker goes from a call to an earlier one without a fence between the locks
   no_look_after_repair,     // a slot that looked damaged is unlocked before a look at its call
   notice_ignores_stop,      // the loop's notice does not look whether the server stops
   no_ring_at_stop,          // stop() wakes no worker

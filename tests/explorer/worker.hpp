@@ -57,6 +57,7 @@ inline Examined examine(int at, Locals& local, bool in_order) {
     const auto goes_to = [&](int next) {
       lock.unlock();
       local[w_held] = unlocked;
+      if (!is(Break::no_fence_before_earlier)) machine.fence();
       if (!with_lock(next, [](auto& other) { return other.try_lock(); })) return Examined::nothing;
       local[w_index] = static_cast<Value>(next);
       local[w_held] = ordered;

@@ -45,7 +45,9 @@
 //     last look S3 finds X taken and Y free.
 //   - another worker has the lock of X, to look or to finish the call before. Workers look at every slot again before
 //     they sleep, and a responder's thread looks at that slot and rings.
-// If X was given up, the worker finds that under the lock of X and goes back to Y.
+// In both cases the other one's last look must find Y unlocked. So a fence stands between the unlock of Y and the try
+// at X: X was still locked after it, so the fence that the other one makes before its last look is the later of the
+// two. If X was given up, the worker finds that under the lock of X and goes back to Y.
 //
 // What a damaged word can do. Only calls of one owner are ever compared, and a worker follows a bounded number of
 // places: false ones cost their owner its order, and the server a few looks.

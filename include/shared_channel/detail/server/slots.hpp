@@ -371,6 +371,7 @@ TakenCall ServerSlots<Platform>::take_first(const std::uint32_t later) noexcept 
       in_a_row = 0;
     }
     locks_[index].unlock();
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // see order.hpp
     if (!locks_[next].try_lock()) return {};
     index = next;
   }
