@@ -131,6 +131,10 @@ inline DWORD wait_for_one(HANDLE* handles, DWORD count, Deadline& deadline) noex
   }
 }
 
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Warray-bounds"  // MinGW reads the block at the address 0 of a segment
+#endif
 /// Whether the calling thread runs inside DllMain: a DLL is being loaded or unloaded, or a thread ends. No thread of
 /// ours can start or end until it returns. The process environment block's LoaderLock, which has stood there since
 /// Windows NT and is read by every debugger; where there is none, the answer is no.
@@ -144,6 +148,9 @@ inline bool is_in_dll_main() noexcept {
   return loader_lock != nullptr &&
          loader_lock->OwningThread == reinterpret_cast<HANDLE>(std::uintptr_t{::GetCurrentThreadId()});
 }
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 
 }  // namespace win32
 
