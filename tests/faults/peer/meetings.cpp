@@ -73,6 +73,10 @@ const peer::Role unreadable{"unreadable", [](const peer::Arguments& arguments) {
 // ran after stop() had returned, and what the caller got.
 const peer::Role stopped_before_taking{"stopped_before_taking", [](const peer::Arguments& arguments) {
                                          std::atomic<bool> is_seen{false}, has_stopped{false}, has_run{false};
+                                         test_points::at("server_locked_slot", [&] {
+                                           is_seen = true;
+                                           wait_for(has_stopped);
+                                         });
                                          Jobs::Server server(arguments.at(0));
                                          server
                                              .start([&](const Job& job) {
@@ -81,11 +85,6 @@ const peer::Role stopped_before_taking{"stopped_before_taking", [](const peer::A
                                              })
                                              .value();
                                          Jobs::Client client(arguments[0]);
-                                         client.wait_for_server(60s).value();
-                                         test_points::at("server_locked_slot", [&] {
-                                           is_seen = true;
-                                           wait_for(has_stopped);
-                                         });
                                          std::thread stopping([&] {
                                            wait_for(is_seen);
                                            server.stop();
