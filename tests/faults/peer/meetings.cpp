@@ -101,18 +101,18 @@ const peer::Role stopped_before_taking{"stopped_before_taking", [](const peer::A
 // Says whether the handler thought then that somebody waits, what the caller got, and how the call was counted.
 const peer::Role withdrawn_at_stop{
     "withdrawn_at_stop", [](const peer::Arguments& arguments) {
-      std::atomic<bool> is_posted{false}, is_taken{false}, is_given_up{false}, has_begun{false}, is_withdrawn{false},
-          is_left{false}, is_wanted{false};
+      std::atomic<bool> is_posted{false}, is_about_to_take{false}, is_given_up{false}, has_begun{false},
+          is_withdrawn{false}, is_left{false}, is_wanted{false};
       Jobs::Server server(arguments.at(0));
       Jobs::Client client(arguments[0]);
       client.wait_for_server(60s).value();
       test_points::at("client_posted", [&] {
         is_posted = true;
-        wait_for(is_taken);
+        wait_for(is_about_to_take);
         server.stop();
       });
-      test_points::at("server_marked_taken", [&] {
-        is_taken = true;
+      test_points::at("server_takes", [&] {
+        is_about_to_take = true;
         wait_for(is_given_up);
       });
       test_points::at("client_gives_up", [&] {

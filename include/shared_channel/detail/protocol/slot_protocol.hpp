@@ -293,6 +293,7 @@ template <class Slot, class SlotLock>
 Take take(Slot& slot, const SlotLock& lock, State request) noexcept {
   if (!is_waiting(lock, request)) return Take::nothing;
   const std::uint32_t sequence = request.sequence();
+  SHARED_CHANNEL_TEST_POINT(server_takes);
   slot.taken.store(State(sequence, Phase::taken).word(), std::memory_order_seq_cst);  // T1
   SHARED_CHANNEL_TEST_POINT(server_marked_taken);
   if (load_request(slot).is(Phase::posted, sequence)) return Take::taken;  // T2, (2)
