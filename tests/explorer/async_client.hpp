@@ -27,6 +27,13 @@ inline Stage run_async_client(int thread, Stage stage, Locals& local) {
   const Value sequence = local[a_sequence + pocket];
   const auto id_of_call = [&](Value call) { return static_cast<Value>(1 + thread * plan.calls + call); };
   const Value id = id_of_call(local[a_call + pocket]);
+  const auto given_up = [&](detail::Withdrawal outcome) {
+    if (outcome == detail::Withdrawal::answered) return a_read;
+    if (outcome == detail::Withdrawal::abandoned) return a_look_again;
+    if (!server_ended()) ring_exec_anyway();
+    disowns(id);
+    return a_release;
+  };
   switch (stage) {
     case a_begin: {
       local[a_index] = local[a_concluded] = 0;
@@ -108,33 +115,13 @@ inline Stage run_async_client(int thread, Stage stage, Locals& local) {
       return answer == server_gone ? a_give_up : a_look;
     }
     case a_give_up:
-      switch (detail::withdraw(slot, sequence)) {
-        case detail::Withdrawal::answered:
-          return a_read;
-        case detail::Withdrawal::withdrawn:
-          if (!server_ended()) ring_exec_anyway();
-          disowns(id);
-          return a_release;
-        case detail::Withdrawal::abandoned:
-          return a_look_again;
-      }
-      return finished;
+      return given_up(detail::withdraw(slot, sequence));
     case a_look_again:
       if (!machine.choose()) {
         if (is_orderly()) machine.fail("a caller was told \"perhaps\" without a death or a deadline");
         return a_release;
       }
-      switch (detail::look_again(slot, sequence)) {
-        case detail::Withdrawal::answered:
-          return a_read;
-        case detail::Withdrawal::withdrawn:
-          if (!server_ended()) ring_exec_anyway();
-          disowns(id);
-          return a_release;
-        case detail::Withdrawal::abandoned:
-          return a_look_again;
-      }
-      return finished;
+      return given_up(detail::look_again(slot, sequence));
     case a_read:
       local[a_concluded] = 1;
       if (detail::load_reply(slot).phase() == Phase::refused)

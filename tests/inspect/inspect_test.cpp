@@ -167,9 +167,12 @@ TEST_CASE("inspect: calls are queued, run, are given up and answered") {
 TEST_CASE("inspect: a caller that prepares its request, and callers that wait for a slot") {
   GatedChannel channel(1);
   std::vector<CallState> seen;
+  CallInfo call;
   const auto look = [&](Ask& ask) {
     ask = echo(1);
-    seen = states(see(channel.name));
+    const ChannelInfo info = see(channel.name);
+    seen = states(info);
+    if (!info.calls.empty()) call = info.calls[0];
   };
   CHECK_FALSE(error_of(channel.client.call_in_place(
       look, [](const Answer&) {}, amply)));
@@ -178,6 +181,9 @@ TEST_CASE("inspect: a caller that prepares its request, and callers that wait fo
   CHECK_FALSE(error_of(channel.client.call_in_place(
       look, [](const Answer&) {}, amply)));
   CHECK(seen == std::vector{CallState::preparing});  // in a slot that had a call before, too
+  CHECK(call.number == 3);
+  CHECK(call.process_id == 0);  // that call's words are not told for this one's
+  CHECK_FALSE(call.waited);
 
   auto running = channel.client.call_async(nap(0, 1), amply);
   auto waiting = peer("call", channel.name, "1", "7");

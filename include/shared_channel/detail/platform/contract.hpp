@@ -53,9 +53,8 @@
 //   ForkMark      Tells whether the process is a fork()ed child of the one that made the mark.
 //
 //   process_id, process_birth   Name a process for messages, and for systems that watch the process itself.
-//   thread_number  Tells the threads of a process apart, in whichever modules they run; a thread that has ended may
-//   pass
-//                  its number on.
+//   thread_number  Tells the threads of a process apart, in whichever modules they run. The number of one that has
+//                  ended may be given again.
 //   clock_id       Which steady clock the process reads: two processes may compare times only if it is the same.
 //   random_number  Unlikely to repeat on this machine, even where the system refuses to help.
 //   is_shutting_down   Whether the process ends and its other threads are gone: nobody is waited for any more.

@@ -62,8 +62,7 @@ class NoSignals {
 /// The file is told by its inode, and the description by its position, which nobody needs otherwise:
 ///
 /// - mark() alone sets it, once, before any other thread knows the descriptor. Nothing of ours moves it: we map,
-/// reserve
-///   and pread(2), and the bytes that we lock are counted from the file's start.
+///   reserve and pread(2), and the bytes that we lock are counted from the file's start.
 /// - Two that are kept at once differ. The position is the address of what keeps the descriptor, whichever module it is
 ///   of, counted in objects of that size so that it fits the off_t of a 32-bit process. The keeper lives on after the
 ///   program has closed its descriptor, so nothing else comes to lie there. What the program opens stands elsewhere: at
