@@ -63,7 +63,6 @@ install(FILES ${PROJECT_BINARY_DIR}/shared_channel.pc DESTINATION ${pkgconfig_di
 install(FILES LICENSE DESTINATION ${doc_dir})
 
 if(top_level)
-  include(cmake/package.cmake)
   add_custom_target(uninstall
     COMMAND ${CMAKE_COMMAND} -D manifest=${PROJECT_BINARY_DIR}/install_manifest.txt
       -P ${CMAKE_CURRENT_LIST_DIR}/uninstall.cmake)
