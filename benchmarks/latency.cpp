@@ -145,4 +145,7 @@ int drive(const Options& options) {
 
 }  // namespace bench
 
-int main(int argc, char** argv) { return bench::run_main(argc, argv, bench::drive); }
+int main(int argc, char** argv) {
+  return bench::run_main(argc, argv, {"quick", "check", "systems", "sizes", "placements", "rounds", "seconds", "csv"},
+                         bench::drive);
+}

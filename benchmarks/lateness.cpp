@@ -171,4 +171,6 @@ int drive(const Options& options) {
 
 }  // namespace bench
 
-int main(int argc, char** argv) { return bench::run_main(argc, argv, bench::drive); }
+int main(int argc, char** argv) {
+  return bench::run_main(argc, argv, {"quick", "rounds", "seconds", "csv"}, bench::drive);
+}

@@ -207,4 +207,6 @@ int drive(const Options& options) {
 
 }  // namespace bench
 
-int main(int argc, char** argv) { return bench::run_main(argc, argv, bench::drive); }
+int main(int argc, char** argv) {
+  return bench::run_main(argc, argv, {"quick", "situations", "rounds", "seconds", "csv"}, bench::drive);
+}

@@ -301,4 +301,6 @@ int drive(const Options& options) {
 
 }  // namespace bench
 
-int main(int argc, char** argv) { return bench::run_main(argc, argv, bench::drive); }
+int main(int argc, char** argv) {
+  return bench::run_main(argc, argv, {"linux", "win32", "complete", "no-win32"}, bench::drive);
+}

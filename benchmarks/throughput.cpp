@@ -231,4 +231,7 @@ int drive(const Options& options) {
 
 }  // namespace bench
 
-int main(int argc, char** argv) { return bench::run_main(argc, argv, bench::drive); }
+int main(int argc, char** argv) {
+  return bench::run_main(argc, argv, {"quick", "check", "systems", "sections", "clients", "rounds", "seconds", "csv"},
+                         bench::drive);
+}

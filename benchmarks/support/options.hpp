@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <initializer_list>
 #include <map>
 #include <string>
 #include <string_view>
@@ -9,16 +11,30 @@
 
 namespace bench {
 
-// `--key value` and `--flag`; anything else is left to the caller's usage text.
+// `--key value` and `--flag`.
 class Options {
  public:
   Options(int argc, char** argv) {
     for (int i = 1; i < argc; ++i) {
       const std::string_view word = argv[i];
-      if (!word.starts_with("--")) continue;
+      if (!word.starts_with("--")) {
+        strays_.emplace_back(word);
+        continue;
+      }
       const bool has_value = i + 1 < argc && !std::string_view(argv[i + 1]).starts_with("--");
       values_[std::string(word.substr(2))] = has_value ? argv[++i] : "";
     }
+  }
+
+  // A sentence about the first word that is no option of the program's; empty if there is none.
+  std::string complaint(std::initializer_list<std::string_view> known) const {
+    std::string stray = strays_.empty() ? "" : strays_.front();
+    for (const auto& [key, value] : values_)
+      if (std::find(known.begin(), known.end(), key) == known.end()) stray = "--" + key;
+    if (stray.empty()) return "";
+    std::string sentence = "no option '" + stray + "'; there are";
+    for (const std::string_view key : known) sentence.append(" --").append(key);
+    return sentence;
   }
 
   bool has(const std::string& key) const { return values_.contains(key); }
@@ -39,6 +55,7 @@ class Options {
 
  private:
   std::map<std::string, std::string> values_;
+  std::vector<std::string> strays_;
 };
 
 }  // namespace bench

@@ -29,10 +29,15 @@ int run_role(std::string_view name, const SharedBlock& block, unsigned index) {
   }
 }
 
-int run_main(int argc, char** argv, int (*driver)(const Options&)) {
+int run_main(int argc, char** argv, std::initializer_list<std::string_view> known, int (*driver)(const Options&)) {
   try {
     const Options options(argc, argv);
-    if (!options.has("role")) return driver(options);
+    if (!options.has("role")) {
+      const std::string complaint = options.complaint(known);
+      if (complaint.empty()) return driver(options);
+      std::cerr << complaint << '\n';
+      return 2;
+    }
     const SharedBlock block(options.text("block", ""), static_cast<std::size_t>(options.number("size", 0)));
     return run_role(options.text("role", ""), block, static_cast<unsigned>(options.number("index", 0)));
   } catch (const std::exception& error) {

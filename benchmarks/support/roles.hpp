@@ -1,5 +1,6 @@
 #pragma once
 
+#include <initializer_list>
 #include <string_view>
 
 #include "options.hpp"
@@ -23,7 +24,8 @@ Process start(std::string_view role, const SharedBlock& block, unsigned index);
 
 int run_role(std::string_view name, const SharedBlock& block, unsigned index);
 
-// The body of every main(): runs `driver`, or the role this process was started for.
-int run_main(int argc, char** argv, int (*driver)(const Options&));
+// The body of every main(): runs `driver`, or the role this process was started for. Options that are not in `known`
+// are refused.
+int run_main(int argc, char** argv, std::initializer_list<std::string_view> known, int (*driver)(const Options&));
 
 }  // namespace bench
