@@ -1,7 +1,6 @@
 // The asking end.
 #pragma once
 
-#include <concepts>
 #include <cstddef>
 #include <span>
 #include <stop_token>

@@ -21,6 +21,7 @@
 #include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/base/spares.hpp>
 #include <shared_channel/detail/base/stop_when_asked.hpp>
+#include <shared_channel/detail/base/test_point.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/client/call.hpp>
 #include <shared_channel/detail/client/current_connection.hpp>

@@ -9,6 +9,7 @@
 
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/base/fetch.hpp>
+#include <shared_channel/detail/base/test_point.hpp>
 #include <shared_channel/detail/client/cancellation.hpp>
 #include <shared_channel/detail/client/connection.hpp>
 #include <shared_channel/detail/client/slot_claim.hpp>

@@ -15,6 +15,7 @@
 
 #include <shared_channel/detail/base/forward_list.hpp>
 #include <shared_channel/detail/base/ref_ptr.hpp>
+#include <shared_channel/detail/base/test_point.hpp>
 #include <shared_channel/detail/base/without_memory.hpp>
 #include <shared_channel/detail/client/async_call.hpp>
 #include <shared_channel/detail/message/message.hpp>

@@ -10,7 +10,9 @@
 
 #include <shared_channel/detail/base/forward_list.hpp>
 #include <shared_channel/detail/base/name.hpp>
+#include <shared_channel/detail/base/test_point.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
+#include <shared_channel/detail/base/without_memory.hpp>
 #include <shared_channel/detail/client/mismatch.hpp>
 #include <shared_channel/detail/client/posting_order.hpp>
 #include <shared_channel/detail/client/server_trust.hpp>

@@ -13,6 +13,7 @@
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/base/spares.hpp>
+#include <shared_channel/detail/base/test_point.hpp>
 #include <shared_channel/detail/client/async_call.hpp>
 #include <shared_channel/detail/client/call.hpp>
 #include <shared_channel/detail/client/cancellation.hpp>

@@ -21,6 +21,7 @@
 #include <utility>
 
 #include <shared_channel/detail/base/forward_list.hpp>
+#include <shared_channel/detail/base/test_point.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/client/connection.hpp>
 #include <shared_channel/version.hpp>

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <limits>
 #include <new>
 #include <optional>
 #include <span>
@@ -38,7 +37,7 @@ concept BytesMessage = std::same_as<T, Bytes>;
 
 /// Exactly sizeof(T) bytes, in place.
 template <class T>
-concept FixedMessage = !BytesMessage<T> && Flat<T> && std::is_base_of_v<FlatCodecTag, Codec<T>>;
+concept FixedMessage = !BytesMessage<T> && Flat<T>;
 
 /// Any length, through its Codec.
 template <class T>
@@ -53,7 +52,7 @@ constexpr bool check_message() {
                 "SharedChannel: a message type must not be const or volatile");
   static_assert(!std::is_void_v<T> && !std::is_function_v<T> && !std::is_array_v<T>,
                 "SharedChannel: a message type must be an object type that can be returned; put arrays into a struct");
-  static_assert(!std::is_null_pointer_v<T> && !is_view<T>,
+  static_assert(!is_view<T>,
                 "SharedChannel: a message type must not be a pointer or a view; it would point into the other process");
   if constexpr (!BytesMessage<T>) {
     static_assert(

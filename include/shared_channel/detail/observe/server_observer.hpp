@@ -25,7 +25,6 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 struct NoServerObserver {
   NoServerObserver(const Names&, std::uint32_t) noexcept {}
 
-  using Seen = Invocation;
   /// The handler is about to be called with this.
   static const Invocation& began(const Invocation& invocation, TakenCall) noexcept { return invocation; }
   /// The call ends so; its slot is still ours.

@@ -22,13 +22,14 @@
 #include <shared_channel/detail/platform/linux/server_lease.hpp>
 #include <shared_channel/detail/platform/linux/signal.hpp>
 #include <shared_channel/detail/platform/linux/wait_set.hpp>
-#include <shared_channel/version.hpp>
 #else
 #error "SharedChannel knows Win32 and Linux; detail/platform/contract.hpp says what another system must provide"
 #endif
 
 #include <cstdint>
 #include <string>
+
+#include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 

@@ -25,7 +25,7 @@
 //            |   512  request area   (absent if requests fit inline)      |
 //            |   ...  reply area     (absent if replies fit inline)       |
 //            +------------------------------------------------------------+
-//            | Slot 1 ...                                                   |
+//            | Slot 1 ...                                                 |
 //            +------------------------------------------------------------+
 //
 // What clients only read is a page of its own, so that no client can change it: a process that could write `service` or
@@ -111,8 +111,7 @@ struct Identity {
   std::uint64_t total_bytes;  // of the segment
   std::uint64_t generation;
   Shape shape;
-  alignas(8) std::uint64_t
-      server_birth;  // Win32: the server's creation time, to tell it from a later process of its id
+  alignas(8) std::uint64_t server_birth;  // Win32: when the server was created, to tell it from later ones of its id
   std::uint32_t server_process;
   std::uint32_t flags;
   alignas(8) std::uint64_t clock_id;  // tells clocks apart where a machine has several; 0: unknown
@@ -199,12 +198,12 @@ struct alignas(separation) Header {
   std::byte reserved0[2 * separation - sizeof(SegmentMark)];
   DoorbellWords exec;
   Word high_water;  // slots [0, high_water) have ever been used: all the server needs to look at
-  std::byte reserved2[separation - sizeof(DoorbellWords) - sizeof(Word)];
+  std::byte reserved1[separation - sizeof(DoorbellWords) - sizeof(Word)];
   Word client_mutex;  // Linux: callers beyond the slots queue on it; Win32 has a kernel object for it
   SlotFreed slot_freed;
-  std::byte reserved3[separation - sizeof(Word) - sizeof(SlotFreed)];
+  std::byte reserved2[separation - sizeof(Word) - sizeof(SlotFreed)];
   Word next_client;
-  std::byte reserved4[separation - sizeof(Word)];
+  std::byte reserved3[separation - sizeof(Word)];
 };
 static_assert(offsetof(Header, mark) == 0);
 static_assert(offsetof(Header, exec) == 256 && sizeof(DoorbellWords) == 8);

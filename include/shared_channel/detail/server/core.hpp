@@ -10,13 +10,10 @@
 
 #include <shared_channel/detail/base/at_end.hpp>
 #include <shared_channel/detail/base/deadline.hpp>
-#include <shared_channel/detail/base/duration_text.hpp>
 #include <shared_channel/detail/base/handler_scope.hpp>
 #include <shared_channel/detail/base/name.hpp>
-#include <shared_channel/detail/base/stop_when_asked.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/observe/server_observer.hpp>
-#include <shared_channel/detail/server/counters.hpp>
 #include <shared_channel/detail/server/dispatcher.hpp>
 #include <shared_channel/detail/server/finder.hpp>
 #include <shared_channel/detail/server/generation.hpp>

@@ -56,8 +56,8 @@ class Dispatcher final : private AnswerSink {
 
  private:
   /// Two rings that meet before a sleeper sleeps can merge into one (Win32 events do). The worker that got the one
-  /// rings for the other.
-  /// Also for a call that had to wait for this one's T1 (order.hpp): the load is sequentially consistent, as R2.
+  /// rings for the other, and for a call that had to wait for this one's T1 (order.hpp): hence the load is sequentially
+  /// consistent, as R2.
   void pass_ring_on() noexcept {
     if (threads_ == 1 || generation_.exec().words().sleepers.load(std::memory_order_seq_cst) == 0) return;
     if (slots_.has_posted()) generation_.exec().ring_sleeper();
@@ -97,8 +97,8 @@ class Dispatcher final : private AnswerSink {
     const auto record = observer_.ended(generation_.slot_array(), call, outcome);
     slots_.leave(call, outcome);
     if constexpr (!std::is_same_v<Observer, NoServerObserver>) {
-      const HandlerScope scope(generation_.number(), call.index,
-                               call.sequence);  // it may call exit(), as a handler may
+      // It may call exit(), as a handler may.
+      const HandlerScope scope(generation_.number(), call.index, call.sequence);
       observer_.tell(record);
     }
   }

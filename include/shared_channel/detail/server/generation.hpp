@@ -10,6 +10,7 @@
 #include <utility>
 
 #include <shared_channel/detail/base/name.hpp>
+#include <shared_channel/detail/base/test_point.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/platform/platform.hpp>
 #include <shared_channel/detail/protocol/contract.hpp>

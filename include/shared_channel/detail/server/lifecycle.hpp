@@ -11,6 +11,7 @@
 #include <shared_channel/detail/base/duration_text.hpp>
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/stop_when_asked.hpp>
+#include <shared_channel/detail/base/test_point.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/protocol/contract.hpp>
 #include <shared_channel/detail/server/core.hpp>

@@ -26,7 +26,6 @@
 #include <condition_variable>
 #include <mutex>
 #include <system_error>
-#include <thread>
 #include <utility>
 
 #include <shared_channel/detail/base/unique_ptr.hpp>

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/base/test_point.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/protocol/doorbell.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
