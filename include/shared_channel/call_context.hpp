@@ -40,6 +40,7 @@ class CallContext {
     return !wanted;
   }
 
+  /// Who asks. Costs system calls each time; the user may be empty.
   [[nodiscard]] Caller caller() const { return {process_, link_->user_of(process_)}; }
 
   /// Which of the server's slots the call occupies: below ServerOptions::max_calls.

@@ -39,6 +39,7 @@ constexpr std::string_view to_string(ChannelState state) noexcept {
   constexpr std::string_view names[] = {"open", "stopping", "starting", "dead", "no_access", "unreadable"};
   return names[static_cast<unsigned>(state)];
 }
+/// The enumerator's name, e.g. "queued".
 constexpr std::string_view to_string(CallState state) noexcept {
   constexpr std::string_view names[] = {"preparing", "queued", "running", "abandoned", "answered"};
   return names[static_cast<unsigned>(state)];

@@ -11,6 +11,7 @@
 #include <shared_channel/detail/message/message.hpp>
 #include <shared_channel/detail/protocol/contract.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
+#include <shared_channel/options.hpp>
 #include <shared_channel/result.hpp>
 #include <shared_channel/version.hpp>
 
@@ -50,9 +51,9 @@ inline ChannelShape channel_shape(const Contract& contract) {
 /// What is wrong with a message's shape, or nothing. A client need not know how long a message may get.
 inline std::string fault_of(const MessageShape& message, bool is_server) {
   const bool needs_size = is_server || !message.is_variable;
-  if ((message.size == 0 && needs_size) || message.size > largest_message) {
+  if ((message.size == 0 && needs_size) || message.size > max_message_bytes) {
     return "has a size of " + std::to_string(message.size) + " bytes; it must be from 1 to " +
-           std::to_string(largest_message);
+           std::to_string(max_message_bytes);
   }
   const bool is_power = message.align != 0 && (message.align & (message.align - 1)) == 0;
   if (!message.is_variable && (!is_power || message.align > largest_alignment)) {

@@ -33,7 +33,8 @@ struct WaitPolicy {
 };
 
 /// A question that a thread asks while it waits in a call: whether it is to give up. For programs that must look after
-/// something else meanwhile, such as an interpreter after its signals.
+/// something else meanwhile, such as an interpreter after its signals. Raw calls alone take one (CallOptions); others
+/// have std::stop_token.
 struct Interrupt {
   /// How often it is asked, the first time after as long; not at all in a call that does not wait so long.
   static constexpr std::chrono::milliseconds interval{50};
@@ -99,13 +100,17 @@ inline constexpr unsigned max_slots = 4096;
 inline constexpr unsigned max_threads = 256;
 inline constexpr std::size_t max_message_bytes = std::size_t{1} << 30;
 
+/// What a server is made with. create() answers invalid_argument to what is out of bounds.
 struct ServerOptions {
   /// Calls in flight at once: the channel's slots, 1 to max_slots; further callers queue. Clients are not limited.
   unsigned max_calls = 16;
   /// Handlers that run at once, 1 to max_threads. Above 1 the handler is called concurrently.
   unsigned threads = 1;
+  /// Which users may call.
   Access access = Access::current_user();
+  /// Must be the clients'.
   Scope scope = Scope::session;
+  /// How an idle thread waits for the next call.
   WaitPolicy wait = {};
   /// Largest message of a channel whose messages vary in length, 1 to max_message_bytes; each slot reserves as much.
   /// Only the bytes used travel. Without meaning for messages of fixed size.
@@ -149,9 +154,11 @@ class ServerUser {
   std::string sid_;
 };
 
+/// What a client is made with.
 struct ClientOptions {
   /// Must be the server's.
   Scope scope = Scope::session;
+  /// How a thread waits for the reply to its call.
   WaitPolicy wait = {};
   /// Whether a call waits, inside its deadline, for a server to appear instead of failing with no_server.
   bool wait_for_server = false;

@@ -42,7 +42,6 @@ class [[nodiscard]] Result {
   Result(T&& value) : has_value_(true), value_(std::move(value)) {}     // NOLINT: implicit on purpose
   Result(const T& value) : has_value_(true), value_(value) {}           // NOLINT
   Result(Error error) : has_value_(false), error_(std::move(error)) {}  // NOLINT
-  explicit Result(detail::FromBytes bytes) : has_value_(true), value_(bytes) {}
 
   Result(Result&& other) noexcept : has_value_(other.has_value_) { construct(std::move(other)); }
   Result(const Result& other) requires(std::is_copy_constructible_v<T>) : has_value_(other.has_value_) {
@@ -59,6 +58,7 @@ class [[nodiscard]] Result {
   Result& operator=(const Result& other) requires(std::is_copy_constructible_v<T>) { return *this = Result(other); }
   ~Result() { destroy(); }
 
+  /// False: error() says why there is no value.
   [[nodiscard]] bool has_value() const noexcept { return has_value_; }
   [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
 
@@ -74,6 +74,7 @@ class [[nodiscard]] Result {
   [[nodiscard]] const T& value() const& { return require_value(), **this; }
   [[nodiscard]] T&& value() && { return require_value(), std::move(**this); }
 
+  /// The value, or `other` if there is none.
   template <class U>
   [[nodiscard]] T value_or(U&& other) const& {
     return has_value() ? **this : static_cast<T>(std::forward<U>(other));
@@ -94,6 +95,9 @@ class [[nodiscard]] Result {
   }
 
  private:
+  friend detail::FromBytes;
+  explicit Result(detail::FromBytes bytes) : has_value_(true), value_(bytes) {}
+
   T* pointer() noexcept {
     assert(has_value());
     return value_.get();
@@ -145,8 +149,10 @@ class [[nodiscard]] Result<void> {
   Result& operator=(const Result& other) { return *this = Result(other); }
   ~Result() { delete error_; }
 
+  /// False: error() says why.
   [[nodiscard]] bool has_value() const noexcept { return error_ == nullptr; }
   [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
+  /// Precondition: has_value().
   void operator*() const noexcept { assert(has_value()); }
 
   /// Nothing, or a ChannelException with the error (without exceptions: its message and abort()).

@@ -157,7 +157,7 @@ class SharedChannel<Request, Reply>::Server {
   /// moved-from server has none.
   [[nodiscard]] ServerStats stats() const { return core_ ? core_->stats() : ServerStats{}; }
 
-  /// How many slots were found in a state that no correct client leaves, and reset. Thread-safe.
+  /// The same as stats().damaged, without a look at all slots. Thread-safe.
   [[nodiscard]] std::uint64_t damaged_slots() const noexcept { return core_ ? core_->damaged_slots() : 0; }
 
  private:

@@ -15,6 +15,12 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 /// Tag: make the value from the bytes of a message in shared memory.
 struct FromBytes {
+  /// A Result, say, whose users are not to have this.
+  template <class Made>
+  [[nodiscard]] Made make() const {
+    return Made(*this);
+  }
+
   const std::byte* bytes;
 };
 

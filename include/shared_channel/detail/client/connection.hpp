@@ -40,8 +40,8 @@ inline Errc server_end_or(Errc otherwise, platform::Peer server) noexcept {
   return Errc::server_died;
 }
 
-/// What a client holds while it is attached. Everything is thread-safe; nothing changes after attach()
-/// except the hints.
+/// What a client holds while it is attached. Everything is thread-safe; after attach() nothing changes but the hint, the
+/// Done signals that were opened, the order of posting, and the contract's number once it was asked for.
 template <class Platform>
 class Connection {
   using Mapping = typename Platform::Mapping;

@@ -6,13 +6,13 @@
 // is then checked:
 //
 //     user                                 retirer
-//     U1  cell = current                   T1  current = none
-//     U2  ++cell.users                     T2  cell.users == 0?  then close
+//     U1  cell = current                   C1  current = none
+//     U2  ++cell.users                     C2  cell.users == 0?  then close
 //     U3  current still == cell?
 //
-// U2, U3, T1 and T2 are sequentially consistent: if U3 still sees the cell, U3, and therefore U2, precedes T1; so T2
+// U2, U3, C1 and C2 are sequentially consistent: if U3 still sees the cell, U3, and therefore U2, precedes C1; so C2
 // sees the user. U1 may see a cell that is no longer current, since U3 looks again: it is an acquire load.
-// If the last user leaves after T1, it closes the connection itself, under the mutex.
+// If the last user leaves after C1, it closes the connection itself, under the mutex.
 #pragma once
 
 #include <atomic>
@@ -84,7 +84,7 @@ class CurrentConnection {
   /// No new user gets the pinned connection any more; it closes when its last user leaves.
   void retire(const Pin& pin) noexcept {
     Cell* cell = pin.cell_;
-    current_.compare_exchange_strong(cell, nullptr, std::memory_order_seq_cst);  // T1; T2 is in leave()
+    current_.compare_exchange_strong(cell, nullptr, std::memory_order_seq_cst);  // C1
   }
 
  private:
@@ -96,7 +96,7 @@ class CurrentConnection {
   void close(Cell& cell) noexcept;
 
   [[nodiscard]] bool is_unused(const Cell& cell) const noexcept {
-    return current_.load(std::memory_order_seq_cst) != &cell && cell.users.load(std::memory_order_seq_cst) == 0;  // T2
+    return current_.load(std::memory_order_seq_cst) != &cell && cell.users.load(std::memory_order_seq_cst) == 0;  // C2
   }
 
   Cell& unused_cell() {

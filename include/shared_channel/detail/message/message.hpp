@@ -20,6 +20,7 @@
 #include <shared_channel/detail/protocol/contract.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
+#include <shared_channel/options.hpp>
 #include <shared_channel/result.hpp>
 #include <shared_channel/version.hpp>
 
@@ -62,7 +63,7 @@ constexpr bool check_message() {
   }
   if constexpr (FixedMessage<T>) {
     static_assert(sizeof(T) != 0, "SharedChannel: a message type must have at least one byte");
-    static_assert(sizeof(T) <= largest_message, "SharedChannel: a message type must not exceed 1 GiB");
+    static_assert(sizeof(T) <= max_message_bytes, "SharedChannel: a message type must not exceed 1 GiB");
     static_assert(alignof(T) <= largest_alignment,
                   "SharedChannel: a message type must not be aligned to more than a page (4096)");
   }
@@ -171,9 +172,9 @@ Result<Reply> read_reply(const Frame& frame, const Core& core) {
   if constexpr (std::same_as<Reply, bool>) {
     const std::byte byte = *frame.fixed();
     if (!is_value<bool>(&byte)) return core.undecodable();
-    return Result<Reply>(FromBytes{&byte});
+    return FromBytes{&byte}.make<Result<Reply>>();
   } else if constexpr (FixedMessage<Reply>) {
-    return Result<Reply>(FromBytes{frame.fixed()});
+    return FromBytes{frame.fixed()}.make<Result<Reply>>();
   } else {
     if (std::optional<Reply> reply = decode_message<Reply>(frame)) return *std::move(reply);
     return core.undecodable();

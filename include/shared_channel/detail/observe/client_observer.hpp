@@ -35,7 +35,7 @@ class ClientObserver {
   decltype(auto) begun(Make&& make) const {
     return make();
   }
-  /// The request was written, as a writer of messages `answers`.
+  /// Notes the request's alternative, before it is written.
   static void asks(const Request&) noexcept {}
   /// What writes the request into its frame, and what reads the reply from there.
   template <class Write>

@@ -15,7 +15,8 @@
 // win32/process.hpp and object.hpp); linux/futex.hpp, win32/object.hpp,
 // win32/security.hpp and win32/mutex_keeper.hpp are what the files above are built on.
 //
-// error_text.hpp is the same for Error, on which all of this is built, and asks for itself.
+// Three parts stand apart, and say themselves what they are: error_text.hpp for Error, on which all of this is built;
+// inspection.hpp, with hold.hpp, for what only looks; probe.hpp for test points, which tracers may see.
 //
 // The contract, in words. "Gone" always means: the kernel says that the process has ended. Slowness, a debugger or
 // SIGSTOP never make a process gone.
@@ -39,7 +40,8 @@
 //                 same, but may tell what was so a millisecond ago: for what asks at each call.
 //   Signal        Wakes a thread that sleeps on a word in shared memory. wait(seen, ...) sleeps while that is `seen`
 //                 and may return early for no reason; a ring() after the word changed is never lost. With a Watch it
-//                 also returns, with Wake::server_gone, when the server ends or dies.
+//                 also returns, with Wake::server_gone, when the server ends or dies. ring() wakes one sleeper, ring_all()
+//                 as many as the system wakes at once, one at least.
 //   ClientMutex   What callers beyond the slots queue on. Taken from a holder that is gone it answers `abandoned`:
 //                 held, but what it protects may be half-done. A lock() that has WaitSet::called() of some ticket looks
 //                 at its deadline after each ring().
@@ -50,6 +52,7 @@
 //                 cleared, whoever waits for it. False if the system had none to give.
 //   Thread        A std::thread for work of ours. join() returns although the system lets no thread end meanwhile, once
 //                 the work is done or the thread is gone.
+//   NoCancellation  Keeps pthread_cancel() from the thread that has it, as long as it lives; it stays pending.
 //   ForkMark      Tells whether the process is a fork()ed child of the one that made the mark.
 //
 //   process_id, process_birth   Name a process for messages, and for systems that watch the process itself.

@@ -65,7 +65,6 @@ inline constexpr std::size_t separation = 128;  // between words of different wr
 inline constexpr std::size_t inline_capacity = 112;
 inline constexpr std::size_t inline_alignment = 16;
 inline constexpr std::size_t text_capacity = 252;
-inline constexpr std::size_t largest_message = max_message_bytes;
 inline constexpr std::size_t largest_alignment = 4096;
 
 /// What clients find under the channel's name: which generation is current. 0: none.
@@ -300,7 +299,7 @@ struct Geometry {
 /// Whether the messages of a Shape that came from elsewhere can be.
 constexpr bool is_possible(const Shape& shape) noexcept {
   const auto is_message = [](std::uint32_t size, std::uint32_t align) {
-    return size != 0 && size <= largest_message && align != 0 && align <= largest_alignment &&
+    return size != 0 && size <= max_message_bytes && align != 0 && align <= largest_alignment &&
            (align & (align - 1)) == 0;
   };
   return is_message(shape.request_size, shape.request_align) && is_message(shape.reply_size, shape.reply_align) &&
