@@ -9,8 +9,8 @@
 namespace shared_channel::inline SHARED_CHANNEL_ABI {
 
 /// What Server::stats() returns. Each call that has ended is in one of the first six; the others that the server knows
-/// of are in running or waiting. The numbers are of about one moment; those of calls that end meanwhile may be in one of
-/// them already and not yet out of another.
+/// of are in running or waiting. The numbers are of about one moment; those of calls that end meanwhile may be in one
+/// of them already and not yet out of another.
 struct ServerStats {
   std::uint64_t done = 0;       ///< Answered by the handler.
   std::uint64_t failed = 0;     ///< The handler threw, passed an error on, or its answer was too large.

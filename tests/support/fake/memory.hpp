@@ -110,10 +110,9 @@ class ServerLease : Living<Kind::name> {
     if (!memory) return platform::not_running(names);
     const auto& record = *reinterpret_cast<const Rendezvous*>(memory->data());
     const std::uint64_t stated = (record.*number).load();
-    if (stated == 0) return platform::not_running(names);
-    auto generation = platform::generation_of(names, record.magic, record.version, stated);
-    if (!generation) return std::move(generation).error();
-    return platform::Published{*generation, memory->owner};
+    if (stated == 0 || record.magic != rendezvous_magic) return platform::not_running(names);
+    if (record.version != abi_version) return platform::other_version(names, record.version);
+    return platform::Published{stated, memory->owner};
   }
 
   static void remove_leftovers(const Names& names) {

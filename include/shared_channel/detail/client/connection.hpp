@@ -40,8 +40,8 @@ inline Errc server_end_or(Errc otherwise, platform::Peer server) noexcept {
   return Errc::server_died;
 }
 
-/// What a client holds while it is attached. Everything is thread-safe; after attach() nothing changes but the hint, the
-/// Done signals that were opened, the order of posting, and the contract's number once it was asked for.
+/// What a client holds while it is attached. Everything is thread-safe; after attach() nothing changes but the hint,
+/// the Done signals that were opened, the order of posting, and the contract's number once it was asked for.
 template <class Platform>
 class Connection {
   using Mapping = typename Platform::Mapping;
@@ -262,10 +262,7 @@ class Connection {
     if (identity.magic != server_page_magic) {
       return mismatch("the server page is not a channel's, or of a machine with another byte order");
     }
-    if (identity.version != abi_version) {
-      return mismatch("the server speaks protocol version " + std::to_string(identity.version) + ", this program " +
-                      std::to_string(abi_version));
-    }
+    if (identity.version != abi_version) return platform::other_version(names, identity.version);
     const Shape shape = contract.takes_any ? identity.shape : adopt_maxima(contract.shape, identity.shape);
     if (!contract.takes_any) {
       if (const std::string cause = mismatch_text(contract, shape, page, identity.shape); !cause.empty())

@@ -40,8 +40,8 @@
 //                 same, but may tell what was so a millisecond ago: for what asks at each call.
 //   Signal        Wakes a thread that sleeps on a word in shared memory. wait(seen, ...) sleeps while that is `seen`
 //                 and may return early for no reason; a ring() after the word changed is never lost. With a Watch it
-//                 also returns, with Wake::server_gone, when the server ends or dies. ring() wakes one sleeper, ring_all()
-//                 as many as the system wakes at once, one at least.
+//                 also returns, with Wake::server_gone, when the server ends or dies. ring() wakes one sleeper,
+//                 ring_all() as many as the system wakes at once, one at least.
 //   ClientMutex   What callers beyond the slots queue on. Taken from a holder that is gone it answers `abandoned`:
 //                 held, but what it protects may be half-done. A lock() that has WaitSet::called() of some ticket looks
 //                 at its deadline after each ring().
@@ -135,14 +135,6 @@ inline Error other_version(const Names& names, std::uint32_t version) {
 inline Error too_large(const Names& names, std::uint64_t bytes) {
   return names.error(Errc::out_of_memory, "the slots need " + std::to_string(bytes) +
                                               " bytes, more than this process can address; use fewer slots");
-}
-
-/// The generation that a rendezvous record names, as a client reads it.
-inline Result<std::uint64_t> generation_of(const Names& names, std::uint64_t magic, std::uint32_t version,
-                                           std::uint64_t generation) {
-  if (magic != rendezvous_magic || generation == 0) return not_running(names);
-  if (version != abi_version) return other_version(names, version);
-  return generation;
 }
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform

@@ -230,10 +230,8 @@ class Mapping {
  public:
   static Result<Mapping> create(const Names& names, const std::string& object, std::uint64_t bytes,
                                 const Access& access, ForClients clients = ForClients::write) {
-    if (bytes > static_cast<std::uint64_t>((std::numeric_limits<std::ptrdiff_t>::max)())) {
-      return names.error(Errc::out_of_memory, "the slots need " + std::to_string(bytes) +
-                                                  " bytes, more than this process can address; use fewer slots");
-    }
+    if (bytes > static_cast<std::uint64_t>((std::numeric_limits<std::ptrdiff_t>::max)()))
+      return too_large(names, bytes);
     Descriptor descriptor = linux_shm::open_object(object, O_RDWR | O_CREAT | O_EXCL);
     const int error = errno;
     bool is_in_vain = descriptor.was_opened();  // until all is done, which an error or an exception may end

@@ -225,10 +225,7 @@ class ServerLease {
       const int refusal = linux_shm::lock(lock.get(), lease_number);
       if (refusal != 0 && refusal != EAGAIN) return linux_shm::refused(names, "fcntl", object, refusal);
       is_in_vain = false;
-      if (refusal == EAGAIN) {
-        return names.error(Errc::name_in_use,
-                           "a server is already running under this name; stop it first or choose another name");
-      }
+      if (refusal == EAGAIN) return already_running(names);
       SHARED_CHANNEL_TEST_POINT(server_lease_taken);
       // The lock may be on a file that its last owner has just unlinked: then the name is another file's.
       if (::fstat(lock.get(), &status) != 0) return linux_shm::refused(names, "fstat", object, errno);

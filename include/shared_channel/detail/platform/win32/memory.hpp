@@ -35,10 +35,8 @@ class Mapping {
  public:
   static Result<Mapping> create(const Names& names, const std::string& object, std::uint64_t bytes,
                                 const Admission& admission, ForClients clients = ForClients::write) {
-    if (bytes > static_cast<std::uint64_t>((std::numeric_limits<std::ptrdiff_t>::max)())) {
-      return names.error(Errc::out_of_memory, "the slots need " + std::to_string(bytes) +
-                                                  " bytes, more than this process can address; use fewer slots");
-    }
+    if (bytes > static_cast<std::uint64_t>((std::numeric_limits<std::ptrdiff_t>::max)()))
+      return too_large(names, bytes);
     auto security = admission.to(names, win32::use_of(clients));
     if (!security) return std::move(security).error();
     const win32::ObjectName name(names, object);

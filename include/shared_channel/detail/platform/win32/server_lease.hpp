@@ -123,10 +123,7 @@ class ServerLease {
     if (error == ERROR_ALREADY_EXISTS && !win32::is_ours(mutex.get())) return squatted(names, name);
     auto keeper = UniquePtr<win32::MutexKeeper>(new win32::MutexKeeper(std::move(mutex), name.c_str()));
     const DWORD failure = keeper->take(patience_ms);
-    if (failure == WAIT_TIMEOUT) {
-      return names.error(Errc::name_in_use,
-                         "a server is already running under this name; stop it first or choose another name");
-    }
+    if (failure == WAIT_TIMEOUT) return already_running(names);
     if (failure != 0) {
       return names.error(Errc::system_error, "the thread that holds the channel's name could not start",
                          static_cast<int>(failure));

@@ -13,6 +13,7 @@
 
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/base/ref_ptr.hpp>
+#include <shared_channel/detail/platform/contract.hpp>
 #include <shared_channel/detail/platform/win32/signal.hpp>
 #include <shared_channel/version.hpp>
 
@@ -24,17 +25,8 @@ class WaitSet {
   static constexpr std::size_t capacity = 59;
   static_assert(1 + capacity + Watch::handles_at_most + 1 <= MAXIMUM_WAIT_OBJECTS, "the last is the timer's");
 
-  struct Entry {
-    Signal* signal;
-    std::uint32_t seen;
-  };
-  /// Not a std::span: its iterators cost every file that includes this more than all the rest of it.
-  struct Entries {
-    const Entry* first = nullptr;
-    std::size_t count = 0;
-    [[nodiscard]] const Entry* begin() const noexcept { return first; }
-    [[nodiscard]] const Entry* end() const noexcept { return first + count; }
-  };
+  using Entry = WaitEntry<Signal>;
+  using Entries = WaitEntries<Signal>;
 
   /// `own` is the word that changes before each ring(); the event makes it superfluous here.
   explicit WaitSet(Word&) noexcept : called_(Handle(::CreateEventW(nullptr, FALSE, FALSE, nullptr)).kept()) {
