@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <shared_channel/detail/base/name.hpp>
+#include <shared_channel/detail/base/text.hpp>
 #include <shared_channel/detail/message/grammar.hpp>
 #include <shared_channel/detail/message/message.hpp>
 #include <shared_channel/detail/protocol/contract.hpp>
@@ -63,7 +64,7 @@ inline std::string fault_of(const MessageShape& message, bool is_server) {
   if (message.description.empty()) return {};
   const std::optional<DescribedSize> described = parse_description(message.description);
   if (!described) {
-    return "has the description '" + Description::printable(message.description.substr(0, 200)) +
+    return "has the description '" + printable(message.description.substr(0, 200)) +
            "', which is none; see description.hpp";
   }
   if (!message.is_variable && described->is_known && described->size != message.size) {

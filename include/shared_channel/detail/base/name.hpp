@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include <shared_channel/detail/base/text.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/result.hpp>
 #include <shared_channel/version.hpp>
@@ -37,7 +38,7 @@ class Names {
     }
     for (const char c : channel) {
       if (!is_portable(c)) {
-        return invalid(printable(channel),
+        return invalid(masked(std::string(channel), is_portable),
                        "the name holds a character outside A-Z a-z 0-9 . _ - (shown as ?); "
                        "sessions are chosen by Scope, not in the name");
       }
@@ -73,20 +74,6 @@ class Names {
   static constexpr bool is_portable(char c) noexcept {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
            c == '-';
-  }
-
-  static std::string printable(std::string_view text) {
-    std::string shown(text);
-    for (char& c : shown) {
-      if (!is_portable(c)) c = '?';
-    }
-    return shown;
-  }
-
-  static std::string hex(std::uint64_t number) {
-    std::string digits(16, '0');
-    for (std::size_t i = 16; i-- > 0; number >>= 4) digits[i] = "0123456789abcdef"[number & 0xF];
-    return digits;
   }
 
   std::string channel_;

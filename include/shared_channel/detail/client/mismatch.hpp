@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include <shared_channel/detail/base/text.hpp>
 #include <shared_channel/detail/protocol/contract.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
 #include <shared_channel/version.hpp>
@@ -38,7 +39,7 @@ inline void add_mismatch(std::string& text, const char* we, const std::string& o
   const bool is_same_type = ours.empty() || theirs.is_of(ours);
   if (is_same_type && our_shape == their_shape) return;
   if (!text.empty()) text += "; ";
-  text += "this program " + (we + (ours.empty() ? "messages" : Description::printable(Description::fitting(ours)))) +
+  text += "this program " + (we + (ours.empty() ? "messages" : printable(Description::fitting(ours)))) +
           (is_same_type ? in_bytes(our_shape) : "") + ", the server " + (they + theirs.read()) +
           (is_same_type ? in_bytes(their_shape) : "");
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <shared_channel/detail/base/name.hpp>
+#include <shared_channel/detail/base/text.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
@@ -15,16 +16,14 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 /// The channel of which `object` (without its prefix) would be a part: a segment, a server page, a signal. Empty if it
 /// does not look like one.
 inline std::string_view owner_of_part(std::string_view object) noexcept {
-  constexpr std::size_t digits = 16;
   constexpr std::string_view parts[] = {"server", "exec",  "done", "slot_freed", "client_mutex", "client",
                                         "ended",  "alive", ""};
   for (std::size_t dot = object.rfind('.'); dot != std::string_view::npos && dot != 0;
        dot = object.rfind('.', dot - 1)) {
     const std::string_view rest = object.substr(dot + 1);
-    if (rest.size() < digits || rest.substr(0, digits).find_first_not_of("0123456789abcdef") != std::string_view::npos)
-      continue;
-    if (rest.size() > digits && rest[digits] != '.') continue;
-    const std::string_view part = rest.size() > digits ? rest.substr(digits + 1) : std::string_view();
+    if (rest.size() < hex_digits || !is_hex(rest.substr(0, hex_digits))) continue;
+    if (rest.size() > hex_digits && rest[hex_digits] != '.') continue;
+    const std::string_view part = rest.size() > hex_digits ? rest.substr(hex_digits + 1) : std::string_view();
     if (std::find(std::begin(parts), std::end(parts), part.substr(0, part.find('.'))) != std::end(parts))
       return object.substr(0, dot);
   }

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include <shared_channel/detail/base/integer_cast.hpp>
+#include <shared_channel/detail/base/text.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
@@ -30,17 +31,13 @@ struct Description {
   /// all of them in 16 hexadecimal digits.
   static std::string fitting(std::string_view words) {
     if (words.size() <= capacity) return std::string(words);
-    std::string shortened(words.substr(0, capacity - hash_digits - 1));
-    shortened += '~';
-    const std::uint64_t hash = hash_of(words);
-    for (unsigned bits = 4 * hash_digits; bits != 0;) shortened += "0123456789abcdef"[hash >> (bits -= 4) & 0xF];
-    return shortened;
+    return std::string(words.substr(0, capacity - hex_digits - 1)) + '~' + hex(hash_of(words));
   }
 
   /// Whether `words` are what fitting() leaves of longer ones.
   static constexpr bool is_shortened(std::string_view words) noexcept {
-    if (words.size() != capacity || words[capacity - hash_digits - 1] != '~') return false;
-    return words.substr(capacity - hash_digits).find_first_not_of("0123456789abcdef") == std::string_view::npos;
+    return words.size() == capacity && words[capacity - hex_digits - 1] == '~' &&
+           is_hex(words.substr(capacity - hex_digits));
   }
 
   void write(std::string_view words) {
@@ -54,16 +51,8 @@ struct Description {
 
   /// A copy of what the server wrote, with nothing in it that could upset a terminal.
   [[nodiscard]] std::string read() const { return printable(copy()); }
-  [[nodiscard]] static std::string printable(std::string words) {
-    for (char& c : words) {
-      if (c < ' ' || c > '~') c = '?';
-    }
-    return words;
-  }
 
  private:
-  static constexpr unsigned hash_digits = 16;
-
   [[nodiscard]] std::string copy() const {
     const std::size_t stated = length;
     return {text, stated < capacity ? stated : capacity};

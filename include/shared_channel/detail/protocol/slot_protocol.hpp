@@ -109,21 +109,20 @@ enum class Withdrawal {
   answered,   ///< The answer came first and is there to be read.
 };
 
+/// W2 and W3; once more after a withdrawal that met a worker, which may have decided meanwhile.
+template <class Slot>
+Withdrawal look_again(const Slot& slot, std::uint32_t sequence) noexcept {
+  if (!load_taken(slot).is(Phase::taken, sequence)) return Withdrawal::withdrawn;              // W2
+  return load_reply(slot).concludes(sequence) ? Withdrawal::answered : Withdrawal::abandoned;  // W3
+}
+
 /// Gives up the call `sequence`, which this owner (or the dead one before it) posted.
 template <class Slot>
 Withdrawal withdraw(Slot& slot, std::uint32_t sequence) noexcept {
   SHARED_CHANNEL_TEST_POINT(client_gives_up);
   slot.request.store(State(sequence, Phase::withdrawn).word(), std::memory_order_seq_cst);  // W1
   SHARED_CHANNEL_TEST_POINT(client_withdrew);
-  if (!load_taken(slot).is(Phase::taken, sequence)) return Withdrawal::withdrawn;              // W2
-  return load_reply(slot).concludes(sequence) ? Withdrawal::answered : Withdrawal::abandoned;  // W3
-}
-
-/// W2 and W3 once more, after a withdrawal that met a worker: it may have decided meanwhile.
-template <class Slot>
-Withdrawal look_again(const Slot& slot, std::uint32_t sequence) noexcept {
-  if (!load_taken(slot).is(Phase::taken, sequence)) return Withdrawal::withdrawn;
-  return load_reply(slot).concludes(sequence) ? Withdrawal::answered : Withdrawal::abandoned;
+  return look_again(slot, sequence);
 }
 
 /// What became of a call that its caller gave up because the server stops.

@@ -19,6 +19,7 @@
 
 #include <shared_channel/detail/base/at_end.hpp>
 #include <shared_channel/detail/base/name.hpp>
+#include <shared_channel/detail/base/text.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
 #include <shared_channel/detail/platform/hold.hpp>
 #include <shared_channel/detail/platform/linux/beacon.hpp>
@@ -172,7 +173,7 @@ inline std::string program_of(std::uint32_t process) {
   const ssize_t length = file ? ::pread(file.get(), text, sizeof text, 0) : -1;
   std::string program(text, length > 0 ? static_cast<std::size_t>(length) : 0);
   if (!program.empty() && program.back() == '\n') program.pop_back();
-  return Description::printable(std::move(program));
+  return printable(std::move(program));
 }
 
 inline std::optional<std::chrono::system_clock::time_point> birth_time(std::uint64_t) { return std::nullopt; }

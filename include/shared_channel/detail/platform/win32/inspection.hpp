@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <shared_channel/detail/base/name.hpp>
+#include <shared_channel/detail/base/text.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
 #include <shared_channel/detail/platform/hold.hpp>
 #include <shared_channel/detail/platform/win32/lease.hpp>
@@ -205,7 +206,7 @@ inline std::string program_of(std::uint32_t process) {
     else
       program += path[i] < L'\x80' ? static_cast<char>(path[i]) : '?';
   }
-  return Description::printable(std::move(program));
+  return printable(std::move(program));
 }
 
 inline std::optional<std::chrono::system_clock::time_point> birth_time(std::uint64_t birth) {
