@@ -116,16 +116,7 @@ struct PartsCodec {
 
 /// std::array, however long.
 template <class T, std::size_t N>
-struct ArrayCodec {
-  static std::size_t size(const std::array<T, N>& values) {
-    std::size_t bytes = 0;
-    for (const T& value : values) bytes = add_sizes(bytes, part_size<T>(value));
-    return bytes;
-  }
-  static void encode(const std::array<T, N>& values, std::span<std::byte> out) {
-    Writer writer(out);
-    for (const T& value : values) writer.part<T>(value);
-  }
+struct ArrayCodec : SequenceCodec<std::array<T, N>> {
   static std::optional<std::array<T, N>> decode(std::span<const std::byte> in) {
     Reader reader(in);
     const auto values = UniquePtr<std::optional<T>[]>(N);

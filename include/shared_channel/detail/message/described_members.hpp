@@ -1,4 +1,5 @@
-// The members of an aggregate of up to 32, C arrays included, as types.
+// The members of an aggregate of up to 32, C arrays included, as types. Counted otherwise than in members.hpp, by which
+// codecs take apart what travels in parts: flat structs, which they copy whole, are described too.
 #pragma once
 
 #include <cstddef>

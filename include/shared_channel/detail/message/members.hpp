@@ -1,4 +1,6 @@
-// The members of a small aggregate, counted and visited without macros or help from its author.
+// The members of a small aggregate, counted and visited without macros or help from its author. Up to 8, as codec.hpp
+// says: a codec needs references to them, of which a binding is spelled out for each number. Here an array's elements
+// count as members; described_members.hpp counts an array as one, and further, but knows only types.
 #pragma once
 
 #include <cstddef>

@@ -106,8 +106,8 @@ class ServerCore final : private Keeper {
       auto why = has_stopped() ? ending() : std::move(begun);
       return why ? Result<bool>(false) : std::move(why).error();
     }
-    const AtEnd leave([this]() noexcept {
-      fence_after_unlocking();
+    const AtEnd leave([this]() noexcept {  // it may be the program's last
+      slots_.fence_after_unlocking();
       if (stopping()) slots_.refuse_all();
       serving_.store(false, std::memory_order_release);
     });
@@ -116,7 +116,7 @@ class ServerCore final : private Keeper {
     if (mark_.in_child()) return made_before_fork();
     if ((!call || ++answered_one_by_one_ % calls_per_clock == 0) && !stopping()) keep_up();
     if (LoopNotice* const notice = notice_.get()) {
-      fence_after_unlocking();
+      slots_.fence_after_unlocking();
       finder_.tell_loop(*notice, !call);
     }
     if (!call) {
@@ -188,11 +188,6 @@ class ServerCore final : private Keeper {
   /// Whether stop() leaves nothing to serve, even if other threads still do.
   [[nodiscard]] bool has_stopped() const noexcept { return stopping() && !mark_.in_child(); }
   [[nodiscard]] bool stopping() const noexcept { return stopping_.load(std::memory_order_seq_cst); }
-
-  /// A worker looks at every slot again before it sleeps or ends; a serve_one() may be the program's last. While it
-  /// held a slot's lock, stop() or the loop's thread may have passed over the slot's next call. Either they look again
-  /// after us, or we see that call, or that we stop.
-  static void fence_after_unlocking() noexcept { std::atomic_thread_fence(std::memory_order_seq_cst); }
 
   template <class Answer>
   void work(Answer& answer) {

@@ -115,10 +115,7 @@ class Dispatcher final : private AnswerSink {
   void conclude(TakenCall call, Phase outcome) noexcept override {
     const auto record = observer_.ended(generation_.slot_array(), call, outcome);
     slots_.leave(call, outcome);
-    // A worker looks at every slot again before it sleeps or ends; a responder's thread does not. While this thread
-    // held the slot's lock, a worker may have passed over the slot's next call. Either that worker looks again after
-    // us, or we see its call.
-    std::atomic_thread_fence(std::memory_order_seq_cst);
+    slots_.fence_after_unlocking();  // a responder's thread does not come back
     if (stopping_.load(std::memory_order_seq_cst))
       slots_.refuse_all();
     else if (slots_.is_posted(call.index))

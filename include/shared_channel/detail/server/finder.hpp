@@ -73,7 +73,7 @@ class Finder {
       }
       keeper.keep_up();
     }
-    fence_after_unlocking();
+    slots_.fence_after_unlocking();  // it may have repaired one
     if (stopping()) slots_.refuse_all();
     exec_.ring_sleeper();  // the ring that we got may have been another's
   }
@@ -110,10 +110,6 @@ class Finder {
   };
 
   TakenCall await(Search& search, Deadline& deadline, Keeper& keeper);
-
-  /// While we had a slot's lock to repair it, everybody else may have passed over the call in it when they refused all.
-  /// Either they look after us, or we see that the server stops.
-  static void fence_after_unlocking() noexcept { std::atomic_thread_fence(std::memory_order_seq_cst); }
 
   [[nodiscard]] bool is_worth_a_look() noexcept { return stopping() || slots_.has_work(); }
   [[nodiscard]] bool stopping() const noexcept { return stopping_.load(std::memory_order_seq_cst); }

@@ -115,6 +115,12 @@ class ServerSlots {
     locks_[call.index].unlock();
   }
 
+  /// For a thread that has unlocked a slot and may not look at all slots again, as a worker does before it sleeps or
+  /// ends. While it held the lock, a worker, stop() or the loop's thread may have passed over the call that waited
+  /// there, maybe for the last time. After this fence either they look there once more, or this thread sees that call,
+  /// or that the server stops: it looks for both next.
+  static void fence_after_unlocking() noexcept { std::atomic_thread_fence(std::memory_order_seq_cst); }
+
   /// Whether the caller still waits for the answer.
   [[nodiscard]] bool is_wanted(TakenCall call) const noexcept {
     const Slot& slot = *call.slot;
