@@ -19,6 +19,22 @@ inline constexpr std::size_t max_name_length = 150;
 
 namespace detail {
 
+inline constexpr std::string_view object_prefix = "shared_channel.";
+inline constexpr std::string_view lock_suffix = ":server";  // a channel may be called NAME.server, but none has a colon
+
+/// The parts of a generation that have names.
+namespace parts {
+
+inline constexpr std::string_view server = "server", exec = "exec", done = "done", slot_freed = "slot_freed",
+                                  client_mutex = "client_mutex", client = "client", ended = "ended", alive = "alive";
+
+/// One of many: done.7.
+inline std::string numbered(std::string_view part, std::uint32_t number) {
+  return std::string(part) + '.' + std::to_string(number);
+}
+
+}  // namespace parts
+
 /// The names of one channel's objects:
 ///   shared_channel.NAME                   the rendezvous, where clients learn the current generation
 ///   shared_channel.NAME:server            the lock that one server at a time holds
@@ -50,11 +66,10 @@ class Names {
   [[nodiscard]] const std::string& channel() const noexcept { return channel_; }
   [[nodiscard]] Scope scope() const noexcept { return scope_; }
 
-  [[nodiscard]] std::string rendezvous() const { return "shared_channel." + channel_; }
-  /// No channel's name has a colon, but a channel may be called "NAME.server".
-  [[nodiscard]] std::string server_lock() const { return rendezvous() + ":server"; }
+  [[nodiscard]] std::string rendezvous() const { return std::string(object_prefix) + channel_; }
+  [[nodiscard]] std::string server_lock() const { return rendezvous().append(lock_suffix); }
   [[nodiscard]] std::string segment(std::uint64_t generation) const { return rendezvous() + '.' + hex(generation); }
-  [[nodiscard]] std::string server_page(std::uint64_t generation) const { return part(generation, "server"); }
+  [[nodiscard]] std::string server_page(std::uint64_t generation) const { return part(generation, parts::server); }
   [[nodiscard]] std::string part(std::uint64_t generation, std::string_view part) const {
     return segment(generation) + '.' + std::string(part);
   }

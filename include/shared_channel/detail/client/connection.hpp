@@ -82,7 +82,8 @@ class Connection {
     if (!segment || segment->size() < sizeof(Header)) return;
     if (!Trust::check_same(names, found->owner, *segment, names.segment(number))) return;
     DoorbellWords& words = reinterpret_cast<Header*>(segment->data())->exec;
-    if (auto exec = Signal::open(names, number, "exec", words.sequence)) Exec(words, *std::move(exec)).ring_anyway();
+    if (auto exec = Signal::open(names, number, parts::exec, words.sequence))
+      Exec(words, *std::move(exec)).ring_anyway();
   }
 
   [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
@@ -147,7 +148,7 @@ class Connection {
     const std::lock_guard lock(opening_);
     Signal* signal = done_[index].load(std::memory_order_relaxed);
     if (signal != nullptr) return signal;
-    auto opened = Signal::open(names_, generation_, "done." + std::to_string(index), slots_[index].reply);
+    auto opened = Signal::open(names_, generation_, parts::numbered(parts::done, index), slots_[index].reply);
     if (!opened) return std::move(opened).error();
     signal = &opened_.emplace(*std::move(opened));
     done_[index].store(signal, std::memory_order_release);
@@ -229,9 +230,9 @@ class Connection {
     auto lease = take_lease(names, generation, *segment, header, me);
     if (!lease) return std::move(lease).error();
     SHARED_CHANNEL_TEST_POINT(client_leased);
-    auto exec = Signal::open(names, generation, "exec", header.exec.sequence);
+    auto exec = Signal::open(names, generation, parts::exec, header.exec.sequence);
     if (!exec) return std::move(exec).error();
-    auto slot_freed = Signal::open(names, generation, "slot_freed", header.slot_freed.sequence);
+    auto slot_freed = Signal::open(names, generation, parts::slot_freed, header.slot_freed.sequence);
     if (!slot_freed) return std::move(slot_freed).error();
     auto client_mutex = ClientMutex::open(names, generation, header.client_mutex);
     if (!client_mutex) return std::move(client_mutex).error();

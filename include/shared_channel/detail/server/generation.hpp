@@ -7,6 +7,7 @@
 #include <cstring>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <shared_channel/detail/base/name.hpp>
@@ -218,18 +219,18 @@ class Generation {
   }
 
   Result<void> make_signals(const ServerOptions& options) {
-    const auto make = [&](const std::string& part, Word& word) {
+    const auto make = [&](std::string_view part, Word& word) {
       return Signal::create(names_, number_, part, word, admission_);
     };
-    auto exec = make("exec", header().exec.sequence);
+    auto exec = make(parts::exec, header().exec.sequence);
     if (!exec) return std::move(exec).error();
-    auto slot_freed = make("slot_freed", header().slot_freed.sequence);
+    auto slot_freed = make(parts::slot_freed, header().slot_freed.sequence);
     if (!slot_freed) return std::move(slot_freed).error();
     auto client_mutex = ClientMutex::create(names_, number_, header().client_mutex, admission_);
     if (!client_mutex) return std::move(client_mutex).error();
     done_ = UniquePtr<std::optional<Signal>[]>(options.max_calls);
     for (std::uint32_t index = 0; index < options.max_calls; ++index) {
-      auto done = make("done." + std::to_string(index), slot_array()[index].reply);
+      auto done = make(parts::numbered(parts::done, index), slot_array()[index].reply);
       if (!done) return std::move(done).error();
       done_[index].emplace(*std::move(done));
     }

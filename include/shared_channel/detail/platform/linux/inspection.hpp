@@ -32,8 +32,6 @@
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 
-inline constexpr std::string_view object_prefix = "shared_channel.";
-
 /// A machine has one name space for all scopes.
 inline Result<std::vector<std::string>> object_names(Scope) {
   const NoCancellation whole;

@@ -35,10 +35,10 @@ class Beacon {
   /// Lights the page's `alive` word; it goes out with this object or with the process.
   static Result<UniquePtr<Beacon>> light(const Names& names, std::uint64_t generation, ServerPage& page,
                                          const Admission& admission) {
-    const win32::ObjectName ended_name(names, names.part(generation, "ended"));
+    const win32::ObjectName ended_name(names, names.part(generation, parts::ended));
     auto ended = win32::create_event(names, ended_name, win32::Reset::never, admission, win32::Use::waiting);
     if (!ended) return std::move(ended).error();
-    const win32::ObjectName alive_name(names, names.part(generation, "alive"));
+    const win32::ObjectName alive_name(names, names.part(generation, parts::alive));
     auto alive = win32::create_mutex(names, alive_name, admission);
     if (!alive) return std::move(alive).error();
 
@@ -80,10 +80,10 @@ class Watch {
  public:
   static Result<Watch> open(const Names& names, std::uint64_t generation, const ServerPage& page) {
     if (page.alive.load(std::memory_order_acquire) == 0) return gone(names);
-    auto ended = win32::open_event(names, win32::ObjectName(names, names.part(generation, "ended")),
+    auto ended = win32::open_event(names, win32::ObjectName(names, names.part(generation, parts::ended)),
                                    win32::Use::waiting, win32::Use::waiting);
     if (!ended) return std::move(ended).error();
-    auto mutex = win32::open_mutex(names, win32::ObjectName(names, names.part(generation, "alive")));
+    auto mutex = win32::open_mutex(names, win32::ObjectName(names, names.part(generation, parts::alive)));
 
     Watch watch(page.alive, *std::move(ended));
     const Found found = watch.open_process(page.identity.server_process, page.identity.server_birth);

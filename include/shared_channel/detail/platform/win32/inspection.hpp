@@ -27,8 +27,6 @@
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 
-inline constexpr std::string_view object_prefix = "shared_channel.";
-
 namespace win32 {
 
 /// The declarations that <winternl.h> has, which programs may include before us, after us or not at all.
@@ -171,7 +169,7 @@ inline bool is_server_alive(const Names& names, std::uint64_t generation, std::u
            ::WaitForSingleObject(process.get(), 0) != WAIT_OBJECT_0;
   }
   if (::GetLastError() == ERROR_INVALID_PARAMETER) return false;
-  const win32::ObjectName ended(names, names.part(generation, "ended"));
+  const win32::ObjectName ended(names, names.part(generation, parts::ended));
   const Handle event(::OpenEventW(SYNCHRONIZE, FALSE, ended.c_str()));
   return event || ::GetLastError() != ERROR_FILE_NOT_FOUND;
 }
@@ -179,7 +177,7 @@ inline bool is_server_alive(const Names& names, std::uint64_t generation, std::u
 inline bool is_client_there(const Names& names, std::uint64_t generation, const ObjectReader&, std::uint32_t number) {
   if (number == 0 || number > ClientLease::last) return false;
   const win32::AsProcess own;
-  const win32::ObjectName lease(names, names.part(generation, "client." + std::to_string(number)));
+  const win32::ObjectName lease(names, names.part(generation, parts::numbered(parts::client, number)));
   const Handle event(::OpenEventW(SYNCHRONIZE, FALSE, lease.c_str()));
   return event || ::GetLastError() != ERROR_FILE_NOT_FOUND;
 }
@@ -187,7 +185,7 @@ inline bool is_client_there(const Names& names, std::uint64_t generation, const 
 inline unsigned client_count(const Names& names, std::uint64_t generation, const ObjectReader&) {
   const auto objects = object_names(names.scope());
   if (!objects) return 0;
-  const std::string lease = names.part(generation, "client.");
+  const std::string lease = names.part(generation, parts::client) + '.';
   return static_cast<unsigned>(std::count_if(objects->begin(), objects->end(),
                                              [&](const std::string& object) { return object.starts_with(lease); }));
 }

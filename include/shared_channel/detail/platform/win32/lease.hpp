@@ -51,7 +51,8 @@ class ClientLease {
   }
 
  private:
-  ClientLease(const Names& names, std::uint64_t generation) : stem_(names, names.part(generation, "client.")) {}
+  ClientLease(const Names& names, std::uint64_t generation)
+      : stem_(names, names.part(generation, parts::client) + '.') {}
 
   [[nodiscard]] win32::ObjectName object(std::uint32_t number) const noexcept {
     return win32::ObjectName(stem_).append(number);

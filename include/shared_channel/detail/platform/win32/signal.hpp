@@ -69,8 +69,8 @@ class Signal {
 
   /// What a client of another user may do with the event: a wait for Exec would take the server's wake-up.
   static win32::Use use_of(std::string_view part) noexcept {
-    if (part == "exec") return win32::Use::ringing;
-    return part.substr(0, 5) == "done." ? win32::Use::waiting : win32::Use::waiting_and_ringing;
+    if (part == parts::exec) return win32::Use::ringing;
+    return part.starts_with(parts::done) ? win32::Use::waiting : win32::Use::waiting_and_ringing;
   }
 
   Signal(Word& word, Handle event) noexcept : word_(&word), event_(std::move(event)) {}
@@ -87,14 +87,14 @@ class Signal {
 class ClientMutex {
  public:
   static Result<ClientMutex> create(const Names& names, std::uint64_t generation, Word&, const Admission& admission) {
-    const win32::ObjectName object(names, names.part(generation, "client_mutex"));
+    const win32::ObjectName object(names, names.part(generation, parts::client_mutex));
     auto mutex = win32::create_mutex(names, object, admission);
     if (!mutex) return std::move(mutex).error();
     return ClientMutex(*std::move(mutex));
   }
 
   static Result<ClientMutex> open(const Names& names, std::uint64_t generation, Word&) {
-    const win32::ObjectName object(names, names.part(generation, "client_mutex"));
+    const win32::ObjectName object(names, names.part(generation, parts::client_mutex));
     auto mutex = win32::open_mutex(names, object);
     if (!mutex) return std::move(mutex).error();
     return ClientMutex(*std::move(mutex));
