@@ -15,13 +15,13 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 #include <optional>
 
 #include <shared_channel/channel_info.hpp>
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
 #include <shared_channel/detail/protocol/slot_protocol.hpp>
+#include <shared_channel/detail/protocol/stated_times.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
@@ -33,8 +33,7 @@ class CallView {
       : owner_(slot.owner.load(std::memory_order_relaxed)),
         last_(slot.last.load(std::memory_order_relaxed)),
         process_(slot.process.load(std::memory_order_relaxed)),
-        deadline_(static_cast<std::int64_t>(slot.deadline.load(std::memory_order_relaxed))),
-        timeout_(static_cast<std::int64_t>(slot.timeout.load(std::memory_order_relaxed))),
+        times_(slot),
         request_(load_request(slot)),
         taken_(load_taken(slot)),
         reply_(load_reply(slot)) {}
@@ -64,8 +63,6 @@ class CallView {
   }
 
  private:
-  static constexpr std::int64_t never = (std::numeric_limits<std::int64_t>::max)();
-
   [[nodiscard]] bool is_abandoned() const noexcept {
     const std::uint32_t sequence = request_.sequence();
     return request_.phase() == Phase::withdrawn && taken_.is(Phase::taken, sequence) && !reply_.concludes(sequence);
@@ -84,18 +81,17 @@ class CallView {
 
   /// What cannot be is not told.
   void tell_times(CallInfo& info, std::optional<std::int64_t> now) const noexcept {
-    if (timeout_ == never || deadline_ == never) info.left = (nanoseconds::max)();
-    if (!now || deadline_ <= 0 || deadline_ == never || timeout_ < 0 || timeout_ > deadline_) return;
-    info.left = nanoseconds(deadline_ - *now);
-    const std::int64_t posted = deadline_ - timeout_;
+    if (times_.timeout == StatedTimes::never || times_.deadline == StatedTimes::never) info.left = (nanoseconds::max)();
+    if (!now || !times_.are_whole()) return;
+    info.left = nanoseconds(times_.deadline - *now);
+    const std::int64_t posted = times_.deadline - times_.timeout;
     if (posted <= *now) info.waited = nanoseconds(*now - posted);
   }
 
   std::uint32_t owner_;
   State last_;
   std::uint32_t process_;
-  std::int64_t deadline_;
-  std::int64_t timeout_;
+  StatedTimes times_;
   State request_;
   State taken_;
   State reply_;

@@ -5,10 +5,10 @@
 #include <string_view>
 
 #include <shared_channel/call_context.hpp>
-#include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
+#include <shared_channel/detail/protocol/stated_times.hpp>
 #include <shared_channel/detail/server/duty.hpp>
 #include <shared_channel/detail/server/link.hpp>
 #include <shared_channel/version.hpp>
@@ -26,15 +26,7 @@ class Invocation {
 
   [[nodiscard]] CallContext context() const {
     const Slot& slot = *call_.slot;
-    const auto stated = static_cast<std::int64_t>(slot.deadline.load(std::memory_order_relaxed));
-    const auto timeout = static_cast<std::int64_t>(slot.timeout.load(std::memory_order_relaxed));
-    // A deadline not yet stated belongs to a call that was posted this instant. A stated one is another process's word:
-    // never later than the timeout from now on. No client states a negative one; it becomes 0, because subtracting the
-    // clock from it could overflow.
-    const Clock::time_point latest = Deadline(nanoseconds(timeout)).at();
-    const Clock::time_point told(nanoseconds(stated > 0 ? stated : 0));
-    const Clock::time_point deadline = stated == 0 || told > latest ? latest : told;
-    return CallContext(link_, call_, deadline, slot.process.load(std::memory_order_relaxed));
+    return CallContext(link_, call_, StatedTimes(slot).deadline_by_now(), slot.process.load(std::memory_order_relaxed));
   }
 
   /// A Responder<Reply>, or a raw one.

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <limits>
 #include <string_view>
 
 #include <shared_channel/detail/base/deadline.hpp>
@@ -16,6 +15,7 @@
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/order.hpp>
 #include <shared_channel/detail/protocol/slot_protocol.hpp>
+#include <shared_channel/detail/protocol/stated_times.hpp>
 #include <shared_channel/detail/server/counters.hpp>
 #include <shared_channel/detail/server/generation.hpp>
 #include <shared_channel/detail/server/link.hpp>
@@ -137,13 +137,14 @@ class ServerSlots {
   /// What has become of all calls, and of those in the slots now; but not for how long.
   [[nodiscard]] ServerStats stats() const noexcept;
 
-  /// Calls `use` with the index and sequence number of each running call, and when it was made if its caller says so.
+  /// Calls `use` with the index and sequence number of each running call, and when it was made; zero if its caller does
+  /// not say so.
   template <class Use>
   void for_each_running(Use&& use) const {
     const std::uint32_t used = used_slots();
     for (std::uint32_t index = 0; index < used; ++index) {
       const SlotView slot = view(index);
-      if (slot.is_running) use(index, slot.running, made_at(slot_array()[index]));
+      if (slot.is_running) use(index, slot.running, StatedTimes(slot_array()[index]).made_at());
     }
   }
 
@@ -188,15 +189,6 @@ class ServerSlots {
     else if (request.phase() == Phase::withdrawn)
       view.withdrawn = Counters::between(before, State::after(request.sequence()));
     return view;
-  }
-
-  /// As its owner claims; zero if it does not.
-  [[nodiscard]] static Clock::time_point made_at(const Slot& slot) noexcept {
-    const auto deadline = static_cast<std::int64_t>(slot.deadline.load(std::memory_order_relaxed));
-    const auto timeout = static_cast<std::int64_t>(slot.timeout.load(std::memory_order_relaxed));
-    constexpr std::int64_t never = (std::numeric_limits<std::int64_t>::max)();
-    if (deadline <= 0 || deadline == never || timeout < 0 || timeout > deadline) return Clock::time_point{};
-    return Clock::time_point(nanoseconds(deadline - timeout));
   }
 
   [[nodiscard]] std::uint32_t used_slots() const noexcept {
