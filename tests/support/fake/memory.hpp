@@ -91,7 +91,7 @@ class ServerLease : Living<Kind::name> {
   }
 
   Rendezvous& record() const noexcept { return *reinterpret_cast<Rendezvous*>(record_.data()); }
-  void withdraw() const noexcept { record().generation.store(0); }
+  void unpublish() const noexcept { record().generation.store(0); }
 
   bool keep_name(const shared_channel::Access&, bool& has_record) noexcept {
     has_record = !kernel().enter(Op::keep_name);

@@ -1,5 +1,5 @@
-// What a server makes for its clients: fresh objects in each generation, published as the last step, and
-// withdrawn as the first.
+// What a server makes for its clients: fresh objects in each generation, published as the last step, and taken back as
+// the first.
 #pragma once
 
 #include <atomic>
@@ -54,10 +54,10 @@ class Generation {
 
   ~Generation() { retire(); }
 
-  /// Withdraws it and frees its name. What is mapped stays, for a thread that is still at it.
+  /// Takes it back and frees its name. What is mapped stays, for a thread that is still at it.
   void retire() noexcept {
     if (std::exchange(retired_, true)) return;
-    if (beacon_) withdraw();  // else making it failed half-way, by an exception perhaps, and nobody knows of it
+    if (beacon_) unpublish();  // else making it failed half-way, by an exception perhaps, and nobody knows of it
     if (number_ != 0) {
       Mapping::remove(page_name_);
       Mapping::remove(segment_name_);
@@ -185,8 +185,8 @@ class Generation {
     }
   }
 
-  void withdraw() noexcept {
-    lease_.withdraw();
+  void unpublish() noexcept {
+    lease_.unpublish();
     SHARED_CHANNEL_TEST_POINT(server_unpublished);
     beacon_.reset();
     SHARED_CHANNEL_TEST_POINT(server_beacon_out);

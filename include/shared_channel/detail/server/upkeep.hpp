@@ -22,8 +22,8 @@ class Upkeep {
   }
   void end() noexcept { is_busy_.store(false, std::memory_order_release); }
 
-  /// It is never time again: withdrawn words must not be mended. `rest` passes a little time while another thread
-  /// mends, or says that it is not worth while.
+  /// It is never time again: words that were taken back must not be mended. `rest` passes a little time while another
+  /// thread mends, or says that it is not worth while.
   template <class Rest>
   void close(Rest&& rest) noexcept {
     while (is_busy_.exchange(true, std::memory_order_acquire) && rest()) {

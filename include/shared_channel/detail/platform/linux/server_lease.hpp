@@ -81,8 +81,8 @@ class ServerLease {
   ServerLease& operator=(ServerLease&&) = delete;
   ~ServerLease() {
     if (!mapping_ || !*mapping_) return;
-    withdraw();
-    SHARED_CHANNEL_TEST_POINT(server_withdrew_generation);
+    unpublish();
+    SHARED_CHANNEL_TEST_POINT(server_emptied_record);
     // Before the lock goes with the descriptor: a successor must not lose its files. Nor must one that serves because
     // somebody has removed ours, or closed our descriptors and with them the lock.
     if (!holds_name()) return;
@@ -92,7 +92,7 @@ class ServerLease {
 
   /// No client finds the record's generation any more. Not where a program of our user has cut the record short:
   /// touching it would then end this process.
-  void withdraw() const noexcept {
+  void unpublish() const noexcept {
     struct stat status {};
     const bool is_known = mapping_->has_file() && ::fstat(mapping_->descriptor(), &status) == 0;
     if (!is_known || status.st_size >= static_cast<off_t>(sizeof(Rendezvous))) record().generation.store(0);

@@ -67,12 +67,12 @@ class ServerLease {
   ServerLease& operator=(ServerLease&&) = delete;
   ~ServerLease() {
     if (mapping_.data() == nullptr) return;
-    withdraw();
-    SHARED_CHANNEL_TEST_POINT(server_withdrew_generation);
+    unpublish();
+    SHARED_CHANNEL_TEST_POINT(server_emptied_record);
   }
 
   /// No client finds the record's generation any more.
-  void withdraw() const noexcept { record().generation.store(0); }
+  void unpublish() const noexcept { record().generation.store(0); }
 
   /// Whether the name is still ours: the system takes no name from an object that is open.
   [[nodiscard]] bool keep_name(const Admission&, bool& has_record) const noexcept {
