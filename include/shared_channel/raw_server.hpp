@@ -83,7 +83,7 @@ class RawResponder {
       const detail::Frame frame = sink.reply_frame(call);
       const std::size_t bytes = fill(detail::span_of(frame.fixed(), frame.capacity()));
       return detail::send_written(frame, bytes,
-                                  [&](std::string_view text) { return sink.fail(call, text, detail::Cause::none); });
+                                  [&](std::string_view text) { return sink.fail(call, text, detail::PassedOn::none); });
     });
   }
 
@@ -130,7 +130,7 @@ struct Forms<Raw, Raw> {
   template <class Handler>
   static constexpr bool is_handler() {
     static_assert(
-        BytesHandler<Handler, Bytes, Bytes> || RelayingBytesHandler<Handler, Bytes> || RawDeferringHandler<Handler> ||
+        BytesHandler<Handler, Bytes, Bytes> || PassingOnBytesHandler<Handler, Bytes> || RawDeferringHandler<Handler> ||
             RawLookingHandler<Handler>,
         "SharedChannel: a raw server's handler must be callable as std::size_t(std::span<const std::byte>, "
         "std::span<std::byte>), as one that returns Result<std::size_t>, or as void(RawRequest, RawResponder) or "

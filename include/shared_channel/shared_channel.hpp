@@ -19,13 +19,13 @@
 //   types <-> bytes [message]    message, codec_parts, builtin_codecs, members, described_members
 //   who may write what when [protocol]   slot_protocol, slot_state (what a slot's words say), order (of one thread's
 //                           calls), doorbell, layout (the bytes), description (a type in words), contract (what both
-//                           ends compare), frame (one message's place), cause (an error passed on)
+//                           ends compare), frame (one message's place), stated_times (of a call), passed_on (an error)
 //   waiting [wait]          adaptive_spin (the policy), spin (its primitives)
 //   the operating system [platform]      contract (in words), error_text, platform (the selector), then linux/ or
 //                           win32/: memory, server_lease, signal, wait_set, beacon, lease, owner, process; linux/ also
 //                           futex and fork_guard, win32/ object, security and mutex_keeper
 //   knows no channels [base]     unique_ptr, ref_ptr, forward_list, address_of, stored, deadline, name, callable,
-//                           integer_cast, at_end, handler_scope, test_point, duration_text, stop_when_asked
+//                           integer_cast, at_end, handler_scope, test_point, text, duration_text, stop_when_asked
 //
 // Two headers are not included here, so that nobody pays for them who does not use them:
 //

@@ -121,7 +121,7 @@ TEST_CASE("protocol page: its tables are the layout's") {
               {offsetof(Slot, deadline), 8, "deadline"},
               {offsetof(Slot, timeout), 8, "timeout"},
               {offsetof(Slot, last), 4, "last"},
-              {offsetof(Slot, cause), 4, "cause"},
+              {offsetof(Slot, passed_on), 4, "passed_on"},
               {offsetof(Slot, place), 4, "place"},
               {offsetof(Slot, taken), 4, "taken"},
               {offsetof(Slot, text), text_capacity, "text"},

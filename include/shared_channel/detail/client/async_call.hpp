@@ -319,7 +319,7 @@ class AsyncCall : public RefCounted {
   /// True if this channel failed so. An error that a handler passed on from another does not count. Under the mutex, or
   /// where no other thread has the call; like all that follows.
   [[nodiscard]] bool has_failed(Errc code) const noexcept {
-    return end_ == End::failed && call_.failure().code == code && !call_.failure().is_relayed;
+    return end_ == End::failed && call_.failure().code == code && !call_.failure().is_passed_on;
   }
 
   void unwatch() noexcept {

@@ -13,7 +13,7 @@
 #include <shared_channel/detail/client/cancellation.hpp>
 #include <shared_channel/detail/client/connection.hpp>
 #include <shared_channel/detail/client/slot_claim.hpp>
-#include <shared_channel/detail/protocol/cause.hpp>
+#include <shared_channel/detail/protocol/passed_on.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/order.hpp>
 #include <shared_channel/detail/protocol/slot_protocol.hpp>
@@ -26,9 +26,9 @@ struct Failure {
   Errc code;
   Execution execution;
   int native;
-  std::size_t size;         // message_too_large: of the message
-  std::size_t limit;        // and of the slot
-  bool is_relayed = false;  // the handler's words about another channel: it says nothing of this one
+  std::size_t size;           // message_too_large: of the message
+  std::size_t limit;          // and of the slot
+  bool is_passed_on = false;  // the handler's words about another channel: it says nothing of this one
 };
 
 template <class Platform>
@@ -196,9 +196,9 @@ class Call {
 
   /// The handler's failure, or the error that it passes on.
   bool fails_as_told() noexcept {
-    const std::optional<Cause> cause = Cause::of(slot().cause.load(std::memory_order_relaxed));
-    fails(cause ? cause->code : Errc::handler_failed, cause ? cause->execution : Execution::possible);
-    failure_.is_relayed = cause.has_value();
+    const std::optional<PassedOn> error = PassedOn::of(slot().passed_on.load(std::memory_order_relaxed));
+    fails(error ? error->code : Errc::handler_failed, error ? error->execution : Execution::possible);
+    failure_.is_passed_on = error.has_value();
     return false;
   }
 

@@ -249,7 +249,7 @@ class ClientCore : public RefCounted {
 
   /// Whether a call that failed so may be made again, on the next server.
   bool goes_on(const Failure& failure, const Pin& pin, Deadline& deadline) noexcept {
-    if (failure.is_relayed) return false;
+    if (failure.is_passed_on) return false;
     if (failure.code == Errc::timed_out) connector_.doubt(pin);
     if (failure.code != Errc::server_died && failure.code != Errc::server_stopped) return false;
     connector_.retire(pin);
@@ -346,7 +346,7 @@ template <class Platform>
 Error ClientCore<Platform>::explain(const Failure& failure, const Call& call, const Deadline& deadline) const {
   Error error = names().error(failure.code, detail::explain(failure, call, deadline.timeout()), failure.native,
                               failure.execution);
-  error.is_passed_on_ = failure.is_relayed;
+  error.is_passed_on_ = failure.is_passed_on;
   return error;
 }
 

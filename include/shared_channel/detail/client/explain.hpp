@@ -62,7 +62,7 @@ inline std::string with_timeout(std::string text, nanoseconds timeout) {
 
 template <class Platform>
 std::string explain(const Failure& failure, const Call<Platform>& call, nanoseconds timeout) {
-  if (failure.is_relayed) return "its handler says: " + call.text();
+  if (failure.is_passed_on) return "its handler says: " + call.text();
   if (failure.code == Errc::handler_failed) return "the server's handler failed: " + call.text();
   if (failure.code == Errc::message_too_large) return too_large(failure);
   for (const FailureText& text : failure_texts) {

@@ -11,7 +11,7 @@
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/observe/observed.hpp>
 #include <shared_channel/detail/platform/platform.hpp>
-#include <shared_channel/detail/protocol/cause.hpp>
+#include <shared_channel/detail/protocol/passed_on.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/slot_protocol.hpp>
 #include <shared_channel/detail/server/invocation.hpp>
@@ -75,9 +75,9 @@ class ServerObserver {
     if (outcome == Phase::done) {
       record.reply_bytes = reply.checked().size;
     } else if (outcome == Phase::failed) {
-      const std::optional<Cause> cause = Cause::of(call.slot->cause.load(std::memory_order_relaxed));
-      record.error = cause ? cause->code : Errc::handler_failed;
-      record.not_executed = cause && cause->execution == Execution::none;
+      const std::optional<PassedOn> error = PassedOn::of(call.slot->passed_on.load(std::memory_order_relaxed));
+      record.error = error ? error->code : Errc::handler_failed;
+      record.not_executed = error && error->execution == Execution::none;
     } else if (outcome == Phase::oversized) {
       record.error = Errc::message_too_large;
       record.reply_bytes = reply.length();

@@ -222,7 +222,7 @@ struct alignas(separation) Slot {
   LongWord deadline;  // of the call, in ns of the steady clock; 0: not yet known, see timeout
   LongWord timeout;   // of the call in ns, from when it is posted
   Word last;          // done(s): after call s the slot was given back settled; idle: ask the other words
-  Word cause;         // with phase failed: the error that the handler passed on; see cause.hpp. Not trusted
+  Word passed_on;     // with phase failed: the error that the handler passed on; see passed_on.hpp. Not trusted
   Word place;         // of the call among its thread's, 0: nothing else of it is in flight; see order.hpp
   std::byte reserved0[92];
   Word taken;  // which call a worker executes, or executed last
@@ -237,7 +237,7 @@ static_assert(offsetof(Slot, owner) == 0 && offsetof(Slot, process) == 4);
 static_assert(offsetof(Slot, deadline) == 8);
 static_assert(offsetof(Slot, timeout) == 16);
 static_assert(offsetof(Slot, last) == 24);
-static_assert(offsetof(Slot, cause) == 28);
+static_assert(offsetof(Slot, passed_on) == 28);
 static_assert(offsetof(Slot, place) == 32);
 static_assert(offsetof(Slot, taken) == 128);
 static_assert(offsetof(Slot, text) == 132);

@@ -12,7 +12,7 @@
 #include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/base/test_point.hpp>
 #include <shared_channel/detail/observe/server_observer.hpp>
-#include <shared_channel/detail/protocol/cause.hpp>
+#include <shared_channel/detail/protocol/passed_on.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/slot_protocol.hpp>
 #include <shared_channel/detail/server/generation.hpp>
@@ -108,8 +108,8 @@ class Dispatcher final : private AnswerSink {
     return generation_.slot_array().reply(*call.slot);
   }
 
-  Phase fail(TakenCall call, std::string_view text, std::uint32_t cause = Cause::none) noexcept override {
-    return slots_.fail(call, text, cause);
+  Phase fail(TakenCall call, std::string_view text, std::uint32_t passed_on = PassedOn::none) noexcept override {
+    return slots_.fail(call, text, passed_on);
   }
 
   void conclude(TakenCall call, Phase outcome) noexcept override {

@@ -1,13 +1,14 @@
 // The right, and the duty, to answer one call: what every kind of responder is made of.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include <shared_channel/detail/base/ref_ptr.hpp>
-#include <shared_channel/detail/protocol/cause.hpp>
+#include <shared_channel/detail/protocol/passed_on.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/server/link.hpp>
 #include <shared_channel/error.hpp>
@@ -46,11 +47,12 @@ class AnswerDuty {
   }
 
   void fail(std::string_view text) noexcept {
-    conclude([&](AnswerSink& sink, const TakenCall& call) { return sink.fail(call, text, Cause::none); });
+    conclude([&](AnswerSink& sink, const TakenCall& call) { return sink.fail(call, text, PassedOn::none); });
   }
   void fail(const Error& error) {
     const std::string words = error.message();
-    conclude([&](AnswerSink& sink, const TakenCall& call) { return sink.fail(call, words, Cause::of(error).word()); });
+    const std::uint32_t passed_on = PassedOn::of(error).word();
+    conclude([&](AnswerSink& sink, const TakenCall& call) { return sink.fail(call, words, passed_on); });
   }
 
  private:

@@ -14,7 +14,7 @@
 #include <shared_channel/call_context.hpp>
 #include <shared_channel/detail/base/stored.hpp>
 #include <shared_channel/detail/message/message.hpp>
-#include <shared_channel/detail/protocol/cause.hpp>
+#include <shared_channel/detail/protocol/passed_on.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/slot_protocol.hpp>
 #include <shared_channel/detail/server/reply.hpp>
@@ -84,20 +84,20 @@ concept ReturningHandler = !BytesMessage<Request> && Returns<Handler, Reply, Giv
 /// `Result<Reply>(const Request&)` or `Result<Reply>(Request)`: answers, or passes an error on. Of a handler for Bytes
 /// the Result is the reply's size.
 template <class Handler, class Request, class Reply>
-concept RelayingHandler =
+concept PassingOnHandler =
     !BytesMessage<Request> && Accepts<Handler, Given<Request>> &&
     std::same_as<std::remove_cvref_t<typename AnswerOf<Handler, Given<Request>>::type>, Result<Reply>>;
 template <class Handler, class Request>
-concept RelayingBytesHandler =
+concept PassingOnBytesHandler =
     BytesMessage<Request> && Accepts<Handler, std::span<const std::byte>, std::span<std::byte>> &&
     std::same_as<typename AnswerOf<Handler, std::span<const std::byte>, std::span<std::byte>>::type,
                  Result<std::size_t>>;
 
 /// What serve(), serve_one() and start() accept.
 template <class Handler, class Request, class Reply>
-concept HandlerFor = BytesHandler<Handler, Request, Reply> || RelayingBytesHandler<Handler, Request> ||
+concept HandlerFor = BytesHandler<Handler, Request, Reply> || PassingOnBytesHandler<Handler, Request> ||
     InPlaceHandler<Handler, Request, Reply> || DeferringHandler<Handler, Request, Reply> ||
-    InOutHandler<Handler, Request, Reply> || RelayingHandler<Handler, Request, Reply> ||
+    InOutHandler<Handler, Request, Reply> || PassingOnHandler<Handler, Request, Reply> ||
     ReturningHandler<Handler, Request, Reply>;
 
 template <class Handler, class Request, class Reply>
@@ -140,7 +140,7 @@ Outcome with_request(const Frame& frame, Use&& use) {
 /// A handler returned an error in place of its answer.
 template <class Call>
 Outcome pass_on(const Error& error, const Call& call) {
-  return call.fail(error.message(), Cause::of(error).word());
+  return call.fail(error.message(), PassedOn::of(error).word());
 }
 
 /// Bytes: the handler writes into all the room there is; short replies then move inline.
@@ -150,14 +150,14 @@ Outcome invoke_bytes(Handler& handler, const Call& call) {
   Outcome outcome = Phase::malformed;
   const auto answer = [&](std::span<const std::byte> request) {
     std::size_t bytes = 0;
-    if constexpr (RelayingBytesHandler<Handler, Request>) {
+    if constexpr (PassingOnBytesHandler<Handler, Request>) {
       const Result<std::size_t> size = call_with(handler, call, request, span_of(reply.fixed(), reply.capacity()));
       if (!size) return outcome = pass_on(size.error(), call), true;
       bytes = *size;
     } else {
       bytes = call_with(handler, call, request, span_of(reply.fixed(), reply.capacity()));
     }
-    outcome = send_written(reply, bytes, [&](std::string_view text) { return call.fail(text, Cause::none); });
+    outcome = send_written(reply, bytes, [&](std::string_view text) { return call.fail(text, PassedOn::none); });
     return true;
   };
   static_cast<void>(with_bytes(call.request(), false, answer));
@@ -191,7 +191,7 @@ Outcome invoke(Handler& handler, const Call& call) {
           call_with(handler, call, request);
           return send<Reply>(request, call.reply());
         }
-      } else if constexpr (RelayingHandler<Handler, Request, Reply>) {
+      } else if constexpr (PassingOnHandler<Handler, Request, Reply>) {
         const Result<Reply> answer = call_with(handler, call, static_cast<Given<Request>>(request));
         return answer ? send<Reply>(*answer, call.reply()) : pass_on(answer.error(), call);
       } else {

@@ -36,7 +36,9 @@ class Invocation {
     return Responder(AnswerDuty(link_, call_));
   }
   /// Leaves the error that the caller gets; see AnswerSink.
-  Phase fail(std::string_view text, std::uint32_t cause) const noexcept { return server_.fail(call_, text, cause); }
+  Phase fail(std::string_view text, std::uint32_t passed_on) const noexcept {
+    return server_.fail(call_, text, passed_on);
+  }
 
   /// Whether the duty to answer went over to a Responder.
   [[nodiscard]] bool has_responder() const noexcept { return has_responder_; }

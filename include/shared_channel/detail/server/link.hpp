@@ -31,8 +31,8 @@ struct TakenCall {
 class AnswerSink {
  public:
   [[nodiscard]] virtual Frame reply_frame(TakenCall call) const noexcept = 0;
-  /// Leaves the text that the caller's error will carry, and the Cause's word if an error is passed on.
-  virtual Phase fail(TakenCall call, std::string_view text, std::uint32_t cause) noexcept = 0;
+  /// Leaves the text that the caller's error will carry, and PassedOn's word if an error is passed on.
+  virtual Phase fail(TakenCall call, std::string_view text, std::uint32_t passed_on) noexcept = 0;
   virtual void conclude(TakenCall call, Phase outcome) noexcept = 0;
   /// The call's Responder was destroyed without an answer.
   virtual void drop(TakenCall call) noexcept = 0;

@@ -99,12 +99,12 @@ class ServerSlots {
   void refuse_all() noexcept;
 
   /// Leaves the text that the caller's error will carry, cut to the room there is.
-  Phase fail(TakenCall call, std::string_view text, std::uint32_t cause) noexcept {
+  Phase fail(TakenCall call, std::string_view text, std::uint32_t passed_on) noexcept {
     const std::size_t length = text.size() < text_capacity ? text.size() : text_capacity;
     Slot& slot = *call.slot;
     std::memcpy(slot.text, text.data(), length);
     slot.length.store(static_cast<std::uint32_t>(length), std::memory_order_relaxed);
-    slot.cause.store(cause, std::memory_order_relaxed);
+    slot.passed_on.store(passed_on, std::memory_order_relaxed);
     return Phase::failed;
   }
 

@@ -1,4 +1,4 @@
-// Why a handler had its call fail: the slot's `cause`, where one handler passes on what another channel told it.
+// Why a handler had its call fail: the slot's `passed_on`, where one handler passes on what another channel told it.
 //
 // It is one of the reply's bytes: written by the worker before F1 and read by the caller after it has seen F1, like
 // `text` and `length` (slot_protocol.hpp). Every `failed` writes it, so that no older one is read. Nobody else needs
@@ -14,7 +14,7 @@
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 /// The error that a handler passed on; or none, if the handler itself failed.
-struct Cause {
+struct PassedOn {
   Errc code;
   Execution execution;
 
@@ -28,16 +28,16 @@ struct Cause {
     return execution == Execution::none ? number | not_executed : number;
   }
 
-  static Cause of(const Error& error) noexcept {
+  static PassedOn of(const Error& error) noexcept {
     return {error.code(), error.not_executed() ? Execution::none : Execution::possible};
   }
 
   /// What a peer wrote, which is not trusted: nothing but a word that word() makes is one of ours.
-  static constexpr std::optional<Cause> of(std::uint32_t word) noexcept {
-    const Cause cause{static_cast<Errc>(word & code_mask),
-                      (word & not_executed) != 0 ? Execution::none : Execution::possible};
-    if (!is_known(cause.code) || cause.word() != word) return std::nullopt;
-    return cause;
+  static constexpr std::optional<PassedOn> of(std::uint32_t word) noexcept {
+    const PassedOn error{static_cast<Errc>(word & code_mask),
+                         (word & not_executed) != 0 ? Execution::none : Execution::possible};
+    if (!is_known(error.code) || error.word() != word) return std::nullopt;
+    return error;
   }
 };
 

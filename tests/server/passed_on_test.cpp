@@ -24,7 +24,7 @@
 #include "support/process.hpp"
 #include "support/time.hpp"
 
-namespace relayed_error_test {
+namespace passed_on_test {
 
 using namespace shared_channel;
 using namespace test_support;
@@ -49,7 +49,7 @@ struct Relay {
 
   Error error_;
   std::atomic<int> runs{0};
-  std::string name = unique_name("relayed");
+  std::string name = unique_name("passed_on");
   Ints::Server server{name};
   Ints::Client client{name};
 };
@@ -65,7 +65,7 @@ void check_same(const Error& got, const Error& sent) {
 
 }  // namespace
 
-TEST_CASE("relayed: every code arrives, executed or not, and costs one call on one connection") {
+TEST_CASE("passed on: every code arrives, executed or not, and costs one call on one connection") {
   for (int number = 1; number <= known_codes; ++number) {
     for (const Execution execution : {Execution::none, Execution::possible}) {
       const Error sent = error_with(static_cast<Errc>(number), execution);
@@ -83,7 +83,7 @@ TEST_CASE("relayed: every code arrives, executed or not, and costs one call on o
   }
 }
 
-TEST_CASE("relayed: an asynchronous call gets it as well, and so does its callback") {
+TEST_CASE("passed on: an asynchronous call gets it as well, and so does its callback") {
   for (const Errc code : {Errc::timed_out, Errc::server_died, Errc::server_stopped, Errc::no_server}) {
     const Error sent = error_with(code, Execution::none);
     Relay relay(sent);
@@ -105,8 +105,8 @@ TEST_CASE("relayed: an asynchronous call gets it as well, and so does its callba
   }
 }
 
-TEST_CASE("relayed: what the channel itself says is passed on by nobody") {
-  const std::string name = unique_name("relayed");
+TEST_CASE("passed on: what the channel itself says is passed on by nobody") {
+  const std::string name = unique_name("passed_on");
   Ints::Client client(name);
   CHECK_FALSE(client.call(1, amply).error().passed_on());
   Ints::Server server(name);
@@ -119,20 +119,20 @@ TEST_CASE("relayed: what the channel itself says is passed on by nobody") {
   CHECK_FALSE(failed.error().passed_on());
 }
 
-TEST_CASE("relayed: the caller reads who said what") {
+TEST_CASE("passed on: the caller reads who said what") {
   Relay relay(Error(Errc::no_server, "far", "nobody is there"));
   CHECK_THAT(relay.client.call(1, amply).error().message(),
              Contains(relay.name) && EndsWith("its handler says: shared channel 'far': nobody is there"));
 }
 
-TEST_CASE("relayed: the system's number travels in words") {
+TEST_CASE("passed on: the system's number travels in words") {
   Relay relay(Error(Errc::system_error, "far", "the disk is gone", 5));
   const auto answer = relay.client.call(1, amply);
   CHECK(answer.error().native() == 0);
   CHECK_THAT(answer.error().message(), Contains("system error 5"));
 }
 
-TEST_CASE("relayed: a handler sheds load") {
+TEST_CASE("passed on: a handler sheds load") {
   Relay relay(Error(Errc::busy, "", "too much to do"));
   const auto answer = relay.client.call(1, amply);
   CHECK(error_of(answer) == Errc::busy);
@@ -140,13 +140,13 @@ TEST_CASE("relayed: a handler sheds load") {
   CHECK_THAT(answer.error().message(), EndsWith("its handler says: too much to do"));
 }
 
-TEST_CASE("relayed: a long text is cut") {
+TEST_CASE("passed on: a long text is cut") {
   Relay relay(Error(Errc::busy, "", std::string(1000, 'x')));
   const auto text = relay.client.call(1, amply).error().message();
   CHECK(text.find_last_of('x') - text.find("xx") + 1 == 252);
 }
 
-TEST_CASE("relayed: a number that is none of ours is a failure of the handler") {
+TEST_CASE("passed on: a number that is none of ours is a failure of the handler") {
   for (const int number : {0, known_codes + 1, 255, 256, 263}) {
     INFO(number);
     Relay relay(error_with(static_cast<Errc>(number), Execution::none));
@@ -156,8 +156,8 @@ TEST_CASE("relayed: a number that is none of ours is a failure of the handler") 
   }
 }
 
-TEST_CASE("relayed: what nobody sent is not believed") {
-  const auto name = unique_name("relayed");
+TEST_CASE("passed on: what nobody sent is not believed") {
+  const auto name = unique_name("passed_on");
   Ints::Server server(name);
   std::optional<Responder<int>> kept;
   std::atomic<bool> has_kept{false};
@@ -170,13 +170,13 @@ TEST_CASE("relayed: what nobody sent is not believed") {
       .value();
   Ints::Client client(name);
   faults::LiveSegment segment(name);
-  const auto error_after = [&](std::uint32_t cause) {
+  const auto error_after = [&](std::uint32_t word) {
     auto pending = client.call_async(1, amply);
     REQUIRE(eventually([&] { return has_kept.load(); }));
     auto& slot = segment.slot_array()[0];
     const detail::State request(slot.request.load());
     slot.length.store(0);
-    slot.cause.store(cause);
+    slot.passed_on.store(word);
     slot.reply.store(detail::State(request.sequence(), detail::Phase::failed).word());
     auto answer = pending.get();
     kept.reset();
@@ -185,17 +185,17 @@ TEST_CASE("relayed: what nobody sent is not believed") {
   };
   CHECK(error_after(10).code() == Errc::busy);
   CHECK(error_after(0x10A).safe_to_retry());
-  for (const std::uint32_t cause : {0u, static_cast<std::uint32_t>(known_codes) + 1, 0xFFu, 0x100u, 0x120u, 0x20Au,
+  for (const std::uint32_t word : {0u, static_cast<std::uint32_t>(known_codes) + 1, 0xFFu, 0x100u, 0x120u, 0x20Au,
                                     0x1'000Au, 0x8000'000Au, 0xFFFF'FFFFu}) {
-    INFO(cause);
-    const Error error = error_after(cause);
+    INFO(word);
+    const Error error = error_after(word);
     CHECK(error.code() == Errc::handler_failed);
     CHECK_FALSE(error.not_executed());
   }
 }
 
-TEST_CASE("relayed: a failure of the handler is told from an error that was passed on before") {
-  const auto name = unique_name("relayed");
+TEST_CASE("passed on: a failure of the handler is told from an error that was passed on before") {
+  const auto name = unique_name("passed_on");
   Ints::Server server(name);
   server
       .start([](int value, Responder<int> responder) {
@@ -212,8 +212,8 @@ TEST_CASE("relayed: a failure of the handler is told from an error that was pass
   }
 }
 
-TEST_CASE("relayed: a handler that returns a Result passes its error on") {
-  const auto name = unique_name("relayed");
+TEST_CASE("passed on: a handler that returns a Result passes its error on") {
+  const auto name = unique_name("passed_on");
   Ints::Server server(name);
   server
       .start([](int value) -> Result<int> {
@@ -230,10 +230,10 @@ TEST_CASE("relayed: a handler that returns a Result passes its error on") {
   }
 }
 
-TEST_CASE("relayed: Results of every form of handler") {
+TEST_CASE("passed on: Results of every form of handler") {
   SECTION("text, with a context") {
     using Text = SharedChannel<std::string>;
-    const auto name = unique_name("relayed");
+    const auto name = unique_name("passed_on");
     Text::Server server(name);
     server
         .start([](std::string text, const CallContext&) -> Result<std::string> {
@@ -246,14 +246,14 @@ TEST_CASE("relayed: Results of every form of handler") {
     CHECK(error_of(client.call("", amply)) == Errc::invalid_argument);
   }
   SECTION("a generic lambda") {
-    const auto name = unique_name("relayed");
+    const auto name = unique_name("passed_on");
     Ints::Server server(name);
     server.start([](const auto& value) -> Result<int> { return value + 1; }).value();
     CHECK(Ints::Client(name).call(1, amply).value() == 2);
   }
   SECTION("bytes") {
     using Raw = SharedChannel<Bytes>;
-    const auto name = unique_name("relayed");
+    const auto name = unique_name("passed_on");
     Raw::Server server(name);
     server
         .start([](std::span<const std::byte> request, std::span<std::byte> reply) -> Result<std::size_t> {
@@ -278,7 +278,7 @@ TEST_CASE("relayed: Results of every form of handler") {
     CHECK(ask(0) == Errc::busy);
   }
   SECTION("a reply larger than what is copied on the stack") {
-    const auto name = unique_name("relayed");
+    const auto name = unique_name("passed_on");
     BlockChannel::Server server(name);
     server
         .start([](const Block& block) -> Result<Block> {
@@ -294,8 +294,8 @@ TEST_CASE("relayed: Results of every form of handler") {
   }
 }
 
-TEST_CASE("relayed: an exception is a failure of the handler, whatever it carries") {
-  const auto name = unique_name("relayed");
+TEST_CASE("passed on: an exception is a failure of the handler, whatever it carries") {
+  const auto name = unique_name("passed_on");
   Ints::Server server(name);
   server.start([](int) -> int { throw ChannelException(Error(Errc::no_server, "far", "nobody is there")); }).value();
   const auto answer = Ints::Client(name).call(1, amply);
@@ -304,7 +304,7 @@ TEST_CASE("relayed: an exception is a failure of the handler, whatever it carrie
   CHECK_THAT(answer.error().message(), EndsWith("shared channel 'far': nobody is there"));
 }
 
-TEST_CASE("relayed: from a far server through a near one, between processes") {
+TEST_CASE("passed on: from a far server through a near one, between processes") {
   const auto far_name = unique_name("far");
   const auto near_name = unique_name("near");
   Channel::Client far_client(far_name);
@@ -325,8 +325,8 @@ TEST_CASE("relayed: from a far server through a near one, between processes") {
   CHECK(client.connected());
 }
 
-TEST_CASE("relayed: a Responder that outlives its server passes nothing on") {
-  const auto name = unique_name("relayed");
+TEST_CASE("passed on: a Responder that outlives its server passes nothing on") {
+  const auto name = unique_name("passed_on");
   std::optional<Responder<int>> kept;
   std::optional<Errc> told;
   {
@@ -341,4 +341,4 @@ TEST_CASE("relayed: a Responder that outlives its server passes nothing on") {
   kept->fail(Error(Errc::busy, "", "twice"));
 }
 
-}  // namespace relayed_error_test
+}  // namespace passed_on_test
