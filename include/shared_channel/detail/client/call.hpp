@@ -75,7 +75,7 @@ class Call {
 
   /// Sends the request that has been written, to be taken in its `turn`.
   [[nodiscard]] bool post(const Deadline& deadline, const Turn& turn) {
-    tell(deadline);
+    state_times(deadline);
     put_in_order(slot(), turn);
     is_posted_ = true;
     const Posted posted = detail::post(slot());
@@ -219,17 +219,17 @@ class Call {
 
   /// What a handler may ask. It lies on our own cache line, so that writing it costs nothing. The clock is not read for
   /// it: the timeout stands in until the deadline is known, or where the server reads another clock (time namespaces).
-  void tell(const Deadline& deadline) noexcept {
+  void state_times(const Deadline& deadline) noexcept {
     Slot& mine = slot();
     mine.process.store(connection_.process(), std::memory_order_relaxed);
     mine.timeout.store(static_cast<std::uint64_t>(deadline.timeout().count()), std::memory_order_relaxed);
-    mine.deadline.store(states_deadline(deadline) ? count(deadline) : 0, std::memory_order_relaxed);
+    mine.deadline.store(may_state(deadline) ? count(deadline) : 0, std::memory_order_relaxed);
   }
-  void tell_deadline(Deadline& deadline) noexcept {
+  void state_deadline(Deadline& deadline) noexcept {
     if (!deadline.is_never()) deadline.at();
-    if (states_deadline(deadline)) slot().deadline.store(count(deadline), std::memory_order_relaxed);
+    if (may_state(deadline)) slot().deadline.store(count(deadline), std::memory_order_relaxed);
   }
-  [[nodiscard]] bool states_deadline(const Deadline& deadline) const noexcept {
+  [[nodiscard]] bool may_state(const Deadline& deadline) const noexcept {
     return deadline.is_started() && connection_.shares_clock();
   }
   static std::uint64_t count(const Deadline& deadline) noexcept {
@@ -263,7 +263,7 @@ class Call {
 
 template <class Platform>
 bool Call<Platform>::await(Deadline& deadline) {
-  const auto waited = wait(deadline, [&] { tell_deadline(deadline); });
+  const auto waited = wait(deadline, [&] { state_deadline(deadline); });
   if (is_answered()) return verdict();
   if (!waited) return give_up_sleepless(waited.error());
   // The server is asked at the deadline too: a caller whose timeouts are too short to sleep in would otherwise never

@@ -67,7 +67,7 @@ class Connector {
   /// Whether there have been servers of two contracts.
   [[nodiscard]] bool has_changed() const noexcept { return has_changed_.load(std::memory_order_relaxed); }
   /// The contract of the connection, which from now on is the one that the user knows.
-  [[nodiscard]] Contract tell(const Connection& connection) {
+  [[nodiscard]] Contract told_contract(const Connection& connection) {
     told_.store(connection.contract_id(), std::memory_order_relaxed);
     return connection.contract();
   }

@@ -133,7 +133,7 @@ class ClientCore : public RefCounted {
 
   Result<void> wait_for_server(Deadline deadline);
 
-  /// The contract of the server that is there; waits for one. See Connector::tell().
+  /// The contract of the server that is there; waits for one. See Connector::told_contract().
   Result<Contract> contract(Deadline deadline);
   [[nodiscard]] Connector& connector() noexcept { return connector_; }
 
@@ -319,7 +319,7 @@ Result<Contract> ClientCore<Platform>::contract(Deadline deadline) {
   if (mark_.in_child()) return forked();
   for (bool has_attached = false;; has_attached = true) {
     const Pin pin = connector_.current();
-    if (pin && pin->server().look() == platform::Peer::alive) return connector_.tell(*pin);
+    if (pin && pin->server().look() == platform::Peer::alive) return connector_.told_contract(*pin);
     if (pin) connector_.retire(pin);
     if (has_attached && deadline.passed()) return none_lasts(deadline).error();
     if (auto attached = connector_.wait_for_server(deadline); !attached) return std::move(attached).error();

@@ -201,7 +201,7 @@ class SlotClaim {
     return false;
   }
 
-  void tell_slot_freed() noexcept { connection_.slot_freed().tell(); }
+  void tell_slot_freed() noexcept { connection_.slot_freed().ring_if_awaited(); }
 
   Connection& connection_;
   Slot* slot_ = nullptr;

@@ -146,7 +146,7 @@ class SlotFreedBell {
 
   [[nodiscard]] Words& words() const noexcept { return *words_; }
 
-  void tell() noexcept {
+  void ring_if_awaited() noexcept {
     if (must_tell_slot_freed(*words_)) [[unlikely]]
       signal_.ring();
   }

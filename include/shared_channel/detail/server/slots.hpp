@@ -132,7 +132,7 @@ class ServerSlots {
   }
 
   /// The caller that waits for a slot may look again.
-  void tell_slot_freed() noexcept { generation_.slot_freed().tell(); }
+  void tell_slot_freed() noexcept { generation_.slot_freed().ring_if_awaited(); }
 
   /// What has become of all calls, and of those in the slots now; but not for how long.
   [[nodiscard]] ServerStats stats() const noexcept;
