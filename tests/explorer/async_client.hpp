@@ -86,7 +86,7 @@ inline Stage run_async_client(int thread, Stage stage, Locals& local) {
       if (plan.has_stopper && service_word.load(std::memory_order_seq_cst) != service_open) return a_stopped;
       return a_begin;
     }
-    case a_stopped:  // Call::is_withdrawn_at_stop()
+    case a_stopped:  // Call::withdraw_at_stop()
       if (detail::load_taken(slot).is(Phase::taken, sequence)) return a_begin;
       switch (detail::withdraw_unless_taken(slot, sequence)) {
         case detail::StopOutcome::withdrawn:

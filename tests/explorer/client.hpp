@@ -154,7 +154,7 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
                                         static_cast<Value>(reply.word()));
       return answer == server_gone ? c_give_up : c_sleep;
     }
-    case c_stopped:  // Call::is_withdrawn_at_stop()
+    case c_stopped:  // Call::withdraw_at_stop()
       if (detail::load_taken(slot).is(Phase::taken, local[sequence])) return c_look;
       if (is(Break::stop_is_a_deadline)) return c_give_up;
       switch (detail::withdraw_unless_taken(slot, local[sequence])) {

@@ -45,7 +45,7 @@ inline Stage run_loop(Stage stage, Locals& local) {
         return n_posted;
       }
       with_lock(at, [&](auto& lock) {
-        if (locks_to_repair(slots[at], lock, detail::load_request(slots[at]))) lock.unlock();
+        if (lock_and_repair(slots[at], lock, detail::load_request(slots[at]))) lock.unlock();
       });
       ++local[w_index];
       return n_repair;

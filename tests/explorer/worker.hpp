@@ -35,9 +35,9 @@ inline int first_of_thread(int at) {
 /// w_index, to take the first call of a thread.
 enum Held : Value { unlocked, let_go, ordered };
 
-/// ServerSlots::locks_to_repair()
+/// ServerSlots::lock_and_repair()
 template <class SlotLock>
-bool locks_to_repair(Slot& slot, SlotLock& lock, detail::State seen) {
+bool lock_and_repair(Slot& slot, SlotLock& lock, detail::State seen) {
   const auto looks_damaged = [&] {
     return detail::looks_executing(slot, seen) || detail::has_lost_reply(slot, lock, seen);
   };
@@ -80,7 +80,7 @@ inline Examined examine(int at, Locals& local, bool in_order) {
     if (held == unlocked) {
       seen = detail::load_request(slot);
       if (!waits(seen)) {
-        if (!locks_to_repair(slot, lock, seen)) return Examined::nothing;
+        if (!lock_and_repair(slot, lock, seen)) return Examined::nothing;
         if (is(Break::no_look_after_repair)) return leaves();
       } else if (!is(Break::no_slot_lock) && !lock.try_lock()) {
         return Examined::nothing;

@@ -87,12 +87,12 @@ class Call {
     // answers what it has taken by then: our own handler may have stopped the server.
     const bool is_stopped = connection_.page().service.load(std::memory_order_seq_cst) != service_open;
     if (is_stopped) [[unlikely]]
-      return !is_withdrawn_at_stop() || fails_withdrawn(Errc::server_stopped);
+      return !withdraw_at_stop() || fails_withdrawn(Errc::server_stopped);
     return true;
   }
 
   /// Looks for an answer that comes at once. Else await() waits for it.
-  [[nodiscard]] bool is_done_at_once() noexcept {
+  [[nodiscard]] bool look_at_once() noexcept {
     is_concluded_ = connection_.spin().look([this] { return load_reply(slot()) == State(sequence_, Phase::done); });
     return is_concluded_;
   }
@@ -204,8 +204,8 @@ class Call {
 
   [[nodiscard]] Slot& slot() const noexcept { return claim_.slot(); }
 
-  /// Whether the posted call is withdrawn because the server stopped. False: a worker has it, and answers.
-  bool is_withdrawn_at_stop() noexcept;
+  /// Withdraws the posted call because the server stopped. False: a worker has it, and answers.
+  bool withdraw_at_stop() noexcept;
 
   /// Withdraws the call. If that meets a worker, looks again for two microseconds: between T1 and T2 the worker decides
   /// sooner.
@@ -291,7 +291,7 @@ bool Call<Platform>::give_up(Errc reason, int native) noexcept {
 }
 
 template <class Platform>
-bool Call<Platform>::is_withdrawn_at_stop() noexcept {
+bool Call<Platform>::withdraw_at_stop() noexcept {
   constexpr int most = 1000;  // each round takes a worker that lets go; more only where words are damaged
   for (int round = 0; round < most; ++round) {
     if (load_taken(slot()).is(Phase::taken, sequence_)) return false;

@@ -58,7 +58,7 @@ class ClientCore : public RefCounted {
         [&](Call& call) {
           return send(
                      call, deadline, slot_wait, [&call] { return call.next_turn(); }, fill) &&
-                 (call.is_done_at_once() || call.await(deadline));
+                 (call.look_at_once() || call.await(deadline));
         },
         [&](PlainCall& plain) {
           SHARED_CHANNEL_TEST_POINT(client_reads);

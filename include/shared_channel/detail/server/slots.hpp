@@ -221,7 +221,7 @@ class ServerSlots {
     Slot& slot = slot_array()[index];
     SlotLock& lock = locks_[index];
     if (const State seen = load_request(slot); !is_waiting(lock, seen)) {
-      if (!locks_to_repair(index, seen)) return {};
+      if (!lock_and_repair(index, seen)) return {};
     } else if (!lock.try_lock()) {
       return {};
     }
@@ -253,13 +253,14 @@ class ServerSlots {
   }
 
   void repair_if_damaged(std::uint32_t index) noexcept {
-    if (locks_to_repair(index, load_request(slot_array()[index]))) locks_[index].unlock();
+    if (lock_and_repair(index, load_request(slot_array()[index]))) locks_[index].unlock();
   }
 
-  /// Whether a slot looked damaged, and no worker had its lock: now we have it. A slot of correct peers looks so while
-  /// a worker ends its call or lets go of it. By then it may hold a call that waits, and whoever met our lock has
-  /// passed it over, maybe to refuse it for the last time: who takes calls must look for one before the lock goes.
-  bool locks_to_repair(std::uint32_t index, State seen) noexcept {
+  /// Repairs a slot that looks damaged, unless a worker has its lock. True: now we have it. A slot of correct peers
+  /// looks so while a worker ends its call or lets go of it. By then it may hold a call that waits, and whoever met our
+  /// lock has passed it over, maybe to refuse it for the last time: who takes calls must look for one before the lock
+  /// goes.
+  bool lock_and_repair(std::uint32_t index, State seen) noexcept {
     const Slot& slot = slot_array()[index];
     SlotLock& lock = locks_[index];
     if (!looks_executing(slot, seen) && !has_lost_reply(slot, lock, seen)) return false;
