@@ -80,20 +80,20 @@ struct SequenceCodec {
   }
 };
 
-/// A type with a fixed list of parts: Parts names their types, `tie(value, f)` calls f with all of them, and
+/// A type with a fixed list of parts: Parts::Types are theirs, `tie(value, f)` calls f with all of them, and
 /// `make(parts...)` puts a value together.
-template <class T, class Shape>
+template <class T, class Parts>
 struct PartsCodec {
   static std::size_t size(const T& value) {
     std::size_t bytes = 0;
-    Shape::tie(value, [&](const auto&... part) { ((bytes = add_sizes(bytes, part_size(part))), ...); });
+    Parts::tie(value, [&](const auto&... part) { ((bytes = add_sizes(bytes, part_size(part))), ...); });
     return bytes;
   }
   static void encode(const T& value, std::span<std::byte> out) {
     Writer writer(out);
-    Shape::tie(value, [&](const auto&... part) { (writer.part(part), ...); });
+    Parts::tie(value, [&](const auto&... part) { (writer.part(part), ...); });
   }
-  static std::optional<T> decode(std::span<const std::byte> in) { return decode(in, typename Shape::Parts{}); }
+  static std::optional<T> decode(std::span<const std::byte> in) { return decode(in, typename Parts::Types{}); }
 
  private:
   template <class... Part>
@@ -103,7 +103,7 @@ struct PartsCodec {
     // Braces: the parts are read in order.
     std::tuple<std::optional<Part>...> parts{next<Part>(reader, good)...};
     if (!good || !reader.is_empty()) return std::nullopt;
-    return std::apply([](auto&&... part) { return Shape::make(*std::move(part)...); }, std::move(parts));
+    return std::apply([](auto&&... part) { return Parts::make(*std::move(part)...); }, std::move(parts));
   }
   template <class Part>
   static std::optional<Part> next(Reader& reader, bool& good) {
@@ -137,10 +137,10 @@ struct ArrayCodec : SequenceCodec<std::array<T, N>> {
 
 /// std::pair, std::tuple.
 template <class T, class Indices = std::make_index_sequence<std::tuple_size_v<T>>>
-struct TupleShape;
+struct TupleParts;
 template <class T, std::size_t... Index>
-struct TupleShape<T, std::index_sequence<Index...>> {
-  using Parts = std::type_identity<std::tuple<std::tuple_element_t<Index, T>...>>;
+struct TupleParts<T, std::index_sequence<Index...>> {
+  using Types = std::type_identity<std::tuple<std::tuple_element_t<Index, T>...>>;
   template <class F>
   static decltype(auto) tie(const T& value, F&& f) {
     return f(std::get<Index>(value)...);
@@ -153,8 +153,8 @@ struct TupleShape<T, std::index_sequence<Index...>> {
 
 /// An aggregate of up to 8 members.
 template <class T>
-struct AggregateShape {
-  using Parts = MemberTypes<T>;
+struct AggregateParts {
+  using Types = MemberTypes<T>;
   template <class F>
   static decltype(auto) tie(const T& value, F&& f) {
     return visit_members(value, std::forward<F>(f));
@@ -237,11 +237,11 @@ requires(!Plain<std::array<T, N>>) struct BuiltinCodec<std::array<T, N>> : Array
 };
 template <class A, class B>
 requires(!Plain<std::pair<A, B>>) struct BuiltinCodec<std::pair<A, B>>
-    : PartsCodec<std::pair<A, B>, TupleShape<std::pair<A, B>>> {
+    : PartsCodec<std::pair<A, B>, TupleParts<std::pair<A, B>>> {
 };
 template <class... T>
 requires(!Plain<std::tuple<T...>>) struct BuiltinCodec<std::tuple<T...>>
-    : PartsCodec<std::tuple<T...>, TupleShape<std::tuple<T...>>> {
+    : PartsCodec<std::tuple<T...>, TupleParts<std::tuple<T...>>> {
 };
 template <class T>
 struct BuiltinCodec<std::optional<T>> : OptionalCodec<T> {};
@@ -249,7 +249,7 @@ template <class... T>
 struct BuiltinCodec<std::variant<T...>> : VariantCodec<T...> {};
 template <class T>
 requires(!std::is_trivially_copyable_v<T> && is_small_aggregate<T>) struct BuiltinCodec<T>
-    : PartsCodec<T, AggregateShape<T>> {
+    : PartsCodec<T, AggregateParts<T>> {
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail
