@@ -86,8 +86,8 @@ class SharedChannel<Request, Reply>::Server {
   Result<void> serve(Handler&& handler) {
     if (!core_) return moved_from();
     if (is_empty(handler)) return empty_handler();
-    Answer<std::remove_reference_t<Handler>&> answer{handler};
-    return core_->serve(answer);
+    HandlerCall<std::remove_reference_t<Handler>&> call{handler};
+    return core_->serve(call);
   }
 
   /// The same, until stop() or until `token` is asked to stop.
@@ -95,8 +95,8 @@ class SharedChannel<Request, Reply>::Server {
   Result<void> serve(Handler&& handler, std::stop_token token) {
     if (!core_) return moved_from();
     if (is_empty(handler)) return empty_handler();
-    Answer<std::remove_reference_t<Handler>&> answer{handler};
-    return core_->serve(answer, token);
+    HandlerCall<std::remove_reference_t<Handler>&> call{handler};
+    return core_->serve(call, token);
   }
 
   /// Answers at most one call on the calling thread: for programs with a loop of their own. True if it answered
@@ -106,8 +106,8 @@ class SharedChannel<Request, Reply>::Server {
   Result<bool> serve_one(Handler&& handler, std::chrono::nanoseconds timeout) {
     if (!core_) return moved_from();
     if (is_empty(handler)) return empty_handler();
-    Answer<std::remove_reference_t<Handler>&> answer{handler};
-    return core_->serve_one(answer, detail::Deadline(timeout));
+    HandlerCall<std::remove_reference_t<Handler>&> call{handler};
+    return core_->serve_one(call, detail::Deadline(timeout));
   }
 
   /// Answers calls on background threads until stop() or destruction; keeps a copy of the handler (or what it
@@ -117,7 +117,7 @@ class SharedChannel<Request, Reply>::Server {
   Result<void> start(Handler&& handler) {
     if (!core_) return moved_from();
     if (is_empty(handler)) return empty_handler();
-    using Kept = KeptAnswer<std::decay_t<Handler>>;
+    using Kept = KeptHandlerCall<std::decay_t<Handler>>;
     return core_->start(detail::UniquePtr<Kept>(new Kept(std::forward<Handler>(handler))));
   }
 
@@ -166,7 +166,7 @@ class SharedChannel<Request, Reply>::Server {
 
   /// The handler as the core calls it: given a taken call, it returns how it left that. `Held` is Handler or Handler&.
   template <class Held>
-  struct Answer {
+  struct HandlerCall {
     template <class Call>
     detail::Outcome operator()(const Call& call) {
       return detail::Forms<Request, Reply>::invoke(handler, call);
@@ -175,9 +175,9 @@ class SharedChannel<Request, Reply>::Server {
   };
 
   template <class Handler>
-  struct KeptAnswer final : Answer<Handler>, detail::KeptHandler {
-    explicit KeptAnswer(Handler&& given) : Answer<Handler>{std::move(given)} {}
-    explicit KeptAnswer(const Handler& given) : Answer<Handler>{given} {}
+  struct KeptHandlerCall final : HandlerCall<Handler>, detail::KeptHandler {
+    explicit KeptHandlerCall(Handler&& given) : HandlerCall<Handler>{std::move(given)} {}
+    explicit KeptHandlerCall(const Handler& given) : HandlerCall<Handler>{given} {}
   };
 
   template <class Handler>

@@ -66,30 +66,30 @@ class ServerCore final : private Keeper {
   /// leave when they next look, so the core must stay until the process ends.
   void let_go() noexcept;
 
-  /// What a thread of the server does. Only work(), which is behind it, knows the type of the answer.
+  /// What a thread of the server does. Only work(), which is behind it, knows the type of the handler.
   struct Work {
-    template <class Answer>
-    static Work with(ServerCore& core, Answer& answer) noexcept {
-      return {&core, &answer, [](ServerCore& to, void* how) { to.work(*static_cast<Answer*>(how)); }};
+    template <class HandlerCall>
+    static Work with(ServerCore& core, HandlerCall& handler) noexcept {
+      return {&core, &handler, [](ServerCore& to, void* how) { to.work(*static_cast<HandlerCall*>(how)); }};
     }
-    void operator()() const { run(*core, answer); }
+    void operator()() const { run(*core, handler); }
 
     ServerCore* core;
-    void* answer;
+    void* handler;
     void (*run)(ServerCore&, void*);
   };
 
   /// Serves on the calling thread and options.threads - 1 more until stop(), or until `token` is asked to stop.
-  template <class Answer>
-  Result<void> serve(Answer& answer, const std::stop_token& token = {}) {
-    return serve_with(Work::with(*this, answer), token);
+  template <class HandlerCall>
+  Result<void> serve(HandlerCall& handler, const std::stop_token& token = {}) {
+    return serve_with(Work::with(*this, handler), token);
   }
 
   Result<void> serve_with(const Work& work, const std::stop_token& token);
 
   /// Serves on options.threads threads in the background. `kept` answers until they have ended.
-  template <class Answer>
-  Result<void> start(UniquePtr<Answer> kept) {
+  template <class HandlerCall>
+  Result<void> start(UniquePtr<HandlerCall> kept) {
     const Work work = Work::with(*this, *kept);
     return start_with(work, std::move(kept));
   }
@@ -100,8 +100,8 @@ class ServerCore final : private Keeper {
   Result<void> wait(Deadline deadline);
 
   /// Answers one request. False: none came before the deadline, or the server was stopped.
-  template <class Answer>
-  Result<bool> serve_one(Answer& answer, Deadline deadline) {
+  template <class HandlerCall>
+  Result<bool> serve_one(HandlerCall& handler, Deadline deadline) {
     if (auto begun = begin_serving(); !begun) {
       auto why = has_stopped() ? ending() : std::move(begun);
       return why ? Result<bool>(false) : std::move(why).error();
@@ -112,7 +112,7 @@ class ServerCore final : private Keeper {
       serving_.store(false, std::memory_order_release);
     });
     const TakenCall call = finder_.next(deadline, *this);
-    if (call) dispatcher_.handle(call, answer);
+    if (call) dispatcher_.handle(call, handler);
     if (mark_.in_child()) return made_before_fork();
     if ((!call || ++answered_one_by_one_ % calls_per_clock == 0) && !stopping()) keep_up();
     if (LoopNotice* const notice = notice_.get()) {
@@ -189,8 +189,8 @@ class ServerCore final : private Keeper {
   [[nodiscard]] bool has_stopped() const noexcept { return stopping() && !mark_.in_child(); }
   [[nodiscard]] bool stopping() const noexcept { return stopping_.load(std::memory_order_seq_cst); }
 
-  template <class Answer>
-  void work(Answer& answer) {
+  template <class HandlerCall>
+  void work(HandlerCall& handler) {
     // If the program ends the last thread that serves (pthread_exit() in a handler), nobody would answer any more.
     const AtEnd leave([this]() noexcept {
       if (mark_.in_child() || !workers_.leave()) return;
@@ -204,7 +204,7 @@ class ServerCore final : private Keeper {
     FairYield fair_yield(options_.wait, server_yields);
     std::uint32_t calls = 0;
     while (const TakenCall call = finder_.next(never, *this)) {
-      dispatcher_.handle(call, answer);
+      dispatcher_.handle(call, handler);
       fair_yield.after_call();
       if (++calls % calls_per_clock == 0) keep_up();
     }

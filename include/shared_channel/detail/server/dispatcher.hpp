@@ -43,10 +43,10 @@ class Dispatcher final : private AnswerSink {
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
 
-  template <class Answer>
-  void handle(TakenCall call, Answer& answer) {
+  template <class HandlerCall>
+  void handle(TakenCall call, HandlerCall& handler) {
     pass_ring_on();
-    const Outcome outcome = call_handler(call, answer);
+    const Outcome outcome = call_handler(call, handler);
     SHARED_CHANNEL_TEST_POINT(server_handled);
     if (outcome != deferred) leave(call, outcome);
   }
@@ -63,8 +63,8 @@ class Dispatcher final : private AnswerSink {
     if (slots_.has_posted()) generation_.exec().ring_sleeper();
   }
 
-  template <class Answer>
-  Outcome call_handler(TakenCall call, Answer& answer) {
+  template <class HandlerCall>
+  Outcome call_handler(TakenCall call, HandlerCall& handler) {
     HandlerScope scope(generation_.number(), call.index, call.sequence);
     const Invocation unobserved(*this, generation_.slot_array(), link_, call);
     const auto& invocation = observer_.began(unobserved, call);
@@ -76,7 +76,7 @@ class Dispatcher final : private AnswerSink {
       return is_responders ? deferred : fail(call, text);
     };
     try {
-      const Outcome outcome = answer(invocation);
+      const Outcome outcome = handler(invocation);
       return scope.is_unanswered() ? fail(call, dropped) : outcome;
     } catch (const std::exception& exception) {
       return fail_unless_deferred(exception.what());
@@ -88,7 +88,7 @@ class Dispatcher final : private AnswerSink {
       throw;
     }
 #else
-    return answer(invocation);
+    return handler(invocation);
 #endif
   }
 
