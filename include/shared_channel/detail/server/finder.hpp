@@ -54,9 +54,9 @@ class Finder {
     const std::uint32_t looks = slots_.learn();
     Search search{*this, looks, looks, looks > 0 ? slots_.take_expected() : slots_.take_another()};
     if (search.found) return search.found;
-    // Plain calls, one look of their own: a nanosecond here lengthens each of them.
-    const bool is_over = looks > 0 ? spin_.look([&search] { return search.looks(); })
-                                   : spin_.look([&search] { return search.looks_at_all(); });
+    // Plain calls have a look of their own: each nanosecond more would lengthen all of them.
+    const bool is_over = looks > 0 ? spin_.look([&search] { return search.at_expected(); })
+                                   : spin_.look([&search] { return search.in_all_slots(); });
     return is_over ? search.found : await(search, deadline, keeper);
   }
 
@@ -87,18 +87,18 @@ class Finder {
  private:
   /// The looks for one request: at first only where it is expected.
   struct Search {
-    bool looks() noexcept {
-      if (looks_left == 0) return looks_everywhere();
+    bool at_expected() noexcept {
+      if (looks_left == 0) return anywhere();
       --looks_left;
       found = self.slots_.take_expected_or_plain();
       return found || self.stopping();
     }
-    bool looks_everywhere() noexcept {
-      if (looks_at_expected == 0) return looks_at_all();
+    bool anywhere() noexcept {
+      if (looks_at_expected == 0) return in_all_slots();
       found = self.slots_.take_unexpected();
       return found || self.stopping();
     }
-    bool looks_at_all() noexcept {
+    bool in_all_slots() noexcept {
       found = self.slots_.take_any();
       return found || self.stopping();
     }
@@ -125,22 +125,22 @@ class Finder {
 
 template <class Platform>
 TakenCall Finder<Platform>::await(Search& search, Deadline& deadline, Keeper& keeper) {
-  const auto look = [&search] { return search.looks(); };
+  const auto look = [&search] { return search.at_expected(); };
   for (;;) {
     if (stopping() || mark_.in_child()) return {};
     if (spin_.poll(look, deadline)) return search.found;
-    if (deadline.passed()) return search.looks_everywhere() ? search.found : TakenCall{};
+    if (deadline.passed()) return search.anywhere() ? search.found : TakenCall{};
     if (!spin_.never_sleeps()) {
       const Upkeep::Sleep sleep(upkeep_);
       const Sleeper sleeper(exec_.words(), most_sleepers());
-      if (search.looks_everywhere()) return search.found;  // S3
+      if (search.anywhere()) return search.found;  // S3
       Deadline slice = deadline.until(sleep.end());
       exec_.wait(sleeper.ticket(), slice);
       SHARED_CHANNEL_TEST_POINT(server_woke);
     }
     keeper.keep_up();
     // Not by spinning: the spin must not take it for its success.
-    if (search.looks_everywhere()) return search.found;
+    if (search.anywhere()) return search.found;
   }
 }
 
