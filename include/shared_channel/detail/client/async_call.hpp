@@ -124,7 +124,7 @@ class AsyncCall : public RefCounted {
     } else if (!has_ended()) {
       const bool is_answered = call_.await(deadline_);
       Ending ending(*this);
-      if (end_ == End::none) {
+      if (!has_ended_locked()) {
         end_by_caller(is_answered);
         if (has_failed(Errc::timed_out)) core_->doubt(pin_);
       }
@@ -155,7 +155,7 @@ class AsyncCall : public RefCounted {
   /// Ends the call, unless it has ended: in its answer, if that is there. The continuation runs.
   void cancel() noexcept {
     Ending ending(*this);
-    if (end_ == End::none) end_by_caller(call_.give_up(Errc::cancelled));
+    if (!has_ended_locked()) end_by_caller(call_.give_up(Errc::cancelled));
     ending.tell();
   }
 
@@ -174,7 +174,7 @@ class AsyncCall : public RefCounted {
   /// Ends a call that nobody watches with an error of this program's own.
   void fail(Errc reason, int native) noexcept {
     Ending ending(*this);
-    if (end_ == End::none) end_by_caller(call_.give_up(reason, native));
+    if (!has_ended_locked()) end_by_caller(call_.give_up(reason, native));
     ending.tell();
   }
 
@@ -187,7 +187,7 @@ class AsyncCall : public RefCounted {
       notifier->notify();
     else
       handle_ = notifier;
-    return end_ == End::none && bell_ == nullptr;
+    return !has_ended_locked() && bell_ == nullptr;
   }
 
   /// Has `listener` told of the end. For the call's maker, which has shown it to nobody yet.
@@ -223,10 +223,10 @@ class AsyncCall : public RefCounted {
   bool end_if_due(Clock::time_point now, platform::Peer server) noexcept {
     {
       Ending ending(*this);
-      if (!has_end()) decide(now, server);
+      if (!has_ended_locked()) decide(now, server);
       ending.tell();
       if (is_over()) unwatch();
-      if (is_over() || !has_end()) return is_over();
+      if (is_over() || !has_ended_locked()) return is_over();
     }
     Platform::rest(std::chrono::microseconds(100));  // another thread tells
     return false;
@@ -235,7 +235,7 @@ class AsyncCall : public RefCounted {
   /// Announces that the watcher sleeps. Nothing: it need not, the call has ended.
   std::optional<Entry> announce() noexcept {
     const std::lock_guard lock(mutex_);
-    if (end_ != End::none) return std::nullopt;
+    if (has_ended_locked()) return std::nullopt;
     const State seen = call_.announce(announced_);
     announced_ = true;
     if (call_.is_concluded_by(seen)) return std::nullopt;
@@ -248,7 +248,7 @@ class AsyncCall : public RefCounted {
   /// Ends the call because its client ends.
   void orphan() noexcept {
     Ending ending(*this);
-    if (end_ == End::none) {
+    if (!has_ended_locked()) {
       end_locked(call_.give_up(Errc::timed_out));
       if (has_failed(Errc::timed_out)) end_ = End::orphaned;
     }
@@ -279,7 +279,7 @@ class AsyncCall : public RefCounted {
 
   /// finish() of a call that no watcher has had: no other thread uses it meanwhile.
   bool finish_alone() {
-    if (end_ == End::none) {
+    if (!has_ended_locked()) {
       end_by_caller(call_.is_answered() ? call_.verdict() : call_.await(deadline_));
       if (has_failed(Errc::timed_out)) core_->doubt(pin_);
       if (const UniquePtr<EndListener> listener = std::move(listener_)) listener->tell();
@@ -290,7 +290,7 @@ class AsyncCall : public RefCounted {
   /// For a token: the watcher tells.
   void cancel_untold() noexcept {
     const std::lock_guard lock(mutex_);
-    if (end_ == End::none) end_by_caller(call_.give_up(Errc::cancelled));
+    if (!has_ended_locked()) end_by_caller(call_.give_up(Errc::cancelled));
   }
 
   /// True if only the calling thread may sleep on the reply word.
@@ -306,18 +306,19 @@ class AsyncCall : public RefCounted {
 
   [[nodiscard]] bool has_ended() noexcept {
     const std::lock_guard lock(mutex_);
-    return has_end();
+    return has_ended_locked();
   }
 
   /// Ends a call that the system does not let wait.
   void end_sleepless(const Error& why) noexcept {
     Ending ending(*this);
-    if (end_ == End::none) end_by_caller(call_.give_up_sleepless(why));
+    if (!has_ended_locked()) end_by_caller(call_.give_up_sleepless(why));
     ending.tell();
   }
 
-  /// True if this channel failed so. An error that a handler passed on from another does not count. Under the mutex, or
-  /// where no other thread has the call; like all that follows.
+  // ---- under the mutex, or where no other thread has the call ----
+
+  /// True if this channel failed so. An error that a handler passed on from another does not count.
   [[nodiscard]] bool has_failed(Errc code) const noexcept {
     return end_ == End::failed && call_.failure().code == code && !call_.failure().is_passed_on;
   }
@@ -329,7 +330,7 @@ class AsyncCall : public RefCounted {
 
   /// For the caller.
   void end_by_now() noexcept {
-    if (end_ == End::none &&
+    if (!has_ended_locked() &&
         decide(Clock::now(), call_.is_answered() ? platform::Peer::alive : call_.glance_at_server()) &&
         bell_ != nullptr)
       bell_->ring();
@@ -349,7 +350,7 @@ class AsyncCall : public RefCounted {
       end_locked(call_.give_up(Errc::timed_out));
       if (has_failed(Errc::timed_out)) core_->doubt(pin_);
     }
-    return end_ != End::none;
+    return has_ended_locked();
   }
 
   void end_locked(bool is_answered) noexcept {
@@ -363,8 +364,8 @@ class AsyncCall : public RefCounted {
       be_over();
   }
 
-  [[nodiscard]] bool has_end() const noexcept { return end_ != End::none; }
-  [[nodiscard]] bool is_over() const noexcept { return has_end() && !listener_ && !is_telling_; }
+  [[nodiscard]] bool has_ended_locked() const noexcept { return end_ != End::none; }
+  [[nodiscard]] bool is_over() const noexcept { return has_ended_locked() && !listener_ && !is_telling_; }
 
   void be_over() noexcept {
     if (caller_bell_) caller_bell_->ring();

@@ -33,7 +33,7 @@ class Ending {
 
   /// To be called when the call may have ended.
   void tell() noexcept {
-    if (!call_.listener_ || !call_.has_end()) [[likely]]
+    if (!call_.listener_ || !call_.has_ended_locked()) [[likely]]
       return;
     kept_ = RefPtr<AsyncCall>(&call_);
     const auto listener = std::move(call_.listener_);
