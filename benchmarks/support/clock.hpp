@@ -1,3 +1,4 @@
+// The time, as finely and cheaply as the processor tells it.
 #pragma once
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Tables of comma-separated values, written and read again.
 #pragma once
 
 #include <cstddef>

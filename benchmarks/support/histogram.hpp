@@ -1,3 +1,5 @@
+// Counts of values in buckets that are exact up to 512 and at most 0.4 % wide above: every sample is kept, the
+// largest one exactly. Plain data, so that it can lie in shared memory.
 #pragma once
 
 #include <algorithm>
@@ -8,8 +10,6 @@
 
 namespace bench {
 
-// Counts of values in buckets that are exact up to 512 and at most 0.4 % wide above: every sample is kept, the
-// largest one exactly. Plain data, so that it can lie in shared memory.
 class Histogram {
  public:
   void record(std::uint64_t value) noexcept {

@@ -1,3 +1,8 @@
+// A client's whole part in a sample: first call, warm-up, then two measured halves.
+//
+// A fast round trip is a dozen steps of the clock, so the first half reads it once per batch: no reading inside a
+// call, no rounding to steps. The second half reads it after every call, for the percentiles. Pauses between the calls
+// are not measured.
 #pragma once
 
 #include <algorithm>
@@ -11,11 +16,6 @@
 
 namespace bench {
 
-// A client's whole part in a sample: first call, warm-up, then two measured halves.
-//
-// A fast round trip is a dozen steps of the clock, so the first half reads it once per batch: no reading inside a
-// call, no rounding to steps. The second half reads it after every call, for the percentiles. Pauses between the calls
-// are not measured.
 template <class Client>
 void measure(Client& client, const Session& session, unsigned index, std::uint64_t started) {
   const Shape& shape = session.shape();

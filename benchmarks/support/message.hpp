@@ -1,3 +1,4 @@
+// What travels in a benchmark, and how a reply is checked.
 #pragma once
 
 #include <cstddef>

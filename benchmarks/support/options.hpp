@@ -1,3 +1,4 @@
+// A program's command line.
 #pragma once
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// What benchmarks ask of the operating system; platform_linux.cpp and platform_win32.cpp have the answers.
 #pragma once
 
 #include <cstddef>

@@ -1,3 +1,5 @@
+// How far apart the two cores are at this moment, asked by the very processes of a sample: one cache line bounced
+// between them, then one line each way. The host of a virtual machine moves cores about; this shows it.
 #pragma once
 
 #include <vector>
@@ -8,8 +10,6 @@
 
 namespace bench {
 
-// How far apart the two cores are at this moment, asked by the very processes of a sample: one cache line bounced
-// between them, then one line each way. The host of a virtual machine moves cores about; this shows it.
 namespace probe {
 
 constexpr unsigned batches = 15;

@@ -1,3 +1,4 @@
+// One line at the foot of the terminal that says what is being measured; nothing where nobody looks.
 #pragma once
 
 #include <cstdio>
@@ -10,7 +11,6 @@
 
 namespace bench {
 
-// One line at the foot of the terminal that says what is being measured; nothing where nobody looks.
 class Progress {
  public:
   ~Progress() { clear(); }

@@ -1,3 +1,4 @@
+// The processes of a benchmark, and what each of them does.
 #pragma once
 
 #include <initializer_list>

@@ -1,3 +1,4 @@
+// One measurement of one system: its processes, and what they found.
 #pragma once
 
 #include <cstdint>

@@ -1,3 +1,4 @@
+// What the command line selects to be measured.
 #pragma once
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// What is measured, and the shared block by which the processes of a sample agree on it.
 #pragma once
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Waiting without the kernel.
 #pragma once
 
 #if defined(__x86_64__)

@@ -1,3 +1,4 @@
+// What several samples of one thing say together.
 #pragma once
 
 #include <algorithm>

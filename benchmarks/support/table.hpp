@@ -1,3 +1,4 @@
+// Columns as wide as their longest cell; the first column to the left, the others to the right.
 #pragma once
 
 #include <algorithm>
@@ -11,7 +12,6 @@
 
 namespace bench {
 
-// Columns as wide as their longest cell; the first column to the left, the others to the right.
 class Table {
  public:
   explicit Table(std::vector<std::string> heading) { rows_.push_back(std::move(heading)); }

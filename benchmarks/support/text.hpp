@@ -1,3 +1,4 @@
+// Figures as text.
 #pragma once
 
 #include <algorithm>

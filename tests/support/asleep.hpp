@@ -1,3 +1,4 @@
+// Whether a thread of this process sleeps in the kernel, by the system's number for it.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,6 @@
 
 namespace test_support {
 
-// Whether a thread of this process sleeps in the kernel, by the system's number for it.
 #ifdef __linux__
 inline bool is_asleep(std::uint32_t thread) {
   std::string line;

@@ -1,3 +1,4 @@
+// Catch2, whichever version is there, and how a test skips itself.
 #pragma once
 
 #if __has_include(<catch2/catch_all.hpp>)

@@ -1,3 +1,4 @@
+// Every Errc that has a name, in the order of its number. They follow one another from 1.
 #pragma once
 
 #include <vector>
@@ -6,7 +7,6 @@
 
 namespace test_support {
 
-/// Every Errc that has a name, in the order of its number. They follow one another from 1.
 inline std::vector<shared_channel::Errc> error_codes() {
   std::vector<shared_channel::Errc> codes;
   for (int number = 1; to_string(static_cast<shared_channel::Errc>(number)) != "unknown"; ++number)

@@ -1,3 +1,4 @@
+// Errors for assertions.
 #pragma once
 
 #include <optional>

@@ -1,3 +1,4 @@
+// Waiting for what other threads do.
 #pragma once
 
 #include <atomic>

@@ -1,3 +1,4 @@
+// What a channel of this name and this process occupy.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +10,6 @@
 
 namespace test_support {
 
-// What a channel of this name and this process occupy.
 struct Footprint {
   explicit Footprint(const std::string& channel) : shared_memory(shm_entries("shared_channel." + channel)) {}
 

@@ -1,3 +1,4 @@
+// A handler that counts its runs, and answers no naps before it is opened.
 #pragma once
 
 #include <atomic>
@@ -9,7 +10,6 @@
 
 namespace test_support {
 
-// A handler that counts its runs, and answers no naps before it is opened.
 class Gate {
  public:
   Answer operator()(const Ask& ask) {

@@ -1,3 +1,4 @@
+// A channel whose handler is a Gate, in this process.
 #pragma once
 
 #include <functional>
@@ -11,7 +12,6 @@
 
 namespace test_support {
 
-// A channel whose handler is a Gate, in this process.
 struct GatedChannel {
   explicit GatedChannel(unsigned slots = 16, const shared_channel::ClientOptions& options = {})
       : name(unique_name("async")), server(name, with(slots)), client(name, options) {

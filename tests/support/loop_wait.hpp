@@ -1,3 +1,4 @@
+// A program's own loop over the native handles of servers.
 #pragma once
 
 #include <array>
@@ -12,7 +13,6 @@
 
 namespace test_support {
 
-// A program's own loop over the native handles of servers.
 #ifdef _WIN32
 using LoopHandle = void*;
 inline constexpr std::chrono::milliseconds no_end{-1};

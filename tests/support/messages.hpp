@@ -1,3 +1,4 @@
+// The channel of most tests: what they ask of a peer that serves, and what it answers.
 #pragma once
 
 #include <cstdint>

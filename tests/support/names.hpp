@@ -1,3 +1,4 @@
+// The names of channels in tests.
 #pragma once
 
 #include <string>

@@ -1,3 +1,4 @@
+// Waiting for the native handle of a call, as a program's own loop does.
 #pragma once
 
 #include <chrono>

@@ -1,3 +1,4 @@
+// Where a callback or a coroutine leaves what it got. Counts.
 #pragma once
 
 #include <condition_variable>
@@ -11,7 +12,6 @@
 
 namespace test_support {
 
-// Where a callback or a coroutine leaves what it got. Counts.
 template <class Reply>
 class Outcome {
  public:

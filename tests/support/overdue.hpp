@@ -1,3 +1,5 @@
+// Calls until a handler has the call when its time runs out: on a busy machine that may be over before anybody takes
+// it. What is not taken never runs, so the handler sees one call.
 #pragma once
 
 #include <chrono>
@@ -6,8 +8,6 @@
 
 namespace test_support {
 
-// Calls until a handler has the call when its time runs out: on a busy machine that may be over before anybody takes
-// it. What is not taken never runs, so the handler sees one call.
 template <class Client, class Request, class... More>
 auto overdue_call(Client& client, const Request& request, std::chrono::nanoseconds timeout, const More&... more) {
   for (const Stopwatch watch;;) {

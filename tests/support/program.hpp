@@ -1,3 +1,4 @@
+// This program: what main() begins with, where it lies, which process it is.
 #pragma once
 
 #include <cstdint>

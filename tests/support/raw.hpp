@@ -1,3 +1,4 @@
+// The bytes of raw messages as values and texts.
 #pragma once
 
 #include <cstddef>

@@ -1,3 +1,4 @@
+// What this process holds right now, for tests that want it unchanged.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +8,6 @@
 
 namespace test_support {
 
-// What this process holds right now, for tests that want it unchanged.
 std::size_t open_descriptors();  // handles on Win32
 std::size_t thread_count();
 

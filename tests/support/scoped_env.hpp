@@ -1,3 +1,4 @@
+// An environment variable with another value (or none) until the end of the scope.
 #pragma once
 
 #include <cstdlib>
@@ -7,7 +8,6 @@
 
 namespace test_support {
 
-// An environment variable with another value (or none) until the end of the scope.
 class ScopedEnv {
  public:
   ScopedEnv(std::string name, std::optional<std::string> value) : name_(std::move(name)) {

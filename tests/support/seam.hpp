@@ -1,3 +1,4 @@
+// What tests and peers of the seam (detail/platform) share.
 #pragma once
 
 #include <cstdint>

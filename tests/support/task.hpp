@@ -1,3 +1,5 @@
+// A coroutine that starts at once and cleans up after itself. Who destroys it while it is suspended does so by its
+// handle.
 #pragma once
 
 #include <coroutine>
@@ -5,8 +7,6 @@
 
 namespace test_support {
 
-// A coroutine that starts at once and cleans up after itself. Who destroys it while it is suspended does so by its
-// handle.
 struct Task {
   struct promise_type {
     Task get_return_object() { return {std::coroutine_handle<promise_type>::from_promise(*this)}; }

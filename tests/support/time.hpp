@@ -1,3 +1,4 @@
+// The times that tests allow.
 #pragma once
 
 #include <chrono>

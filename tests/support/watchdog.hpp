@@ -1,3 +1,4 @@
+// Aborts the program, naming what took too long, unless destroyed within the limit.
 #pragma once
 
 #include <chrono>
@@ -9,7 +10,6 @@
 
 namespace test_support {
 
-// Aborts the program, naming what took too long, unless destroyed within the limit.
 class Watchdog {
  public:
   Watchdog(std::string what, std::chrono::seconds limit);

@@ -1,3 +1,4 @@
+// <windows.h> without what gets in the way of others.
 #pragma once
 
 #ifndef WIN32_LEAN_AND_MEAN
