@@ -12,15 +12,15 @@
 //   serving [server]        core (serving), lifecycle (how that begins and ends), finder (finding requests), workers
 //                           (its threads), upkeep (mending its words), dispatcher (from a request to its answer),
 //                           handler (its forms), invocation (what it is called with), reply (into its frame), duty and
-//                           link (from a Responder to its server), slots (taking and ending calls), counters and
-//                           running_times (what stats() tells), loop_notice (native_handle()), generation (all that a
-//                           server creates), compiled
+//                           link (from a Responder to its server), slots (taking and ending calls), taken_call (one of
+//                           them), next_slot (where it comes), counters and running_times (what stats() tells),
+//                           loop_notice (native_handle()), generation (all that a server creates), compiled
 //   telling [observe]       observed (which channels have an observer), client_observer, server_observer
 //   types <-> bytes [message]    message, codec_parts, builtin_codecs, members, described_members
 //   who may write what when [protocol]   slot_protocol, slot_state (what a slot's words say), order (of one thread's
 //                           calls), doorbell, layout (the bytes), description (a type in words), contract (what both
 //                           ends compare), frame (one message's place), stated_times (of a call), passed_on (an error)
-//   waiting [wait]          adaptive_spin (the policy), spin (its primitives)
+//   waiting [wait]          adaptive_spin (the policy), spin and first_look (its primitives), fair_yield
 //   the operating system [platform]      contract (in words), error_text, platform (the selector), then linux/ or
 //                           win32/: memory, server_lease, signal, wait_set, beacon, lease, owner, process; linux/ also
 //                           futex and fork_guard, win32/ object, security and mutex_keeper

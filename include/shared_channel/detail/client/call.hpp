@@ -17,6 +17,7 @@
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/order.hpp>
 #include <shared_channel/detail/protocol/slot_protocol.hpp>
+#include <shared_channel/detail/wait/spin.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {

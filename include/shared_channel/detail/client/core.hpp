@@ -23,7 +23,7 @@
 #include <shared_channel/detail/protocol/order.hpp>
 #include <shared_channel/detail/message/message.hpp>
 #include <shared_channel/detail/protocol/contract.hpp>
-#include <shared_channel/detail/wait/spin.hpp>
+#include <shared_channel/detail/wait/fair_yield.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/result.hpp>
 #include <shared_channel/version.hpp>

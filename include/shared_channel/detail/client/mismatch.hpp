@@ -53,14 +53,4 @@ inline std::string mismatch_text(const Contract& contract, const Shape& shape, c
   return text;
 }
 
-/// Tells contracts apart as well as a hash does; not 0.
-inline std::uint64_t id_of(const Contract& contract) {
-  const Shape& shape = contract.shape;
-  std::string words = contract.request + '\n' + contract.reply;
-  for (const std::uint32_t number : {shape.request_size, shape.request_align, shape.reply_size, shape.reply_align,
-                                     static_cast<std::uint32_t>(shape.framing)})
-    words += '\n' + std::to_string(number);
-  return Description::hash_of(words) | 1;
-}
-
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

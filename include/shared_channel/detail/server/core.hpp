@@ -23,7 +23,7 @@
 #include <shared_channel/detail/server/slots.hpp>
 #include <shared_channel/detail/server/upkeep.hpp>
 #include <shared_channel/detail/server/workers.hpp>
-#include <shared_channel/detail/wait/spin.hpp>
+#include <shared_channel/detail/wait/fair_yield.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/result.hpp>
 #include <shared_channel/server_stats.hpp>

@@ -7,24 +7,15 @@
 #include <shared_channel/detail/base/test_point.hpp>
 #include <shared_channel/detail/protocol/doorbell.hpp>
 #include <shared_channel/detail/server/generation.hpp>
-#include <shared_channel/detail/server/link.hpp>
 #include <shared_channel/detail/server/loop_notice.hpp>
 #include <shared_channel/detail/server/slots.hpp>
+#include <shared_channel/detail/server/taken_call.hpp>
 #include <shared_channel/detail/server/upkeep.hpp>
 #include <shared_channel/detail/wait/adaptive_spin.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
-
-/// Mends the server's words, when it is time.
-class Keeper {
- public:
-  virtual void keep_up() noexcept = 0;
-
- protected:
-  ~Keeper() = default;
-};
 
 /// Thread-safe. The keeper is called after each sleep.
 template <class Platform>

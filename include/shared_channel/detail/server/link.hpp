@@ -11,21 +11,12 @@
 #include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/slot_protocol.hpp>
+#include <shared_channel/detail/server/taken_call.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 class Invocation;  // invocation.hpp: makes responders and contexts
-
-/// A call that this process has taken and not yet concluded; or none. Not a std::optional: that is built in pieces and
-/// copied whole, which stalls the processor's store buffer at each copy on the hottest path.
-struct TakenCall {
-  Slot* slot = nullptr;
-  std::uint32_t index = 0;  // of the slot
-  std::uint32_t sequence = 0;
-
-  explicit operator bool() const noexcept { return slot != nullptr; }
-};
 
 /// The part of the server that answers a taken call. Thread-safe.
 class AnswerSink {

@@ -18,8 +18,8 @@
 #include <shared_channel/detail/protocol/stated_times.hpp>
 #include <shared_channel/detail/server/counters.hpp>
 #include <shared_channel/detail/server/generation.hpp>
-#include <shared_channel/detail/server/link.hpp>
 #include <shared_channel/detail/server/next_slot.hpp>
+#include <shared_channel/detail/server/taken_call.hpp>
 #include <shared_channel/server_stats.hpp>
 #include <shared_channel/version.hpp>
 

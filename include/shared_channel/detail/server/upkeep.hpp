@@ -8,6 +8,15 @@
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
+/// Mends the server's words, when it is time.
+class Keeper {
+ public:
+  virtual void keep_up() noexcept = 0;
+
+ protected:
+  ~Keeper() = default;
+};
+
 /// Thread-safe.
 class Upkeep {
  public:

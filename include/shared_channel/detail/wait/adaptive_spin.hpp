@@ -19,6 +19,7 @@
 #include <thread>
 
 #include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/wait/first_look.hpp>
 #include <shared_channel/detail/wait/spin.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/version.hpp>

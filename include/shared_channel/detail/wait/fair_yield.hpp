@@ -1,0 +1,67 @@
+// Yielding the core for the sake of others that want it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <thread>
+
+#include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/options.hpp>
+#include <shared_channel/version.hpp>
+
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
+
+/// How often a thread yields for the others' sake. Intervals are counted in calls.
+struct YieldTerms {
+  std::uint32_t shortest;      // the interval where others of ours want the core
+  nanoseconds strangers_turn;  // a yield that took longer went to a stranger, for a time slice
+  std::uint32_t growth;        // the interval becomes so many times as long after that
+  std::uint32_t longest;       // and at most so long
+};
+inline constexpr YieldTerms server_yields{32, std::chrono::microseconds(200), 128, 4096};
+inline constexpr YieldTerms caller_yields{128, std::chrono::milliseconds(1), 2, 65536};
+
+/// Who always finds what it waits for at once never lets others have its core: a busy server, whose callers on that
+/// core would get one answer per time slice while others get thousands; a caller that the server answers at once, while
+/// callers beside it wait for their turn. So every so many calls they yield the core, and more rarely where nobody
+/// wants it, or a stranger does. Threads may share one.
+class FairYield {
+ public:
+  FairYield(WaitPolicy policy, const YieldTerms& terms) noexcept
+      : terms_(terms), is_due_at_all_(policy.spin != (nanoseconds::max)()), interval_(terms.shortest) {}
+
+  void after_call() noexcept {
+    const std::uint32_t calls = calls_.load(std::memory_order_relaxed) + 1;
+    calls_.store(calls, std::memory_order_relaxed);
+    if (calls >= interval_.load(std::memory_order_relaxed)) [[unlikely]]
+      yield();
+  }
+
+ private:
+  static constexpr std::uint32_t longest = 4096;                          // where nobody wants the core
+  static constexpr nanoseconds switching = std::chrono::microseconds(2);  // to another thread and back takes longer
+
+  void yield() noexcept {
+    calls_.store(0, std::memory_order_relaxed);
+    if (!is_due_at_all_) return;
+    const Clock::time_point before = Clock::now();
+    std::this_thread::yield();
+    interval_.store(interval_after(Clock::now() - before), std::memory_order_relaxed);
+  }
+
+  [[nodiscard]] std::uint32_t interval_after(nanoseconds away) const noexcept {
+    const std::uint32_t interval = interval_.load(std::memory_order_relaxed);
+    if (away > terms_.strangers_turn) return up_to(terms_.longest, interval * terms_.growth);
+    return away > switching ? terms_.shortest : up_to(longest, interval * 2);
+  }
+  static std::uint32_t up_to(std::uint32_t most, std::uint32_t interval) noexcept {
+    return interval < most ? interval : most;
+  }
+
+  const YieldTerms terms_;
+  const bool is_due_at_all_;
+  std::atomic<std::uint32_t> interval_;
+  std::atomic<std::uint32_t> calls_{0};
+};
+
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail
