@@ -15,6 +15,7 @@
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/client/compiled.hpp>
 #include <shared_channel/detail/client/core.hpp>
+#include <shared_channel/detail/client/taking.hpp>
 #include <shared_channel/detail/message/message.hpp>
 #include <shared_channel/detail/observe/client_observer.hpp>
 #include <shared_channel/options.hpp>

@@ -6,8 +6,8 @@
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
-#include <shared_channel/detail/client/completion.hpp>
 #include <shared_channel/detail/client/core.hpp>
+#include <shared_channel/detail/client/taking.hpp>
 #include <shared_channel/result.hpp>
 #include <shared_channel/version.hpp>
 

@@ -27,6 +27,7 @@
 #include <shared_channel/detail/client/current_connection.hpp>
 #include <shared_channel/detail/client/ending.hpp>
 #include <shared_channel/detail/client/posting_order.hpp>
+#include <shared_channel/detail/client/watcher_bell.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
@@ -35,10 +36,7 @@ template <class Platform>
 class ClientCore;
 
 template <class Platform>
-class WatcherBell;  // completion.hpp, like the next
-
-template <class Platform>
-class Continuation;
+class Continuation;  // taking.hpp
 
 template <class Platform>
 class AsyncCall : public RefCounted {

@@ -16,119 +16,12 @@
 #include <shared_channel/detail/base/forward_list.hpp>
 #include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/base/test_point.hpp>
-#include <shared_channel/detail/base/without_memory.hpp>
 #include <shared_channel/detail/client/async_call.hpp>
-#include <shared_channel/detail/message/message.hpp>
-#include <shared_channel/detail/protocol/doorbell.hpp>
-#include <shared_channel/result.hpp>
+#include <shared_channel/detail/client/watcher_bell.hpp>
+#include <shared_channel/detail/wait/adaptive_spin.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
-
-/// Calls a watcher away from its sleep. One sleeper, any number of ringers, one process; doorbell.hpp has the argument:
-/// R1 is `news_`, and S3 looks at it.
-template <class Platform>
-class WatcherBell {
-  using WaitSet = typename Platform::WaitSet;
-  using Entries = typename WaitSet::Entries;
-  using Watch = typename Platform::Watch;
-
- public:
-  [[nodiscard]] int failure() const noexcept { return set_.failure(); }
-
-  /// To be called once what the watcher is to find has been published.
-  void ring() noexcept {
-    news_.store(true, std::memory_order_seq_cst);  // R1
-    if (must_ring(bell_)) set_.ring();
-  }
-
-  [[nodiscard]] bool has_news() const noexcept { return news_.load(std::memory_order_seq_cst); }
-  /// To be called before looking at anything that is rung for: later news would be lost with those before.
-  void take_news() noexcept { news_.exchange(false, std::memory_order_seq_cst); }
-
-  /// Sleeps until a ring, or until what `look` says: it runs after the announcement, and answers with the entries to
-  /// sleep on, or nothing if there is no need to.
-  template <class Look>
-  platform::Wake sleep(Look&& look, Deadline& deadline, const Watch* server) {
-    const Sleeper sleeper(bell_, 1);                   // S1, S2
-    if (has_news()) return platform::Wake::signalled;  // S3
-    const std::optional<Entries> entries = look();
-    if (!entries) return platform::Wake::signalled;
-    return set_.wait(sleeper.ticket(), *entries, deadline, server);  // S4
-  }
-
- private:
-  DoorbellWords bell_{};
-  std::atomic<bool> news_{false};
-  WaitSet set_{bell_.sequence};
-};
-
-/// What happens by itself when a call has ended. Runs on the watcher's thread, at most once.
-template <class Platform>
-class Continuation {
- public:
-  virtual ~Continuation() = default;
-  virtual void run(AsyncCall<Platform>& call) noexcept = 0;
-};
-
-/// How a reply is made of an answered call. One that looks into the slot keeps it (RawReply).
-template <class Reply>
-struct Taker {
-  static constexpr bool keeps_slot = false;
-  template <class Platform>
-  static Result<Reply> take(AsyncCall<Platform>& call) {
-    return read_reply<Reply>(call.call().reply(), *call.core());
-  }
-};
-
-/// Waits for the call's end and gives the slot back, unless the reply keeps it.
-template <class Reply, class Platform>
-Result<Reply> take_reply(AsyncCall<Platform>& call) {
-  const auto take = [&]() -> Result<Reply> {
-    if (call.finish()) {
-      call.call().fetch_slot_after_next();
-      return Taker<Reply>::take(call);
-    }
-    return call.core()->explain(call.failure(), call);
-  };
-  Result<Reply> result = take();
-  const bool keeps_slot = Taker<Reply>::keeps_slot && result;
-  if (!keeps_slot) call.leave();
-  return result;
-}
-
-/// The same, where nobody could catch what a decoder throws when memory runs out.
-template <class Reply, class Platform>
-Result<Reply> take_reply_or_say_why(AsyncCall<Platform>& call) {
-  return or_without_memory([&] { return take_reply<Reply>(call); },
-                           [&]() -> Result<Reply> {
-                             call.leave();
-                             return call.core()->names().error(Errc::out_of_memory, "there is no memory for the reply",
-                                                               0, Execution::possible);
-                           });
-}
-
-/// Calls the user's function. The slot is free by then: the function may need it.
-template <class Platform, class Reply, class F>
-class Callback final : public Continuation<Platform> {
- public:
-  explicit Callback(F&& done) : done_(std::move(done)) {}
-  explicit Callback(const F& done) : done_(done) {}
-  void run(AsyncCall<Platform>& call) noexcept override { done_(take_reply_or_say_why<Reply>(call)); }
-
- private:
-  F done_;
-};
-
-template <class Platform, class Handle>
-class Resumption final : public Continuation<Platform> {
- public:
-  explicit Resumption(Handle coroutine) noexcept : coroutine_(coroutine) {}
-  void run(AsyncCall<Platform>&) noexcept override { coroutine_.resume(); }
-
- private:
-  Handle coroutine_;
-};
 
 /// One thread, and the calls whose ends it waits for, all of one connection. The thread keeps the Watcher alive,
 /// because a callback may destroy the client.

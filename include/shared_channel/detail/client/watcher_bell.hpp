@@ -1,0 +1,53 @@
+// How a thread that sleeps on many calls is called away from there.
+#pragma once
+
+#include <atomic>
+#include <optional>
+
+#include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/platform/contract.hpp>
+#include <shared_channel/detail/protocol/doorbell.hpp>
+#include <shared_channel/detail/protocol/layout.hpp>
+#include <shared_channel/version.hpp>
+
+namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
+
+/// Calls a watcher away from its sleep. One sleeper, any number of ringers, one process; doorbell.hpp has the argument:
+/// R1 is `news_`, and S3 looks at it.
+template <class Platform>
+class WatcherBell {
+  using WaitSet = typename Platform::WaitSet;
+  using Entries = typename WaitSet::Entries;
+  using Watch = typename Platform::Watch;
+
+ public:
+  [[nodiscard]] int failure() const noexcept { return set_.failure(); }
+
+  /// To be called once what the watcher is to find has been published.
+  void ring() noexcept {
+    news_.store(true, std::memory_order_seq_cst);  // R1
+    if (must_ring(bell_)) set_.ring();
+  }
+
+  [[nodiscard]] bool has_news() const noexcept { return news_.load(std::memory_order_seq_cst); }
+  /// To be called before looking at anything that is rung for: later news would be lost with those before.
+  void take_news() noexcept { news_.exchange(false, std::memory_order_seq_cst); }
+
+  /// Sleeps until a ring, or until what `look` says: it runs after the announcement, and answers with the entries to
+  /// sleep on, or nothing if there is no need to.
+  template <class Look>
+  platform::Wake sleep(Look&& look, Deadline& deadline, const Watch* server) {
+    const Sleeper sleeper(bell_, 1);                   // S1, S2
+    if (has_news()) return platform::Wake::signalled;  // S3
+    const std::optional<Entries> entries = look();
+    if (!entries) return platform::Wake::signalled;
+    return set_.wait(sleeper.ticket(), *entries, deadline, server);  // S4
+  }
+
+ private:
+  DoorbellWords bell_{};
+  std::atomic<bool> news_{false};
+  WaitSet set_{bell_.sequence};
+};
+
+}  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail
