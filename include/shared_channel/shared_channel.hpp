@@ -6,10 +6,10 @@
 //                           call_context, codec, description, observer, version
 //   asking [client]         core (from a call to its Result), explain and mismatch (errors in words),
 //                           connector (finding the server), server_trust (whom to believe), current_connection,
-//                           connection (attaching), call (one call), slot_claim (its slot), cancellation,
-//                           posting_order (its place among its thread's), async_call and completion (a call that no
-//                           thread waits for), watcher_bell (which calls its watcher), taking (of its reply), compiled
-//                           (what the compiled library has of it)
+//                           connection and attach (what it checks), call (one call), slot_claim (its slot),
+//                           cancellation, posting_order (its place among its thread's), async_call and completion (a
+//                           call that no thread waits for), watcher_bell (which calls its watcher), taking (of its
+//                           reply), compiled (what the compiled library has of it)
 //   serving [server]        core (serving), lifecycle (how that begins and ends), finder (finding requests), workers
 //                           (its threads), upkeep (mending its words), dispatcher (from a request to its answer),
 //                           handler (its forms), invocation (what it is called with), reply (into its frame), duty and

@@ -13,7 +13,7 @@
 #include <shared_channel/detail/base/test_point.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/base/without_memory.hpp>
-#include <shared_channel/detail/client/mismatch.hpp>
+#include <shared_channel/detail/client/attach.hpp>
 #include <shared_channel/detail/client/posting_order.hpp>
 #include <shared_channel/detail/client/server_trust.hpp>
 #include <shared_channel/detail/platform/platform.hpp>
@@ -107,9 +107,9 @@ class Connection {
     const bool is_open = page().service.load(std::memory_order_seq_cst) == service_open;
     return server_end_or(is_open ? otherwise : Errc::server_stopped);
   }
-  [[nodiscard]] Exec& exec() noexcept { return exec_; }
-  [[nodiscard]] SlotFreedBell& slot_freed() noexcept { return slot_freed_; }
-  [[nodiscard]] ClientMutex& client_mutex() noexcept { return client_mutex_; }
+  [[nodiscard]] Exec& exec() noexcept { return bells_.exec; }
+  [[nodiscard]] SlotFreedBell& slot_freed() noexcept { return bells_.slot_freed; }
+  [[nodiscard]] ClientMutex& client_mutex() noexcept { return bells_.client_mutex; }
   [[nodiscard]] AdaptiveSpin& spin() noexcept { return *spin_; }
   [[nodiscard]] PostingOrder<Platform>& posting_order() noexcept { return posting_order_; }
 
@@ -161,6 +161,13 @@ class Connection {
     return id;
   }
 
+  /// What a client sleeps on, and wakes others by.
+  struct Bells {
+    Exec exec;
+    SlotFreedBell slot_freed;
+    ClientMutex client_mutex;
+  };
+
   /// What attaching gathers, in this order.
   struct Attached {
     Names names;
@@ -172,9 +179,7 @@ class Connection {
     Watch server;
     std::uint32_t me;
     ClientLease lease;
-    Exec exec;
-    SlotFreedBell slot_freed;
-    ClientMutex client_mutex;
+    Bells bells;
   };
 
   Connection(Attached&& attached, AdaptiveSpin& spin)
@@ -187,9 +192,7 @@ class Connection {
         me_(attached.me),
         lease_(std::move(attached.lease)),
         server_(std::move(attached.server)),
-        exec_(std::move(attached.exec)),
-        slot_freed_(std::move(attached.slot_freed)),
-        client_mutex_(std::move(attached.client_mutex)),
+        bells_(std::move(attached.bells)),
         done_(UniquePtr<std::atomic<Signal*>[]>(slots_.count())),
         spin_(&spin) {}
 
@@ -200,14 +203,8 @@ class Connection {
   static Result<UniquePtr<Connection>> attach_to(const platform::Published& published, const Names& names,
                                                  const Contract& contract, AdaptiveSpin& spin) {
     const std::uint64_t generation = published.generation;
-    auto page = Mapping::open(names, names.server_page(generation), platform::ForClients::read);
+    auto page = open_page(published, names);
     if (!page) return std::move(page).error();
-    if (auto same = Trust::check_same(names, published.owner, *page, names.server_page(generation)); !same)
-      return std::move(same).error();
-    if (page->size() < sizeof(ServerPage)) {
-      return names.error(Errc::layout_mismatch, "the server page has " + std::to_string(page->size()) + " bytes, not " +
-                                                    std::to_string(sizeof(ServerPage)));
-    }
     // The liveness word is lit after the identity was written, so it is loaded before the identity is copied. And what
     // a server said that has gone does not matter: its successor may have other messages.
     auto server = Watch::open(names, generation, page_of(*page));
@@ -218,30 +215,54 @@ class Connection {
     const Identity identity = page_of(*page).identity;
     auto shape = agree(names, page_of(*page), identity, generation, contract);
     if (!shape) return std::move(shape).error();
-    auto segment = Mapping::open(names, names.segment(generation));
+    auto segment = open_segment(published, names, identity);
     if (!segment) return std::move(segment).error();
-    if (auto same = Trust::check_same(names, published.owner, *segment, names.segment(generation)); !same)
-      return std::move(same).error();
-    SHARED_CHANNEL_TEST_POINT(client_mapped);
-    if (auto fitting = has_room(names, *segment, identity); !fitting) return std::move(fitting).error();
-    Header& header = *reinterpret_cast<Header*>(segment->data());
-
     std::uint32_t me = 0;
-    auto lease = take_lease(names, generation, *segment, header, me);
+    auto lease = take_lease<ClientLease>(names, generation, *segment, me);
     if (!lease) return std::move(lease).error();
     SHARED_CHANNEL_TEST_POINT(client_leased);
+    auto bells = open_bells(names, generation, *segment);
+    if (!bells) return std::move(bells).error();
+    const SlotArray slot_array(segment->data(), *shape, identity.slot_count);
+    return UniquePtr<Connection>(
+        new Connection(Attached{names, generation, *std::move(page), *std::move(segment), *shape, slot_array,
+                                *std::move(server), me, *std::move(lease), *std::move(bells)},
+                       spin));
+  }
+
+  static Result<Mapping> open_page(const platform::Published& published, const Names& names) {
+    const std::string object = names.server_page(published.generation);
+    auto page = Mapping::open(names, object, platform::ForClients::read);
+    if (!page) return page;
+    if (auto same = Trust::check_same(names, published.owner, *page, object); !same) return std::move(same).error();
+    if (page->size() < sizeof(ServerPage)) {
+      return names.error(Errc::layout_mismatch, "the server page has " + std::to_string(page->size()) + " bytes, not " +
+                                                    std::to_string(sizeof(ServerPage)));
+    }
+    return page;
+  }
+
+  static Result<Mapping> open_segment(const platform::Published& published, const Names& names,
+                                      const Identity& identity) {
+    const std::string object = names.segment(published.generation);
+    auto segment = Mapping::open(names, object);
+    if (!segment) return segment;
+    if (auto same = Trust::check_same(names, published.owner, *segment, object); !same) return std::move(same).error();
+    SHARED_CHANNEL_TEST_POINT(client_mapped);
+    if (auto fitting = has_room(names, *segment, identity); !fitting) return std::move(fitting).error();
+    return segment;
+  }
+
+  static Result<Bells> open_bells(const Names& names, std::uint64_t generation, const Mapping& segment) {
+    Header& header = *reinterpret_cast<Header*>(segment.data());
     auto exec = Signal::open(names, generation, parts::exec, header.exec.sequence);
     if (!exec) return std::move(exec).error();
     auto slot_freed = Signal::open(names, generation, parts::slot_freed, header.slot_freed.sequence);
     if (!slot_freed) return std::move(slot_freed).error();
     auto client_mutex = ClientMutex::open(names, generation, header.client_mutex);
     if (!client_mutex) return std::move(client_mutex).error();
-    const SlotArray slot_array(segment->data(), *shape, identity.slot_count);
-    return UniquePtr<Connection>(
-        new Connection(Attached{names, generation, *std::move(page), *std::move(segment), *shape, slot_array,
-                                *std::move(server), me, *std::move(lease), Exec(header.exec, *std::move(exec)),
-                                SlotFreedBell(header.slot_freed, *std::move(slot_freed)), *std::move(client_mutex)},
-                       spin));
+    return Bells{Exec(header.exec, *std::move(exec)), SlotFreedBell(header.slot_freed, *std::move(slot_freed)),
+                 *std::move(client_mutex)};
   }
 
   /// A server whose published generation was damaged still has an announced one. A server that starts or ends has one
@@ -256,63 +277,6 @@ class Connection {
     return none;
   }
 
-  /// Compares what the server says of itself with what this program was compiled for. The Shape that both have.
-  static Result<Shape> agree(const Names& names, const ServerPage& page, const Identity& identity,
-                             std::uint64_t generation, const Contract& contract) {
-    const auto mismatch = [&](const std::string& cause) { return names.error(Errc::layout_mismatch, cause); };
-    if (identity.magic != server_page_magic) {
-      return mismatch("the server page is not a channel's, or of a machine with another byte order");
-    }
-    if (identity.version != abi_version) return platform::other_version(names, identity.version);
-    const Shape shape = contract.takes_any ? identity.shape : adopt_maxima(contract.shape, identity.shape);
-    if (!contract.takes_any) {
-      if (const std::string cause = mismatch_text(contract, shape, page, identity.shape); !cause.empty())
-        return mismatch(cause);
-    }
-    if (identity.generation != generation || identity.slot_count == 0 || identity.slot_count > max_slots ||
-        !is_possible(shape)) {
-      return names.error(Errc::corrupt, "the server page holds impossible values");
-    }
-    const std::uint64_t needed = Geometry::of(shape, identity.slot_count).total_bytes;
-    if (needed != identity.total_bytes) {
-      return mismatch("the server speaks of " + std::to_string(identity.total_bytes) + " bytes where " +
-                      std::to_string(needed) + " are needed");
-    }
-    return shape;
-  }
-
-  static Result<void> has_room(const Names& names, const Mapping& segment, const Identity& identity) {
-    if (segment.size() < identity.total_bytes) {
-      return names.error(Errc::layout_mismatch, "the segment has " + std::to_string(segment.size()) + " bytes where " +
-                                                    std::to_string(identity.total_bytes) + " are needed");
-    }
-    const SegmentMark mark = reinterpret_cast<const Header*>(segment.data())->mark;
-    if (mark.magic != segment_magic || mark.version != abi_version || mark.generation != identity.generation) {
-      return names.error(Errc::corrupt, "the segment is not the one that the server page speaks of");
-    }
-    return {};
-  }
-
-  /// How long messages of variable length may get is the server's to say.
-  static Shape adopt_maxima(Shape shape, const Shape& servers) noexcept {
-    if (has_variable_request(shape.framing)) shape.request_size = servers.request_size;
-    if (has_variable_reply(shape.framing)) shape.reply_size = servers.reply_size;
-    return shape;
-  }
-
-  /// Takes the next lease number that is free. The counter is only a hint: the kernel decides.
-  static Result<ClientLease> take_lease(const Names& names, std::uint64_t generation, const Mapping& segment,
-                                        Header& header, std::uint32_t& me) {
-    constexpr int tries = 1000;
-    for (int i = 0; i < tries; ++i) {
-      me = (header.next_client.fetch_add(1, std::memory_order_relaxed) + 1) & ClientLease::last;
-      if (me == 0) continue;
-      auto lease = ClientLease::take(names, generation, segment, me);
-      if (lease || lease.error().code() != Errc::busy) return lease;
-    }
-    return names.error(Errc::corrupt, "the client counter does not advance (corrupted header)");
-  }
-
   Names names_;
   Mapping page_;
   Mapping segment_;
@@ -325,9 +289,7 @@ class Connection {
   bool shares_clock_ = page_of(page_).identity.clock_id == Platform::clock_id();
   ClientLease lease_;
   Watch server_;
-  Exec exec_;
-  SlotFreedBell slot_freed_;
-  ClientMutex client_mutex_;
+  Bells bells_;
   std::mutex opening_;
   ForwardList<Signal> opened_;
   UniquePtr<std::atomic<Signal*>[]> done_;
