@@ -186,7 +186,7 @@ TEST_CASE("passed on: what nobody sent is not believed") {
   CHECK(error_after(10).code() == Errc::busy);
   CHECK(error_after(0x10A).safe_to_retry());
   for (const std::uint32_t word : {0u, static_cast<std::uint32_t>(known_codes) + 1, 0xFFu, 0x100u, 0x120u, 0x20Au,
-                                    0x1'000Au, 0x8000'000Au, 0xFFFF'FFFFu}) {
+                                   0x1'000Au, 0x8000'000Au, 0xFFFF'FFFFu}) {
     INFO(word);
     const Error error = error_after(word);
     CHECK(error.code() == Errc::handler_failed);

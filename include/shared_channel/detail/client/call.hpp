@@ -13,9 +13,9 @@
 #include <shared_channel/detail/client/cancellation.hpp>
 #include <shared_channel/detail/client/connection.hpp>
 #include <shared_channel/detail/client/slot_claim.hpp>
-#include <shared_channel/detail/protocol/passed_on.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/order.hpp>
+#include <shared_channel/detail/protocol/passed_on.hpp>
 #include <shared_channel/detail/protocol/slot_protocol.hpp>
 #include <shared_channel/detail/wait/spin.hpp>
 #include <shared_channel/version.hpp>

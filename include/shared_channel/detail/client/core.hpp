@@ -20,9 +20,9 @@
 #include <shared_channel/detail/client/completion.hpp>
 #include <shared_channel/detail/client/connector.hpp>
 #include <shared_channel/detail/client/explain.hpp>
-#include <shared_channel/detail/protocol/order.hpp>
 #include <shared_channel/detail/message/message.hpp>
 #include <shared_channel/detail/protocol/contract.hpp>
+#include <shared_channel/detail/protocol/order.hpp>
 #include <shared_channel/detail/wait/fair_yield.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/result.hpp>

@@ -16,9 +16,9 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 /// The channel of which `object` (without its prefix) would be a part: a segment, a server page, a signal. Empty if it
 /// does not look like one.
 inline std::string_view owner_of_part(std::string_view object) noexcept {
-  constexpr std::string_view known[] = {parts::server,       parts::exec,   parts::done,  parts::slot_freed,
-                                        parts::client_mutex, parts::client, parts::ended, parts::alive,
-                                        std::string_view()};
+  constexpr std::string_view known[] = {parts::server,     parts::exec,         parts::done,
+                                        parts::slot_freed, parts::client_mutex, parts::client,
+                                        parts::ended,      parts::alive,        std::string_view()};
   for (std::size_t dot = object.rfind('.'); dot != std::string_view::npos && dot != 0;
        dot = object.rfind('.', dot - 1)) {
     const std::string_view rest = object.substr(dot + 1);

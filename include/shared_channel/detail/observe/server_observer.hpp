@@ -11,8 +11,8 @@
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/observe/observed.hpp>
 #include <shared_channel/detail/platform/platform.hpp>
-#include <shared_channel/detail/protocol/passed_on.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
+#include <shared_channel/detail/protocol/passed_on.hpp>
 #include <shared_channel/detail/protocol/slot_protocol.hpp>
 #include <shared_channel/detail/server/invocation.hpp>
 #include <shared_channel/detail/server/link.hpp>

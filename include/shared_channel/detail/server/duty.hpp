@@ -8,8 +8,8 @@
 #include <utility>
 
 #include <shared_channel/detail/base/ref_ptr.hpp>
-#include <shared_channel/detail/protocol/passed_on.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
+#include <shared_channel/detail/protocol/passed_on.hpp>
 #include <shared_channel/detail/server/link.hpp>
 #include <shared_channel/error.hpp>
 #include <shared_channel/version.hpp>

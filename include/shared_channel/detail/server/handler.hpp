@@ -14,8 +14,8 @@
 #include <shared_channel/call_context.hpp>
 #include <shared_channel/detail/base/stored.hpp>
 #include <shared_channel/detail/message/message.hpp>
-#include <shared_channel/detail/protocol/passed_on.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
+#include <shared_channel/detail/protocol/passed_on.hpp>
 #include <shared_channel/detail/protocol/slot_protocol.hpp>
 #include <shared_channel/detail/server/reply.hpp>
 #include <shared_channel/responder.hpp>
