@@ -17,6 +17,7 @@
 #include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/client/core.hpp>
 #include <shared_channel/detail/protocol/contract.hpp>
+#include <shared_channel/detail/raw/shape.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/pending_call.hpp>
 #include <shared_channel/raw_draft.hpp>

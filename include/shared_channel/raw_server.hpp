@@ -16,6 +16,7 @@
 #include <shared_channel/channel_shape.hpp>
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/message/message.hpp>
+#include <shared_channel/detail/raw/shape.hpp>
 #include <shared_channel/detail/server/core.hpp>
 #include <shared_channel/detail/server/duty.hpp>
 #include <shared_channel/detail/server/handler.hpp>

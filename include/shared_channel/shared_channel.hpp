@@ -17,7 +17,7 @@
 //                           them), next_slot (where it comes), counters and running_times (what stats() tells),
 //                           loop_notice (native_handle()), generation (all that a server creates), compiled
 //   telling [observe]       observed (which channels have an observer), client_observer, server_observer
-//   types <-> bytes [message]    message, codec_parts, builtin_codecs, members, described_members
+//   types <-> bytes [message]    message, codec_parts, builtin_codecs, members, describe, described_members
 //   who may write what when [protocol]   slot_protocol, slot_state (what a slot's words say), order (of one thread's
 //                           calls), doorbell, layout (the bytes), description (a type in words), contract (what both
 //                           ends compare), frame (one message's place), stated_times (of a call), passed_on (an error)
@@ -31,7 +31,7 @@
 // Two headers are not included here, so that nobody pays for them who does not use them:
 //
 //   raw                     channels whose messages are known at run time only: raw_client, raw_server, channel_shape;
-//                           message/grammar (of descriptions)
+//                           raw/shape (checked), raw/writer (of requests), message/grammar (of descriptions)
 //   inspect                 channels seen from outside: channel_info; inspect/inspector, call_view and channel_names,
 //                           platform/inspection
 #pragma once
