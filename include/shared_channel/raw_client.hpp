@@ -1,6 +1,8 @@
 // The asking end of a channel whose messages are known at run time only.
 #pragma once
 
+#include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <span>
 #include <stop_token>
@@ -27,14 +29,8 @@
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI {
 
-/// How long a raw call may take. Made of a duration, it is that timeout.
+/// How long a raw call may take. Functions that take these take a duration instead, too: it is the timeout.
 struct CallOptions {
-  CallOptions() = default;
-  template <class Rep, class Period>
-  CallOptions(std::chrono::duration<Rep, Period> limit) : timeout(limit) {}  // NOLINT: implicit on purpose
-  CallOptions(std::chrono::nanoseconds limit, std::chrono::nanoseconds for_slot)
-      : timeout(limit), slot_wait(for_slot) {}
-
   /// For the whole call, as in Client::call().
   std::chrono::nanoseconds timeout = default_timeout;
   /// How long of that it may wait for a slot where all are occupied; then it fails with busy. Zero: at once.
@@ -48,6 +44,10 @@ namespace detail {
 
 /// The messages of raw channels, as far as the typed classes need one.
 struct Raw;
+
+/// What may stand in the place of CallOptions. Braces are always options.
+template <class T>
+concept TimeoutAlone = std::convertible_to<T, std::chrono::nanoseconds>;
 
 /// Writes a request that lies elsewhere into its frame, if it can be one.
 struct RawCopy {
@@ -109,10 +109,14 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
     if (!contract) return std::move(contract).error();
     return detail::channel_shape(*contract);
   }
+  Result<ChannelShape> shape(detail::TimeoutAlone auto timeout) { return shape(CallOptions{timeout}); }
 
   /// As Client::wait_for_server().
   Result<void> wait_for_server(const CallOptions& options, std::stop_token token = {}) {
     return within(options, token, [&](const detail::Deadline& deadline) { return core_->wait_for_server(deadline); });
+  }
+  Result<void> wait_for_server(detail::TimeoutAlone auto timeout, std::stop_token token = {}) {
+    return wait_for_server(CallOptions{timeout}, std::move(token));
   }
 
   /// Asks, waits for the answer, and copies it into `reply`: how many bytes it has. One that has more than there is
@@ -128,6 +132,10 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
       return shared.size;
     };
     return exchange<std::size_t>(detail::RawCopy{request}, request.size() > detail::copy_limit, read, options, token);
+  }
+  Result<std::size_t> call(std::span<const std::byte> request, std::span<std::byte> reply,
+                           detail::TimeoutAlone auto timeout, std::stop_token token = {}) {
+    return call(request, reply, CallOptions{timeout}, std::move(token));
   }
 
   /// The same without copies: `std::size_t fill(std::span<std::byte>)` writes the request in shared memory and returns
@@ -156,6 +164,10 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
         },
         options, token);
   }
+  template <class Fill, class Read>
+  Result<void> call_in_place(Fill&& fill, Read&& read, detail::TimeoutAlone auto timeout, std::stop_token token = {}) {
+    return call_in_place(fill, read, CallOptions{timeout}, std::move(token));
+  }
 
   /// Takes a slot, waiting for one as a call does, for a request that the caller writes there, sends when it likes, and
   /// whose reply it waits for as after call_async(): a call in place, in steps. For as long as the RawDraft lives the
@@ -167,12 +179,16 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
     if (!call) return std::move(call).error();
     return RawDraft(*std::move(call));
   }
+  Result<RawDraft> draft(detail::TimeoutAlone auto timeout) { return draft(CallOptions{timeout}); }
 
   /// Sends the request and returns; see Client::call_async(). The RawReply of the answer holds the call's slot.
   RawPendingCall call_async(std::span<const std::byte> request, const CallOptions& options = {}) {
     auto call = begin(request, options, {});
     if (!call) return RawPendingCall(std::move(call).error());
     return RawPendingCall(*std::move(call));
+  }
+  RawPendingCall call_async(std::span<const std::byte> request, detail::TimeoutAlone auto timeout) {
+    return call_async(request, CallOptions{timeout});
   }
 
   /// The same, with `done(Result<RawReply>)` called exactly once when the call has ended; see Client::call_async().
@@ -182,6 +198,11 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
     static_assert(std::is_invocable_v<std::decay_t<F>&, Result<RawReply>>,
                   "SharedChannel: the function given to call_async must be callable as done(Result<RawReply>)");
     return begin_and_tell<RawReply>(std::forward<F>(done), [&] { return begin(request, options, token); });
+  }
+  template <class F>
+  Result<void> call_async(std::span<const std::byte> request, detail::TimeoutAlone auto timeout, F&& done,
+                          std::stop_token token = {}) {
+    return call_async(request, CallOptions{timeout}, std::forward<F>(done), std::move(token));
   }
 
   using Client::connected;

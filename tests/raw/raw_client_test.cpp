@@ -47,6 +47,9 @@ Result<Answer> ask(RawClient& client, const Ask& what, const CallOptions& option
   CHECK(*asked == sizeof answer);
   return answer;
 }
+Result<Answer> ask(RawClient& client, const Ask& what, std::chrono::nanoseconds timeout) {
+  return ask(client, what, CallOptions{.timeout = timeout});
+}
 
 Task await(RawClient& client, const Ask& what, test_support::Outcome<std::string>& outcome) {
   auto reply = co_await client.call_async(bytes_of(what), amply);
@@ -216,6 +219,7 @@ TEST_CASE("raw client: a reply holds its slot, and a slot is waited for as long 
   }
   CHECK(error_of(client.call_async(bytes_of(echo(2)), {amply, 0ns}).get()) == Errc::busy);
   CHECK(error_of(ask(client, echo(2), {20ms, amply})) == Errc::busy);
+  CHECK(error_of(ask(client, echo(2), CallOptions{.timeout = amply, .slot_wait = 0ns})) == Errc::busy);
   CHECK(value_of<Answer>(reply->bytes()).id == 1);
   RawReply moved = *std::move(reply);
   reply.reset();

@@ -36,7 +36,7 @@ struct Question {
   std::thread::id thread = std::this_thread::get_id();
 
   CallOptions within(std::chrono::nanoseconds timeout) {
-    CallOptions options(timeout);
+    CallOptions options{timeout};
     options.interrupt = {[](void* self) { return static_cast<Question*>(self)->answer(); }, this};
     return options;
   }
@@ -89,7 +89,7 @@ TEST_CASE("interrupt: a call whose handler runs may have run") {
   GatedChannel channel;
   RawClient client(channel.name);
   Answer answer;
-  CallOptions options(forever);
+  CallOptions options{forever};
   options.interrupt.context = &channel.gate.runs;
   options.interrupt.is_wanted = [](void* runs) { return *static_cast<std::atomic<std::uint64_t>*>(runs) != 0; };
   const auto interrupted = client.call(bytes_of(nap(1)), room_of(answer), options);

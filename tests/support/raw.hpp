@@ -36,16 +36,16 @@ inline std::string text_of(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// What a raw call of any length gets, as text.
+// What a raw call of any length gets, as text. `limits` is CallOptions or a timeout.
 inline shared_channel::Result<std::string> ask_raw(shared_channel::RawClient& client, std::string_view request,
-                                                   const shared_channel::CallOptions& options) {
+                                                   const auto& limits) {
   std::string answer;
   auto asked = client.call_in_place(
       [&](std::span<std::byte> room) {
         if (request.size() <= room.size()) std::memcpy(room.data(), request.data(), request.size());
         return request.size();
       },
-      [&](std::span<const std::byte> reply) { answer = text_of(reply); }, options);
+      [&](std::span<const std::byte> reply) { answer = text_of(reply); }, limits);
   if (!asked) return std::move(asked).error();
   return answer;
 }

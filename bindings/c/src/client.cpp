@@ -51,7 +51,7 @@ Result<RawClient> client_of(const char* name, const sc_client_options* given) {
 template <class Use>
 auto with_options(std::int64_t timeout, const sc_wait* wait, Use&& use) -> decltype(use(CallOptions())) {
   if (wait == nullptr) [[likely]]
-    return use(CallOptions(nanoseconds(timeout)));
+    return use(CallOptions{nanoseconds(timeout)});
   auto waiting = Waiting::of(wait);
   if (!waiting) return std::move(waiting).error();
   return use(waiting->options(timeout));

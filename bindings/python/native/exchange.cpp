@@ -23,9 +23,7 @@ nanoseconds less(nanoseconds limit, nanoseconds spent) {
 }
 
 CallOptions options_of(const Limits& limits, Waiting& waiting) {
-  CallOptions options(limits.timeout, limits.slot_wait);
-  options.interrupt = waiting.question();
-  return options;
+  return {limits.timeout, limits.slot_wait, waiting.question()};
 }
 
 /// What `work(waiting)` returns, unless a signal ended it.
