@@ -8,6 +8,7 @@
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/client/core.hpp>
 #include <shared_channel/detail/client/taking.hpp>
+#include <shared_channel/native_handle.hpp>
 #include <shared_channel/result.hpp>
 #include <shared_channel/version.hpp>
 
@@ -29,8 +30,7 @@ class [[nodiscard]] PendingCall {
   using Notifier = typename Platform::Notifier;
 
  public:
-  /// Linux: int, a file descriptor. Win32: void*, a HANDLE.
-  using native_handle_type = typename Notifier::Native;
+  using native_handle_type = typename Notifier::Native;  ///< NativeHandle
 
   /// No call: ready, and get() answers invalid_argument. To be assigned to.
   PendingCall() = default;

@@ -17,6 +17,7 @@
 #include <shared_channel/detail/server/core.hpp>
 #include <shared_channel/detail/server/handler.hpp>
 #include <shared_channel/detail/server/lifecycle.hpp>
+#include <shared_channel/native_handle.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/result.hpp>
 #include <shared_channel/server_stats.hpp>
@@ -50,7 +51,7 @@ class SharedChannel<Request, Reply>::Server {
   using Core = detail::ServerCore<Platform, detail::ServerObserverOf<Request>>;
 
  public:
-  using native_handle_type = typename detail::LoopNotice<Platform>::Native;
+  using native_handle_type = typename detail::LoopNotice<Platform>::Native;  ///< NativeHandle
 
 #if defined(__cpp_exceptions)
   /// As create(), but throws ChannelException.

@@ -3,7 +3,7 @@
 // Reading order, from a call to the cache line; the folders of detail/ in brackets:
 //
 //   what users name         channel, options, error, result, client, pending_call, server, server_stats, responder,
-//                           call_context, codec, description, observer, version
+//                           native_handle, call_context, codec, description, observer, version
 //   asking [client]         core (from a call to its Result), explain and mismatch (errors in words),
 //                           connector (finding the server), server_trust (whom to believe), current_connection,
 //                           connection and attach (what it checks), call (one call), slot_claim (its slot),
@@ -42,6 +42,7 @@
 #include <shared_channel/codec.hpp>
 #include <shared_channel/description.hpp>
 #include <shared_channel/error.hpp>
+#include <shared_channel/native_handle.hpp>
 #include <shared_channel/observer.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/pending_call.hpp>
