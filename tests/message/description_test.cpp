@@ -92,6 +92,21 @@ struct BitFieldsThatAddUp {
   std::uint32_t low : 20;
   std::uint32_t high : 20;
 };
+struct BitFieldsOfWholeTypes {
+  bool is_set : 1;
+  std::uint32_t value : 32;
+};
+struct WithBitFields {
+  std::uint32_t first;
+  BitFieldsThatAddUp second;
+};
+struct WithoutBitFields {
+  const std::int32_t first;
+  Sum sums[2];
+  Colour colour;
+  mutable std::int32_t third;
+  std::uint16_t numbers[3];
+};
 struct ConstantBitFields {
   const std::uint16_t low : 8;
   const std::uint8_t middle;
@@ -229,10 +244,11 @@ TEST_CASE("description: where members lie otherwise than their types say, it is 
   CHECK(text<AlignedMember>() == (is_natural ? "{u64 i32 f64}" : "opaque(24,8)"));
   CHECK(text<AlignedPair>() == (is_natural ? "{i32 i64}" : "opaque(16,8)"));
   CHECK(text<WithPacked>() == "opaque(16," + std::to_string(alignof(WithPacked)) + ")");
-#if !defined(__clang_major__) || __clang_major__ >= 16
   CHECK(text<BitFieldsThatAddUp>() == "opaque(8,4)");
+  CHECK(text<BitFieldsOfWholeTypes>() == "opaque(8,4)");
   CHECK(text<ConstantBitFields>() == "opaque(4,2)");
-#endif
+  CHECK(text<WithBitFields>() == "{u32 opaque(8,4)}");
+  CHECK(text<WithoutBitFields>() == "{i32 {i32 i32}[2] u16 i32 u16[3]}");
 }
 
 TEST_CASE("description: what cannot be taken apart is opaque") {

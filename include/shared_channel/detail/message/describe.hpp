@@ -134,9 +134,10 @@ constexpr Extent describe_aggregate(DescriptionWriter& writer) {
   writer.put(is_in_parts ? '(' : '{');
   const Extent extent = DescribedMembers<T>::template describe_all<T, Outer...>(writer);
   writer.put(is_in_parts ? ')' : '}');
-  const bool lies_as_described =
-      extent.is_natural && extent.padded() == sizeof(T) && !DescribedMembers<T>::has_bit_fields;
-  if (!std::is_trivially_copyable_v<T> || lies_as_described) return {extent.padded(), extent.align};
+  bool lies_as_described = true;  // what travels part by part may lie as it likes
+  if constexpr (std::is_trivially_copyable_v<T>)
+    lies_as_described = extent.is_natural && extent.padded() == sizeof(T) && !has_bit_fields<T>();
+  if (lies_as_described) return {extent.padded(), extent.align};
   writer.size = start;
   return describe_opaque<T>(writer);
 }

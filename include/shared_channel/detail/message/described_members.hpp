@@ -157,10 +157,10 @@ consteval std::size_t count_described() {
   }
 }
 
-/// Never called: only its type counts. Defined only because Clang 14 misses the definition where a type is local to a
-/// file.
+/// Called at compile time at most: only its type counts. Defined also because Clang 14 misses the definition where a
+/// type is local to a file.
 template <bool are_whole, class... Member>
-DescribedTypes<are_whole, Member...> types(const Member&...) {
+constexpr DescribedTypes<are_whole, Member...> types(const Member&...) {
   return {};
 }
 
@@ -168,7 +168,7 @@ DescribedTypes<are_whole, Member...> types(const Member&...) {
 template <class... Member>
 void refer_to(const volatile Member&...);
 
-// Clang before 16 refuses structured bindings in a requires-expression: there a bit-field passes for a whole member.
+// Clang before 16 refuses structured bindings in a requires-expression: there has_bit_fields() looks otherwise.
 #if defined(__clang_major__) && __clang_major__ < 16
 #define SHARED_CHANNEL_ARE_WHOLE(...) true
 #else
@@ -176,9 +176,9 @@ void refer_to(const volatile Member&...);
   requires { refer_to(__VA_ARGS__); }
 #endif
 
-/// Never called: only its type counts.
+/// Called at compile time at most: only its type counts.
 template <class T, std::size_t count>
-auto described_members(const T& value) {
+constexpr auto described_members(const T& value) {
   if constexpr (count == 1) {
     const auto& [m1] = value;
     return types<SHARED_CHANNEL_ARE_WHOLE(m1)>(m1);
@@ -343,5 +343,35 @@ using DescribedMembers = decltype(described_members<T, count_described<T>()>(std
 
 template <class T>
 inline constexpr bool is_described_aggregate = count_described<T>() != 0;
+
+#if defined(__clang_major__) && __clang_major__ < 16
+/// A place where no T is: its members have addresses there, and no values.
+template <class T>
+union VacantPlace {
+  constexpr VacantPlace() noexcept : nothing(0) {}
+  char nothing;
+  T value;
+};
+template <class T>
+inline constexpr VacantPlace<T> vacant_place{};
+
+/// Whether references to the members can be had at compile time without their values: not to a bit-field, of which the
+/// reference is to a copy.
+template <class T>
+concept HasWholeMembers = requires {
+  typename std::bool_constant<(static_cast<void>(described_members<T, count_described<T>()>(vacant_place<T>.value)),
+                               true)>;
+};
+#endif
+
+/// Of a trivially copyable aggregate.
+template <class T>
+consteval bool has_bit_fields() {
+#if defined(__clang_major__) && __clang_major__ < 16
+  return !HasWholeMembers<T>;
+#else
+  return DescribedMembers<T>::has_bit_fields;
+#endif
+}
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail
