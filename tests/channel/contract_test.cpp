@@ -1,10 +1,19 @@
 // Every name of the contract, used as outside programs use it.
+#include <shared_channel/inspect.hpp>
+#include <shared_channel/raw.hpp>
 #include <shared_channel/shared_channel.hpp>
 
 #include "support/catch.hpp"
 
+#include <concepts>
+#include <cstddef>
+#include <optional>
 #include <set>
+#include <span>
 #include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "support/error_codes.hpp"
 #include "support/names.hpp"
@@ -112,6 +121,94 @@ static_assert(same<decltype(std::declval<Result<Sum>&>().value()), Sum&>);
 static_assert(same<decltype(std::declval<Result<Sum>&>().error()), const Error&>);
 static_assert(same<decltype(std::declval<Result<Sum>&>().value_or(Sum{})), Sum>);
 static_assert(same<decltype(std::declval<Result<void>&>().value()), void>);
+
+// Loops of the program's own
+#ifdef _WIN32
+static_assert(same<NativeHandle, void*>);
+#else
+static_assert(same<NativeHandle, int>);
+#endif
+static_assert(same<decltype(std::declval<Server&>().native_handle()), NativeHandle> &&
+              same<Server::native_handle_type, NativeHandle>);
+static_assert(same<decltype(std::declval<PendingCall<Sum>&>().native_handle()), NativeHandle> &&
+              same<PendingCall<Sum>::native_handle_type, NativeHandle>);
+
+// Raw channels
+constexpr CallOptions at_once{.timeout = std::chrono::seconds(1), .slot_wait = nanoseconds::zero()};
+static_assert(std::is_aggregate_v<CallOptions> && at_once.timeout == std::chrono::seconds(1));
+static_assert(same<decltype(CallOptions::timeout), nanoseconds> && same<decltype(CallOptions::slot_wait), nanoseconds>);
+static_assert(CallOptions{}.timeout == default_timeout && CallOptions{}.slot_wait == (nanoseconds::max)());
+
+static_assert(!std::is_default_constructible_v<RawClient> && !std::is_copy_constructible_v<RawClient>);
+static_assert(std::is_nothrow_move_constructible_v<RawClient> && std::is_nothrow_move_assignable_v<RawClient>);
+static_assert(std::is_constructible_v<RawClient, std::string_view> &&
+              std::is_constructible_v<RawClient, std::string_view, const ClientOptions&> &&
+              std::is_constructible_v<RawClient, std::string_view, const ChannelShape&> &&
+              std::is_constructible_v<RawClient, std::string_view, const ChannelShape&, const ClientOptions&>);
+static_assert(same<decltype(RawClient::create("name")), Result<RawClient>> &&
+              same<decltype(RawClient::create("name", ChannelShape{}, ClientOptions{})), Result<RawClient>>);
+static_assert(same<decltype(std::declval<const RawClient&>().connected()), bool>);
+
+using RequestBytes = std::span<const std::byte>;
+using ReplyRoom = std::span<std::byte>;
+
+// What takes CallOptions takes a timeout instead.
+template <class Limits>
+concept LimitsRawCalls = requires(RawClient& client, Limits limits, RequestBytes request, ReplyRoom room,
+                                  std::stop_token token, std::size_t (&fill)(ReplyRoom), void (&read)(RequestBytes),
+                                  void (&done)(Result<RawReply>)) {
+  { client.call(request, room, limits) } -> std::same_as<Result<std::size_t>>;
+  { client.call(request, room, limits, token) } -> std::same_as<Result<std::size_t>>;
+  { client.call_in_place(fill, read, limits) } -> std::same_as<Result<void>>;
+  { client.call_in_place(fill, read, limits, token) } -> std::same_as<Result<void>>;
+  { client.call_async(request, limits) } -> std::same_as<RawPendingCall>;
+  { client.call_async(request, limits, done) } -> std::same_as<Result<void>>;
+  { client.call_async(request, limits, done, token) } -> std::same_as<Result<void>>;
+  { client.draft(limits) } -> std::same_as<Result<RawDraft>>;
+  { client.shape(limits) } -> std::same_as<Result<ChannelShape>>;
+  { client.wait_for_server(limits) } -> std::same_as<Result<void>>;
+  { client.wait_for_server(limits, token) } -> std::same_as<Result<void>>;
+};
+static_assert(LimitsRawCalls<CallOptions> && LimitsRawCalls<const CallOptions&>);
+static_assert(LimitsRawCalls<nanoseconds> && LimitsRawCalls<const std::chrono::milliseconds&>);
+static_assert(!LimitsRawCalls<int> && !LimitsRawCalls<double> && !LimitsRawCalls<std::chrono::duration<double>>);
+
+template <class Asking>
+concept TakesOptionsInBraces = requires(Asking& client, RequestBytes request, ReplyRoom room) {
+  client.call(request, room);
+  client.call(request, room, {});
+  client.call(request, room, {nanoseconds(1)});
+  client.call(request, room, {nanoseconds(1), nanoseconds(1)});
+  client.call(request, room, {.slot_wait = nanoseconds(0)});
+  client.call_async(request, {.slot_wait = nanoseconds(0)});
+};
+static_assert(TakesOptionsInBraces<RawClient>);
+
+static_assert(!std::is_default_constructible_v<RawServer> && !std::is_copy_constructible_v<RawServer>);
+static_assert(std::is_nothrow_move_constructible_v<RawServer> && std::is_nothrow_move_assignable_v<RawServer>);
+static_assert(std::is_constructible_v<RawServer, std::string_view, const ChannelShape&> &&
+              std::is_constructible_v<RawServer, std::string_view, const ChannelShape&, const ServerOptions&>);
+static_assert(same<decltype(RawServer::create("name", ChannelShape{})), Result<RawServer>>);
+template <class Answering>
+concept ServesRawCalls = requires(Answering& server, std::size_t (&answer)(RequestBytes, ReplyRoom),
+                                  void (&answer_later)(RawRequest, RawResponder)) {
+  { server.serve(answer) } -> std::same_as<Result<void>>;
+  { server.serve(answer_later, std::stop_token{}) } -> std::same_as<Result<void>>;
+  { server.start(answer_later) } -> std::same_as<Result<void>>;
+  { server.serve_one(answer, nanoseconds(1)) } -> std::same_as<Result<bool>>;
+  { server.next(nanoseconds(1)) } -> std::same_as<Result<std::optional<RawCall>>>;
+  { server.native_handle() } -> std::same_as<NativeHandle>;
+  { server.stats() } -> std::same_as<ServerStats>;
+  { server.stop() } -> std::same_as<void>;
+};
+static_assert(ServesRawCalls<RawServer>);
+static_assert(same<decltype(std::declval<const RawReply&>().bytes()), RequestBytes>);
+
+// Channels seen from outside
+static_assert(same<decltype(list_channels()), Result<std::vector<std::string>>> &&
+              same<decltype(list_channels(Scope::machine)), Result<std::vector<std::string>>>);
+static_assert(same<decltype(inspect("name")), Result<ChannelInfo>> &&
+              same<decltype(inspect("name", Scope::machine)), Result<ChannelInfo>>);
 
 }  // namespace
 
