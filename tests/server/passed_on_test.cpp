@@ -119,6 +119,20 @@ TEST_CASE("passed on: what the channel itself says is passed on by nobody") {
   CHECK_FALSE(failed.error().passed_on());
 }
 
+TEST_CASE("passed on: a client that knows nothing of that sees a handler that failed, and its text") {
+  for (int number = 1; number <= known_codes; ++number) {
+    const Error sent = error_with(static_cast<Errc>(number), Execution::none);
+    INFO(sent.message());
+    Relay relay(sent);
+    CHECK(error_of(relay.client.call(1, amply)) == sent.code());
+    const faults::LiveSegment segment(relay.name);
+    REQUIRE(segment.header().high_water.load() == 1);
+    const auto& slot = segment.slot_array()[0];
+    CHECK(detail::State(slot.reply.load()).phase() == detail::Phase::failed);
+    CHECK(std::string(slot.text, slot.length.load()) == sent.message());
+  }
+}
+
 TEST_CASE("passed on: the caller reads who said what") {
   Relay relay(Error(Errc::no_server, "far", "nobody is there"));
   CHECK_THAT(relay.client.call(1, amply).error().message(),
