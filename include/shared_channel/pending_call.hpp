@@ -39,7 +39,8 @@ class [[nodiscard]] PendingCall {
       : call_(std::move(other.call_)),
         refusal_(std::move(other.refusal_)),
         notifier_(std::move(other.notifier_)),
-        is_taken_(other.is_taken_) {}
+        is_taken_(other.is_taken_),
+        is_refused_(std::exchange(other.is_refused_, false)) {}
   PendingCall& operator=(PendingCall&& other) noexcept {
     if (this != &other) {
       drop();
@@ -47,6 +48,7 @@ class [[nodiscard]] PendingCall {
       refusal_ = std::exchange(other.refusal_, Result<void>());
       notifier_ = std::move(other.notifier_);
       is_taken_ = other.is_taken_;
+      is_refused_ = std::exchange(other.is_refused_, false);
     }
     return *this;
   }
@@ -55,8 +57,8 @@ class [[nodiscard]] PendingCall {
   /// Whether get() would return at once.
   [[nodiscard]] bool ready() const noexcept { return !call_ || is_in_child() || call_->ready(); }
 
-  /// Whether the request was not even sent; get() tells why.
-  [[nodiscard]] bool is_refused() const noexcept { return !refusal_; }
+  /// Whether the request was not even sent; get() tells why, once.
+  [[nodiscard]] bool is_refused() const noexcept { return is_refused_; }
 
   /// Waits until ready(), at most `timeout` (zero or less: looks once). True if ready.
   bool wait(std::chrono::nanoseconds timeout) {
@@ -124,7 +126,7 @@ class [[nodiscard]] PendingCall {
   friend class RawDraft;
 
   explicit PendingCall(detail::RefPtr<AsyncCall> call) noexcept : call_(std::move(call)) {}
-  explicit PendingCall(Error error) : refusal_(std::move(error)) {}
+  explicit PendingCall(Error error) : refusal_(std::move(error)), is_refused_(true) {}
 
   static Error taken() {
     return Error(Errc::invalid_argument, "",
@@ -142,9 +144,10 @@ class [[nodiscard]] PendingCall {
   }
 
   detail::RefPtr<AsyncCall> call_;
-  Result<void> refusal_;  // why it was not even sent
+  Result<void> refusal_;  // why it was not even sent, until that was told
   detail::RefPtr<Notifier> notifier_;
   bool is_taken_ = false;  // by a coroutine
+  bool is_refused_ = false;
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI

@@ -90,6 +90,13 @@ TEST_CASE("raw draft: a request of the wrong size is not sent, and its slot is f
     const auto refused = call.get();
     REQUIRE(error_of(refused) == Errc::invalid_argument);
     CHECK(refused.error().not_executed());
+    CHECK(call.is_refused());  // that it was told changes nothing
+    auto moved = std::move(call);
+    CHECK(moved.is_refused());
+    CHECK_FALSE(call.is_refused());
+    const auto twice = moved.get();
+    REQUIRE(error_of(twice) == Errc::invalid_argument);
+    CHECK_FALSE(twice.error().not_executed());
   }
   CHECK(channel.gate.runs == 0);
 
