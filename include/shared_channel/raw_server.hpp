@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <new>
 #include <optional>
@@ -224,10 +225,12 @@ class RawServer : private SharedChannel<detail::Raw>::Server {
     const auto keep = [&](RawRequest request, RawResponder responder, const CallContext& context) {
       taken.emplace(RawCall{std::move(request), std::move(responder), context});
     };
-    for (;;) {  // a request that could not be read is answered without us; not for ever, if more of them come
+    // A request that could not be read was answered without us: another may wait behind it. Once the time is over, one
+    // look at each slot finds that; more could go on forever, if bad requests keep coming.
+    for (std::uint32_t late = 0;;) {
       auto served = serve_one(keep, deadline.remaining());
       if (!served) return std::move(served).error();
-      if (taken || !*served || deadline.passed()) return taken;
+      if (taken || !*served || (deadline.passed() && ++late > core_->slot_count())) return taken;
     }
   }
 

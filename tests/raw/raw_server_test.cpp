@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "faults/segment.hpp"
 #include "support/errors.hpp"
 #include "support/eventually.hpp"
 #include "support/names.hpp"
@@ -239,6 +240,27 @@ TEST_CASE("raw server: requests are pulled one at a time, and answered in any or
   three.reset();
   CHECK(error_of(dropped.get()) == Errc::handler_failed);
   CHECK(text_of(two->request.bytes()) == "second");
+}
+
+TEST_CASE("raw server: behind requests that cannot be read, next finds one that can, also without waiting") {
+  const auto name = unique_name("raw");
+  RawServer server(name, ChannelShape{});
+  RawClient client(name);
+  auto first = client.call_async(bytes_of("first"), amply);
+  auto second = client.call_async(bytes_of("second"), amply);
+  auto third = client.call_async(bytes_of("third"), amply);
+  faults::LiveSegment segment(name);
+  REQUIRE(segment.header().high_water.load() == 3);
+  for (std::uint32_t index = 0; index < 2; ++index) segment.slot_array()[index].length.store(~std::uint32_t{0});
+  auto call = server.next(0ns).value();
+  REQUIRE(call);
+  CHECK(text_of(call->request.bytes()) == "third");
+  call->responder.reply(call->request.bytes());
+  CHECK(third.get());
+  CHECK(error_of(first.get()) == Errc::corrupt);
+  CHECK(error_of(second.get()) == Errc::corrupt);
+  CHECK(server.stats().malformed == 2);
+  CHECK_FALSE(server.next(0ns).value());
 }
 
 TEST_CASE("raw server: next ends with the server, and is one thread's at a time") {

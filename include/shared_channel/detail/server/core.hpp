@@ -136,6 +136,8 @@ class ServerCore final : private Keeper {
   [[nodiscard]] const Names& names() const noexcept { return names_; }
   [[nodiscard]] bool is_in_child() const noexcept { return mark_.in_child(); }
 
+  [[nodiscard]] std::uint32_t slot_count() const noexcept { return generation_->slot_array().count(); }
+
   /// Slots found in a state that no correct peer leaves, and reset.
   [[nodiscard]] std::uint64_t damaged_slots() const noexcept { return slots_.damaged(); }
 
