@@ -17,7 +17,7 @@
 #include <shared_channel/detail/client/core.hpp>
 #include <shared_channel/detail/client/taking.hpp>
 #include <shared_channel/detail/message/message.hpp>
-#include <shared_channel/detail/observe/client_observer.hpp>
+#include <shared_channel/detail/client/observer.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/pending_call.hpp>
 #include <shared_channel/result.hpp>

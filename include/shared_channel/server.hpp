@@ -12,7 +12,7 @@
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/message/message.hpp>
-#include <shared_channel/detail/observe/server_observer.hpp>
+#include <shared_channel/detail/server/observer.hpp>
 #include <shared_channel/detail/server/compiled.hpp>
 #include <shared_channel/detail/server/core.hpp>
 #include <shared_channel/detail/server/handler.hpp>

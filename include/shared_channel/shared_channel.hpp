@@ -9,15 +9,15 @@
 //                           connection and attach (what it checks), call (one call), slot_claim (its slot),
 //                           cancellation, posting_order (its place among its thread's), async_call and completion (a
 //                           call that no thread waits for), watcher_bell (which calls its watcher), taking (of its
-//                           reply), compiled (what the compiled library has of it)
+//                           reply), observer (what is told of a call), compiled (what the compiled library has of it)
 //   serving [server]        core (serving), lifecycle (how that begins and ends), finder (finding requests), workers
 //                           (its threads), upkeep (mending its words), dispatcher (from a request to its answer),
 //                           handler (its forms), invocation (what it is called with), reply (into its frame), duty and
 //                           link (from a Responder to its server), slots (taking and ending calls), taken_call (one of
 //                           them), next_slot (where it comes), counters and running_times (what stats() tells),
-//                           loop_notice (native_handle()), generation (all that a server creates), compiled
-//   telling [observe]       observed (which channels have an observer), client_observer, server_observer
-//   types <-> bytes [message]    message, codec_parts, builtin_codecs, members, describe, described_members
+//                           loop_notice (native_handle()), observer, generation (all that a server creates), compiled
+//   types <-> bytes [message]    message, codec_parts, builtin_codecs, members, describe, described_members, observed
+//                           (which have an observer)
 //   who may write what when [protocol]   slot_protocol, slot_state (what a slot's words say), order (of one thread's
 //                           calls), doorbell, layout (the bytes), description (a type in words), contract (what both
 //                           ends compare), frame (one message's place), stated_times (of a call), passed_on (an error)
@@ -26,7 +26,8 @@
 //                           win32/: memory, server_lease, signal, wait_set, beacon, lease, owner, process; linux/ also
 //                           futex and fork_guard, win32/ object, security and mutex_keeper
 //   knows no channels [base]     unique_ptr, ref_ptr, forward_list, address_of, stored, deadline, name, callable,
-//                           integer_cast, at_end, handler_scope, test_point, text, duration_text, stop_when_asked
+//                           integer_cast, at_end, handler_scope, test_point, probe, text, duration_text,
+//                           stop_when_asked
 //
 // Two headers are not included here, so that nobody pays for them who does not use them:
 //

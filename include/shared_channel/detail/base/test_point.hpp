@@ -2,7 +2,7 @@
 // the making, attaching, repairing and closing of a channel. Nothing at all in an ordinary build.
 #pragma once
 
-#include <shared_channel/detail/platform/probe.hpp>
+#include <shared_channel/detail/base/probe.hpp>
 
 #ifndef SHARED_CHANNEL_TEST_POINT
 #ifdef SHARED_CHANNEL_PROBE

@@ -2,7 +2,7 @@
 // observer of their own are not in it.
 #pragma once
 
-#include <shared_channel/detail/observe/server_observer.hpp>
+#include <shared_channel/detail/server/observer.hpp>
 #include <shared_channel/detail/platform/platform.hpp>
 #include <shared_channel/detail/server/core.hpp>
 #include <shared_channel/detail/server/dispatcher.hpp>

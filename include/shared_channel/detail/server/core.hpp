@@ -13,11 +13,11 @@
 #include <shared_channel/detail/base/handler_scope.hpp>
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
-#include <shared_channel/detail/observe/server_observer.hpp>
 #include <shared_channel/detail/server/dispatcher.hpp>
 #include <shared_channel/detail/server/finder.hpp>
 #include <shared_channel/detail/server/generation.hpp>
 #include <shared_channel/detail/server/link.hpp>
+#include <shared_channel/detail/server/observer.hpp>
 #include <shared_channel/detail/server/loop_notice.hpp>
 #include <shared_channel/detail/server/running_times.hpp>
 #include <shared_channel/detail/server/slots.hpp>

@@ -11,7 +11,6 @@
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/base/test_point.hpp>
-#include <shared_channel/detail/observe/server_observer.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/passed_on.hpp>
 #include <shared_channel/detail/protocol/slot_protocol.hpp>
@@ -19,6 +18,7 @@
 #include <shared_channel/detail/server/handler.hpp>
 #include <shared_channel/detail/server/invocation.hpp>
 #include <shared_channel/detail/server/link.hpp>
+#include <shared_channel/detail/server/observer.hpp>
 #include <shared_channel/detail/server/slots.hpp>
 #include <shared_channel/version.hpp>
 

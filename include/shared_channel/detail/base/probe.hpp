@@ -1,7 +1,8 @@
-// Test points as static probes that tracers find in a program (USDT), where SHARED_CHANNEL_USDT asks for them.
+// SHARED_CHANNEL_PROBE(point): a test point as a static probe that tracers find in a program (USDT), where
+// SHARED_CHANNEL_USDT asks for them.
 #pragma once
 
-#if defined(SHARED_CHANNEL_USDT)
+#if defined(__linux__) && defined(SHARED_CHANNEL_USDT)
 #if !__has_include(<sys/sdt.h>)
 #error \
     "SHARED_CHANNEL_USDT needs <sys/sdt.h>: install systemtap-sdt-dev (Debian, Ubuntu) or systemtap-sdt-devel (Fedora)"

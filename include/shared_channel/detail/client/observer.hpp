@@ -10,7 +10,7 @@
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/client/async_call.hpp>
 #include <shared_channel/detail/client/call.hpp>
-#include <shared_channel/detail/observe/observed.hpp>
+#include <shared_channel/detail/message/observed.hpp>
 #include <shared_channel/detail/platform/platform.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/error.hpp>

@@ -9,7 +9,7 @@
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
-#include <shared_channel/detail/observe/observed.hpp>
+#include <shared_channel/detail/message/observed.hpp>
 #include <shared_channel/detail/platform/platform.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/passed_on.hpp>
