@@ -2,10 +2,10 @@
 // SHARED_CHANNEL_USDT asks for them.
 #pragma once
 
-#if defined(__linux__) && defined(SHARED_CHANNEL_USDT)
+#if defined(SHARED_CHANNEL_USDT)
 #if !__has_include(<sys/sdt.h>)
 #error \
-    "SHARED_CHANNEL_USDT needs <sys/sdt.h>: install systemtap-sdt-dev (Debian, Ubuntu) or systemtap-sdt-devel (Fedora)"
+    "SHARED_CHANNEL_USDT is for Linux and needs <sys/sdt.h>: install systemtap-sdt-dev (Debian, Ubuntu) or systemtap-sdt-devel (Fedora)"
 #endif
 #include <sys/sdt.h>
 
