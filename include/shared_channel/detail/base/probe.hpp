@@ -5,7 +5,7 @@
 #if defined(SHARED_CHANNEL_USDT)
 #if !__has_include(<sys/sdt.h>)
 #error \
-    "SHARED_CHANNEL_USDT is for Linux and needs <sys/sdt.h>: install systemtap-sdt-dev (Debian, Ubuntu) or systemtap-sdt-devel (Fedora)"
+    "SHARED_CHANNEL_USDT needs Linux and <sys/sdt.h>: systemtap-sdt-dev (Debian, Ubuntu), systemtap-sdt-devel (Fedora)"
 #endif
 #include <sys/sdt.h>
 
