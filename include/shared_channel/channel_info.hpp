@@ -52,7 +52,7 @@ struct CallInfo {
   std::uint32_t number = 0;      ///< Of the call among those of its slot: 27 bits.
   std::uint32_t process_id = 0;  ///< The caller's, as it says; 0 before it has, and after it gave the call up.
   bool is_caller_alive = false;  ///< As the kernel says.
-  /// How long the caller has waited, and for how long it still will: negative if it is late, max() if for ever. Nothing
+  /// How long the caller has waited, and for how long it still will: negative if it is late, max() if forever. Nothing
   /// where the caller has not said so yet, or reads another clock.
   std::optional<std::chrono::nanoseconds> waited;
   std::optional<std::chrono::nanoseconds> left;

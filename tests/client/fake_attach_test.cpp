@@ -76,7 +76,7 @@ TEST_CASE("fake attach: each refusal of the system is the error of the call, and
   CHECK(client.call(fake::Ask{2}, amply).value().id == 2);
 }
 
-TEST_CASE("fake attach: a server that goes between two steps is looked for again, but not for ever") {
+TEST_CASE("fake attach: a server that goes between two steps is looked for again, but not forever") {
   Silent silent;
   SECTION("it was replaced") {
     kernel().fail(Op::open_memory, "segment", {Errc::no_server, 2}, 3);

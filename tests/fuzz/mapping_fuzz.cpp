@@ -45,15 +45,15 @@ volatile std::int32_t looked_at = 0;  // so that the reading is not optimised aw
 /// When the bytes come over the segment: each is a bit of the input's second byte.
 enum Moment : std::uint8_t { attached = 1, posted = 2, handled = 4, answered = 8 };
 
-struct Assault {
+struct Attack {
   std::span<const std::uint8_t> bytes;
   std::uint8_t moments;
   unsigned slots;
 };
 
-ServerOptions options_of(const Assault& assault) {
+ServerOptions options_of(const Attack& attack) {
   ServerOptions options;
-  options.max_calls = assault.slots;
+  options.max_calls = attack.slots;
   options.wait = WaitPolicy::sleep();
   options.max_request_bytes = options.max_reply_bytes = 160;
   return options;
@@ -62,8 +62,8 @@ ServerOptions options_of(const Assault& assault) {
 template <class Request, class Reply>
 class Scene {
  public:
-  explicit Scene(const Assault& assault)
-      : assault_(assault), server_(name, options_of(assault)), client_(name, asleep()), segment_(name) {}
+  explicit Scene(const Attack& attack)
+      : attack_(attack), server_(name, options_of(attack)), client_(name, asleep()), segment_(name) {}
 
   void play(const Request& request, const Reply& reply) {
     client_.wait_for_server(10s).value();
@@ -94,10 +94,10 @@ class Scene {
   }
 
   void strike(Moment moment) {
-    if ((assault_.moments & moment) == 0) return;
+    if ((attack_.moments & moment) == 0) return;
     const std::span<std::byte> segment = segment_.bytes();
-    const std::size_t count = std::min(segment.size(), assault_.bytes.size());
-    for (std::size_t i = 0; i < count; ++i) segment[i] ^= std::byte(assault_.bytes[i]);
+    const std::size_t count = std::min(segment.size(), attack_.bytes.size());
+    for (std::size_t i = 0; i < count; ++i) segment[i] ^= std::byte(attack_.bytes[i]);
   }
 
   void serve(const Reply& reply) {
@@ -116,7 +116,7 @@ class Scene {
     }
   }
 
-  const Assault assault_;
+  const Attack attack_;
   Server server_;
   Client client_;
   faults::LiveSegment segment_;
@@ -128,19 +128,19 @@ const Text text{"a name that does not lie inline, however short it is", {{1, 2},
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 2) return 0;
-  const Assault assault{{data + 2, size - 2}, data[1], 1 + data[0] / 128u};
+  const Attack attack{{data + 2, size - 2}, data[1], 1 + data[0] / 128u};
   switch (data[0] % 4) {
     case 0:
-      Scene<Line, Point>(assault).play({}, {5, 6});
+      Scene<Line, Point>(attack).play({}, {5, 6});
       break;
     case 1:
-      Scene<Text, Text>(assault).play(text, text);
+      Scene<Text, Text>(attack).play(text, text);
       break;
     case 2:
-      Scene<Point, Text>(assault).play({7, 8}, text);
+      Scene<Point, Text>(attack).play({7, 8}, text);
       break;
     default:
-      Scene<std::string, Line>(assault).play("short", {});
+      Scene<std::string, Line>(attack).play("short", {});
       break;
   }
   return 0;

@@ -437,7 +437,7 @@ TEST_CASE("win32: a process ends though a server or a client in a DLL has thread
 
 TEST_CASE("win32: a thread ends with a thread_local client in a DLL that has a thread for callbacks") {
 #if defined(__MINGW32__)
-  // On a busy machine now and then; a thread was seen to spin for ever in pthread_getspecific() of the DLL's own copy.
+  // On a busy machine now and then; a thread was seen to spin forever in pthread_getspecific() of the DLL's own copy.
   SKIP_TEST("thread_local objects of a DLL that contains winpthreads may lose their thread's record as it ends");
 #endif
   const auto name = unique_name("win32");

@@ -12,7 +12,7 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 /// Calls `stop` once the token asks for it. The destructor waits for a call of `stop` that runs.
 ///
-/// It waits by itself, because ~stop_callback can sleep for ever where libstdc++ has no futexes (MinGW):
+/// It waits by itself, because ~stop_callback can sleep forever where libstdc++ has no futexes (MinGW):
 /// __waiter_pool::_M_do_wait in <bits/atomic_wait.h> looks whether the callback has ended, and only then takes the
 /// mutex to sleep; an end between the two wakes nobody.
 template <class Platform, class Stop>

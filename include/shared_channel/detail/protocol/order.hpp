@@ -39,7 +39,7 @@
 // What else Y may say: that nothing of its thread was in flight (`first`), or, if its thread has lost count (another
 // one has the same number, by chance), that it cannot tell (`unknown`).
 //
-// Why nobody waits for ever. A worker that turned away from Y went for X, and failed only because
+// Why nobody waits forever. A worker that turned away from Y went for X, and failed only because
 //   - another worker took X. That one has made T1 of X and then looks whether somebody sleeps while calls wait (R2, in
 //     Dispatcher::pass_ring_on()). If it sees nobody, S1 of the worker that turned away comes after T1 of X, and its
 //     last look S3 finds X taken and Y free.

@@ -20,7 +20,7 @@
 #include <unistd.h>
 #endif
 
-namespace other_worlds_faults {
+namespace environment_faults {
 
 using namespace faults;
 using namespace test_support;
@@ -32,7 +32,7 @@ using shared_channel::ServerOptions;
 
 constexpr const char* none = "no namespaces";
 
-TEST_CASE("other worlds: a dead server's process id and thread id are another's") {
+TEST_CASE("environment: a dead server's process id and thread id are another's") {
   if (::geteuid() != 0) SKIP_TEST("only root makes a namespace of process ids");
   Process inside = fault_peer("among_reused_ids", unique_name("reused"));
   CHECK(inside.read_line() == "ids reused");
@@ -41,7 +41,7 @@ TEST_CASE("other worlds: a dead server's process id and thread id are another's"
   CHECK(inside.wait() == ExitStatus{});
 }
 
-TEST_CASE("other worlds: shared memory that is all used up") {
+TEST_CASE("environment: shared memory that is all used up") {
   Process inside = fault_peer("in_little_room", unique_name("little"));
   const std::string first = inside.read_line();
   if (first == none) SKIP_TEST("no mount namespace of one's own");
@@ -51,7 +51,7 @@ TEST_CASE("other worlds: shared memory that is all used up") {
   CHECK(inside.wait() == ExitStatus{});
 }
 
-TEST_CASE("other worlds: no /dev/shm, or one that nobody may write") {
+TEST_CASE("environment: no /dev/shm, or one that nobody may write") {
   for (const std::string how : {"missing", "read-only"}) {
     INFO(how);
     const Stopwatch watch;
@@ -68,7 +68,7 @@ TEST_CASE("other worlds: no /dev/shm, or one that nobody may write") {
   }
 }
 
-TEST_CASE("other worlds: a /dev/shm without room for more files") {
+TEST_CASE("environment: a /dev/shm without room for more files") {
   Process inside = fault_peer("with_few_inodes", unique_name("inodes"));
   std::string said = inside.read_line();
   if (said == none) SKIP_TEST("no mount namespace of one's own");
@@ -79,7 +79,7 @@ TEST_CASE("other worlds: a /dev/shm without room for more files") {
   CHECK(inside.wait() == ExitStatus{});
 }
 
-TEST_CASE("other worlds: server and client read different clocks") {
+TEST_CASE("environment: server and client read different clocks") {
   Process inside = fault_peer("across_clocks", unique_name("clocks"));
   const std::string first = inside.read_line();
   if (first == none) SKIP_TEST("no time namespace of one's own");
@@ -92,7 +92,7 @@ TEST_CASE("other worlds: server and client read different clocks") {
 
 #else
 
-TEST_CASE("other worlds: a dead server's process id is another's") {
+TEST_CASE("environment: a dead server's process id is another's") {
   const auto segment = Segment::create(unique_name("reused"));
   const auto beacon = segment.light();
   CHECK(segment.watch());
@@ -100,7 +100,7 @@ TEST_CASE("other worlds: a dead server's process id is another's") {
   CHECK(error_of(segment.watch()) == Errc::no_server);
 }
 
-TEST_CASE("other worlds: an object that denies everybody stands under the channel's name") {
+TEST_CASE("environment: an object that denies everybody stands under the channel's name") {
   const auto name = unique_name("denied");
   PSECURITY_DESCRIPTOR nobody = nullptr;
   REQUIRE(ConvertStringSecurityDescriptorToSecurityDescriptorW(L"D:P(D;;GA;;;WD)", SDDL_REVISION_1, &nobody, nullptr));
@@ -116,7 +116,7 @@ TEST_CASE("other worlds: an object that denies everybody stands under the channe
   CHECK_FALSE(error_of(Jobs::Server::create(name)));
 }
 
-TEST_CASE("other worlds: a server that lets nobody in") {
+TEST_CASE("environment: a server that lets nobody in") {
   const auto name = unique_name("denied");
   ServerOptions options;
   options.access = Access::sddl("D:P(A;;GA;;;SY)");
@@ -128,4 +128,4 @@ TEST_CASE("other worlds: a server that lets nobody in") {
 
 #endif
 
-}  // namespace other_worlds_faults
+}  // namespace environment_faults
