@@ -6,6 +6,8 @@
 #include <cstring>
 #include <functional>
 #include <iostream>
+#include <optional>
+#include <stop_token>
 #include <thread>
 
 #include "support/clock.hpp"
@@ -109,6 +111,7 @@ class Lifecycle {
     measure("attach and first call (ns)", &Lifecycle::attach);
     measure("reconnecting call (ns)", &Lifecycle::reconnect);
     measure("death noticed after (ns)", &Lifecycle::death);
+    measure("cancelled after (ns)", &Lifecycle::cancellation);
     memory();
     progress_.clear();
     std::cout << "\nbeginnings and ends of a channel\n";
@@ -116,12 +119,19 @@ class Lifecycle {
   }
 
  private:
+  /// The present channel's name, where the other roles find it.
+  const char* name_channel() {
+    Stage& stage = stage_of(block_);
+    std::snprintf(stage.channel, sizeof stage.channel, "bench-life-%llx-%u", static_cast<unsigned long long>(own_pid()),
+                  channel_);
+    return stage.channel;
+  }
+
   Process serve() {
     Stage& stage = stage_of(block_);
     std::memset(block_.data() + Gate::reserved, 0, sizeof(Stage) - Gate::reserved);
     stop_.close();
-    std::snprintf(stage.channel, sizeof stage.channel, "bench-life-%llx-%u", static_cast<unsigned long long>(own_pid()),
-                  channel_);
+    name_channel();
     stage.slots = slots_;
     Process server = start("channel-server", block_, 0);
     wait_until([&] { return stage.ready != 0; });
@@ -176,6 +186,32 @@ class Lifecycle {
       results.push_back(stage.noticed_after_ns);
       Process heir = serve();  // takes over what the dead one left behind, and leaves nothing
       stop(heir);
+    }
+  }
+
+  /// From request_stop() to the end of a call that sleeps.
+  void cancellation(std::vector<double>& results) {
+    ++channel_;
+    const char* const name = name_channel();
+    const Channel::Server silent(name);  // nobody serves
+    sc::ClientOptions sleeping;
+    sleeping.wait = sc::WaitPolicy::sleep();
+    Channel::Client client(name, sleeping);
+    for (unsigned i = 0; i < repeats_; ++i) {
+      std::stop_source source;
+      double ended = 0;
+      std::optional<sc::Errc> code;
+      std::thread caller([&] {
+        const auto reply = client.call(Message{}, std::chrono::seconds(10), source.get_token());
+        ended = seconds_now();
+        if (!reply) code = reply.error().code();
+      });
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));  // long enough for the caller to sleep
+      const double begin = seconds_now();
+      source.request_stop();
+      caller.join();
+      if (code != sc::Errc::cancelled) throw std::runtime_error("the call was not cancelled");
+      results.push_back((ended - begin) * 1e9);
     }
   }
 
