@@ -56,6 +56,15 @@ NATS, so that their servers may run on other machines.")
 add_component(c shared_channel_c libshared-channel-c-dev
 "The library for C, and for whatever can call C, of SharedChannel.")
 
+# The loader, and whoever makes packages that use this one's library, are told of it.
+if(TARGET shared_channel_c)
+  get_target_property(soversion shared_channel_c SOVERSION)
+  file(WRITE ${PROJECT_BINARY_DIR}/debian/triggers "activate-noawait ldconfig\n")
+  file(WRITE ${PROJECT_BINARY_DIR}/debian/shlibs
+    "libshared_channel_c ${soversion} libshared-channel-c-dev (>= ${PROJECT_VERSION})\n")
+  set(CPACK_DEBIAN_C_PACKAGE_CONTROL_EXTRA ${PROJECT_BINARY_DIR}/debian/triggers ${PROJECT_BINARY_DIR}/debian/shlibs)
+endif()
+
 if(components)
   set(CPACK_PACKAGE_FILE_NAME shared_channel-${PROJECT_VERSION}-${CMAKE_SYSTEM_NAME}-${CMAKE_SYSTEM_PROCESSOR})
   set(CPACK_DEB_COMPONENT_INSTALL ON)
