@@ -21,3 +21,11 @@ list(REMOVE_ITEM headers shared_channel.hpp)
 add_test(NAME docs.headers
   COMMAND ${CMAKE_COMMAND} -D page=${PROJECT_SOURCE_DIR}/docs/reference/index.md "-Dheaders=${headers}"
     -P ${CMAKE_CURRENT_LIST_DIR}/check_reference.cmake)
+
+# Links within the tree lead somewhere.
+find_package(Python3 COMPONENTS Interpreter)
+if(Python3_FOUND)
+  file(GLOB pages ${PROJECT_SOURCE_DIR}/*.md ${PROJECT_SOURCE_DIR}/.github/*.md ${PROJECT_SOURCE_DIR}/docs/*.md
+    ${PROJECT_SOURCE_DIR}/docs/recipes/*.md ${PROJECT_SOURCE_DIR}/benchmarks/*.md)
+  add_test(NAME docs.links COMMAND Python3::Interpreter ${CMAKE_CURRENT_LIST_DIR}/check_links.py ${pages})
+endif()

@@ -21,3 +21,5 @@
 
 using namespace shared_channel;
 using namespace std::chrono_literals;
+
+inline std::stop_token token;
