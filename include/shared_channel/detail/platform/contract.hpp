@@ -15,8 +15,8 @@
 // win32/process.hpp and object.hpp); linux/futex.hpp, win32/object.hpp,
 // win32/security.hpp and win32/mutex_keeper.hpp are what the files above are built on.
 //
-// Three parts stand apart, and say themselves what they are: error_text.hpp for Error, on which all of this is built;
-// inspection.hpp, with hold.hpp, for what only looks; probe.hpp for test points, which tracers may see.
+// Two parts stand apart, and say themselves what they are: error_text.hpp for Error, on which all of this is built, and
+// inspection.hpp, with hold.hpp, for what only looks.
 //
 // The contract, in words. "Gone" always means: the kernel says that the process has ended. Slowness, a debugger or
 // SIGSTOP never make a process gone.
