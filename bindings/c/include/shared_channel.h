@@ -204,7 +204,7 @@ SC_API void sc_shape_free(const sc_shape* shape);
  *   asynchronous  sc_client_call_async
  *   both          sc_call_wait (or poll the sc_call_native_handle), sc_call_reply, read, sc_call_release
  *
- * Each occupies one of the server's slots until it is released. Nobody sends such a request again: if the server goes,
+ * One thread at a time uses a call. Each occupies one of the server's slots until it is released. Nobody sends such a request again: if the server goes,
  * the call ends in SC_SERVER_DIED or SC_SERVER_STOPPED, and not_executed tells the rest. */
 typedef struct sc_call sc_call;
 
@@ -218,7 +218,7 @@ SC_API sc_code sc_client_begin(sc_client* client, int64_t timeout, const sc_wait
 SC_API void* sc_call_room(sc_call* call, size_t* room_size);
 
 /* Sends the first `size` bytes of the room: all of them, if requests have a fixed size. If it fails, the call is over
- * and never runs. */
+ * and never runs. Does not wait. */
 SC_API sc_code sc_call_send(sc_call* call, size_t size, sc_error* error);
 
 /* Sends a copy of the request and returns. Waits for a slot where all are occupied. To be released. Any number of
@@ -238,11 +238,13 @@ SC_API int sc_call_is_ready(sc_call* call);
 SC_API sc_handle sc_call_native_handle(sc_call* call);
 
 /* Waits for the end of the call, at most until its own timeout, and gives the reply, or says what it ended in; again,
- * if asked again. The reply lies in shared memory, aligned as the server says, until the call is released: a server of
+ * if asked again. It has no sc_wait: whoever wants to be called away waits with sc_call_wait() before. The reply lies in shared memory, aligned as the server says, until the call is released: a server of
  * ill will can change it meanwhile, so look at it once, or copy it. */
 SC_API sc_code sc_call_reply(sc_call* call, const void** reply, size_t* reply_size, sc_error* error);
 
-/* Ends the call now, unless it has ended: sc_call_reply() then says SC_CANCELLED. Does not block. */
+/* Ends the call now, unless it has ended: sc_call_reply() then says SC_CANCELLED. One that was not sent yet is never
+ * sent. Does not block. Like the others not while another thread uses the call, nor waits for it: a waiting thread is
+ * called away by its own `check`. */
 SC_API void sc_call_cancel(sc_call* call);
 
 /* Gives the slot back. A call that has not ended is given up: a request that nobody took never runs. */
@@ -295,7 +297,7 @@ SC_API sc_code sc_server_next(sc_server* server, int64_t timeout, const sc_wait*
 typedef int64_t (*sc_handler)(void* context, const void* request, size_t request_size, void* reply, size_t reply_room,
                               sc_error* failure);
 /* The other way than sc_server_next(), which it excludes: has `handler` answer, on this thread and options.threads - 1
- * others, until the server is stopped. */
+ * others, until sc_server_stop(), which also calls it away. */
 SC_API sc_code sc_server_serve(sc_server* server, sc_handler handler, void* context, sc_error* error);
 
 /* Ends serving for good: waiting and later calls get SC_SERVER_STOPPED. From any thread, a handler, a signal or console

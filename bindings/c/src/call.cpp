@@ -22,6 +22,7 @@ void* sc_call_room(sc_call* call, size_t* room_size) {
 sc_code sc_call_send(sc_call* call, size_t size, sc_error* error) {
   return guarded(error, [&](const Report& report) {
     if (call == nullptr) return report.failure(no_call());
+    if (call->failure) return report.failure(*call->failure);
     if (!call->draft) return report.failure(invalid("the call was sent already"));
     call->pending = call->draft->send(size);
     call->draft.reset();
@@ -72,7 +73,7 @@ sc_code sc_call_reply(sc_call* call, const void** reply, size_t* reply_size, sc_
 }
 
 void sc_call_cancel(sc_call* call) {
-  if (call != nullptr && !call->draft) call->pending.cancel();
+  if (call != nullptr) guarded_value(0, [&] { return call->cancel(), 0; });
 }
 
 void sc_call_release(sc_call* call) { delete call; }

@@ -27,6 +27,13 @@ struct sc_call {
       failure.emplace(std::move(ended).error());
   }
 
+  void cancel() {
+    if (!draft) return pending.cancel();
+    draft.reset();
+    failure.emplace(shared_channel::Errc::cancelled, "", "the call was cancelled before it was sent", 0,
+                    shared_channel::Execution::none);
+  }
+
   /// Why a request was not even sent.
   shared_channel::Result<void> take_refusal() {
     if (!pending.is_refused()) return {};

@@ -96,7 +96,6 @@ TEST_CASE("c call: what is not sent, or has the wrong size") {
   CHECK(sc_call_wait(call.get(), 0, nullptr, nullptr) == SC_INVALID_ARGUMENT);
   CHECK(sc_call_is_ready(call.get()) == 0);
   CHECK(sc_call_native_handle(call.get()) == SC_NO_HANDLE);
-  sc_call_cancel(call.get());
   CHECK(sc_call_send(call.get(), sizeof(Ask) - 1, &failure) == SC_INVALID_ARGUMENT);
   CHECK(failure.text().find("exactly") != std::string_view::npos);
   CHECK(end_of(call.get(), &failure) == SC_INVALID_ARGUMENT);
@@ -157,6 +156,33 @@ TEST_CASE("c call: cancelled before it was taken it never runs, and later it may
   CHECK(failure.not_executed == 0);
   sc_call_cancel(running.get());
   gate.open();
+}
+
+TEST_CASE("c call: cancelled before it was sent it has ended, has no slot, and is not sent") {
+  GatedChannel channel(1);
+  const auto client = open_client(channel.name);
+  const auto call = begin(client.get());
+  sc_call_cancel(call.get());
+  sc_call_cancel(call.get());
+  size_t room_size = 1;
+  CHECK(sc_call_room(call.get(), &room_size) == nullptr);
+  CHECK(room_size == 0);
+  CHECK(sc_call_is_ready(call.get()) == 1);
+  CHECK(sc_call_wait(call.get(), 0, nullptr, nullptr) == SC_OK);
+  const sc_handle handle = sc_call_native_handle(call.get());
+  REQUIRE(handle != SC_NO_HANDLE);
+  CHECK(is_signalled(handle, promptly));
+  Failure failure;
+  CHECK(sc_call_send(call.get(), sizeof(Ask), &failure) == SC_CANCELLED);
+  CHECK(failure.not_executed == 1);
+  CHECK(end_of(call.get(), &failure) == SC_CANCELLED);
+  CHECK(failure.text() == "the call was cancelled before it was sent");
+  sc_wait at_once{};
+  at_once.size = sizeof at_once;
+  at_once.slot_wait = -1;
+  Answer reply;
+  CHECK(ask(client.get(), echo(1), reply, amply_ns, &at_once) == SC_OK);
+  CHECK(channel.gate.runs == 1);
 }
 
 TEST_CASE("c call: the reply holds its slot until it is released, also after its client") {
