@@ -53,6 +53,23 @@ Error relayed(PyObject* value) {
   return Error(known, "", text_of(value), 0, is_promised ? Execution::none : Execution::possible);
 }
 
+/// What Python calls errno.
+Object errno_of(int native) {
+#if defined(_WIN32)
+  const Object translated(PyObject_CallFunction(PyExc_OSError, "isOi", 0, "", Py_None, native));
+  return translated ? Object(PyObject_GetAttrString(translated.get(), "errno")) : Object();
+#else
+  return Object(PyLong_FromLong(native));
+#endif
+}
+
+/// Sets it where the exception is an OSError and the system was at fault.
+bool set_errno(PyObject* exception, int native) {
+  if (native == 0 || PyObject_IsInstance(exception, PyExc_OSError) != 1) return true;
+  const Object number = errno_of(native);
+  return number && PyObject_SetAttrString(exception, "errno", number.get()) == 0;
+}
+
 }  // namespace
 
 // Without a line of Python: in one a daemon thread could lose Python's lock, and not come back once the interpreter
@@ -74,7 +91,7 @@ PyObject* raise(const Error& error, std::chrono::nanoseconds spent) {
       PyObject_SetAttrString(made.get(), "native", native.get()) == 0 &&
       PyObject_SetAttrString(made.get(), "not_executed", error.not_executed() ? Py_True : Py_False) == 0 &&
       PyObject_SetAttrString(made.get(), "passed_on", error.passed_on() ? Py_True : Py_False) == 0 &&
-      PyObject_SetAttrString(made.get(), "_spent", seconds.get()) == 0)
+      PyObject_SetAttrString(made.get(), "_spent", seconds.get()) == 0 && set_errno(made.get(), error.native()))
     PyErr_SetObject(kind, made.get());
   return nullptr;
 }

@@ -215,9 +215,8 @@ PyObject* pending_cancel(PyObject* self, PyObject*) {
   Py_RETURN_NONE;
 }
 
-/// Takes the answer of an ended call, once.
-template <class Use>
-PyObject* take(PyObject* self, Use&& use) {
+/// result(): the answer of an ended call, once.
+PyObject* pending_result(PyObject* self, PyObject*) {
   return guarded([&]() -> PyObject* {
     const SharedFlight* const held = state_of<SharedFlight>(self);
     if (held == nullptr || !(*held)->has_ended.load(std::memory_order_acquire)) {
@@ -228,21 +227,13 @@ PyObject* take(PyObject* self, Use&& use) {
     abandon(self);
     if (!flight->result) return PyErr_NoMemory();
     if (!*flight->result) return raise(flight->result->error());
-    return use(Answer(**std::move(flight->result)));
+    return to_bytes(Answer(**std::move(flight->result)));
   });
-}
-
-PyObject* pending_result(PyObject* self, PyObject*) {
-  return take(self, [](Answer answer) { return to_bytes(answer); });
-}
-PyObject* pending_reply(PyObject* self, PyObject*) {
-  return take(self, [](Answer answer) { return make_reply(std::move(answer)); });
 }
 
 PyMethodDef pending_methods[] = {{"done", pending_done, METH_NOARGS, "Whether the call has ended."},
                                  {"cancel", pending_cancel, METH_NOARGS, "Ends it. Does not wait."},
                                  {"result", pending_result, METH_NOARGS, "The reply's bytes, once done()."},
-                                 {"reply", pending_reply, METH_NOARGS, "The reply in place, once done()."},
                                  {nullptr, nullptr, 0, nullptr}};
 PyType_Slot pending_slots[] = {{Py_tp_doc, const_cast<char*>("A call in flight.")},
                                {Py_tp_dealloc, slot(deallocate_pending)},

@@ -61,7 +61,8 @@ class WithoutLock {
 };
 
 /// end_of_python(): waits until no handler runs Python any more, also of a server that one of them has stopped. From
-/// then on no thread but the main one comes back from a wait.
+/// then on no thread but the main one comes back from a wait. If a signal ends that by an exception, the interpreter
+/// must not end.
 PyObject* end_of_python(PyObject*, PyObject*);
 
 /// Whether the calling thread is the one that runs Python's signal handlers.

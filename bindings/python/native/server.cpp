@@ -10,6 +10,7 @@
 #include "arguments.hpp"
 #include "errors.hpp"
 #include "types.hpp"
+#include "waiting.hpp"
 
 namespace binding {
 namespace {
@@ -200,28 +201,40 @@ PyObject* stop(PyObject* self, PyObject*) {
   Py_RETURN_NONE;
 }
 
-/// Stops it, and waits for the handlers that run. False: not for those, because it was not begun, or because this is
-/// one of them, or a fork()ed child.
-bool stop_and_wait(RawServer& server) {
-  server.stop();
-  const auto ended = server.wait();
-  return ended || ended.error().code() == Errc::server_stopped;
+/// Waits for its threads, which need Python's lock, and so for the handlers that run; why they left, or why nobody can
+/// wait for them. Nothing: a signal has raised an exception.
+std::optional<Result<void>> await_threads(SharedServer held, bool heeds_signals) {
+  Waiting waiting(heeds_signals);
+  const SharedServer mine = std::move(held);
+  std::optional<Result<void>> ended;
+  const bool is_over = waiting.until([&](std::chrono::nanoseconds piece) {
+    ended = mine->server.wait(piece);
+    return *ended || ended->error().code() != Errc::timed_out;
+  });
+  if (!is_over) ended.reset();
+  return ended;
 }
 
-/// Stops it, and waits for the handlers that run, for which they need Python's lock, and for the others that hold the
-/// server: then its name is free. Only after the first it is taken away, so that a second thread waits as well.
-void end(PyObject* self) {
+/// Stops it, and waits for the handlers that run, and for the others that hold the server: then its name is free. Only
+/// after the first it is taken away, so that a second thread waits as well. False: a signal has raised an exception
+/// before; it may be ended again, to wait on.
+bool end(PyObject* self, bool heeds_signals) {
   const State& state = *state_of<State>(self);
   bool may_wait = current == nullptr && !state.mark.in_child();
   if (state.server) {
-    may_wait = without_lock(state.server, stop_and_wait);
+    state.server->server.stop();
+    const auto ended = await_threads(state.server, heeds_signals);
+    if (!ended) return false;
+    // Else it was not begun, or this is one of its handlers, or a fork()ed child.
+    may_wait = *ended || ended->error().code() == Errc::server_stopped;
     SharedServer last = std::exchange(server_of(self), nullptr);
     if (last) without_lock(std::move(last), [](RawServer&) {});
   }
-  if (!may_wait) return;
+  if (!may_wait) return true;
   const std::shared_future<void> gone = state.gone;
-  const WithoutLock unlocked;
-  gone.wait();
+  Waiting waiting(heeds_signals);
+  return waiting.until(
+      [&](std::chrono::nanoseconds piece) { return gone.wait_for(piece) == std::future_status::ready; });
 }
 
 /// wait(): until it has been stopped, for a thread that may wait. Raises the error that it has ended by.
@@ -229,19 +242,22 @@ PyObject* wait(PyObject* self, PyObject*) {
   return guarded([&]() -> PyObject* {
     const SharedServer& held = server_of(self);
     if (!held) return fail_closed();
-    const auto ended = without_lock(held, [](RawServer& server) { return server.wait(); });
-    if (!ended) return raise(ended.error());
+    const auto ended = await_threads(held, is_main_thread());
+    if (!ended) return nullptr;
+    if (!*ended) return raise(ended->error());
     Py_RETURN_NONE;
   });
 }
 
 PyObject* close(PyObject* self, PyObject*) {
-  end(self);
-  Py_RETURN_NONE;
+  return guarded([&]() -> PyObject* {
+    if (!end(self, is_main_thread())) return nullptr;
+    Py_RETURN_NONE;
+  });
 }
 
 void deallocate(PyObject* self) {
-  end(self);
+  end(self, false);
   delete state_of<State>(self);
   free_instance(self);
 }

@@ -18,13 +18,15 @@ std::atomic<int> returning{0};  // threads that have seen that it does not end, 
   for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
 }
 
-/// Lets other threads run Python until `count` is nothing.
-void await_none(const std::atomic<int>& count) {
+/// Lets other threads run Python until `count` is nothing. False: a signal has raised an exception.
+bool await_none(const std::atomic<int>& count) {
   while (count.load(std::memory_order_seq_cst) > 0) {
     PyThreadState* const state = PyEval_SaveThread();
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
     PyEval_RestoreThread(state);
+    if (PyErr_CheckSignals() != 0) return false;
   }
+  return true;
 }
 
 }  // namespace
@@ -63,9 +65,9 @@ void WithLock::stay() noexcept { binding::stay(); }
 // Handlers finish first: they come back from waits.
 PyObject* end_of_python(PyObject*, PyObject*) {
   is_closed.store(true, std::memory_order_seq_cst);
-  await_none(handlers);
+  if (!await_none(handlers)) return nullptr;
   is_ending.store(true, std::memory_order_seq_cst);
-  await_none(returning);
+  if (!await_none(returning)) return nullptr;
   Py_RETURN_NONE;
 }
 

@@ -14,23 +14,31 @@ namespace binding {
 /// the main thread, a signal whose handler raises ends the wait.
 class Waiting {
  public:
-  Waiting() : is_main_(is_main_thread()) { unlocked_.emplace(); }
+  explicit Waiting(bool heeds_signals = is_main_thread()) : heeds_signals_(heeds_signals) { unlocked_.emplace(); }
   Waiting(const Waiting&) = delete;
   Waiting& operator=(const Waiting&) = delete;
 
   [[nodiscard]] shared_channel::Interrupt question() noexcept {
-    if (!is_main_) return {};
+    if (!heeds_signals_) return {};
     return {[](void* self) { return static_cast<Waiting*>(self)->look(); }, this};
   }
 
   /// Waits for `call` to be ready, or for a signal.
   template <class Call>
   void await(Call& call) {
+    if (!heeds_signals_) return;  // get() waits
+    if (!until([&](std::chrono::nanoseconds piece) { return call.wait(piece); })) call.cancel();
+  }
+
+  /// Waits until `is_over(nanoseconds)`, which waits at most so long, or for a signal: then false, and has raised.
+  template <class IsOver>
+  bool until(IsOver&& is_over) {
     constexpr std::chrono::milliseconds slice{30};
-    if (!is_main_) return;  // get() waits
-    while (!call.wait(slice)) {
-      if (look()) return call.cancel();
+    constexpr std::chrono::hours long_slice{1};
+    while (!is_over(heeds_signals_ ? std::chrono::nanoseconds(slice) : std::chrono::nanoseconds(long_slice))) {
+      if (heeds_signals_ && look()) return false;
     }
+    return true;
   }
 
   /// Takes Python's lock again. False: a signal has raised an exception.
@@ -47,7 +55,7 @@ class Waiting {
     return has_raised_;
   }
 
-  bool is_main_;
+  bool heeds_signals_;
   bool has_raised_ = false;
   std::optional<WithoutLock> unlocked_;
 };

@@ -1,6 +1,7 @@
 """Errors are exceptions."""
 
 import pickle
+from typing import Any
 
 import pytest
 
@@ -41,6 +42,21 @@ def test_they_survive_pickling(kind: type[sc.ChannelError]) -> None:
     assert type(copy) is kind and str(copy) == "why"
     assert (copy.not_executed, copy.native, copy.safe_to_retry) == (True, 5, error.safe_to_retry)
     assert copy.passed_on and not copy.relay().passed_on
+
+
+def test_what_is_an_oserror_has_errno(run_python: Any, name: str) -> None:
+    assert sc.SystemFailure("why", native=5).errno == 5 and sc.SystemFailure("why").errno is None
+    assert pickle.loads(pickle.dumps(sc.AccessDenied("why", native=13))).errno == 13
+    program = """
+import errno, os, resource, sys, shared_channel as sc
+resource.setrlimit(resource.RLIMIT_NOFILE, (os.dup(0), resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+try:
+    sc.Server(sys.argv[1], lambda n: n, request="i32", reply="i32").start()
+except OSError as error:
+    print(type(error).__name__, error.native == error.errno == errno.EMFILE)
+"""
+    out, err = run_python(program, name).communicate(timeout=60)
+    assert (out, err) == ("SystemFailure True\n", "")
 
 
 def test_the_library_raises_them(name: str) -> None:

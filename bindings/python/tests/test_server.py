@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import gc
 import glob
 import os
@@ -16,6 +17,10 @@ import pytest
 from conftest import Peers, eventually
 
 import shared_channel as sc
+
+
+def has_running_call(name: str) -> bool:
+    return any(call.state == "running" for call in sc.inspect(name).calls)
 
 
 class Numbers(NamedTuple):
@@ -163,6 +168,17 @@ class TestDeclarations:
         for handler in (bare, nothing, strange):
             with pytest.raises(TypeError):
                 sc.Server(name, handler)
+
+        async def late(a: int) -> int:
+            return a
+
+        class Late:
+            async def __call__(self, a: int) -> int:
+                return a
+
+        for asynchronous in (late, functools.partial(late), Late()):
+            with pytest.raises(TypeError, match="async"):
+                sc.Server(name, asynchronous, request="i32", reply="i32")
         with pytest.raises(sc.DescriptionError):
             sc.Server(name, bare, request="{i33}", reply="i32")
 
@@ -615,12 +631,123 @@ print("over", flush=True)
         client = sc.Client(name, timeout=60)
         thread = threading.Thread(target=lambda: answers.append(client.call(1000, 1)))
         thread.start()
-        assert eventually(lambda: any(call.state == "running" for call in sc.inspect(name).calls))
+        assert eventually(lambda: has_running_call(name))
         server.send_signal(signal.SIGINT)
         out, err = server.communicate(timeout=60)
         thread.join()
         assert (out, err, server.returncode, answers) == ("over\n", "", 0, [1001])
         assert name not in sc.list_channels()
+
+    def test_sigterm_ends_it_as_gracefully_where_its_handler_says_stop(
+        self, run_python: Any, peers: Peers, name: str
+    ) -> None:
+        program = self.SERVER.replace(
+            "print(", "import signal; signal.signal(signal.SIGTERM, lambda *_: add.stop())\nprint(", 1
+        )
+        server = run_python(program, name)
+        assert server.stdout.readline() == "ready\n"
+        client = sc.Client(name, timeout=60, wait_for_server=True)
+        answers: list[Any] = []
+        thread = threading.Thread(target=lambda: answers.append(client.call(1000, 1)))
+        thread.start()
+        assert eventually(lambda: name in sc.list_channels() and has_running_call(name))
+        server.send_signal(signal.SIGTERM)
+        out, err = server.communicate(timeout=60)
+        thread.join()
+        assert (out, err, server.returncode, answers) == ("over\n", "", 0, [1001])
+        assert name not in sc.list_channels()
+
+    @pytest.mark.parametrize(
+        "waiting, interruptions",
+        [
+            ("server.run()", 2),  # the first one ends it gracefully
+            ("with server: time.sleep(600)", 2),  # the first one ends the sleep
+            ("server.start(); sys.stdin.readline(); server.stop()", 1),
+        ],
+    )
+    def test_ctrl_c_ends_the_wait_for_a_handler(
+        self, run_python: Any, name: str, waiting: str, interruptions: int
+    ) -> None:
+        program = f"""
+import sys, time, shared_channel as sc
+def hang(n):
+    while True: time.sleep(0.01)
+server = sc.Server({name!r}, hang, request="i32", reply="i32")
+print("ready", flush=True)
+try:
+    {waiting}
+except KeyboardInterrupt:
+    print("interrupted", server.running, flush=True)
+"""
+
+        def call() -> None:
+            with contextlib.suppress(sc.ChannelError):
+                sc.Client(name, timeout=60, wait_for_server=True).call(1)
+
+        server = run_python(program)
+        too_long = threading.Timer(60, server.kill)
+        too_long.start()
+        try:
+            assert server.stdout.readline() == "ready\n"
+            thread = threading.Thread(target=call)
+            thread.start()
+            assert eventually(lambda: name in sc.list_channels() and has_running_call(name))
+            if interruptions == 1:
+                server.stdin.write("\n")
+                server.stdin.flush()
+            else:
+                server.send_signal(signal.SIGINT)
+            assert eventually(lambda: sc.inspect(name).state == "stopping")
+            server.send_signal(signal.SIGINT)
+            began = time.monotonic()
+            assert server.stdout.readline() == "interrupted False\n"
+            assert time.monotonic() - began < 10  # 50 ms, on a machine that has time
+            for _ in range(100):  # the end of the program waits as well, and ends likewise
+                server.send_signal(signal.SIGINT)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    server.wait(0.3)
+                    break
+            assert server.returncode == 130
+            thread.join()
+        finally:
+            too_long.cancel()
+            server.kill()
+            server.communicate()
+        with sc.Server(name, lambda n: n, request="i32", reply="i32"):
+            pass  # what the other one has left is gone
+
+    def test_stop_after_a_wait_that_ctrl_c_has_ended_waits_on(self, run_python: Any, name: str) -> None:
+        program = f"""
+import signal, threading, time, shared_channel as sc
+begun, may_end = threading.Event(), threading.Event()
+def hang(n):
+    begun.set()
+    may_end.wait()
+    time.sleep(0.2)
+    print("finished", flush=True)
+    return n
+server = sc.Server({name!r}, hang, request="i32", reply="i32").start()
+def call():
+    try: sc.Client({name!r}, timeout=60).call(5)
+    except sc.ChannelError: pass
+threading.Thread(target=call, daemon=True).start()
+assert begun.wait(60)
+threading.Timer(0.1, signal.raise_signal, [signal.SIGINT]).start()
+try:
+    server.stop()
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+try:
+    server.start()
+except sc.InvalidArgument:
+    may_end.set()
+server.stop()
+print("over", flush=True)
+with server: pass
+"""
+        ended = run_python(program)
+        out, err = ended.communicate(timeout=60)
+        assert (out, err, ended.returncode) == ("interrupted\nfinished\nover\n", "", 0)
 
     def test_killed_and_started_again(self, server: Any, run_python: Any, name: str) -> None:
         client = sc.Client(name, timeout=60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, ClassVar
 
 from . import _native
@@ -23,7 +24,7 @@ class ChannelError(Exception):
     not_executed: bool = False
     """True if it is certain that no handler saw the request: asking again cannot run it twice."""
     native: int = 0
-    """The operating system's own code (errno, GetLastError()), or 0."""
+    """The operating system's own code (errno, GetLastError()), or 0. What is an OSError has it as `errno`, too."""
     passed_on: bool = False
     """True of an error that the server's handler raised: the channel is well, and it is about what the handler needed."""
     _spent: float = 0.0  # seconds that the call took, of one that was waited for
@@ -35,6 +36,8 @@ class ChannelError(Exception):
         self.message = message
         self.not_executed = not_executed
         self.native = native
+        if native and isinstance(self, OSError):
+            _set_errno(self, native)
         self.promises_not_executed = not_executed
 
     @property
@@ -56,6 +59,11 @@ class ChannelError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         said = (self.code, self.message, self.native, self.not_executed, self.promises_not_executed, self.passed_on)
         return (_make, said)
+
+
+def _set_errno(error: OSError, native: int) -> None:
+    """Windows' codes are translated, as Python does everywhere."""
+    error.errno = OSError(0, "", None, native).errno if sys.platform == "win32" else native
 
 
 class InvalidName(ChannelError, ValueError):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import inspect
 import logging
+import os
 import sys
 import threading
 import typing
@@ -27,12 +29,15 @@ logger = logging.getLogger("shared_channel")
 _running: set[_Serving] = set()  # a server that answers lives, whoever has forgotten it
 _lock = threading.Lock()
 _is_over = False
+_ENDED_BY_CTRL_C = 130  # as shells call it
 
 
 class _Form:
     """How a handler is called and what travels: found by its annotations, or declared."""
 
     def __init__(self, handler: Handler, request: Declared, reply: Declared) -> None:
+        if _is_async(handler):
+            raise TypeError(f"{_name(handler)}() is async, and no loop would run it; a handler returns the reply itself")
         self._handler = handler
         hints = typing.get_type_hints(handler, include_extras=True) if request is None or reply is None else {}
         parameters = _parameters(handler)
@@ -96,6 +101,11 @@ def _hint(hints: dict[str, Any], name: str, handler: Handler) -> Any:
     return hints[name]
 
 
+def _is_async(handler: Handler) -> bool:
+    of_objects = getattr(type(handler), "__call__", None)
+    return any(inspect.iscoroutinefunction(one) or inspect.isasyncgenfunction(one) for one in (handler, of_objects))
+
+
 def _name(handler: Handler) -> str:
     return str(getattr(handler, "__name__", handler))
 
@@ -112,13 +122,13 @@ class _Serving:
         self._until_stop.acquire()
 
     def stop(self) -> None:
-        """Any number of times, in any thread; all of them wait."""
+        """Any number of times, in any thread; all of them wait. Where Ctrl-C ends that, the next one waits on."""
         self.is_stopped = True
         try:
             self.native.close()
-        finally:
             self.is_over = True
             _running.discard(self)
+        finally:
             self.let_run_go_on()
 
     def watch(self, ended_by: list[ChannelError]) -> None:
@@ -178,7 +188,7 @@ class Server:
         spin: Optional[float] = None,
         scope: str = "session",
     ) -> None:
-        """Does not take the name yet: start() does. TypeError: a type has no description.
+        """Does not take the name yet: start() does. TypeError: a type has no description, or the handler is async.
 
         max_calls        calls in flight at once; further callers queue
         threads          handlers that run at once
@@ -230,7 +240,8 @@ class Server:
     def stop(self) -> None:
         """Takes no more calls, waits for the handlers that run, and gives the name up. Any number of times.
 
-        In a handler of its own it waits for no other handler.
+        In a handler of its own it waits for no other handler. Ctrl-C ends the wait within 50 ms: the handlers then go
+        on, the name is given up with the last of them, and to stop() again waits for that.
         """
         if self._serving is not None:
             self._serving.stop()
@@ -238,7 +249,8 @@ class Server:
     def run(self) -> None:
         """start(), and return after stop() or Ctrl-C. Handlers that run then finish, and their callers get answers.
 
-        ServerStopped: it has ended by itself, because somebody removed its shared memory.
+        A second Ctrl-C does not wait for them: KeyboardInterrupt. ServerStopped: it has ended by itself, because
+        somebody removed its shared memory.
         """
         serving = self._begin()
         ended_by: list[ChannelError] = []
@@ -331,9 +343,15 @@ def _end_all() -> None:
     with _lock:
         _is_over = True
         left = list(_running)
-    for serving in left:
-        serving.stop()
-    _native.end_of_python()
+    try:
+        for serving in left:
+            serving.stop()
+        _native.end_of_python()
+    except BaseException:  # Ctrl-C, once more. No interpreter may end while a handler of a C++ thread runs in it.
+        sys.excepthook(*sys.exc_info())
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+        os._exit(_ENDED_BY_CTRL_C)
 
 
 def _forget_all() -> None:
