@@ -26,6 +26,7 @@ FNR == 1 && /^# / && FILENAME !~ /(^|\/)README\.md$/ { $0 = $0 " {#" page_of(FIL
 FNR == 1 && /^# / && FILENAME ~ /(recipes|benchmarks)\/README\.md$/ { $0 = $0 " {#" page_of(FILENAME) "}" }
 FNR == 1 { gsub(/`/, "") }  # a title is plain text in the list of pages
 /^```/ { fenced = !fenced }
+!fenced && /^\[[^]]*\]\(#/ { next }  # the contents of the README, which the tree beside it has
 {
   line = $0
   if (!fenced) {
