@@ -9,26 +9,11 @@ namespace {
 
 using Grade = Finding::Grade;
 
-Finding examine_leftovers(const Common& common) {
+Finding examine_channels(const Common& common) {
   const auto channels = inspect_all(common.scope());
-  if (!channels) {
-    return {Grade::note, "channels", printable(channels.error().message()),
-            "name the channel: shared_channel show NAME works without a list"};
-  }
-  std::string dead, hidden;
-  std::uint64_t memory = 0;
-  for (const ChannelInfo& info : *channels) {
-    if (info.state == ChannelState::dead) dead += ' ' + info.name, memory += info.memory;
-    if (info.state == ChannelState::unreadable) hidden += ' ' + info.name;
-  }
-  const std::string count = std::to_string(channels->size()) + (channels->size() == 1 ? " channel" : " channels");
-  if (!dead.empty()) {
-    return {Grade::problem, "channels", count + "; dead servers left " + bytes_text(memory) + " of memory",
-            "start these servers again, or: shared_channel clean" + dead};
-  }
-  if (!hidden.empty())
-    return {Grade::problem, "channels", count + "; cannot be read:" + hidden, "shared_channel show says why"};
-  return {Grade::good, "channels", count + ", none left by a dead server", ""};
+  if (channels) return finding_of(*channels);
+  return {Grade::note, "channels", printable(channels.error().message()),
+          "name the channel: shared_channel show NAME works without a list"};
 }
 
 const char* word_of(Grade grade) { return grade == Grade::good ? "ok" : grade == Grade::note ? "note" : "problem"; }
@@ -45,7 +30,7 @@ void print_finding(const Finding& finding) {
 
 int doctor(const Common& common) {
   std::vector<Finding> findings = examine_system();
-  findings.push_back(examine_leftovers(common));
+  findings.push_back(examine_channels(common));
   int code = exit_code::done;
   Json all = Json::array();
   for (const Finding& finding : findings) {

@@ -4,17 +4,14 @@
 #include <string>
 #include <vector>
 
+#include "findings.hpp"
+
 namespace tool {
 
-/// One thing that a channel needs, and how it stands here.
-struct Finding {
-  enum class Grade { good, note, problem };
-  Grade grade;
-  std::string what;    // "shared memory"
-  std::string found;   // "/dev/shm, 24 GB, 11 MB used"
-  std::string advice;  // what to do about it, of notes and problems
-};
-
+/// How what channels need of the system stands here.
 std::vector<Finding> examine_system();
+
+/// The words of the command line without the program's name, in UTF-8 where the system knows of codes.
+std::vector<std::string> arguments_of(int argc, char** argv);
 
 }  // namespace tool

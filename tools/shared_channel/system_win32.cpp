@@ -3,47 +3,39 @@
 #endif
 #include <windows.h>
 
+#include <shellapi.h>
+
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "system.hpp"
-#include "text.hpp"
 
 namespace tool {
 namespace {
 
-using Grade = Finding::Grade;
-
-Finding memory() {
+std::optional<std::uint64_t> find_memory() {
   MEMORYSTATUSEX status{};
   status.dwLength = sizeof status;
-  if (::GlobalMemoryStatusEx(&status) == 0)
-    return {Grade::note, "memory", "the system does not tell", "look at it in the task manager"};
-  const std::string found = bytes_text(status.ullAvailPageFile) + " left to commit";
-  if (status.ullAvailPageFile < (DWORDLONG{256} << 20))
-    return {Grade::problem, "memory", found, "close programs, or make the page file larger"};
-  return {Grade::good, "memory", found, ""};
+  if (::GlobalMemoryStatusEx(&status) == 0) return std::nullopt;
+  return status.ullAvailPageFile;
 }
 
-Finding cores() {
+int find_cores() {
   DWORD_PTR ours = 0, all = 0;
   ::GetProcessAffinityMask(::GetCurrentProcess(), &ours, &all);
   int usable = 0;
   for (; ours != 0; ours &= ours - 1) ++usable;
-  const std::string found = std::to_string(usable) + (usable == 1 ? " core" : " cores") + " for this process";
-  if (usable == 1)
-    return {Grade::note, "cores", found, "waiting threads sleep at once: a call takes two context switches"};
-  return {Grade::good, "cores", found, ""};
+  return usable;
 }
 
-Finding session() {
+unsigned find_session() {
   DWORD number = 0;
   ::ProcessIdToSessionId(::GetCurrentProcessId(), &number);
-  const std::string found = "session " + std::to_string(number);
-  return {Grade::note, "session", found,
-          "channels of Scope::session are seen in this session alone; services are in session 0: use Scope::machine"};
+  return number;
 }
 
-Finding global_right() {
+bool has_global_right() {
   HANDLE token = nullptr;
   LUID right{};
   BOOL has = FALSE;
@@ -57,13 +49,38 @@ Finding global_right() {
     }
     ::CloseHandle(token);
   }
-  if (has != FALSE) return {Grade::good, "Global\\", "this user may serve Scope::machine", ""};
-  return {Grade::note, "Global\\", "this user may not serve Scope::machine",
-          "run such servers as a service or as an administrator (SeCreateGlobalPrivilege)"};
+  return has != FALSE;
+}
+
+std::string utf8(const wchar_t* text) {
+  const int size = ::WideCharToMultiByte(CP_UTF8, 0, text, -1, nullptr, 0, nullptr, nullptr);
+  if (size <= 1) return "";
+  std::string bytes(static_cast<std::size_t>(size), '\0');
+  ::WideCharToMultiByte(CP_UTF8, 0, text, -1, bytes.data(), size, nullptr, nullptr);
+  bytes.pop_back();  // the zero at its end
+  return bytes;
 }
 
 }  // namespace
 
-std::vector<Finding> examine_system() { return {memory(), cores(), session(), global_right()}; }
+std::vector<Finding> examine_system() {
+  Win32Facts facts;
+  facts.memory_left = find_memory();
+  facts.cores = find_cores();
+  facts.session = find_session();
+  facts.may_serve_machine = has_global_right();
+  return findings_of(facts);
+}
+
+/// What main() is given is in the code page of the system, which has not every character.
+std::vector<std::string> arguments_of(int argc, char** argv) {
+  int count = 0;
+  wchar_t** const wide = ::CommandLineToArgvW(::GetCommandLineW(), &count);
+  if (wide == nullptr) return {argv + (argc > 0 ? 1 : 0), argv + argc};
+  std::vector<std::string> words;
+  for (int i = 1; i < count; ++i) words.push_back(utf8(wide[i]));
+  ::LocalFree(wide);
+  return words;
+}
 
 }  // namespace tool
