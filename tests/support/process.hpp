@@ -51,7 +51,7 @@ struct Streams {
 // std::system_error. The destructor kills and reaps.
 class Process {
  public:
-  // Looks for a program without a folder where the system looks for programs.
+  // Looks for a program without a folder where the system looks for programs. Arguments are UTF-8.
   Process(const std::filesystem::path& program, const std::vector<std::string>& arguments, const Streams& = {});
 #ifndef _WIN32
   // By fork(): the child has this process's memory, runs `body`, and ends with the thread that started it.

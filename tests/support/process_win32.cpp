@@ -178,7 +178,10 @@ Process::Process(const std::filesystem::path& program, const std::vector<std::st
                  const Streams& streams)
     : Process() {
   std::wstring command = in_quotes(program.wstring());
-  for (const auto& argument : arguments) command += L' ' + in_quotes(std::filesystem::path(argument).wstring());
+  for (const auto& argument : arguments) {
+    const std::u8string text(argument.begin(), argument.end());
+    command += L' ' + in_quotes(std::filesystem::path(text).wstring());
+  }
 
   const std::lock_guard spawning(spawn_mutex);
   Handle childs[3];

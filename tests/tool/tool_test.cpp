@@ -29,6 +29,7 @@
 #include "support/process.hpp"
 
 #ifdef __linux__
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 #endif
@@ -119,6 +120,44 @@ TEST_CASE("tool: how a call failed is in its exit code") {
   CHECK(run({"call", name, "[0, 0, 7]", "--wait", "-t", "50ms"}).code == 3);
 }
 
+TEST_CASE("tool: an error that a handler passed on says nothing of the channel") {
+  const std::string name = unique_name("tool");
+  Adder::Server server(name);
+  std::atomic<int> runs{0};
+  server
+      .start([&](const ToolNumbers& numbers) -> Result<ToolSum> {
+        ++runs;
+        if (numbers.a == 0) return Error(Errc::layout_mismatch, "other", "it takes other messages");
+        return Error(Errc::invalid_name, "other", "it was asked for by a wrong name", 0, Execution::possible);
+      })
+      .value();
+  const Run other = call({name, "[0, 0]", "--json"});
+  CHECK(other.code == 4);
+  CHECK(other.json()["error"]["passed_on"] == true);
+  CHECK(runs == 1);  // not asked again, as after a change of servers
+  CHECK(call({name, "[1, 0]"}).code == 5);
+}
+
+TEST_CASE("tool: the wait for a server and the call share one timeout") {
+  // The server comes a second after the wait has most probably begun; a try in which it had not proves nothing.
+  bool is_shared = false;
+  for (int tries = 0; tries < 5 && !is_shared; ++tries) {
+    const std::string name = unique_name("tool");
+    Process calling(SHARED_CHANNEL_TOOL, {"call", name, "[2, 0, 0]", "--wait", "-t", "3s", "--json"});
+    std::this_thread::sleep_for(1s);
+    auto peer = test_support::peer("serve", name);
+    REQUIRE(peer.read_line() == "ready");
+    const Json error = Json::parse(calling.read_line())["error"];
+    CAPTURE(error.dump());
+    CHECK(error["code"] != "handler_failed");
+    const std::string message = error["message"];
+    is_shared = calling.wait().code == 5 && message.find("within") != std::string::npos &&
+                message.find("within 3 s") == std::string::npos;
+    peer.kill();
+  }
+  CHECK(is_shared);
+}
+
 TEST_CASE("tool: help and version") {
   CHECK(run({"--version"}).lines ==
         std::vector<std::string>{"shared_channel " + std::to_string(SHARED_CHANNEL_VERSION_MAJOR) + '.' +
@@ -144,6 +183,8 @@ TEST_CASE("tool: a channel without calls is listed and shown as it is") {
   CHECK(channel["request"]["description"] == "{u32 u32 u64}");
   CHECK(channel["reply"]["description"] == "{u64 u64}");
   CHECK(channel["in_flight"] == 0);
+  CHECK(channel["calls_per_second"] == 0);
+  CHECK(channel["stats"]["longest_running"] == 0);
   CHECK(channel["clients"] == 0);
   CHECK(listed(name)["state"] == "open");
   CHECK(line_of(run({"list"}), name).find("0/5") != std::string::npos);
@@ -166,11 +207,14 @@ TEST_CASE("tool: calls are queued, run, and are abandoned") {
     return now["queued"] == 1;
   }));
   CHECK(now["running"] == 1);
+  CHECK(now["stats"]["running"] == 1);
+  CHECK(now["stats"]["waiting"] == 1);
+  CHECK(now["stats"]["longest_running"].get<double>() > 0);
   CHECK(now["in_flight"] == 2);
   CHECK(now["clients"] == 1);
   CHECK(now["calls"][0]["caller_alive"] == true);
   const Run text = run({"show", channel.name});
-  CHECK(text.has("2: 1 queued, 1 running"));
+  CHECK(text.has("2: 1 queued, 1 running, the longest for "));
   CHECK(text.has("WAITED"));
   for (const char* state : {"running ", "queued "}) {  // a line for each call
     CAPTURE(state);
@@ -184,6 +228,15 @@ TEST_CASE("tool: calls are queued, run, and are abandoned") {
   const Run metrics = run({"metrics"});
   CHECK(metrics.has("shared_channel_in_flight{channel=\"" + channel.name + "\",state=\"queued\"} 1"));
   CHECK(metrics.has("shared_channel_up{channel=\"" + channel.name + "\"} 1"));
+  const Json all = run({"metrics", "--json"}).json()["channels"];
+  const auto same = std::find_if(all.begin(), all.end(), [&](const Json& one) { return one["name"] == channel.name; });
+  REQUIRE(same != all.end());
+  CHECK((*same)["queued"] == 1);
+  CHECK((*same)["running"] == 1);
+  for (const auto& [key, value] : now.items()) {
+    CAPTURE(key);
+    if (key != "calls_per_second") CHECK(same->contains(key));
+  }
 
   const auto file = std::filesystem::temp_directory_path() / (channel.name + ".prom");
   CHECK(run({"metrics", "-o", file.string()}).lines.empty());
@@ -273,9 +326,11 @@ TEST_CASE("tool: a server that stops is shown while its handlers run") {
   REQUIRE(line.find(" 1/16 ") != std::string::npos);
   std::istringstream columns(line.substr(line.find(" 1/16 ") + 6));
   int queued = -1, is_running = -1;
-  columns >> queued >> is_running;
+  double longest = -1;
+  columns >> queued >> is_running >> longest;
   CHECK(queued == 0);
   CHECK(is_running == 1);
+  CHECK(longest > 0);
   CHECK(run({"show", channel.name}).has("1: 0 queued, 1 running"));
   CHECK(run({"metrics"}).has("shared_channel_up{channel=\"" + channel.name + "\"} 0"));
   CHECK(run({"call", channel.name, "[0, 0, 7]"}).code == 3);
@@ -341,6 +396,8 @@ TEST_CASE("tool: top tells rates, line by line where there is no terminal") {
   });
   const Run top = run({"top", "--json", "--interval", "200ms", "--count", "2"});
   const Run lines = run({"top", "--interval", "50ms", "--count", "1"});
+  const Json shown = show(channel.name);
+  const Run text = run({"show", channel.name});
   is_over = true;
   caller.join();
   CHECK(top.code == 0);
@@ -349,6 +406,8 @@ TEST_CASE("tool: top tells rates, line by line where there is no terminal") {
   for (const Json& one : last["channels"]) {
     if (one["name"] == channel.name) CHECK(one["calls_per_second"].get<double>() > 0);
   }
+  CHECK(shown["calls_per_second"].get<double>() > 0);
+  CHECK(text.has(" a second, "));
   CHECK(lines.has("CALLS/S"));
   CHECK_FALSE(lines.has("\x1b"));
 }
@@ -497,6 +556,37 @@ TEST_CASE("tool: what cannot be written is not taken for said") {
   peer.kill();
   peer.wait();
   CHECK(code({"clean", name}) == 1);
+}
+
+TEST_CASE("tool: a reply that nobody reads any more was called for all the same") {
+  const std::string name = unique_name("tool");
+  auto peer = test_support::peer("serve", name);
+  REQUIRE(peer.read_line() == "ready");
+  int ends[2];
+  REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+  using test_support::Stream;
+  Process calling(SHARED_CHANNEL_TOOL, {"call", name, "-", "-t", "60s"},
+                  {Stream::pipe(), Stream::file("/proc/self/fd/" + std::to_string(ends[1])), Stream::nothing()});
+  ::close(ends[0]);
+  ::close(ends[1]);
+  calling.write_line("[0, 0, 7]");
+  CHECK(calling.wait() == test_support::ExitStatus{5, false});
+}
+
+TEST_CASE("tool: without standard output nothing is said, and nothing else is written to") {
+  const std::string name = unique_name("tool");
+  auto peer = test_support::peer("serve", name);
+  REQUIRE(peer.read_line() == "ready");
+  const auto code = [&](std::vector<std::string> words) {
+    std::vector<std::string> all = {"-c", "exec \"$@\" >&- <&- 2>&-", "sh", SHARED_CHANNEL_TOOL};
+    all.insert(all.end(), words.begin(), words.end());
+    return run(all, {}, "sh").code;
+  };
+  CHECK(code({"list"}) == 1);
+  CHECK(code({"show", name, "--json"}) == 1);
+  CHECK(code({"metrics"}) == 1);
+  for (int i = 0; i < 3; ++i) CHECK(code({"call", name, "[0, 0, 7]", "-t", "60s"}) == 5);
+  CHECK(call({name, "[0, 0, 7]"}).lines == std::vector<std::string>{"[7,4]"});  // and three calls before
 }
 
 TEST_CASE("tool: a call that could not even attach was not executed") {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <optional>
 #include <random>
 #include <stdexcept>
@@ -124,6 +125,17 @@ TEST_CASE("tool value: structs lie in memory as programs lay them") {
   expect_same(Named{"ab", {{1, 2}, {3, 4}}, {{1, 2, 3}, {4, 5, 6}}}, R"(["ab",[[1,2],[3,4]],[[1,2,3],[4,5,6]]])");
 }
 
+TEST_CASE("tool value: the largest float and the zeros go both ways") {
+  constexpr float largest = (std::numeric_limits<float>::max)();
+  expect_same(largest, "3.4028235e+38");
+  expect_same(-largest, "-3.4028235e+38");
+  expect_same(std::vector<double>{0.0, -0.0}, "[0.0,-0.0]");
+  CHECK(tool::encode(type_of<double>(), Json::parse("-0"), {false}) == sent(-0.0));
+  CHECK(tool::encode(type_of<float>(), Json::parse("-0"), {false}) == sent(-0.0f));
+  CHECK(tool::encode(type_of<float>(), Json::parse("0"), {false}) == sent(0.0f));
+  CHECK(tool::encode(type_of<std::int32_t>(), Json::parse("-0"), {false}) == sent(std::int32_t{0}));
+}
+
 TEST_CASE("tool value: what varies in length is coded as programs code it") {
   expect_same(std::string("grün"), R"("grün")");
   expect_same(std::vector<double>{1.5, -2e300}, "[1.5,-2e+300]");
@@ -172,6 +184,24 @@ TEST_CASE("tool value: how an optional lies in a struct nobody can tell") {
   CHECK_THROWS_AS(tool::decode(type_of<std::vector<Maybe>>(), bytes, {true}), tool::ValueError);
 }
 
+TEST_CASE("tool value: what could be meant in a great many ways is refused in time") {
+  const auto refuses = [](const std::string& description, const std::string& value, bool is_variable) {
+    CAPTURE(description, value);
+    const auto type = tool::parse_type(description);
+    REQUIRE(type);
+    CHECK_THROWS_AS(tool::encode(*type, Json::parse(value), {is_variable}), tool::ValueError);
+  };
+  const std::string deep = std::string(190, '{') + "i32" + std::string(190, '}');
+  refuses(deep, R"([[[[["x"]]]]])", false);
+  refuses(std::string(190, '{') + "string" + std::string(190, '}'), "[[[[[1]]]]]", true);
+  const std::string nested = std::string(40, '[') + '1' + std::string(40, ']');
+  refuses("variant<vector<^2> vector<^2>>", nested, true);
+  // Many values that each need a try or two are none of these.
+  std::string many = "[[1]";
+  for (int i = 0; i < 30000; ++i) many += ",[1]";
+  CHECK(tool::encode(type_of<std::vector<Sum>>(), Json::parse(many + ']'), {true}).size() == 4 * 30001);
+}
+
 TEST_CASE("tool value: numbers that do not fit, and other types, are refused by place") {
   CHECK(refusal<std::vector<std::uint8_t>>("[1,256]") == "at [1]: u8 is wanted, not 256");
   CHECK(refusal<std::vector<std::uint64_t>>("[18446744073709551615]").empty());
@@ -183,6 +213,7 @@ TEST_CASE("tool value: numbers that do not fit, and other types, are refused by 
   CHECK(refusal<std::vector<std::int32_t>>("[1.5]") == "at [0]: i32 is wanted, not 1.5");
   CHECK(refusal<std::vector<float>>("[1e300]") == "at [0]: f32 is wanted, not 1e+300");
   CHECK(refusal<std::vector<float>>(R"(["nan","-inf"])").empty());
+  CHECK(refusal<std::vector<float>>("[3.4028236e+38]") == "at [0]: f32 is wanted, not 3.4028236e+38");
   CHECK(refusal<Numbers>("[1,2,3]") == "an array of 2 members is wanted, not [1,2,3]");
   CHECK(refusal<Numbers>(R"([1,"x"])") == R"(at [1]: i32 is wanted, not "x")");
   CHECK(refusal<Mixed>(R"(["t",[[1,2],[3]],null,[1,2,3]])") == "at [1][1]: an array of 2 members is wanted, not [3]");
@@ -229,6 +260,9 @@ TEST_CASE("tool value: what is no description is none") {
                            "f64[4294967296]",
                            "{f64[134217729]}",
                            "{}[1000000000]",
+                           "opaque(0,1)[1000000000]",
+                           "i32[0][1000000000]",
+                           "{i32[0]}[1000000000]",
                            "optional<i32 i32>",
                            "string~0123456789abcdef"}) {
     CAPTURE(text);
@@ -236,6 +270,9 @@ TEST_CASE("tool value: what is no description is none") {
   }
   CHECK_FALSE(tool::parse_type(std::string(100000, '{')).has_value());
   CHECK_FALSE(tool::parse_type(std::string(100000, '(')).has_value());
+  std::string arrays = "i8";
+  for (int i = 0; i < 100000; ++i) arrays += "[1]";
+  CHECK_FALSE(tool::parse_type(arrays).has_value());
   CHECK(tool::parse_type("{string vector<^2>}#tree/1").has_value());
   CHECK(tool::parse_type("vector<^1>[3]").has_value());
 }

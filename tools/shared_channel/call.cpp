@@ -1,4 +1,5 @@
 // shared_channel call: asks a server, with messages made and shown by their descriptions.
+#include <algorithm>
 #include <chrono>
 #include <iostream>
 #include <memory>
@@ -9,7 +10,9 @@
 
 #include <shared_channel/raw.hpp>
 
+#include "arguments.hpp"
 #include "command.hpp"
+#include "terminal.hpp"
 #include "text.hpp"
 #include "type.hpp"
 #include "value.hpp"
@@ -25,21 +28,32 @@ using shared_channel::MessageShape;
 using shared_channel::RawClient;
 using shared_channel::Result;
 using std::chrono::nanoseconds;
+using Clock = std::chrono::steady_clock;
 
 struct CallRequest {
   std::string channel;
   std::vector<std::string> values;
-  std::string hex;
+  std::optional<std::string> hex;
   nanoseconds timeout = shared_channel::default_timeout;
   bool waits = false;
   bool any_user = false;
 };
 
+/// Deeper than any message goes, and not so deep that what walks through it runs out of stack.
+bool is_shallow(int depth, Json::parse_event_t, const Json&) {
+  if (depth > 1000) throw ValueError("the value has arrays or objects within others more than 1000 deep");
+  return true;
+}
+
 /// What is no JSON is a string, so that `call echo hello` works.
 Json parse(const std::string& text) {
-  Json value = Json::parse(text, nullptr, false);
+  Json value = Json::parse(text, is_shallow, false);
   if (!value.is_discarded()) return value;
-  if (text.find_first_of("[{\"") == 0) throw ValueError("'" + printable(text) + "' is no JSON");
+  if (text.find_first_of("[{\"") == 0) {
+    const bool is_long = text.size() > 60;
+    throw ValueError("'" + printable(text.substr(0, is_long ? 57 : 60)) + (is_long ? "..." : "") +
+                     "' is no JSON; a text that begins so stands in quotes");
+  }
   return text;
 }
 
@@ -63,14 +77,15 @@ class Caller {
   Caller(const CallRequest& request, const Common& common) : request_(request), common_(common) {}
 
   int run() {
+    outlive_readers();
     shared_channel::ClientOptions options;
     options.scope = common_.scope();
     options.wait_for_server = request_.waits;
     if (request_.any_user) options.server = shared_channel::ServerUser::any();
     auto client = RawClient::create(request_.channel, options);
-    if (!client) return report(common_, client.error());
+    if (!client) return report(client.error());
     client_.emplace(*std::move(client));
-    if (request_.values != std::vector<std::string>{"-"} || !request_.hex.empty()) return once(request_.values);
+    if (request_.values != std::vector<std::string>{"-"}) return once(request_.values);
     for (std::string line; std::getline(std::cin, line);) {
       if (line.empty()) continue;
       if (const int code = once({line}); code != exit_code::done) return code;
@@ -80,19 +95,32 @@ class Caller {
 
  private:
   int once(const std::vector<std::string>& values) try {
+    const auto begin = Clock::now();
+    // In whole milliseconds, which read better, where that is not longer than was asked for.
+    const auto left = [&]() -> nanoseconds {
+      if (request_.timeout == (nanoseconds::max)()) return request_.timeout;
+      const auto rest = std::chrono::ceil<std::chrono::milliseconds>(request_.timeout - (Clock::now() - begin));
+      return std::clamp<nanoseconds>(rest, nanoseconds::zero(), request_.timeout);
+    };
     for (bool again : {true, false}) {
-      auto shape = client_->shape(request_.waits ? request_.timeout : nanoseconds::zero());
-      if (!shape) return report(common_, without_server(shape.error()));
-      const std::vector<std::byte> message = request_.hex.empty() ? encoded(*shape, values) : from_hex(request_.hex);
+      auto shape = client_->shape(request_.waits ? left() : nanoseconds::zero());
+      if (!shape) return report(without_server(shape.error()));
+      const std::vector<std::byte> message = request_.hex ? from_hex(*request_.hex) : encoded(*shape, values);
       std::vector<std::byte> reply;
-      auto answered = ask(message, reply);
+      auto answered = ask(message, reply, left());
       if (answered) return show(*shape, reply);
-      const bool was_replaced = answered.error().code() == Errc::layout_mismatch && answered.error().not_executed();
-      if (!was_replaced || !again) return report(common_, answered.error());
+      if (!again || !was_replaced(answered.error())) return report(answered.error());
     }
     return exit_code::problem;
   } catch (const ValueError& error) {
-    return report(common_, exit_code::usage, error.what());
+    return tool::report(common_, exit_code::usage, error.what());
+  }
+
+  [[nodiscard]] int report(const Error& error) const { return tool::report(common_, code_of_call(error), error); }
+
+  /// Whether the message was made for a server before this one, rather than that a handler met with such an error.
+  static bool was_replaced(const Error& error) {
+    return error.code() == Errc::layout_mismatch && error.not_executed() && !error.passed_on();
   }
 
   /// Of a server that was not waited for, in words that fit the tool's options.
@@ -112,17 +140,17 @@ class Caller {
     try {
       return encode(type, parse_all(values), {shape.request.is_variable});
     } catch (const ValueError& error) {
-      throw ValueError(std::string(error.what()) + "; the channel takes " + shape.request.description);
+      throw ValueError(std::string(error.what()) + "; the channel takes " + printable(shape.request.description));
     }
   }
 
-  Result<void> ask(const std::vector<std::byte>& message, std::vector<std::byte>& reply) {
+  Result<void> ask(const std::vector<std::byte>& message, std::vector<std::byte>& reply, nanoseconds timeout) {
     const auto fill = [&](std::span<std::byte> room) {
       if (message.size() <= room.size()) std::copy(message.begin(), message.end(), room.begin());
       return message.size();
     };
     const auto read = [&](std::span<const std::byte> bytes) { reply.assign(bytes.begin(), bytes.end()); };
-    return client_->call_in_place(fill, read, request_.timeout);
+    return client_->call_in_place(fill, read, timeout);
   }
 
   /// At once: whoever writes requests line by line may wait for each answer. One that is lost was executed all the
@@ -133,8 +161,7 @@ class Caller {
   }
 
   void print_reply(const ChannelShape& shape, const std::vector<std::byte>& reply) const {
-    if (!request_.hex.empty())
-      return common_.json ? print({{"reply", {{"hex", to_hex(reply)}}}}) : print_line(to_hex(reply));
+    if (request_.hex) return common_.json ? print({{"reply", {{"hex", to_hex(reply)}}}}) : print_line(to_hex(reply));
     Json value;
     try {
       value = decode(type_of(shape.reply, "reply"), reply, {shape.reply.is_variable});
@@ -160,19 +187,23 @@ void add_call(CLI::App& app, Common& common, Action& action) {
                   "  shared_channel call adder 2 3                   the members one by one\n"
                   "  shared_channel call store '{\"0\": \"colour\"}'     the first alternative of a variant\n"
                   "  shared_channel call adder --hex 0200000003000000\n"
+                  "  shared_channel call echo -- --json              the text --json\n"
                   "  generate | shared_channel call echo -           a call for each line");
   const auto request = std::make_shared<CallRequest>();
-  command.add_option("NAME", request->channel, "The channel")->required();
-  command.add_option("JSON", request->values,
-                     "The request, or its members; what is no JSON is a string; - reads requests from standard input, "
-                     "one a line");
-  command.add_option("--hex", request->hex, "The request's bytes; the reply is shown likewise")->type_name("DIGITS");
+  add_word(command, "NAME", request->channel, "The channel").required();
+  add_words(command, "JSON", request->values,
+            "The request, or its members; what is no JSON is a string; - reads requests from standard input, one a "
+            "line; after -- nothing is an option");
+  const auto read_hex = [request](const std::string& text) {
+    request->hex = text;
+    return true;
+  };
+  add_value(command, "--hex", "DIGITS", "The request's bytes; the reply is shown likewise", "row of digits", read_hex);
   add_duration(command, "--timeout,-t", request->timeout, "How long to wait for the answer [250ms]");
   command.add_flag("--wait,-w", request->waits, "Wait for a server, inside the timeout");
   command.add_flag("--any-user", request->any_user, "Ask also a server of another user's");
-  command.callback([&common, &action, request, &command] {
-    if (request->values.empty() == request->hex.empty() || (!request->hex.empty() && command.count("JSON") != 0))
-      throw CLI::RequiredError("either JSON or --hex");
+  command.callback([&common, &action, request] {
+    if (request->values.empty() != request->hex.has_value()) throw CLI::RequiredError("either JSON or --hex");
     action = [&common, request] { return Caller(*request, common).run(); };
   });
 }

@@ -36,9 +36,11 @@ Json to_json(const CallInfo& call) {
 }
 
 Json to_json(const shared_channel::ServerStats& stats) {
-  return {{"done", stats.done},           {"failed", stats.failed},       {"refused", stats.refused},
-          {"withdrawn", stats.withdrawn}, {"abandoned", stats.abandoned}, {"malformed", stats.malformed},
-          {"damaged", stats.damaged}};
+  return {{"done", stats.done},           {"failed", stats.failed},
+          {"refused", stats.refused},     {"withdrawn", stats.withdrawn},
+          {"abandoned", stats.abandoned}, {"malformed", stats.malformed},
+          {"damaged", stats.damaged},     {"running", stats.running},
+          {"waiting", stats.waiting},     {"longest_running", seconds(stats.longest_running)}};
 }
 
 unsigned count(const ChannelInfo& info, auto... states) {
@@ -98,6 +100,10 @@ std::string server_text(const ChannelInfo& info) {
 std::string in_flight_text(const ChannelInfo& info) {
   if (!is_alive(info)) return "-";
   return std::to_string(info.calls.size()) + '/' + std::to_string(info.max_calls);
+}
+
+std::string longest_running_text(const ChannelInfo& info) {
+  return is_alive(info) && info.stats.running != 0 ? duration_text(info.stats.longest_running) : "-";
 }
 
 std::string caller_text(const CallInfo& call) {

@@ -42,6 +42,8 @@ Cell state_cell(const ChannelInfo& info);
 std::string server_text(const ChannelInfo& info);     // "7381 python3"
 std::string in_flight_text(const ChannelInfo& info);  // "4/16"
 std::string caller_text(const CallInfo& call);        // "7383 client"
+/// How long the longest of the calls that run has lasted: "1.2 s", or "-".
+std::string longest_running_text(const ChannelInfo& info);
 
 Json to_json(const ChannelInfo& info);
 

@@ -7,6 +7,7 @@
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/platform/platform.hpp>
 
+#include "arguments.hpp"
 #include "channels.hpp"
 #include "command.hpp"
 #include "text.hpp"
@@ -34,9 +35,7 @@ std::optional<Error> take_and_leave(const std::string& name, shared_channel::Sco
 
 Cleaned clean(const std::string& name, shared_channel::Scope scope) {
   const auto info = shared_channel::inspect(name, scope);
-  if (!info)
-    return {info.error().code() == Errc::invalid_name ? exit_code::usage : exit_code::not_there,
-            info.error().message()};
+  if (!info) return {code_of_look(info.error()), info.error().message()};
   const bool is_there = info->state == ChannelState::open || info->state == ChannelState::stopping;
   if (is_there)
     return {exit_code::served, name + " is served by process " + server_text(*info) + "; nothing was removed"};
@@ -63,7 +62,7 @@ int clean_all(const std::vector<std::string>& names, const Common& common) {
 
 int clean_dead(const Common& common) {
   const auto channels = inspect_all(common.scope());
-  if (!channels) return report(common, channels.error()), exit_code::problem;
+  if (!channels) return report(common, exit_code::problem, channels.error());
   std::vector<std::string> names;
   for (const ChannelInfo& info : *channels) {
     if (info.state == ChannelState::dead) names.push_back(info.name);
@@ -79,7 +78,7 @@ void add_clean(CLI::App& app, Common& common, Action& action) {
                                   "  shared_channel clean --dead          every channel whose server is dead");
   const auto names = std::make_shared<std::vector<std::string>>();
   const auto is_all = std::make_shared<bool>(false);
-  auto* const name = command.add_option("NAME", *names, "The channels");
+  auto* const name = &add_words(command, "NAME", *names, "The channels");
   command.add_flag("--dead", *is_all, "All channels whose servers are dead")->excludes(name);
   command.callback([&common, &action, names, is_all] {
     if (names->empty() && !*is_all) throw CLI::RequiredError("either NAME or --dead");

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <string>
 
+#include "arguments.hpp"
 #include "text.hpp"
 
 namespace tool {
@@ -19,17 +20,34 @@ CLI::App& add_command(CLI::App& app, Common& common, const char* name, const cha
 }
 
 CLI::Option& add_duration(CLI::App& command, const char* name, std::chrono::nanoseconds& value, const char* about) {
-  const auto read = [&value](const CLI::results_t& words) {
-    const auto duration = parse_duration(words.back());
+  const auto read = [&value](const std::string& text) {
+    const auto duration = parse_duration(text);
     if (duration) value = *duration;
     return duration.has_value();
   };
-  return *command.add_option(name, read, about)->type_name("TIME")->take_last();
+  return add_value(command, name, "TIME", about, "time such as 250ms, 1.5s or inf", read);
 }
 
-void print(const Json& value) {
-  std::printf("%s\n", value.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+std::string json_text(const Json& value) {
+  std::string text;
+  const std::string dumped = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  for (std::size_t i = 0; i < dumped.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(dumped[i]);
+    const auto next = i + 1 < dumped.size() ? static_cast<unsigned char>(dumped[i + 1]) : 0u;
+    const bool is_control = byte == 0xC2 && next >= 0x80 && next < 0xA0;  // U+0080 to U+009F, in UTF-8
+    if (byte != 0x7F && !is_control) {
+      text += dumped[i];
+      continue;
+    }
+    char escaped[8];
+    std::snprintf(escaped, sizeof escaped, "\\u%04x", is_control ? next : 0x7Fu);
+    text += escaped;
+    i += is_control ? 1 : 0;
+  }
+  return text;
 }
+
+void print(const Json& value) { std::printf("%s\n", json_text(value).c_str()); }
 
 bool flush_output() {
   static bool is_told = false;
@@ -48,17 +66,16 @@ Json to_json(const shared_channel::Error& error) {
           {"message", printable(error.message())},
           {"native", error.native()},
           {"not_executed", error.not_executed()},
-          {"safe_to_retry", error.safe_to_retry()}};
+          {"safe_to_retry", error.safe_to_retry()},
+          {"passed_on", error.passed_on()}};
 }
 
-int report(const Common& common, const shared_channel::Error& error) {
+int report(const Common& common, int code, const shared_channel::Error& error) {
   if (common.json)
     print({{"error", to_json(error)}});
   else
     std::fprintf(stderr, "%s\n", printable(error.message()).c_str());
-  if (error.code() == shared_channel::Errc::invalid_name) return exit_code::usage;
-  if (!error.not_executed()) return exit_code::perhaps_run;
-  return error.safe_to_retry() ? exit_code::not_there : exit_code::refused;
+  return code;
 }
 
 int report(const Common& common, int code, std::string_view sentence) {

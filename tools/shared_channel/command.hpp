@@ -10,21 +10,10 @@
 #include <shared_channel/error.hpp>
 #include <shared_channel/options.hpp>
 
+#include "exit_code.hpp"
 #include "value.hpp"
 
 namespace tool {
-
-/// What scripts can rely on; the manual page lists them.
-namespace exit_code {
-inline constexpr int done = 0;
-inline constexpr int problem = 1;  // doctor found something; or the tool could not do its work
-inline constexpr int usage = 2;    // the command line, or a value that is none of the message's type
-inline constexpr int not_there =
-    3;  // no such channel, or no server; or a call that was not executed and may succeed later
-inline constexpr int refused = 4;      // a call that was not executed, and would not be if it were repeated
-inline constexpr int perhaps_run = 5;  // a call that failed and may have been executed
-inline constexpr int served = 6;       // clean: a server is there
-}  // namespace exit_code
 
 /// What every command takes.
 struct Common {
@@ -53,12 +42,14 @@ CLI::App& add_command(CLI::App& app, Common& common, const char* name, const cha
 /// An option that takes a duration such as 250ms.
 CLI::Option& add_duration(CLI::App& command, const char* name, std::chrono::nanoseconds& value, const char* about);
 
-/// One line on standard output.
+/// In one line, without anything that upsets a terminal, whoever's text is in it.
+std::string json_text(const Json& value);
+/// The same on standard output.
 void print(const Json& value);
 /// Whether standard output took all that was written so far. Where it did not, that is said on standard error, once.
 bool flush_output();
-/// An error, as a sentence on standard error, or as JSON on standard output.
-int report(const Common& common, const shared_channel::Error& error);
+/// An error, as a sentence on standard error, or as JSON on standard output. Returns the code.
+int report(const Common& common, int code, const shared_channel::Error& error);
 int report(const Common& common, int code, std::string_view sentence);
 Json to_json(const shared_channel::Error& error);
 

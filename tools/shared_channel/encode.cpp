@@ -11,10 +11,16 @@
 namespace tool {
 namespace {
 
+std::string shown(const Json& value) {
+  std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  if (text.size() <= 60) return text;
+  std::size_t end = 57;
+  while ((static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // a character that is not there whole
+  return text.substr(0, end) + "…";
+}
+
 [[noreturn]] void refuse(const std::string& path, const Type& type, const Json& value) {
-  std::string shown = value.dump(-1, ' ', false, Json::error_handler_t::replace);
-  if (shown.size() > 60) shown = shown.substr(0, 57) + "…";
-  throw ValueError((path.empty() ? "" : "at " + path + ": ") + spoken(type) + " is wanted, not " + shown);
+  throw ValueError((path.empty() ? "" : "at " + path + ": ") + spoken(type) + " is wanted, not " + shown(value));
 }
 
 std::string inside(const std::string& path, std::size_t index) { return path + '[' + std::to_string(index) + ']'; }
@@ -28,9 +34,40 @@ std::string text_of(const Type& type, const Json& value, const std::string& path
   refuse(path, type, value);
 }
 
+/// Counts how often it was tried whether a value is what a type takes. Tries within tries multiply, and the type is a
+/// server's word.
+class Tries {
+ public:
+  /// No ValueError, after which the next would be tried.
+  struct TooMany {};
+
+  /// While one is under way. What was found out before the outermost one counts no more.
+  class One {
+   public:
+    explicit One(Tries& tries) : tries_(tries) {
+      if (tries.depth_ == 0) tries.count_ = 0;
+      if (++tries.count_ > most) throw TooMany();
+      ++tries.depth_;
+    }
+    ~One() { --tries_.depth_; }
+    One(const One&) = delete;
+    One& operator=(const One&) = delete;
+
+   private:
+    Tries& tries_;
+  };
+
+ private:
+  static constexpr unsigned most = 20000;
+  unsigned depth_ = 0;
+  unsigned count_ = 0;
+};
+
 /// Writes a value as it lies in memory, at its offset in zeros.
 class FlatEncoder {
  public:
+  explicit FlatEncoder(Tries& tries) : tries_(tries) {}
+
   void write(const Type& type, const Json& value, std::byte* at, const std::string& path) {
     switch (type.kind) {
       case Kind::boolean:
@@ -93,6 +130,8 @@ class FlatEncoder {
     double number = 0;
     if (value.is_number()) {
       number = value.get<double>();
+      // The one zero that JSON's reader calls signed is -0.
+      if (value.is_number_integer() && !value.is_number_unsigned() && number == 0) number = -0.0;
     } else if (value == "nan") {
       number = std::numeric_limits<double>::quiet_NaN();
     } else if (value == "inf" || value == "-inf") {
@@ -104,8 +143,8 @@ class FlatEncoder {
       std::memcpy(at, &number, sizeof number);
       return;
     }
-    if (std::isfinite(number) && std::fabs(number) > static_cast<double>((std::numeric_limits<float>::max)()))
-      refuse(path, type, value);
+    // What is nearer to the largest float than to infinity is that float: such as its own shortest decimal.
+    if (std::isfinite(number) && std::fabs(number) >= 0x1.ffffffp127) refuse(path, type, value);
     const auto narrow = static_cast<float>(number);
     std::memcpy(at, &narrow, sizeof narrow);
   }
@@ -128,6 +167,7 @@ class FlatEncoder {
   void write_members(const Type& type, const Json& value, std::byte* at, const std::string& path) {
     if (type.parts.size() == 1) {
       try {
+        const Tries::One one(tries_);
         return write(type.parts.front(), value, at, path);
       } catch (const ValueError&) {
         if (!value.is_array() || value.size() != 1) throw;
@@ -153,11 +193,15 @@ class FlatEncoder {
                                          : static_cast<const void*>(&number);
     std::memcpy(at, from, static_cast<std::size_t>(size));
   }
+
+  Tries& tries_;
 };
 
 /// Writes a value as codecs do, docs/protocol.md section 3.
 class Encoder {
  public:
+  explicit Encoder(Tries& tries) : tries_(tries) {}
+
   /// As one that was not flat: else the message would be of fixed size.
   void value(const Type& stated, const Json& value, const std::string& path) {
     const Enclosing::Level level(around_, stated);
@@ -189,7 +233,7 @@ class Encoder {
   void flat(const Type& type, const Json& value, const std::string& path) {
     const std::size_t at = bytes.size();
     bytes.resize(at + static_cast<std::size_t>(type.size));
-    FlatEncoder().write(type, value, bytes.data() + at, path);
+    FlatEncoder(tries_).write(type, value, bytes.data() + at, path);
   }
 
   void part(const Type& type, const Json& value, const std::string& path) {
@@ -235,6 +279,7 @@ class Encoder {
     unsigned fits = 0;
     for (std::size_t i = 0; i < type.parts.size(); ++i) {
       try {
+        const Tries::One one(tries_);
         put_number(static_cast<std::uint32_t>(i));
         part(type.parts[i], value, path);
         if (++fits == 1) fitting = bytes;
@@ -245,8 +290,7 @@ class Encoder {
     if (fits == 0) refuse(path, type, value);
     if (fits > 1) {
       throw ValueError((path.empty() ? "" : "at " + path + ": ") +
-                       "several alternatives take this value; say which: {\"0\": " +
-                       value.dump(-1, ' ', false, Json::error_handler_t::replace) + "}");
+                       "several alternatives take this value; say which: {\"0\": " + shown(value) + "}");
     }
     bytes = std::move(fitting);
   }
@@ -255,6 +299,7 @@ class Encoder {
     if (type.parts.size() == 1) {
       const std::size_t at = bytes.size();
       try {
+        const Tries::One one(tries_);
         return part(type.parts.front(), value, path);
       } catch (const ValueError&) {
         bytes.resize(at);
@@ -282,21 +327,25 @@ class Encoder {
     bytes.insert(bytes.end(), raw, raw + sizeof number);
   }
 
+  Tries& tries_;
   Enclosing around_;
 };
 
 }  // namespace
 
-std::vector<std::byte> encode(const Type& type, const Json& value, Form form) {
+std::vector<std::byte> encode(const Type& type, const Json& value, Form form) try {
+  Tries tries;
   if (form.is_variable) {
-    Encoder encoder;
+    Encoder encoder(tries);
     encoder.value(type, value, "");
     return std::move(encoder.bytes);
   }
   if (!type.has_layout) throw ValueError("nobody can tell how this message lies in memory; give its bytes: --hex");
   std::vector<std::byte> bytes(static_cast<std::size_t>(type.size));
-  FlatEncoder().write(type, value, bytes.data(), "");
+  FlatEncoder(tries).write(type, value, bytes.data(), "");
   return bytes;
+} catch (const Tries::TooMany&) {
+  throw ValueError("there are too many ways to read this value; say which alternatives of variants it has: {\"0\": …}");
 }
 
 std::vector<std::byte> from_hex(const std::string& digits) {

@@ -16,6 +16,7 @@ std::vector<Cell> row_of(const ChannelInfo& info) {
           {in_flight_text(info), Colour::none, true},
           number(queued(info)),
           number(running(info)),
+          {longest_running_text(info), Colour::none, true},
           number(info.clients),
           number(info.calls_so_far),
           {info.memory == 0 ? "-" : bytes_text(info.memory), Colour::none, true},
@@ -25,7 +26,7 @@ std::vector<Cell> row_of(const ChannelInfo& info) {
 
 int list(const Common& common) {
   const auto channels = inspect_all(common.scope());
-  if (!channels) return report(common, channels.error()), exit_code::problem;
+  if (!channels) return report(common, exit_code::problem, channels.error());
   if (common.json) {
     Json all = Json::array();
     for (const ChannelInfo& info : *channels) all.push_back(to_json(info));
@@ -42,6 +43,7 @@ int list(const Common& common) {
                {"IN FLIGHT", Colour::dim, true},
                {"QUEUED", Colour::dim, true},
                {"RUNNING", Colour::dim, true},
+               {"LONGEST", Colour::dim, true},
                {"CLIENTS", Colour::dim, true},
                {"CALLS", Colour::dim, true},
                {"MEMORY", Colour::dim, true},

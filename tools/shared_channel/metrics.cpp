@@ -8,6 +8,7 @@
 
 #include <shared_channel/detail/platform/platform.hpp>
 
+#include "arguments.hpp"
 #include "channels.hpp"
 #include "command.hpp"
 
@@ -81,8 +82,10 @@ class Exposition {
 };
 
 /// Whole, or not at all: a collector may read at any moment, and others may write the same file.
-bool write_whole(const std::string& file, const std::string& text) {
-  const std::string part = file + '.' + std::to_string(shared_channel::detail::platform::process_id()) + ".part";
+bool write_whole(const std::string& name, const std::string& text) {
+  const std::filesystem::path file(std::u8string(name.begin(), name.end()));
+  auto part = file;
+  part += '.' + std::to_string(shared_channel::detail::platform::process_id()) + ".part";
   std::ofstream out(part, std::ios::binary);
   if (!out) return false;
   out << text;
@@ -96,12 +99,12 @@ bool write_whole(const std::string& file, const std::string& text) {
 
 int metrics(const std::string& file, const Common& common) {
   const auto channels = inspect_all(common.scope());
-  if (!channels) return report(common, channels.error()), exit_code::problem;
+  if (!channels) return report(common, exit_code::problem, channels.error());
   std::string text;
   if (common.json) {
     Json all = Json::array();
     for (const ChannelInfo& info : *channels) all.push_back(to_json(info));
-    text = Json{{"channels", std::move(all)}}.dump() + '\n';
+    text = json_text({{"channels", std::move(all)}}) + '\n';
   } else {
     text = Exposition(*channels).text();
   }
@@ -121,7 +124,11 @@ void add_metrics(CLI::App& app, Common& common, Action& action) {
       "  shared_channel metrics\n"
       "  shared_channel metrics -o /var/lib/node_exporter/shared_channel.prom   for the textfile collector");
   const auto file = std::make_shared<std::string>();
-  command.add_option("--output,-o", *file, "Write this file, whole, instead of standard output")->type_name("FILE");
+  const auto read = [file](const std::string& text) {
+    *file = text;
+    return !text.empty();
+  };
+  add_value(command, "--output,-o", "FILE", "Write this file, whole, instead of standard output", "file", read);
   command.callback([&common, &action, file] { action = [&common, file] { return metrics(*file, common); }; });
 }
 

@@ -2,9 +2,12 @@
 #include <chrono>
 #include <ctime>
 #include <memory>
+#include <optional>
 
+#include "arguments.hpp"
 #include "channels.hpp"
 #include "command.hpp"
+#include "terminal.hpp"
 #include "text.hpp"
 
 namespace tool {
@@ -68,7 +71,7 @@ void print_calls(const ChannelInfo& info) {
   table.print();
 }
 
-void print_channel(const ChannelInfo& info) {
+void print_channel(const ChannelInfo& info, const std::optional<double>& rate) {
   const Cell state = state_cell(info);
   std::printf("%s  %s\n", coloured(Colour::bold, info.name).c_str(), coloured(state.colour, state.text).c_str());
   if (!info.problem.empty()) line("problem", printable(info.problem));
@@ -80,20 +83,39 @@ void print_channel(const ChannelInfo& info) {
   line("reply", message_text(info.shape.reply));
   line("memory", bytes_text(info.memory) + ", access " + printable(info.access));
   line("clients", std::to_string(info.clients) + " attached, " + std::to_string(info.clients_so_far) + " so far");
-  line("calls", std::to_string(info.calls_so_far) + " so far, at most " + std::to_string(info.max_calls) + " at once");
+  line("calls", std::to_string(info.calls_so_far) + " so far, " + (rate ? rate_text(*rate) + " a second, " : "") +
+                    "at most " + std::to_string(info.max_calls) + " at once");
   if (info.stats_age) line("of these", stats_text(info));
   if (info.state == ChannelState::dead)
-    return line("to do", "start the server again, or: shared_channel clean " + info.name);
+    return line("to do", std::string("start the server again, or: shared_channel clean ") +
+                             (info.name[0] == '-' ? "-- " : "") + info.name);
   line("in flight", std::to_string(info.calls.size()) + ": " + std::to_string(queued(info)) + " queued, " +
                         std::to_string(running(info)) + " running" +
+                        (info.stats.running != 0 ? ", the longest for " + longest_running_text(info) : "") +
                         (info.is_slot_awaited ? "; callers wait for a slot" : ""));
   if (!info.calls.empty()) print_calls(info);
 }
 
+/// A rate takes two looks.
+std::optional<double> look_again(ChannelInfo& info, const Common& common) {
+  Rates rates;
+  rates.update(info);
+  if (!is_alive(info) || !pause_for(std::chrono::milliseconds(100))) return std::nullopt;
+  if (auto later = shared_channel::inspect(info.name, common.scope())) info = *std::move(later);
+  return rates.update(info).calls;
+}
+
 int show(const std::string& name, const Common& common) {
-  const auto info = shared_channel::inspect(name, common.scope());
-  if (!info) return report(common, info.error());
-  common.json ? print(to_json(*info)) : print_channel(*info);
+  auto info = shared_channel::inspect(name, common.scope());
+  if (!info) return report(common, code_of_look(info.error()), info.error());
+  const auto rate = look_again(*info, common);
+  if (common.json) {
+    Json json = to_json(*info);
+    json["calls_per_second"] = rate ? Json(*rate) : Json(nullptr);
+    print(json);
+  } else {
+    print_channel(*info, rate);
+  }
   const bool is_hidden = info->state == ChannelState::no_access || info->state == ChannelState::unreadable;
   return is_hidden ? exit_code::problem : exit_code::done;
 }
@@ -105,7 +127,7 @@ void add_show(CLI::App& app, Common& common, Action& action) {
                                   "  shared_channel show adder\n"
                                   "  shared_channel show adder --json | jq .request.description");
   const auto name = std::make_shared<std::string>();
-  command.add_option("NAME", *name, "The channel")->required();
+  add_word(command, "NAME", *name, "The channel").required();
   command.callback([&common, &action, name] { action = [&common, name] { return show(*name, common); }; });
 }
 

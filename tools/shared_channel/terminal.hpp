@@ -21,6 +21,9 @@ Extent terminal_extent();
 void catch_interrupts();
 bool is_interrupted();
 
+/// Output that nobody reads any more is an error from here on, not the end of the program.
+void outlive_readers();
+
 /// Passes the time, in short steps; false if interrupted.
 bool pause_for(std::chrono::nanoseconds time);
 

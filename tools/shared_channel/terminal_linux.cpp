@@ -101,6 +101,8 @@ void catch_interrupts() {
 
 bool is_interrupted() { return interrupted != 0; }
 
+void outlive_readers() { ::signal(SIGPIPE, SIG_IGN); }
+
 bool pause_for(std::chrono::nanoseconds time) {
   const auto end = std::chrono::steady_clock::now() + time;
   while (!is_interrupted()) {

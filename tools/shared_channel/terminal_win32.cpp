@@ -48,6 +48,8 @@ void catch_interrupts() { ::SetConsoleCtrlHandler(on_control, TRUE); }
 
 bool is_interrupted() { return interrupted; }
 
+void outlive_readers() {}
+
 bool pause_for(std::chrono::nanoseconds time) {
   const auto end = std::chrono::steady_clock::now() + time;
   while (!is_interrupted()) {

@@ -1,8 +1,12 @@
 // shared_channel top: all channels, again and again.
 #include <algorithm>
+#include <charconv>
 #include <chrono>
+#include <iterator>
 #include <memory>
+#include <system_error>
 
+#include "arguments.hpp"
 #include "channels.hpp"
 #include "command.hpp"
 #include "terminal.hpp"
@@ -29,7 +33,7 @@ constexpr Column columns[] = {{Order::rate, 'c', "calls"},
 struct Settings {
   nanoseconds interval = std::chrono::seconds(1);
   std::uint64_t count = 0;  // of looks; 0: no limit
-  std::string order = "calls";
+  Order order = Order::rate;
 };
 
 struct Line {
@@ -39,11 +43,7 @@ struct Line {
 
 class Top {
  public:
-  Top(const Settings& settings, const Common& common) : settings_(settings), common_(common) {
-    for (const Column& column : columns) {
-      if (settings.order == column.name) order_ = column.order;
-    }
-  }
+  Top(const Settings& settings, const Common& common) : settings_(settings), common_(common), order_(settings.order) {}
 
   int run() {
     catch_interrupts();
@@ -51,7 +51,7 @@ class Top {
     if (is_live) return run_live();
     for (std::uint64_t look = 0;; ++look) {
       auto lines = inspect_lines();
-      if (!lines) return report(common_, lines.error()), exit_code::problem;
+      if (!lines) return report(common_, exit_code::problem, lines.error());
       if (look != 0 || settings_.count == 1) common_.json ? print_json(*lines) : print_plain(*lines);
       if (!flush_output()) return exit_code::problem;
       if (is_last(look) || !pause_for(settings_.interval)) return exit_code::done;
@@ -87,10 +87,10 @@ class Top {
   bool serve_keys(Screen& screen, nanoseconds time) {
     const auto end = std::chrono::steady_clock::now() + time;
     for (;;) {
-      const nanoseconds left = end - std::chrono::steady_clock::now();
-      if (left <= nanoseconds::zero()) return true;
+      const nanoseconds left = (std::max)(nanoseconds(end - std::chrono::steady_clock::now()), nanoseconds::zero());
       const char key = screen.key(left);
       if (is_interrupted() || key == 'q' || key == 'Q' || key == '\x03') return false;
+      if (key == '\0' && left == nanoseconds::zero()) return true;  // keys are served however often one looks
       if (key == Screen::redraw && !draw()) return false;
       for (const Column& column : columns) {
         if (column.key != key) continue;
@@ -219,7 +219,7 @@ class Top {
 
   const Settings& settings_;
   const Common& common_;
-  Order order_ = Order::rate;
+  Order order_;
   Rates rates_;
   std::vector<Line> lines_;
   std::string problem_;
@@ -234,10 +234,20 @@ void add_top(CLI::App& app, Common& common, Action& action) {
                                   "  shared_channel top --count 3 >log    plain lines where there is no terminal");
   const auto settings = std::make_shared<Settings>();
   add_duration(command, "--interval,-i", settings->interval, "From one look to the next [1s]");
-  command.add_option("--count,-n", settings->count, "Stop after so many looks");
-  std::vector<std::string> orders;
-  for (const Column& column : columns) orders.emplace_back(column.name);
-  command.add_option("--sort,-s", settings->order, "What comes first [calls]")->check(CLI::IsMember(orders));
+  const auto read_count = [settings](const std::string& text) {
+    const char* const end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, settings->count);
+    return rest == end && error == std::errc();
+  };
+  add_value(command, "--count,-n", "COUNT", "Stop after so many looks", "number of looks", read_count);
+  const auto read_order = [settings](const std::string& text) {
+    const auto is_it = [&](const Column& column) { return text == column.name; };
+    const auto* const column = std::find_if(std::begin(columns), std::end(columns), is_it);
+    if (column != std::end(columns)) settings->order = column->order;
+    return column != std::end(columns);
+  };
+  add_value(command, "--sort,-s", "ORDER", "What comes first: calls, name, flight, errors or memory [calls]",
+            "order: calls, name, flight, errors or memory", read_order);
   command.callback(
       [&common, &action, settings] { action = [&common, settings] { return Top(*settings, common).run(); }; });
 }

@@ -46,8 +46,9 @@ class Parser {
   std::optional<Type> read(unsigned depth) {
     if (depth > deepest) return std::nullopt;
     auto type = read_plain(depth);
-    while (type && !rest_.empty()) {
+    for (unsigned around = depth; type && !rest_.empty();) {
       if (take('[')) {
+        if (++around > deepest) return std::nullopt;
         type = array_of(*std::move(type));
       } else if (take('#')) {
         type->schema = take_until(" {}()<>[]#");
@@ -130,8 +131,9 @@ class Parser {
   std::optional<Type> array_of(Type element) {
     const auto count = number();
     if (!count || !take(']')) return std::nullopt;
-    // Each element costs us something, whatever it holds.
+    // Each element costs us something, whatever it holds. No type of C++ that lies in memory holds nothing.
     if (*count > largest / std::max<std::uint64_t>(element.size, 1)) return std::nullopt;
+    if (element.has_layout && element.size == 0) return std::nullopt;
     Type type{.kind = Kind::array,
               .count = *count,
               .is_trivial = element.is_trivial,

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "arguments.hpp"
 #include "channels.hpp"
 #include "command.hpp"
 #include "terminal.hpp"
@@ -45,9 +46,10 @@ class Watch {
     catch_interrupts();
     const auto begin = Clock::now();
     auto info = shared_channel::inspect(settings_.channel, common_.scope());
-    if (!info) return report(common_, info.error());
+    if (!info) return report(common_, code_of_look(info.error()), info.error());
     for (;;) {
-      info ? look(*info) : lose();
+      if (info) look(*info);
+      if (!info && info.error().code() == shared_channel::Errc::no_server) lose();
       if (!is_heard_) return exit_code::problem;
       if (Clock::now() - begin >= settings_.time || !pause_for(settings_.interval)) return exit_code::done;
       info = shared_channel::inspect(settings_.channel, common_.scope());
@@ -190,7 +192,7 @@ void add_watch(CLI::App& app, Common& common, Action& action) {
                   "  shared_channel watch adder --over 50ms\n"
                   "  shared_channel watch adder --for 1min --json");
   const auto settings = std::make_shared<Settings>();
-  command.add_option("NAME", settings->channel, "The channel")->required();
+  add_word(command, "NAME", settings->channel, "The channel").required();
   add_duration(command, "--over", settings->over, "Tell of calls that last longer [100ms]");
   add_duration(command, "--interval,-i", settings->interval, "From one look to the next [20ms]");
   add_duration(command, "--for", settings->time, "Stop after this time");
