@@ -43,8 +43,9 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI {
 /// written.
 ///
 /// Destroying the server stops it, lets running handlers finish and their callers have their answers; other
-/// callers get server_stopped. In a handler of its own, as when that calls exit(), it waits for no handler: the calls
-/// that run get their answers or server_stopped. In a fork()ed child the object is inert: only the parent's serves.
+/// callers get server_stopped. In a handler of its own, or on another of its threads, as when a signal handler there
+/// calls exit(), it waits for no handler: the calls that run get their answers or server_stopped. In a fork()ed child
+/// the object is inert: only the parent's serves.
 template <class Request, class Reply>
 class SharedChannel<Request, Reply>::Server {
   using Platform = typename detail::PlatformOf<Request>::Type;
@@ -194,7 +195,7 @@ class SharedChannel<Request, Reply>::Server {
     if (!core_) return;
     const typename Platform::NoCancellation uncancelled;
     if (core_->is_in_child()) return core_.forget();
-    if (core_->is_in_handler()) {
+    if (core_->would_wait_for_itself()) {
       core_->let_go();
       return core_.forget();
     }

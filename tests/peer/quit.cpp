@@ -1,6 +1,7 @@
 #include "role.hpp"
 
 #include <chrono>
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -12,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include <shared_channel/raw.hpp>
 #include <shared_channel/shared_channel.hpp>
 
 #include "support/messages.hpp"
@@ -203,5 +205,51 @@ const peer::Role quit_when_stopped{
       source.request_stop();
       return outlast();
     }};
+
+#ifdef __linux__
+static const Answer reply{};
+
+static shared_channel::Result<void> answer_one_by_one(Channel::Server& server) {
+  for (;;) {
+    if (auto answered = server.serve_one(answer, 100s); !answered) return std::move(answered).error();
+  }
+}
+
+// quit_on_signal NAME HOW: says "ready" and serves, or calls, until SIGTERM, whose handler calls exit(7).
+const peer::Role quit_on_signal{"quit_on_signal", [](const peer::Arguments& arguments) {
+                                  const std::string& how = arguments.at(1);
+                                  std::signal(SIGTERM, [](int) { std::exit(7); });
+                                  if (how == "call") {
+                                    static Channel::Client client(arguments[0]);
+                                    peer::say("ready");
+                                    (void)client.call(test_support::hang, 100s);
+                                    return outlast();
+                                  }
+                                  shared_channel::ServerOptions options;
+                                  if (how == "serve, two threads") options.threads = 2;
+                                  if (how == "raw") {
+                                    static shared_channel::RawServer server(
+                                        arguments[0], shared_channel::channel_shape_of<Ask, Answer>());
+                                    peer::say("ready");
+                                    while (auto call = server.next(100s).value())
+                                      call->responder.reply(std::as_bytes(std::span(&reply, 1)));
+                                    return outlast();
+                                  }
+                                  static Channel::Server server(arguments[0], options);
+                                  if (how == "wait" || how == "in a worker") server.start(answer).value();
+                                  if (how == "in a worker") {
+                                    sigset_t all;
+                                    sigfillset(&all);
+                                    pthread_sigmask(SIG_SETMASK, &all, nullptr);
+                                  }
+                                  if (how == "serve_one, with a handle") (void)server.native_handle();
+                                  peer::say("ready");
+                                  if (how == "serve" || how == "serve, two threads") (void)server.serve(answer);
+                                  if (how == "serve_one" || how == "serve_one, with a handle")
+                                    (void)answer_one_by_one(server);
+                                  if (how == "wait") (void)server.wait();
+                                  return outlast();
+                                }};
+#endif
 
 }  // namespace peer_quit

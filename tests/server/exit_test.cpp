@@ -4,9 +4,14 @@
 #include <shared_channel/shared_channel.hpp>
 
 #include <atomic>
+#include <cstdlib>
+#include <fstream>
 #include <future>
+#include <memory>
 #include <optional>
+#include <string>
 #include <thread>
+#include <utility>
 
 #include "support/errors.hpp"
 #include "support/eventually.hpp"
@@ -14,6 +19,7 @@
 #include "support/names.hpp"
 #include "support/process.hpp"
 #include "support/resources.hpp"
+#include "support/scoped_env.hpp"
 #include "support/time.hpp"
 
 namespace exit_test {
@@ -40,6 +46,26 @@ bool is_free(const std::string& name) {
 }
 
 bool is_clean(const std::string& name) { return shm_entries("shared_channel." + name).empty(); }
+
+#ifdef __linux__
+// A child whose handler of a signal calls exit(), as handlers should not, and do; ThreadSanitizer is not to say so, nor
+// that serve() has not joined its threads then.
+Process quitting_on_signal(const char* role, const std::string& name, const std::string& how) {
+  const char* const options = std::getenv("TSAN_OPTIONS");
+  const ScopedEnv unreported(
+      "TSAN_OPTIONS", std::string(options != nullptr ? options : "") + " report_signal_unsafe=0 report_thread_leaks=0");
+  Process child = peer(role, name, how);
+  REQUIRE(child.read_line() == "ready");
+  return child;
+}
+
+// Of a child that has told us what it does next.
+bool has_first_thread_asleep(const Process& process) {
+  std::string line;
+  std::getline(std::ifstream("/proc/" + std::to_string(process.pid()) + "/stat"), line);
+  return line.find(") S ") != std::string::npos;
+}
+#endif
 
 bool is_answered_or_told(const Result<Answer>& answer) { return answer || error_of(answer) == Errc::server_stopped; }
 
@@ -144,6 +170,35 @@ TEST_CASE("exit: in a callback of the token that asks a server to stop") {
   }
 }
 
+#ifdef __linux__
+TEST_CASE("exit: in a signal handler on a thread that serves or waits for the server's end") {
+  for (const char* how :
+       {"serve", "serve, two threads", "serve_one", "serve_one, with a handle", "wait", "in a worker", "raw"}) {
+    INFO(how);
+    const auto name = unique_name("exit");
+    Process server = quitting_on_signal("quit_on_signal", name, how);
+    CHECK(Channel::Client(name).call(echo(1), amply));
+    REQUIRE(eventually([&] { return has_first_thread_asleep(server); }));
+    server.terminate();
+    CHECK(server.wait(20s) == as_asked);
+    CHECK(is_clean(name));
+    CHECK(is_free(name));
+  }
+}
+
+TEST_CASE("exit: in a signal handler on a thread that waits for an answer") {
+  const auto name = unique_name("exit");
+  Channel::Server server(name);
+  std::promise<Responder<Answer>> taken;
+  server.start([&](const Ask&, Responder<Answer> responder) { taken.set_value(std::move(responder)); }).value();
+  Process calling = quitting_on_signal("quit_on_signal", name, "call");
+  const auto kept = taken.get_future().get();
+  REQUIRE(eventually([&] { return has_first_thread_asleep(calling); }));
+  calling.terminate();
+  CHECK(calling.wait(20s) == as_asked);
+}
+#endif
+
 TEST_CASE("exit: a handler of a server with its own threads destroys it") {
   for (const unsigned threads : {1U, 2U}) {
     const auto name = unique_name("exit");
@@ -217,6 +272,91 @@ TEST_CASE("exit: a deferred reply of a server that its handler destroyed is told
   Responder<Answer> late = future.get();
   late.reply(Answer{1, 1});
   CHECK(is_clean(name));
+}
+
+namespace {
+
+// A program whose workers keep it, by what their threads destroy when they end.
+struct Application {
+  explicit Application(const std::string& name, unsigned threads) : server(name, options_of(threads)) {}
+  static ServerOptions options_of(unsigned threads) {
+    ServerOptions options;
+    options.threads = threads;
+    return options;
+  }
+
+  struct Flag {
+    ~Flag() { *is_set = true; }
+    std::atomic<bool>* is_set;
+  };
+  static inline std::atomic<bool> is_gone{false};
+
+  Flag flag{&is_gone};  // goes after the server
+  Channel::Server server;
+};
+
+// On a worker's thread, so that it goes with that.
+void keep_until_the_thread_ends(const std::shared_ptr<Application>& application) {
+  thread_local std::shared_ptr<Application> kept;
+  kept = application;
+}
+
+}  // namespace
+
+TEST_CASE("exit: the last reference to a server goes with a thread of its own") {
+  for (const unsigned threads : {1U, 2U}) {
+    const auto name = unique_name("exit");
+    Application::is_gone = false;
+    auto application = std::make_shared<Application>(name, threads);
+    application->server
+        .start([weak = std::weak_ptr(application)](const Ask& ask) {
+          const auto own = weak.lock();
+          keep_until_the_thread_ends(own);
+          if (ask.what == Ask::What::leave) own->server.stop();
+          return Answer{ask.id, 0};
+        })
+        .value();
+    Channel::Client client(name);
+    CHECK(client.call(echo(1), amply));
+    application.reset();
+    CHECK(is_answered_or_told(client.call(leave, amply)));
+    CHECK(eventually([] { return Application::is_gone.load(); }));
+    CHECK(is_clean(name));
+    CHECK(is_free(name));
+  }
+}
+
+TEST_CASE("exit: the last reference to a server goes with a thread that serve() has made") {
+  const auto name = unique_name("exit");
+  Application::is_gone = false;
+  auto application = std::make_shared<Application>(name, 2);
+  Channel::Server& server = application->server;
+  std::atomic<bool> is_kept{false};
+  std::thread calling([&] {
+    Channel::Client client(name);
+    while (!is_kept) {  // two at once, so that one of them is a worker's
+      auto one = client.call_async(nap(20), amply), other = client.call_async(nap(20), amply);
+      CHECK((one.get() && other.get()));
+    }
+    application.reset();
+    CHECK(is_answered_or_told(client.call(leave, amply)));
+  });
+  const auto served =
+      server.serve([weak = std::weak_ptr(application), &is_kept, caller = std::this_thread::get_id()](const Ask& ask) {
+        const auto own = weak.lock();
+        if (std::this_thread::get_id() != caller) {
+          keep_until_the_thread_ends(own);
+          is_kept = true;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(ask.milliseconds));
+        if (ask.what == Ask::What::leave) own->server.stop();
+        return Answer{ask.id, 0};
+      });
+  calling.join();
+  CHECK_FALSE(error_of(served));
+  CHECK(Application::is_gone);
+  CHECK(is_clean(name));
+  CHECK(is_free(name));
 }
 
 }  // namespace exit_test

@@ -363,14 +363,16 @@ TEST_CASE("fake server: upkeep mends what only the server writes, but no record 
 
 TEST_CASE("fake server: upkeep that is closed waits for who is at it, but not where the process ends") {
   detail::Upkeep upkeep;
-  REQUIRE(eventually([&] { return upkeep.begin(); }));
+  REQUIRE(eventually([&] { return upkeep.begin(1); }));
   int rests = 0;
-  upkeep.close([&] { return ++rests < 3; });
+  upkeep.close(2, [&] { return ++rests < 3; });
+  CHECK(rests == 3);
+  upkeep.close(1, [&] { return ++rests < 3; });  // a signal handler that has interrupted it
   CHECK(rests == 3);
   upkeep.end();
-  upkeep.close([&] { return ++rests < 3; });
+  upkeep.close(2, [&] { return ++rests < 3; });
   CHECK(rests == 3);
-  CHECK_FALSE(upkeep.begin());
+  CHECK_FALSE(upkeep.begin(1));
 }
 
 TEST_CASE("fake server: upkeep is done by a serve_one() that never waits") {

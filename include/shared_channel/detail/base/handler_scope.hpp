@@ -12,6 +12,8 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 /// there to the same channel, which might wait for itself, is refused.
 class HandlerScope {
  public:
+  /// Of a thread that waits for the server's end, which is as little to be waited for there.
+  explicit HandlerScope(std::uint64_t generation) noexcept : HandlerScope(generation, no_slot, 0) {}
   /// The call is known by its slot's index and its sequence number there.
   HandlerScope(std::uint64_t generation, std::uint32_t index, std::uint32_t sequence) noexcept
       : generation_(generation), index_(index), sequence_(sequence), outer_(innermost()) {
@@ -40,6 +42,8 @@ class HandlerScope {
   }
 
  private:
+  static constexpr std::uint32_t no_slot = 0xFFFF'FFFF;
+
   static HandlerScope*& innermost() noexcept {
     thread_local HandlerScope* scope = nullptr;
     return scope;

@@ -56,14 +56,16 @@ class ServerCore final : private Keeper {
   /// Stops, and waits until handlers and responders have let go. Until then a handler may use its Server.
   void end() noexcept;
 
-  /// Whether the calling thread is in one of this server's handlers, or answers one of its calls: end() would wait for
-  /// itself.
-  [[nodiscard]] bool is_in_handler() const noexcept {
-    return HandlerScope::serves(generation_->number()) || dispatcher_.link().is_visited_here();
+  /// Whether end() would wait for the calling thread: it is in one of this server's handlers, or answers one of its
+  /// calls; it serves, or waits for the end, and is now in a signal handler that has called exit(); or it was a worker,
+  /// and the last to let go of the server, with a thread_local object of the handler's.
+  [[nodiscard]] bool would_wait_for_itself() const noexcept {
+    const std::uint32_t me = Platform::thread_number();
+    return is_in_handler() || serving_.load(std::memory_order_relaxed) == me || workers_.has(me);
   }
 
-  /// end() for a thread that is in a handler or a codec (which may have called exit()): waits for nobody. The threads
-  /// leave when they next look, so the core must stay until the process ends.
+  /// end() for a thread that it would wait for: waits for nobody. The threads leave when they next look, so the core
+  /// must stay until the process ends.
   void let_go() noexcept;
 
   /// What a thread of the server does. Only work(), which is behind it, knows the type of the handler.
@@ -109,7 +111,7 @@ class ServerCore final : private Keeper {
     const AtEnd leave([this]() noexcept {  // it may be the program's last
       slots_.fence_after_unlocking();
       if (stopping()) slots_.refuse_all();
-      serving_.store(false, std::memory_order_release);
+      serving_.store(nobody, std::memory_order_release);
     });
     const TakenCall call = finder_.next(deadline, *this);
     if (call) dispatcher_.handle(call, handler);
@@ -160,7 +162,15 @@ class ServerCore final : private Keeper {
   }
 
   // ---- threads ----
+  /// In place of the number of the thread that serves.
+  static constexpr std::uint32_t nobody = 0;
+  static constexpr std::uint32_t its_own_threads = 0xFFFF'FFFF;
+
   Result<void> begin_serving();
+
+  [[nodiscard]] bool is_in_handler() const noexcept {
+    return HandlerScope::serves(generation_->number()) || dispatcher_.link().is_visited_here();
+  }
 
   Result<void> start_workers(const Work& work, unsigned count) {
     return workers_.start(names_, count, options_.threads, work);
@@ -229,12 +239,12 @@ class ServerCore final : private Keeper {
   Upkeep upkeep_;
   Finder<Platform> finder_{generation_->exec(), slots_, upkeep_, stopping_, mark_, options_};
   std::atomic<CauseOfEnd> cause_of_end_{CauseOfEnd::asked};
-  std::atomic<bool> serving_{false};
-  std::uint32_t answered_one_by_one_ = 0;  // calls, by serve_one()
+  std::atomic<std::uint32_t> serving_{nobody};  // the number of the thread that serve() or serve_one() has
+  std::uint32_t answered_one_by_one_ = 0;       // calls, by serve_one()
   bool in_background_ = false;
   std::atomic<bool> is_started_{false};  // start() has all its threads
   UniquePtr<KeptHandler> background_;    // of start()
-  Workers<typename Platform::Thread> workers_;
+  Workers<Platform> workers_;
   UniquePtr<RunningTimes> times_{new RunningTimes};
   KeptNotice<Platform> notice_;
   ServerCore* next_let_go_ = nullptr;

@@ -46,7 +46,7 @@ void ServerCore<Platform, Observer>::end() noexcept {
   if (in_background_) join();
   // A serve() in another thread leaves by itself after stop() and joins its workers; its last call is answered first.
   // Unless the process ends, and has ended that thread.
-  while (serving_.load(std::memory_order_acquire) && !Platform::is_shutting_down()) {
+  while (serving_.load(std::memory_order_acquire) != nobody && !Platform::is_shutting_down()) {
     wake_workers();
     Platform::rest(std::chrono::milliseconds(1));
   }
@@ -63,7 +63,7 @@ template <class Platform, class Observer>
 void ServerCore<Platform, Observer>::let_go() noexcept {
   stop();
   dispatcher_.link().close();
-  upkeep_.close(rest_while_others_live);
+  upkeep_.close(Platform::thread_number(), rest_while_others_live);
   generation_->retire();
   if (is_started_.load(std::memory_order_acquire)) {  // else start() still adds to them
     workers_.detach();
@@ -82,7 +82,7 @@ Result<void> ServerCore<Platform, Observer>::serve_with(const Work& work, const 
   const AtEnd leave([this]() noexcept {
     if (!stopping()) stop();
     join();
-    serving_.store(false, std::memory_order_release);
+    serving_.store(nobody, std::memory_order_release);
   });
   {
     // Ends before we say that we serve no more: from then on the server may be destroyed.
@@ -109,6 +109,7 @@ Result<void> ServerCore<Platform, Observer>::start_with(const Work& work, Unique
   in_background_ = true;  // the threads leave with stop(); only join() waits for them
   Result<void> started = start_workers(work, options_.threads);
   if (started) {
+    serving_.store(its_own_threads, std::memory_order_release);
     is_started_.store(true, std::memory_order_release);
   } else {
     stop();
@@ -124,6 +125,7 @@ Result<void> ServerCore<Platform, Observer>::wait(Deadline deadline) {
     return names_.error(Errc::would_deadlock, "a handler waits for the end of the server that it answers for");
   if (!is_started_.load(std::memory_order_acquire))
     return names_.error(Errc::invalid_argument, "this server was not begun with start(), so that nothing ends");
+  const HandlerScope scope(generation_->number());  // a signal handler may call exit() meanwhile
   if (workers_.await_gone(deadline)) return ending();
   return names_.error(Errc::timed_out, "waited " + duration_text(deadline.timeout()) +
                                            "; the server still serves or ends its last calls");
@@ -160,7 +162,8 @@ void ServerCore<Platform, Observer>::stop() noexcept {
 template <class Platform, class Observer>
 Result<void> ServerCore<Platform, Observer>::begin_serving() {
   if (mark_.in_child()) return made_before_fork();
-  if (serving_.exchange(true, std::memory_order_acq_rel)) {
+  std::uint32_t serving = nobody;
+  if (!serving_.compare_exchange_strong(serving, Platform::thread_number(), std::memory_order_acq_rel)) {
     return names_.error(Errc::invalid_argument,
                         "this server is already serving; ServerOptions::threads sets how many handlers run at once");
   }
@@ -179,13 +182,13 @@ void ServerCore<Platform, Observer>::join() noexcept {
   workers_.join();
   if (in_background_) {
     in_background_ = false;
-    serving_.store(false, std::memory_order_release);
+    serving_.store(nobody, std::memory_order_release);
   }
 }
 
 template <class Platform, class Observer>
 void ServerCore<Platform, Observer>::keep_up() noexcept {
-  if (mark_.in_child() || !upkeep_.begin()) return;
+  if (mark_.in_child() || !upkeep_.begin(Platform::thread_number())) return;
   const bool is_ours = generation_->mend(closing_, finder_.most_sleepers());
   publish(slots_.stats(), generation_->page().statistics);
   upkeep_.end();

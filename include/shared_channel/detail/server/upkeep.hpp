@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/version.hpp>
@@ -20,23 +21,27 @@ class Keeper {
 /// Thread-safe.
 class Upkeep {
  public:
-  /// Whether it is time, and nobody else is at it. If so, end() must follow.
-  [[nodiscard]] bool begin() noexcept {
+  /// Whether it is time, and nobody else is at it. If so, end() must follow. `me` is the calling thread's number.
+  [[nodiscard]] bool begin(std::uint32_t me) noexcept {
     const Clock::rep now = Clock::now().time_since_epoch().count();
     constexpr Clock::rep apart = Clock::duration(interval).count();
     if (now - last_.load(std::memory_order_relaxed) < apart) return false;
-    if (is_busy_.exchange(true, std::memory_order_acquire)) return false;
+    std::uint32_t at_it = nobody;
+    if (!at_it_.compare_exchange_strong(at_it, me, std::memory_order_acquire, std::memory_order_relaxed)) return false;
     last_.store(now, std::memory_order_relaxed);
     return true;
   }
-  void end() noexcept { is_busy_.store(false, std::memory_order_release); }
+  void end() noexcept { at_it_.store(nobody, std::memory_order_release); }
 
   /// It is never time again: words that were taken back must not be mended. `rest` passes a little time while another
-  /// thread mends, or says that it is not worth while.
+  /// thread mends, or says that it is not worth while. Nobody waits for a thread that is at it in the calling one: a
+  /// signal handler, which has interrupted it, never returns there.
   template <class Rest>
-  void close(Rest&& rest) noexcept {
-    while (is_busy_.exchange(true, std::memory_order_acquire) && rest()) {
-    }
+  void close(std::uint32_t me, Rest&& rest) noexcept {
+    std::uint32_t at_it = nobody;
+    while (!at_it_.compare_exchange_strong(at_it, me, std::memory_order_acquire, std::memory_order_relaxed) &&
+           at_it != me && rest())
+      at_it = nobody;
   }
 
   /// A worker that goes to sleep, until it wakes. Each of them wakes without a ring for the next time: were only one on
@@ -64,11 +69,12 @@ class Upkeep {
   [[nodiscard]] bool has_sleepers() const noexcept { return sleeping_.load(std::memory_order_seq_cst) != 0; }
 
  private:
+  static constexpr std::uint32_t nobody = 0;
   static constexpr nanoseconds interval = std::chrono::seconds(1);
   static constexpr nanoseconds backstop = std::chrono::seconds(2);
 
   std::atomic<Clock::rep> last_{Clock::now().time_since_epoch().count()};  // on the steady clock
-  std::atomic<bool> is_busy_{false};
+  std::atomic<std::uint32_t> at_it_{nobody};                               // the number of a thread
   std::atomic<unsigned> sleeping_{0};
 };
 

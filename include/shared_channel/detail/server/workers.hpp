@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <mutex>
 #include <new>
 #include <system_error>
@@ -12,14 +13,17 @@
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/platform/error_text.hpp>
 #include <shared_channel/error.hpp>
+#include <shared_channel/options.hpp>
 #include <shared_channel/result.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
-/// Not thread-safe, but for leave() and what follows it.
-template <class Thread>
+/// Not thread-safe, but for leave() and what follows it, and has().
+template <class Platform>
 class Workers {
+  using Thread = typename Platform::Thread;
+
  public:
   /// Starts `count` threads that do `work`. `most` work in all, those included that the server's caller lends.
   template <class Work>
@@ -28,7 +32,12 @@ class Workers {
 #if defined(__cpp_exceptions)
     try {
 #endif
-      for (unsigned i = 0; i < count; ++i) threads_.emplace(work);
+      for (unsigned i = 0; i < count; ++i) {
+        threads_.emplace([&number = numbers_[i], work] {
+          number.store(Platform::thread_number(), std::memory_order_relaxed);
+          work();
+        });
+      }
 #if defined(__cpp_exceptions)
     } catch (const std::system_error& error) {
       return names.error(Errc::system_error, "a server thread could not start; use fewer threads",
@@ -38,6 +47,15 @@ class Workers {
     }
 #endif
     return {};
+  }
+
+  /// Whether this is the number of one of the threads. It stays so until that has been joined, so that it holds for
+  /// what the end of a thread destroys as well.
+  [[nodiscard]] bool has(std::uint32_t thread) const noexcept {
+    for (const auto& number : numbers_) {
+      if (number.load(std::memory_order_relaxed) == thread) return true;
+    }
+    return false;
   }
 
   /// For a worker that ends: true if it was the last one.
@@ -71,6 +89,7 @@ class Workers {
 
  private:
   std::atomic<unsigned> working_{0};
+  std::atomic<std::uint32_t> numbers_[max_threads];  // each thread writes its own
   ForwardList<Thread> threads_;
   std::mutex mutex_;
   std::condition_variable gone_;

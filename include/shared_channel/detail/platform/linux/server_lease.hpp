@@ -93,6 +93,7 @@ class ServerLease {
   /// No client finds the record's generation any more. Not where a program of our user has cut the record short:
   /// touching it would then end this process.
   void unpublish() const noexcept {
+    if (!mapping_ || !*mapping_) return;  // our own keep_record() is interrupted by a signal handler that calls exit()
     struct stat status {};
     const bool is_known = mapping_->has_file() && ::fstat(mapping_->descriptor(), &status) == 0;
     if (!is_known || status.st_size >= static_cast<off_t>(sizeof(Rendezvous))) record().generation.store(0);
