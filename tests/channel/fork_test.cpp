@@ -388,6 +388,23 @@ TEST_CASE("fork: in a signal handler that interrupts the making of a descriptor"
   CHECK(forking.wait(20s) == ExitStatus{});
 }
 
+TEST_CASE("fork: the program's own handlers may do what they like, also if they were there before us") {
+  const auto name = unique_name("fork");
+  Channel::Server server(name);
+  server.start(answer).value();
+  for (const char* how : {"prepare", "destroy in the child", "call in the child", "make in the child"}) {
+    INFO(how);
+    CHECK(peer("fork_with_handlers", name, how).wait(20s) == ExitStatus{});
+  }
+}
+
+TEST_CASE("fork: a child that no handler was called for may not use the parent's client either") {
+  const auto name = unique_name("fork");
+  Channel::Server server(name);
+  server.start(answer).value();
+  CHECK(peer("fork_with_handlers", name, "none are called").wait(20s) == ExitStatus{});
+}
+
 TEST_CASE("fork: a child that lives on does not keep the parent's name") {
   const auto name = unique_name("fork");
   std::optional<Channel::Server> server(std::in_place, name);

@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <new>
 #include <utility>
 
 #include <shared_channel/detail/base/forward_list.hpp>
@@ -148,7 +149,7 @@ class ForkGuard {
   /// Keeps what `take` puts into a Held until it is released. No fork() can come between the taking and the keeping.
   template <class Take>
   const Held& hold(Take&& take) {
-    const Undisturbed whole(mutex_);
+    const Undisturbed whole(*this);
     Held& held = held_.emplace();
     take(held);
     keep(held);
@@ -157,7 +158,7 @@ class ForkGuard {
   /// The same for two descriptors that the system makes together.
   template <class Take>
   std::pair<const Held*, const Held*> hold_two(Take&& take) {
-    const Undisturbed whole(mutex_);
+    const Undisturbed whole(*this);
     Held& one = held_.emplace();
     Held& other = held_.emplace();
     take(one, other);
@@ -169,26 +170,38 @@ class ForkGuard {
   /// Keeps errno: the caller may read the errno of a failed open after its Held has gone.
   void release(const Held& held) noexcept {
     const int error = errno;
-    const Undisturbed whole(mutex_);
+    const Undisturbed whole(*this);
     if (held.is_ours()) ::close(held.descriptor);
     if (held.data != MAP_FAILED) ::munmap(held.data, held.size);
     held_.erase(held);
     errno = error;
   }
 
-  /// Counts the forks between the first process and this one.
-  [[nodiscard]] static std::uint32_t epoch() noexcept { return epoch_.load(std::memory_order_relaxed); }
+  /// Another in each child than in its parent: none_yet until the child is told, or makes something of its own. Told
+  /// are also those that fork()'s handlers did not run in (clone(2), _Fork(3)).
+  [[nodiscard]] static std::uint32_t epoch() noexcept { return epoch_->load(std::memory_order_relaxed); }
+
+  /// The same, for what this process makes.
+  std::uint32_t own_epoch() {
+    if (epoch() == none_yet) const Undisturbed told(*this);
+    return epoch();
+  }
 
  private:
-  /// Has the mutex. A signal handler that forks, as handlers should not and do, would wait for it in its own thread.
+  /// Has the mutex, which a thread that is in fork() has all the while: handlers of the program's own run before it is
+  /// unlocked, or after it was locked, and make and destroy what they like. A signal handler that forks, as handlers
+  /// should not and do, would wait for it in its own thread.
   class Undisturbed {
    public:
-    explicit Undisturbed(std::mutex& mutex) noexcept : lock_(mutex) {}
+    explicit Undisturbed(ForkGuard& guard) noexcept : lock_(guard.mutex_, std::defer_lock) {
+      if (!is_forking()) lock_.lock();
+      if (epoch() == none_yet) guard.become_child();
+    }
 
    private:
     const NoCancellation uncancelled_;
     const NoSignals unsignalled_;
-    const std::lock_guard<std::mutex> lock_;
+    std::unique_lock<std::mutex> lock_;
   };
 
   static void keep(Held& held) noexcept {
@@ -210,13 +223,49 @@ class ForkGuard {
   }
 
   ForkGuard() {
-    ::pthread_atfork([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); },
-                     [] { instance().in_child(); });
+    move_epoch();
+    ::pthread_atfork([] { instance().before_fork(); }, [] { instance().in_parent(); }, [] { instance().in_child(); });
   }
   ~ForkGuard() = default;
 
-  /// Allocates and frees nothing: a thread that did so in the parent at that moment does not exist here.
+  /// To memory that the kernel clears in children, before anybody could tell them. Where it does not (before
+  /// Linux 4.14, or in an emulator), fork()'s handler tells.
+  static void move_epoch() noexcept {
+    constexpr int wipe_on_fork = 18;  // MADV_WIPEONFORK, which older headers do not have
+    constexpr std::size_t size = sizeof(std::atomic<std::uint32_t>);
+    void* const page = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) return;
+    if (::madvise(page, size, wipe_on_fork) == 0)
+      epoch_ = ::new (page) std::atomic<std::uint32_t>(epoch());
+    else
+      ::munmap(page, size);
+  }
+
+  void before_fork() noexcept {
+    mutex_.lock();
+    is_forking() = true;
+    must_tell_child_ = true;
+  }
+  void in_parent() noexcept {
+    must_tell_child_ = false;
+    is_forking() = false;
+    mutex_.unlock();
+  }
   void in_child() noexcept {
+    if (must_tell_child_) become_child();
+    is_forking() = false;
+    mutex_.unlock();
+  }
+
+  /// Whether the calling thread is in fork(), in the parent or in the child.
+  static bool& is_forking() noexcept {
+    thread_local bool is_it = false;
+    return is_it;
+  }
+
+  /// Once in a child, before that makes anything of its own. Allocates and frees nothing: a thread that did so in the
+  /// parent at that moment does not exist here.
+  void become_child() noexcept {
     const NoCancellation whole;
     for (Held& held : held_) {
       if (held.is_ours()) ::close(held.descriptor);
@@ -225,13 +274,20 @@ class ForkGuard {
       ::mmap(held.data, held.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1,
              0);
     }
-    epoch_.fetch_add(1, std::memory_order_relaxed);
-    mutex_.unlock();
+    must_tell_child_ = false;
+    epoch_->store(++last_epoch_, std::memory_order_relaxed);
   }
+
+  static constexpr std::uint32_t none_yet = 0;
+  static constexpr std::uint32_t of_first_process = 1;
 
   std::mutex mutex_;
   ForwardList<Held> held_;
-  static inline std::atomic<std::uint32_t> epoch_{0};  // static, since every call asks for it
+  bool must_tell_child_ = false;
+  std::uint32_t last_epoch_ = of_first_process;  // the same, where the kernel does not clear it
+  // Static, since every call asks for it.
+  static inline std::atomic<std::uint32_t> unmoved_epoch_{of_first_process};
+  static inline std::atomic<std::uint32_t>* epoch_ = &unmoved_epoch_;
 };
 
 /// Remembers the process that it was made in.
@@ -240,7 +296,7 @@ class ForkMark {
   [[nodiscard]] bool in_child() const noexcept { return ForkGuard::epoch() != epoch_; }
 
  private:
-  std::uint32_t epoch_ = ForkGuard::instance().epoch();  // the instance, so that it counts from here on
+  std::uint32_t epoch_ = ForkGuard::instance().own_epoch();  // the instance, so that it counts from here on
 };
 
 /// A descriptor that the ForkGuard closes in children. -1: none.
