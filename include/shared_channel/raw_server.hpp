@@ -16,6 +16,7 @@
 #include <shared_channel/channel.hpp>
 #include <shared_channel/channel_shape.hpp>
 #include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/message/message.hpp>
 #include <shared_channel/detail/raw/shape.hpp>
 #include <shared_channel/detail/server/core.hpp>

@@ -4,8 +4,11 @@
 #include <shared_channel/shared_channel.hpp>
 
 #include <array>
+#include <atomic>
 #include <cstddef>
+#include <new>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/errors.hpp"
@@ -35,6 +38,38 @@ struct LargeOdd {
   int* operator&() const { return nullptr; }
 };
 
+// Lies nowhere but on a heap of its own.
+template <std::size_t size>
+struct Pooled {
+  static void* operator new(std::size_t) = delete;
+  static void* operator new(std::size_t, std::align_val_t) = delete;
+  static void operator delete(void*) { ++freed; }
+  static void operator delete(void*, std::align_val_t) { ++freed; }
+  static inline std::atomic<int> freed{0};
+
+  std::array<std::byte, size> bytes;
+};
+template <std::size_t size>
+struct alignas(64) PooledApart : Pooled<size> {};
+
+template <class Message>
+void come_and_go() {
+  const auto name = unique_name("pooled");
+  typename SharedChannel<Message>::Server server(name);
+  server.start([](const Message& request, Responder<Message> responder) { responder.reply(request); }).value();
+  typename SharedChannel<Message>::Client client(name);
+  Message request{};
+  request.bytes.back() = std::byte{7};
+  auto reply = client.call(request, amply);
+  REQUIRE(reply.has_value());
+  const auto copy = reply;
+  const Result<Message> moved = std::move(reply);
+  CHECK(copy->bytes.back() == std::byte{7});
+  CHECK(moved->bytes.back() == std::byte{7});
+  CHECK(client.call_async(request, amply).get().value().bytes.back() == std::byte{7});
+  CHECK(Result<Message>(request)->bytes.back() == std::byte{7});
+}
+
 struct Mixed {
   std::string text;
   Odd odd;
@@ -50,6 +85,14 @@ TEST_CASE("message: of a type with a unary & of its own") {
   SharedChannel<Odd>::Client client(name);
   CHECK(client.call({41}, amply).value().value == 42);
   CHECK(client.call_async({42}, amply).get().value().value == 43);
+}
+
+TEST_CASE("message: of a type with an operator new of its own") {
+  come_and_go<Pooled<8>>();
+  come_and_go<Pooled<10'000>>();  // a deferring handler's copy is on the heap
+  come_and_go<Pooled<100'000>>();
+  come_and_go<PooledApart<100'000>>();
+  CHECK(Pooled<8>::freed + Pooled<10'000>::freed + Pooled<100'000>::freed == 0);
 }
 
 TEST_CASE("message: a large one with a unary & of its own") {

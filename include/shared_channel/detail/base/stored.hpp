@@ -8,7 +8,6 @@
 #include <utility>
 
 #include <shared_channel/detail/base/address_of.hpp>
-#include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
@@ -50,24 +49,24 @@ class InPlace {
   T value_;
 };
 
-/// A value on the heap: a message of many MiB must not live on a thread's stack.
+/// A value on the heap: a message of many MiB must not live on a thread's stack. On the heap of all: a type may have an
+/// operator new of its own, which is not asked for memory that a copy of bytes fills, and would be given that back.
 template <class T>
 class OnHeap {
  public:
-  explicit OnHeap(T&& value) : value_(new T(std::move(value))) {}
-  explicit OnHeap(const T& value) : value_(new T(value)) {}
+  explicit OnHeap(T&& value) : value_(::new T(std::move(value))) {}
+  explicit OnHeap(const T& value) : value_(::new T(value)) {}
   explicit OnHeap(FromBytes from) : value_(copied(from)) {}
-  OnHeap(const OnHeap& other) : value_(other.value_ ? new T(*other.value_) : nullptr) {}  // null: moved from
-  OnHeap(OnHeap&&) noexcept = default;
-  OnHeap& operator=(OnHeap&&) noexcept = default;
-  OnHeap& operator=(const OnHeap& other) { return *this = OnHeap(other); }
-  ~OnHeap() = default;
+  OnHeap(const OnHeap& other) : value_(other.value_ != nullptr ? ::new T(*other.value_) : nullptr) {}
+  OnHeap(OnHeap&& other) noexcept : value_(std::exchange(other.value_, nullptr)) {}
+  OnHeap& operator=(OnHeap&&) = delete;
+  ~OnHeap() { ::delete value_; }
 
-  T* get() noexcept { return value_.get(); }
-  const T* get() const noexcept { return value_.get(); }
+  T* get() noexcept { return value_; }
+  const T* get() const noexcept { return value_; }
 
  private:
-  // Trivially copyable types are made by copying their bytes; `delete` then matches this `new`.
+  // Trivially copyable types are made by copying their bytes; `::delete` then matches this `new`.
   static T* copied(FromBytes from) {
     void* raw;
     if constexpr (alignof(T) > __STDCPP_DEFAULT_NEW_ALIGNMENT__) {
@@ -79,7 +78,7 @@ class OnHeap {
     return std::launder(static_cast<T*>(raw));
   }
 
-  UniquePtr<T> value_;
+  T* value_;  // null: moved from
 };
 
 inline constexpr std::size_t largest_in_place = 64 * 1024;
