@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "support/errors.hpp"
+#include "support/eventually.hpp"
 #include "support/messages.hpp"
 #include "support/names.hpp"
 #include "support/process.hpp"
@@ -80,6 +81,26 @@ TEST_CASE("removed name: a server whose descriptors were closed still removes it
     REQUIRE(close_descriptors(name) >= 2);
   }
   CHECK(shm_entries("shared_channel." + name).empty());
+}
+
+TEST_CASE("removed name: a server whose descriptors were closed notices that its files are gone") {
+  const auto name = unique_name("closed");
+  Channel::Server server(name);
+  server.start([](const Ask& ask) { return Answer{ask.id, 0}; }).value();
+  REQUIRE(close_descriptors(name) >= 2);
+  for (const auto& object : shm_entries("shared_channel." + name)) REQUIRE(::shm_unlink(("/" + object).c_str()) == 0);
+  CHECK(error_of(server.wait(amply)) == Errc::server_stopped);
+  CHECK_FALSE(error_of(Channel::Server::create(name)));
+}
+
+TEST_CASE("removed name: a server whose descriptors were closed makes its record anew") {
+  const auto name = unique_name("closed");
+  Channel::Server server(name);
+  server.start([](const Ask& ask) { return Answer{ask.id, 0}; }).value();
+  REQUIRE(close_descriptors(name) >= 2);
+  for (const char* object : {"", ":server"}) REQUIRE(::shm_unlink(("/shared_channel." + name + object).c_str()) == 0);
+  CHECK(eventually([&] { return Channel::Client(name).call(echo(1), amply).has_value(); }));
+  CHECK(error_of(Channel::Server::create(name)) == Errc::name_in_use);
 }
 
 TEST_CASE("removed name: upkeep takes a lock again whose descriptor was closed, and keeps it") {

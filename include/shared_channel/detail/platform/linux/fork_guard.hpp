@@ -88,6 +88,12 @@ class FileIdentity {
     return look(descriptor, [descriptor, position] { return ::lseek(descriptor, position, SEEK_SET); });
   }
 
+  /// Whether such is the file of a status, and the device that it lies on. False where nothing is known.
+  [[nodiscard]] bool is_file_of(const struct stat& status) const noexcept {
+    return is_on(status.st_dev) && status.st_ino == file_;
+  }
+  [[nodiscard]] bool is_on(dev_t device) const noexcept { return is_known_ && device == device_; }
+
   /// Where the system does not tell, nothing is known, and no file counts as the same.
   [[nodiscard]] bool is_known() const noexcept { return is_known_; }
   [[nodiscard]] bool is_still(int descriptor) const noexcept {
@@ -328,6 +334,8 @@ class Descriptor {
   [[nodiscard]] bool was_opened() const noexcept { return held_ != nullptr && held_->was_opened; }
   /// Whether it is still the file that was opened.
   [[nodiscard]] bool is_ours() const noexcept { return held_ != nullptr && held_->is_ours(); }
+  /// The file that was opened, whoever has closed it. Of one that was.
+  [[nodiscard]] const FileIdentity& file() const noexcept { return held_->file; }
   explicit operator bool() const noexcept { return get() >= 0; }
 
  private:

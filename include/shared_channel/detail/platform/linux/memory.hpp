@@ -106,14 +106,17 @@ inline int unlink(const std::string& object) noexcept {
 /// Whether a file of ours is no longer what its name leads to: removed, as by systemd at the end of a session
 /// (RemoveIPC), or renamed. Where this process sees another /dev/shm than the file's (chroot, a mount namespace), or
 /// the system does not tell, nothing is known, and nothing was lost.
-inline bool has_lost_name(int descriptor, const std::string& object) noexcept {
-  struct stat ours {
-  }, named{};
-  if (::fstat(descriptor, &ours) != 0) return false;
-  if (ours.st_nlink == 0) return true;
+inline bool has_lost_name(const FileIdentity& ours, const std::string& object) noexcept {
+  struct stat named {};
   const int error = look_up(object, named);
-  if (error == 0) return named.st_dev == ours.st_dev && named.st_ino != ours.st_ino;
-  return error == ENOENT && ::stat("/dev/shm", &named) == 0 && named.st_dev == ours.st_dev;
+  if (error == 0) return ours.is_on(named.st_dev) && !ours.is_file_of(named);
+  return error == ENOENT && ::stat("/dev/shm", &named) == 0 && ours.is_on(named.st_dev);
+}
+/// The same of one that is open, which tells also where its name is not seen.
+inline bool has_lost_name(const Descriptor& ours, const std::string& object) noexcept {
+  struct stat status {};
+  const bool is_nameless = ours.is_ours() && ::fstat(ours.get(), &status) == 0 && status.st_nlink == 0;
+  return is_nameless || has_lost_name(ours.file(), object);
 }
 
 /// Whether a file of ours is what its name leads to, for certain: to be asked before what has the name is removed.
@@ -284,7 +287,12 @@ class Mapping {
   [[nodiscard]] bool has_file() const noexcept { return descriptor_.is_ours(); }
   /// Whether nobody who looks for the object finds it any more.
   [[nodiscard]] bool is_lost(const std::string& object) const noexcept {
-    return has_file() && linux_shm::has_lost_name(descriptor_.get(), object);
+    return linux_shm::has_lost_name(descriptor_, object);
+  }
+  /// The status of the object's file. False: the program has closed the descriptor, and the name does not lead to it.
+  [[nodiscard]] bool look(const std::string& object, struct stat& status) const noexcept {
+    if (has_file()) return ::fstat(descriptor(), &status) == 0;
+    return linux_shm::look_up(object, status) == 0 && descriptor_.file().is_file_of(status);
   }
 
  private:

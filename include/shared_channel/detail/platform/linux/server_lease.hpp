@@ -95,7 +95,7 @@ class ServerLease {
   void unpublish() const noexcept {
     if (!mapping_ || !*mapping_) return;  // our own keep_record() is interrupted by a signal handler that calls exit()
     struct stat status {};
-    const bool is_known = mapping_->has_file() && ::fstat(mapping_->descriptor(), &status) == 0;
+    const bool is_known = mapping_->look(rendezvous_, status);
     if (!is_known || status.st_size >= static_cast<off_t>(sizeof(Rendezvous))) record().generation.store(0);
   }
 
@@ -137,7 +137,7 @@ class ServerLease {
   enum class Name { ours, unknown, lost };
 
   [[nodiscard]] bool has_lock() const noexcept {
-    return lock_.is_ours() && !linux_shm::has_lost_name(lock_.get(), server_lock_);  // else the program has closed it
+    return lock_.is_ours() && !linux_shm::has_lost_name(lock_, server_lock_);  // else the program has closed it
   }
 
   Name keep_lock() {
@@ -168,8 +168,10 @@ class ServerLease {
 
   bool keep_record(const Access& access) {
     struct stat status {};
-    if (!mapping_->has_file() || ::fstat(mapping_->descriptor(), &status) != 0) return false;
-    if (status.st_size >= static_cast<off_t>(rendezvous_bytes) && !mapping_->is_lost(rendezvous_)) return true;
+    if (!mapping_->is_lost(rendezvous_)) {
+      if (!mapping_->look(rendezvous_, status)) return false;
+      if (status.st_size >= static_cast<off_t>(rendezvous_bytes)) return true;
+    }
     Mapping::remove(rendezvous_);
     auto made = Mapping::create(names_, rendezvous_, rendezvous_bytes, access, ForClients::read);
     if (!made) return false;
