@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -20,6 +21,7 @@
 #include <shared_channel/shared_channel.hpp>
 
 #include "support/errors.hpp"
+#include "support/eventually.hpp"
 #include "support/messages.hpp"
 #include "support/names.hpp"
 #include "support/process.hpp"
@@ -35,18 +37,25 @@ using shared_channel::Errc;
 
 namespace {
 
-/// Closes what the channel has open in this process. The tests' own descriptors stay.
-std::size_t close_descriptors_of(const std::string& channel) {
+/// What the channel has open in this process.
+std::set<int> descriptors_of(const std::string& channel) {
   const std::string prefix = "/dev/shm/shared_channel." + channel;
-  std::vector<int> found;
+  std::set<int> found;
   for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
     std::error_code gone;
     const auto file = std::filesystem::read_symlink(entry.path(), gone).string();
-    if (!gone && file.compare(0, prefix.size(), prefix) == 0)
-      found.push_back(std::atoi(entry.path().filename().c_str()));
+    if (!gone && file.compare(0, prefix.size(), prefix) == 0) found.insert(std::atoi(entry.path().filename().c_str()));
   }
-  for (const int descriptor : found) ::close(descriptor);
-  return found.size();
+  return found;
+}
+
+/// Closes it, but for what is `kept`. The tests' own descriptors stay.
+std::size_t close_descriptors_of(const std::string& channel, const std::set<int>& kept = {}) {
+  std::size_t closed = 0;
+  for (const int descriptor : descriptors_of(channel)) {
+    if (!kept.contains(descriptor) && ::close(descriptor) == 0) ++closed;
+  }
+  return closed;
 }
 
 struct Counts {
@@ -99,6 +108,24 @@ TEST_CASE("closed descriptors: two clients of one process do not take each other
   CHECK(counts.wrong == 0);
   CHECK(counts.failed == 0);
   CHECK(counts.answered == 6 * 150);
+}
+
+TEST_CASE("closed descriptors: the only client left gets the slots of the dead all the same") {
+  const auto name = unique_name("closed");
+  shared_channel::ServerOptions options;
+  options.max_calls = 1;
+  Channel::Server server(name, options);
+  const auto servers = descriptors_of(name);
+  Channel::Client client(name);
+  REQUIRE(client.wait_for_server(amply));
+  Process dying = peer("hang", name);
+  REQUIRE(eventually([&] { return server.stats().waiting == 1; }));
+  dying.kill();
+  dying.wait();
+  server.start([](const Ask& ask) { return Answer{ask.id, 0}; }).value();
+  REQUIRE(close_descriptors_of(name, servers) > 0);
+  CHECK(error_of(client.call(echo(1), 200ms)) == Errc::busy);
+  CHECK(client.call(echo(2), amply).value().id == 2);
 }
 
 TEST_CASE("closed descriptors: a second server of the name ends the first") {

@@ -153,6 +153,7 @@ class ClientLease : Living<Kind::lease> {
     if (kernel().enter(Op::ask_lease, std::to_string(number))) return true;  // unsure
     return kernel().is_leased(generation_, number);
   }
+  bool can_tell() const noexcept { return true; }
 
  private:
   ClientLease(std::uint64_t generation, std::uint32_t number) : generation_(generation), number_(number) {}

@@ -251,6 +251,8 @@ class ClientCore : public RefCounted {
   bool goes_on(const Failure& failure, const Pin& pin, Deadline& deadline) noexcept {
     if (failure.is_passed_on) return false;
     if (failure.code == Errc::timed_out) connector_.doubt(pin);
+    // The slots may be those of dead owners, of whom we cannot learn any more: the next call attaches anew.
+    if (failure.code == Errc::busy && !pin->lease().can_tell()) connector_.retire(pin);
     if (failure.code != Errc::server_died && failure.code != Errc::server_stopped) return false;
     connector_.retire(pin);
     return failure.execution == Execution::none && !deadline.passed();

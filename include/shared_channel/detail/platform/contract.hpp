@@ -34,7 +34,7 @@
 //                 current_generation() is the client's view: the record's generation and owner, or no_server.
 //   ClientLease   A number, held until destruction or until the *whole* process is gone: once is_held() says false, no
 //                 instruction of the holder can still run. take() answers busy if the number is held. A holder asks
-//                 is_held() only about others. Unsure counts as held.
+//                 is_held() only about others. Unsure counts as held; can_tell() is false where nothing is ever sure.
 //   Beacon        Lit by the server for one generation; goes out by itself when its process is gone.
 //   Watch         A client's view of the beacon: look() tells alive, stopped (gracefully) or died. glance() tells the
 //                 same, but may tell what was so a millisecond ago: for what asks at each call.

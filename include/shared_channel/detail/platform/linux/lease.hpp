@@ -35,8 +35,11 @@ class ClientLease {
   /// this one hides that client's: the program that closed our descriptor finds nobody dead. Asked in this order: what
   /// is ours afterwards was ours when it told of the lock.
   [[nodiscard]] bool is_held(std::uint32_t number) const noexcept {
-    return number <= last && (linux_shm::is_locked(segment_, number) || !file_.is_still(segment_));
+    return number <= last && (linux_shm::is_locked(segment_, number) || !can_tell());
   }
+
+  /// Not once the program has closed our descriptor.
+  [[nodiscard]] bool can_tell() const noexcept { return file_.is_still(segment_); }
 
  private:
   explicit ClientLease(int segment) : segment_(segment), file_(FileIdentity::of(segment)) {}

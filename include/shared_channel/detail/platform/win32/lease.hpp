@@ -50,6 +50,9 @@ class ClientLease {
     return other || ::GetLastError() != ERROR_FILE_NOT_FOUND;
   }
 
+  /// Leases are asked for by name.
+  [[nodiscard]] bool can_tell() const noexcept { return true; }
+
  private:
   ClientLease(const Names& names, std::uint64_t generation)
       : stem_(names, names.part(generation, parts::client) + '.') {}
