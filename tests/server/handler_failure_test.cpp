@@ -3,6 +3,7 @@
 
 #include <shared_channel/shared_channel.hpp>
 
+#include <exception>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -40,6 +41,18 @@ TEST_CASE("handler failure: what is no std::exception is caught as well") {
   const auto answer = client.call(7, amply);
   REQUIRE(error_of(answer) == Errc::handler_failed);
   CHECK_THAT(answer.error().message(), Contains("not a std::exception"));
+}
+
+TEST_CASE("handler failure: an exception may have no text") {
+  struct Wordless : std::exception {
+    [[nodiscard]] const char* what() const noexcept override { return nullptr; }
+  };
+  const auto name = unique_name("failure");
+  SharedChannel<int>::Server server(name);
+  CHECK_FALSE(error_of(server.start([](int) -> int { throw Wordless(); })));
+  const auto answer = SharedChannel<int>::Client(name).call(7, amply);
+  REQUIRE(error_of(answer) == Errc::handler_failed);
+  CHECK_THAT(answer.error().message(), Contains("without a text"));
 }
 
 TEST_CASE("handler failure: a long text is cut") {

@@ -92,7 +92,9 @@ sc_code guarded(sc_error* error, Body&& body) {
   } catch (const std::bad_alloc&) {
     return report.failure(Errc::out_of_memory, "memory ran out", 0, false);
   } catch (const std::exception& exception) {
-    return report.failure(Errc::system_error, exception.what(), 0, false);
+    const char* const text = exception.what();
+    return report.failure(Errc::system_error, text != nullptr ? text : "it threw an exception without a text", 0,
+                          false);
   } catch (...) {
     if (!std::current_exception()) throw;
     return report.failure(Errc::system_error, "a callback threw something that is not a std::exception", 0, false);

@@ -79,7 +79,8 @@ class Dispatcher final : private AnswerSink {
       const Outcome outcome = handler(invocation);
       return scope.is_unanswered() ? fail(call, dropped) : outcome;
     } catch (const std::exception& exception) {
-      return fail_unless_deferred(exception.what());
+      const char* const text = exception.what();
+      return fail_unless_deferred(text != nullptr ? text : "it threw an exception without a text");
     } catch (...) {
       if (std::current_exception()) return fail_unless_deferred("it threw something that is not a std::exception");
       // pthread_exit() or pthread_cancel(): not an exception of C++, and must go on
