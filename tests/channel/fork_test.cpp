@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -178,6 +179,23 @@ TEST_CASE("fork: a child made while another thread connects keeps nothing of the
     const StoppedChild child;
     REQUIRE_FALSE(keeps(child.id(), name));
   }
+}
+
+TEST_CASE("fork: a child that may have no more memory keeps nothing of the parent's either") {
+#ifdef FORK_TEST_IS_SANITIZED
+  SKIP_TEST("the sanitizers need memory that they could not have");
+#endif
+  const auto name = unique_name("fork");
+  Channel::Server server(name);
+  rlimit before{};
+  ::getrlimit(RLIMIT_AS, &before);
+  rlimit little = before;
+  little.rlim_cur = 4096;
+  ::setrlimit(RLIMIT_AS, &little);
+  const StoppedChild child;
+  ::setrlimit(RLIMIT_AS, &before);
+  CHECK(keeps(::getpid(), name));
+  CHECK_FALSE(keeps(child.id(), name));
 }
 
 TEST_CASE("fork: the child may not use the parent's client") {

@@ -129,7 +129,7 @@ class FileIdentity {
 /// What a fork()ed child must not keep: descriptors whose locks stand for the parent's life, and the mappings that hold
 /// the same open file descriptions. An inherited lock would outlive the parent and make it look alive. The child gets
 /// zeros of its own in place of a mapping, so that what it still does there (in a handler that forked, say) harms
-/// nobody.
+/// nobody; or, where the system gives it none, nothing.
 class ForkGuard {
  public:
   static ForkGuard& instance() {
@@ -277,8 +277,11 @@ class ForkGuard {
       if (held.is_ours()) ::close(held.descriptor);
       held.descriptor = -1;
       if (held.data == MAP_FAILED || std::exchange(held.is_inherited, true)) continue;
-      ::mmap(held.data, held.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1,
-             0);
+      void* const zeros = ::mmap(held.data, held.size, PROT_READ | PROT_WRITE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+      if (zeros != MAP_FAILED) continue;
+      ::munmap(held.data, held.size);  // RLIMIT_AS, say, has been lowered: what the child does there ends the child
+      held.data = MAP_FAILED;
     }
     must_tell_child_ = false;
     epoch_->store(++last_epoch_, std::memory_order_relaxed);
