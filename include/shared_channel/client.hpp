@@ -165,7 +165,8 @@ class SharedChannel<Request, Reply>::Client {
   /// that begins more than have ended may wait for slots that only its own thread frees. It may destroy the client, or
   /// hold the last reference to it: the other calls of its thread then end once it has returned. It must neither throw
   /// nor end its thread (pthread_exit()), nor may the Reply's Codec: the program would end. If it forks and returns in
-  /// the child as well, the thread ends there, and no other `done` of the parent's is called.
+  /// the child as well, the thread ends there, and no other `done` of the parent's is called. On Linux the thread
+  /// inherits the signals that its first call's thread has blocked: block those for signalfd(2) before that.
   template <class F>
   Result<void> call_async(const Request& request, std::chrono::nanoseconds timeout,
                           F&& done) requires(!detail::BytesMessage<Request>) {

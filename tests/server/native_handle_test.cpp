@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <random>
+#include <set>
 #include <stdexcept>
 #include <stop_token>
 #include <string>
@@ -29,6 +30,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #endif
@@ -51,6 +53,23 @@ int drain(Numbers::Server& server) {
   while (server.serve_one(plus_one, 0ns).value()) ++answered;
   return answered;
 }
+
+#ifdef __linux__
+std::set<std::string> threads() {
+  std::set<std::string> all;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) all.insert(entry.path());
+  return all;
+}
+
+// One bit each, from signal 1 on.
+std::uint64_t blocked_signals(const std::string& thread) {
+  std::ifstream status(thread + "/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("SigBlk:")) return std::stoull(line.substr(7), nullptr, 16);
+  }
+  return 0;
+}
+#endif
 
 // A call in the background whose answer nobody needs.
 struct Asked {
@@ -366,6 +385,20 @@ TEST_CASE("native handle: a program's own file under its number is left alone") 
   CHECK(::read(foreign, &count, sizeof count) == sizeof count);
   CHECK(count == 3);
   ::close(foreign);
+}
+
+TEST_CASE("native handle: its thread takes no signals, which the program's loop may wait for") {
+  const auto name = unique_name("native");
+  Numbers::Server server(name);
+  const auto others = threads();
+  REQUIRE(server.native_handle() >= 0);
+  unsigned count = 0;
+  for (const auto& thread : threads()) {
+    if (others.contains(thread)) continue;
+    ++count;
+    CHECK((blocked_signals(thread) & (1u << (SIGTERM - 1))) != 0);
+  }
+  CHECK(count == 1);
 }
 
 TEST_CASE("native handle: none in a fork()ed child, and the parent's goes on") {

@@ -80,6 +80,7 @@ struct Platform {
   using Owners = fake::Owners;
   using ForkMark = fake::ForkMark;
   using NoCancellation = fake::NoCancellation;
+  using NoSignals = fake::NoCancellation;
   using Thread = fake::Thread;
   static std::uint32_t process_id() noexcept { return 4711; }
   static std::uint32_t thread_number() noexcept { return shared_channel::detail::NativePlatform::thread_number(); }

@@ -51,6 +51,7 @@ struct NativePlatform {
   using Owners = platform::Owners;
   using ForkMark = platform::ForkMark;
   using NoCancellation = platform::NoCancellation;
+  using NoSignals = platform::NoSignals;
   static std::uint32_t process_id() noexcept { return platform::process_id(); }
   static std::uint32_t thread_number() noexcept { return platform::thread_number(); }
   static std::uint64_t process_birth() noexcept { return platform::process_birth(); }

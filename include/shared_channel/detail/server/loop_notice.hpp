@@ -48,6 +48,9 @@ class LoopNotice {
   template <class Await>
   bool start(const Await& await) {
     if (!notifier_) return false;
+    // The thread inherits it. The program's loop may wait for signals with signalfd(2), which finds none that another
+    // thread takes. No code of the user's runs there.
+    const typename Platform::NoSignals unsignalled;
 #if defined(__cpp_exceptions)
     try {
 #endif

@@ -41,6 +41,9 @@ class NoCancellation {
   NoCancellation& operator=(const NoCancellation&) = delete;
 };
 
+/// Nor has Win32 signals that come on whichever thread has them open.
+using NoSignals = NoCancellation;
+
 /// Owns a kernel handle. Null: none.
 class Handle {
  public:
