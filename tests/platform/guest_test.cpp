@@ -4,9 +4,11 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <set>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -20,6 +22,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <shared_channel/raw.hpp>
 #include <shared_channel/shared_channel.hpp>
 
 #include "support/errors.hpp"
@@ -167,6 +170,24 @@ TEST_CASE("guest: a thread that waits for a server is not cancelled in the middl
   CHECK_FALSE(is_cancelled_in([&] {
     CHECK_FALSE(client->wait_for_server(300ms));
     has_returned = true;
+  }));
+  CHECK(has_returned);
+}
+
+TEST_CASE("guest: a thread that asks whether to go on is not cancelled in the question") {
+  const auto name = unique_name("guest");
+  const Channel::Server server(name);
+  static shared_channel::RawClient* client = nullptr;
+  shared_channel::RawClient mine(name);
+  client = &mine;
+  bool has_returned = false;
+  CHECK_FALSE(is_cancelled_in([&] {
+    shared_channel::CallOptions options;
+    options.timeout = 400ms;
+    options.interrupt = {[](void*) { return ::usleep(1) != 0; }, nullptr};  // where a cancellation takes effect
+    const auto answer = client->call_in_place([](std::span<std::byte>) { return sizeof(Ask); },
+                                              [](std::span<const std::byte>) {}, options);
+    has_returned = error_of(answer) == Errc::timed_out;
   }));
   CHECK(has_returned);
 }

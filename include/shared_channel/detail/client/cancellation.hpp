@@ -68,6 +68,7 @@ class Cancellation : public Interruption {
   void ask_if_due() noexcept {
     if (!question_ || is_interrupted() || Clock::now() < question_due()) return;
     question_due_ = Clock::now() + Interrupt::interval;
+    const typename Platform::NoCancellation uncancelled;
     if (question_.is_wanted(question_.context)) interrupt();
   }
 
