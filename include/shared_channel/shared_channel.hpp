@@ -35,7 +35,7 @@
 //   detail/base: knows no channels
 //      unique_ptr, ref_ptr, forward_list, spares (memory used again), without_memory, address_of, stored, copy_bytes,
 //      fetch (a cache line early), deadline, text, duration_text, name, callable, integer_cast, at_end, handler_scope,
-//      stop_when_asked, test_point, probe (of a tracer)
+//      stop_when_asked, thread_end, test_point, probe (of a tracer)
 //
 // Two headers are not included here, so that nobody pays for them who does not use them. raw.hpp has channels whose
 // messages are known at run time only:

@@ -14,6 +14,10 @@
 #include "support/process.hpp"
 #include "support/time.hpp"
 
+#ifdef __linux__
+#include <unwind.h>
+#endif
+
 namespace handler_failure_test {
 
 using namespace shared_channel;
@@ -42,6 +46,28 @@ TEST_CASE("handler failure: what is no std::exception is caught as well") {
   REQUIRE(error_of(answer) == Errc::handler_failed);
   CHECK_THAT(answer.error().message(), Contains("not a std::exception"));
 }
+
+#ifdef __linux__
+TEST_CASE("handler failure: an exception of another language is caught as well") {
+  static bool is_deleted = false;
+  static _Unwind_Exception foreign;
+  const auto name = unique_name("failure");
+  SharedChannel<int>::Server server(name);
+  server
+      .start([](int value) {
+        foreign = {};
+        foreign.exception_class = 0x4C55'414A'4954'3230;
+        foreign.exception_cleanup = [](_Unwind_Reason_Code, _Unwind_Exception*) { is_deleted = true; };
+        if (value == 7) _Unwind_RaiseException(&foreign);
+        return value;
+      })
+      .value();
+  SharedChannel<int>::Client client(name);
+  CHECK(error_of(client.call(7, amply)) == Errc::handler_failed);
+  CHECK(client.call(8, amply).value() == 8);
+  CHECK(is_deleted);
+}
+#endif
 
 TEST_CASE("handler failure: an exception may have no text") {
   struct Wordless : std::exception {

@@ -16,6 +16,7 @@
 #include <shared_channel.h>
 
 #include <shared_channel/channel_info.hpp>
+#include <shared_channel/detail/base/thread_end.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/raw.hpp>
 
@@ -78,8 +79,8 @@ class Report {
   sc_error* error_;
 };
 
-/// Runs a function's body, `sc_code(const Report&)`, and lets nothing out of it but a code. What is not an exception of
-/// C++ (pthread_exit(), pthread_cancel()) goes on.
+/// Runs a function's body, `sc_code(const Report&)`, and lets nothing out of it but a code. Only the end of
+/// the thread (pthread_exit(), pthread_cancel()) goes on.
 template <class Body>
 sc_code guarded(sc_error* error, Body&& body) {
   const Report report(error);
@@ -87,6 +88,8 @@ sc_code guarded(sc_error* error, Body&& body) {
     return SC_INVALID_ARGUMENT;
   try {
     return body(report);
+  } catch (const detail::ThreadEnd&) {
+    throw;
   } catch (const ChannelException& exception) {
     return report.failure(exception.error().code(), exception.what(), exception.error().native(), false);
   } catch (const std::bad_alloc&) {
@@ -96,7 +99,6 @@ sc_code guarded(sc_error* error, Body&& body) {
     return report.failure(Errc::system_error, text != nullptr ? text : "it threw an exception without a text", 0,
                           false);
   } catch (...) {
-    if (!std::current_exception()) throw;
     return report.failure(Errc::system_error, "a callback threw something that is not a std::exception", 0, false);
   }
 }
@@ -106,10 +108,9 @@ template <class Value, class Body>
 Value guarded_value(Value otherwise, Body&& body) {
   try {
     return body();
-  } catch (const std::exception&) {
-    return otherwise;
+  } catch (const detail::ThreadEnd&) {
+    throw;
   } catch (...) {
-    if (!std::current_exception()) throw;
     return otherwise;
   }
 }

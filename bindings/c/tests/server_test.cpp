@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstring>
+#include <exception>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -24,6 +25,7 @@
 #ifdef __linux__
 #include <sys/wait.h>
 #include <unistd.h>
+#include <unwind.h>
 #endif
 
 namespace c_server_test {
@@ -232,6 +234,27 @@ TEST_CASE("c server: a check, a stop and a close end the wait for requests") {
   server = nullptr;
   open_server(name);
 }
+
+#ifdef __linux__
+TEST_CASE("c server: what a check throws is a code, without a text and of another language too") {
+  struct Wordless : std::exception {
+    [[nodiscard]] const char* what() const noexcept override { return nullptr; }
+  };
+  static _Unwind_Exception foreign;
+  foreign = {};
+  foreign.exception_cleanup = [](_Unwind_Reason_Code, _Unwind_Exception*) {};
+  auto server = open_server(unique_name("c"));
+  sc_request* request = nullptr;
+  Failure failure;
+  sc_wait wait{};
+  wait.size = sizeof wait;
+  wait.check = [](void*) -> int { throw Wordless(); };
+  CHECK(sc_server_next(server.get(), SC_FOREVER, &wait, &request, &failure) == SC_SYSTEM_ERROR);
+  CHECK(std::string(failure.message).find("without a text") != std::string::npos);
+  wait.check = [](void*) -> int { return _Unwind_RaiseException(&foreign); };
+  CHECK(sc_server_next(server.get(), SC_FOREVER, &wait, &request, &failure) == SC_SYSTEM_ERROR);
+}
+#endif
 
 TEST_CASE("c server: a request that is out when the server is closed can be answered, and then the name is free") {
   const auto name = unique_name("c");

@@ -11,6 +11,7 @@
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/base/test_point.hpp>
+#include <shared_channel/detail/base/thread_end.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/passed_on.hpp>
 #include <shared_channel/detail/protocol/slot_protocol.hpp>
@@ -78,15 +79,15 @@ class Dispatcher final : private AnswerSink {
     try {
       const Outcome outcome = handler(invocation);
       return scope.is_unanswered() ? fail(call, dropped) : outcome;
-    } catch (const std::exception& exception) {
-      const char* const text = exception.what();
-      return fail_unless_deferred(text != nullptr ? text : "it threw an exception without a text");
-    } catch (...) {
-      if (std::current_exception()) return fail_unless_deferred("it threw something that is not a std::exception");
-      // pthread_exit() or pthread_cancel(): not an exception of C++, and must go on
+    } catch (const ThreadEnd&) {
       const Outcome outcome = fail_unless_deferred("its thread was ended");
       if (outcome != deferred) leave(call, outcome);
       throw;
+    } catch (const std::exception& exception) {
+      const char* const text = exception.what();
+      return fail_unless_deferred(text != nullptr ? text : "it threw an exception without a text");
+    } catch (...) {  // another language's too
+      return fail_unless_deferred("it threw something that is not a std::exception");
     }
 #else
     return handler(invocation);
