@@ -121,7 +121,7 @@ Result<void> ServerCore<Platform, Observer>::start_with(const Work& work, Unique
 template <class Platform, class Observer>
 Result<void> ServerCore<Platform, Observer>::wait(Deadline deadline) {
   if (mark_.in_child()) return made_before_fork();
-  if (is_in_handler())
+  if (would_wait_for_itself())
     return names_.error(Errc::would_deadlock, "a handler waits for the end of the server that it answers for");
   if (!is_started_.load(std::memory_order_acquire))
     return names_.error(Errc::invalid_argument, "this server was not begun with start(), so that nothing ends");
