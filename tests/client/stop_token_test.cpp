@@ -65,8 +65,8 @@ void check_cancelled(const Result<T>& answer, bool not_executed) {
 // would be late for one of them. The quickest of many: the others measure the machine. An idle one takes microseconds.
 template <class Call>
 void check_ends_soon(const Call& call) {
-  constexpr auto soon = 10ms;
-  for (const auto after : {7ms, 23ms}) {
+  constexpr auto soon = 4ms;
+  for (const auto after : {5ms, 23ms}) {
     std::chrono::nanoseconds quickest = forever;
     for (int i = 0; i < 100 && quickest >= soon; ++i) {
       std::stop_source source;
