@@ -81,6 +81,7 @@ class Workers {
     for (Thread& thread : threads_) {
       if (thread.joinable()) thread.join();
     }
+    for (auto& number : numbers_) number.store(0, std::memory_order_relaxed);  // the system may give them to others
   }
 
   void detach() noexcept {
