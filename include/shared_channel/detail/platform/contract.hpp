@@ -1,7 +1,7 @@
 // The seam: all that SharedChannel asks of an operating system. platform.hpp asks which one it
 // is. Both systems fill the seam with the same names:
 //
-//   platform/<system>/memory.hpp    Mapping: named shared memory; Admission (win32/security.hpp): who may use it
+//   platform/<system>/memory.hpp    Mapping: named shared memory
 //   platform/<system>/server_lease.hpp   ServerLease: who serves a name
 //   platform/<system>/lease.hpp     ClientLease: is a client's process still there?
 //   platform/<system>/beacon.hpp    Beacon, Watch: is the server still there?
@@ -10,10 +10,11 @@
 //   platform/<system>/owner.hpp     Owners: what a ServerUser means
 //   platform/<system>/process.hpp   process_id, process_birth, thread_number, clock_id, random_number, rest;
 //                                   with is_shutting_down, Thread (win32/thread.hpp)
+//   platform/<system>/uninterrupted.hpp   NoCancellation, NoSignals
 //
-// ForkMark and user_of stand where a system has what they are made of (linux/fork_guard.hpp and process.hpp,
-// win32/process.hpp and object.hpp); linux/futex.hpp, win32/object.hpp,
-// win32/security.hpp and win32/mutex_keeper.hpp are what the files above are built on.
+// Admission, ForkMark and user_of stand where a system has what they are made of (linux/admission.hpp, fork_guard.hpp
+// and process.hpp, win32/security.hpp, process.hpp and object.hpp). The other files of a system's folder are what these
+// are built on.
 //
 // Two parts stand apart, and say themselves what they are: error_text.hpp for Error, on which all of this is built, and
 // inspection.hpp, with hold.hpp, for what only looks.

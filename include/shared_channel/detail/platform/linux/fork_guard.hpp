@@ -4,14 +4,11 @@
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
@@ -19,112 +16,11 @@
 #include <utility>
 
 #include <shared_channel/detail/base/forward_list.hpp>
+#include <shared_channel/detail/platform/linux/file_identity.hpp>
+#include <shared_channel/detail/platform/linux/uninterrupted.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
-
-/// Keeps pthread_cancel() away from calls of libc that it would end: our functions are noexcept, and may not be left in
-/// the middle. The cancellation stays pending.
-class NoCancellation {
- public:
-  NoCancellation() noexcept { ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
-  ~NoCancellation() { ::pthread_setcancelstate(before_, nullptr); }
-  NoCancellation(const NoCancellation&) = delete;
-  NoCancellation& operator=(const NoCancellation&) = delete;
-
- private:
-  int before_ = 0;
-};
-
-/// Keeps signal handlers away for a moment, where the system lets us. One that cannot be blocked still comes.
-class NoSignals {
- public:
-  NoSignals() noexcept {
-    sigset_t all;
-    ::sigfillset(&all);
-    is_blocked_ = ::pthread_sigmask(SIG_SETMASK, &all, &before_) == 0;
-  }
-  ~NoSignals() {
-    if (is_blocked_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
-  NoSignals(const NoSignals&) = delete;
-  NoSignals& operator=(const NoSignals&) = delete;
-
- private:
-  sigset_t before_;
-  bool is_blocked_;
-};
-
-/// Which open file description a descriptor stood for when it was opened. A program may close descriptors that are not
-/// its own, and what is opened next gets their numbers: another file, or the same one once more, as a second client of
-/// the channel in the same process has it. The kernel never calls a lock held to the one description that holds it, so
-/// who asked through the other's would find it dead.
-///
-/// The file is told by its inode, and the description by its position, which nobody needs otherwise:
-///
-/// - mark() alone sets it, once, before any other thread knows the descriptor. Nothing of ours moves it: we map,
-///   reserve and pread(2), and the bytes that we lock are counted from the file's start.
-/// - Two that are kept at once differ. The position is the address of what keeps the descriptor, whichever module it is
-///   of, counted in objects of that size so that it fits the off_t of a 32-bit process. The keeper lives on after the
-///   program has closed its descriptor, so nothing else comes to lie there. What the program opens stands elsewhere: at
-///   0, or where it has read to.
-/// - A fork()ed child shares the descriptions, their positions included, and so knows which numbers to close. One that
-///   was made without fork()'s handlers (clone(2)) neither moves what it shares.
-/// - What stands in another process at the same position harms nobody: each looks only under its own numbers.
-///
-/// Where the system does not tell a position, and for what has none (a socket, whose inode is no other's), the inode
-/// decides.
-class FileIdentity {
- public:
-  FileIdentity() = default;
-  /// Keeps errno.
-  static FileIdentity of(int descriptor) noexcept {
-    return look(descriptor, [descriptor] { return ::lseek(descriptor, 0, SEEK_CUR); });
-  }
-  /// Gives a file that was just opened the position of its keeper. Keeps errno.
-  template <class Keeper>
-  static FileIdentity mark(int descriptor, const Keeper& keeper) noexcept {
-    const auto position = static_cast<off_t>(reinterpret_cast<std::uintptr_t>(&keeper) / sizeof(Keeper));
-    return look(descriptor, [descriptor, position] { return ::lseek(descriptor, position, SEEK_SET); });
-  }
-
-  /// Whether such is the file of a status, and the device that it lies on. False where nothing is known.
-  [[nodiscard]] bool is_file_of(const struct stat& status) const noexcept {
-    return is_on(status.st_dev) && status.st_ino == file_;
-  }
-  [[nodiscard]] bool is_on(dev_t device) const noexcept { return is_known_ && device == device_; }
-
-  /// Where the system does not tell, nothing is known, and no file counts as the same.
-  [[nodiscard]] bool is_known() const noexcept { return is_known_; }
-  [[nodiscard]] bool is_still(int descriptor) const noexcept {
-    const FileIdentity now = of(descriptor);
-    return is_known_ && now.is_known_ && now.device_ == device_ && now.file_ == file_ &&
-           (now.position_ == position_ || now.position_ == unknown || position_ == unknown);
-  }
-
- private:
-  static constexpr off_t unknown = -1;
-
-  template <class Seek>
-  static FileIdentity look(int descriptor, Seek&& seek) noexcept {
-    const int error = errno;
-    FileIdentity identity;
-    struct stat status {};
-    if (descriptor >= 0 && ::fstat(descriptor, &status) == 0) {
-      identity.device_ = status.st_dev;
-      identity.file_ = status.st_ino;
-      identity.position_ = S_ISREG(status.st_mode) ? seek() : unknown;
-      identity.is_known_ = true;
-    }
-    errno = error;
-    return identity;
-  }
-
-  dev_t device_ = 0;
-  ino_t file_ = 0;
-  off_t position_ = unknown;
-  bool is_known_ = false;
-};
 
 /// What a fork()ed child must not keep: descriptors whose locks stand for the parent's life, and the mappings that hold
 /// the same open file descriptions. An inherited lock would outlive the parent and make it look alive. The child gets
@@ -306,45 +202,6 @@ class ForkMark {
 
  private:
   std::uint32_t epoch_ = ForkGuard::instance().own_epoch();  // the instance, so that it counts from here on
-};
-
-/// A descriptor that the ForkGuard closes in children. -1: none.
-class Descriptor {
- public:
-  Descriptor() = default;
-  /// `open` answers with one, or with -1 and errno.
-  template <std::invocable Open>
-  explicit Descriptor(Open&& open)
-      : held_(&ForkGuard::instance().hold([&](ForkGuard::Held& held) { held.descriptor = open(); })) {}
-  /// Two of a kind. `open` writes both, or -1.
-  template <class Open>
-  static std::pair<Descriptor, Descriptor> two(Open&& open) {
-    const auto [one, other] = ForkGuard::instance().hold_two(
-        [&](ForkGuard::Held& first, ForkGuard::Held& second) { open(first.descriptor, second.descriptor); });
-    return {Descriptor(*one), Descriptor(*other)};
-  }
-  Descriptor(Descriptor&& other) noexcept : held_(std::exchange(other.held_, nullptr)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(held_, other.held_);
-    return *this;
-  }
-  ~Descriptor() {
-    if (held_ != nullptr) ForkGuard::instance().release(*held_);
-  }
-
-  [[nodiscard]] int get() const noexcept { return held_ != nullptr ? held_->descriptor : -1; }
-  /// Whether `open` has answered with one: a file that it has made is there, even if the descriptor could not be kept.
-  [[nodiscard]] bool was_opened() const noexcept { return held_ != nullptr && held_->was_opened; }
-  /// Whether it is still the file that was opened.
-  [[nodiscard]] bool is_ours() const noexcept { return held_ != nullptr && held_->is_ours(); }
-  /// The file that was opened, whoever has closed it. Of one that was.
-  [[nodiscard]] const FileIdentity& file() const noexcept { return held_->file; }
-  explicit operator bool() const noexcept { return get() >= 0; }
-
- private:
-  explicit Descriptor(const ForkGuard::Held& held) noexcept : held_(&held) {}
-
-  const ForkGuard::Held* held_ = nullptr;
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform

@@ -23,10 +23,11 @@
 #include <shared_channel/detail/platform/contract.hpp>
 #include <shared_channel/detail/platform/hold.hpp>
 #include <shared_channel/detail/platform/linux/beacon.hpp>
-#include <shared_channel/detail/platform/linux/fork_guard.hpp>
+#include <shared_channel/detail/platform/linux/descriptor.hpp>
 #include <shared_channel/detail/platform/linux/lease.hpp>
 #include <shared_channel/detail/platform/linux/memory.hpp>
 #include <shared_channel/detail/platform/linux/process.hpp>
+#include <shared_channel/detail/platform/linux/uninterrupted.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
 #include <shared_channel/version.hpp>
 

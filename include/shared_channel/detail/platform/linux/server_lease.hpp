@@ -17,10 +17,13 @@
 #include <shared_channel/detail/base/at_end.hpp>
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/test_point.hpp>
+#include <shared_channel/detail/platform/linux/admission.hpp>
 #include <shared_channel/detail/platform/linux/beacon.hpp>
-#include <shared_channel/detail/platform/linux/fork_guard.hpp>
+#include <shared_channel/detail/platform/linux/descriptor.hpp>
 #include <shared_channel/detail/platform/linux/memory.hpp>
 #include <shared_channel/detail/platform/linux/process.hpp>
+#include <shared_channel/detail/platform/linux/shm_file.hpp>
+#include <shared_channel/detail/platform/linux/uninterrupted.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
 #include <shared_channel/version.hpp>
 

@@ -18,10 +18,12 @@
 
 #include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
-#include <shared_channel/detail/platform/linux/fork_guard.hpp>
+#include <shared_channel/detail/platform/linux/descriptor.hpp>
+#include <shared_channel/detail/platform/linux/file_identity.hpp>
 #include <shared_channel/detail/platform/linux/futex.hpp>
 #include <shared_channel/detail/platform/linux/process.hpp>
 #include <shared_channel/detail/platform/linux/signal.hpp>
+#include <shared_channel/detail/platform/linux/uninterrupted.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {

@@ -5,7 +5,7 @@
 #include <string>
 #include <system_error>
 
-#include <shared_channel/detail/platform/win32/process.hpp>
+#include <shared_channel/detail/platform/win32/windows.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {

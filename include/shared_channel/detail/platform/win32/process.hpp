@@ -1,85 +1,17 @@
-// The process itself: its id; and what every wait and every handle of these files is made of.
+// The process itself: its id, its clock, its end.
 #pragma once
 
-// Neither macro is left behind. Lean, because the full <windows.h> brings the old <winsock.h>, after which
-// <winsock2.h> does not compile; a program that needs more of it includes <windows.h> first. If it did so without
-// NOMINMAX there are macros min and max: every use of those names in our headers stands in parentheses.
-#if !defined(WIN32_LEAN_AND_MEAN)
-#define WIN32_LEAN_AND_MEAN
-#define SHARED_CHANNEL_DEFINED_LEAN
-#endif
-#if !defined(NOMINMAX)
-#define NOMINMAX
-#define SHARED_CHANNEL_DEFINED_NOMINMAX
-#endif
-#include <windows.h>
-#if defined(SHARED_CHANNEL_DEFINED_LEAN)
-#undef WIN32_LEAN_AND_MEAN
-#undef SHARED_CHANNEL_DEFINED_LEAN
-#endif
-#if defined(SHARED_CHANNEL_DEFINED_NOMINMAX)
-#undef NOMINMAX
-#undef SHARED_CHANNEL_DEFINED_NOMINMAX
-#endif
-
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <utility>
 
 #include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/platform/win32/handle.hpp>
+#include <shared_channel/detail/platform/win32/uninterrupted.hpp>
+#include <shared_channel/detail/platform/win32/waiting.hpp>
+#include <shared_channel/detail/platform/win32/windows.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
-
-/// Linux has threads that are cancelled; here there is nothing to do.
-class NoCancellation {
- public:
-  NoCancellation() noexcept {}
-  ~NoCancellation() {}
-  NoCancellation(const NoCancellation&) = delete;
-  NoCancellation& operator=(const NoCancellation&) = delete;
-};
-
-/// Nor has Win32 signals that come on whichever thread has them open.
-using NoSignals = NoCancellation;
-
-/// Owns a kernel handle. Null: none.
-class Handle {
- public:
-  Handle() = default;
-  explicit Handle(HANDLE value) noexcept : value_(value) {}
-  Handle(Handle&& other) noexcept
-      : value_(std::exchange(other.value_, nullptr)), is_kept_(std::exchange(other.is_kept_, false)) {}
-  Handle& operator=(Handle&& other) noexcept {
-    std::swap(value_, other.value_);
-    std::swap(is_kept_, other.is_kept_);
-    return *this;
-  }
-  ~Handle() {
-    if (value_ == nullptr) return;
-    if (is_kept_) ::SetHandleInformation(value_, HANDLE_FLAG_PROTECT_FROM_CLOSE, 0);
-    ::CloseHandle(value_);
-  }
-
-  /// Protects the handle from a CloseHandle that is not ours. A promise rests on every handle that an object of these
-  /// files keeps: closed by a stray CloseHandle of the program, a lease would be free and its slot another client's.
-  /// Leaves GetLastError() alone.
-  [[nodiscard]] Handle kept() && noexcept {
-    const DWORD error = ::GetLastError();
-    is_kept_ = value_ != nullptr &&
-               ::SetHandleInformation(value_, HANDLE_FLAG_PROTECT_FROM_CLOSE, HANDLE_FLAG_PROTECT_FROM_CLOSE) != 0;
-    ::SetLastError(error);
-    return std::move(*this);
-  }
-
-  [[nodiscard]] HANDLE get() const noexcept { return value_; }
-  explicit operator bool() const noexcept { return value_ != nullptr; }
-
- private:
-  HANDLE value_ = nullptr;
-  bool is_kept_ = false;
-};
 
 namespace win32 {
 
@@ -96,42 +28,6 @@ Function* system_function(const wchar_t* library, const char* name) noexcept {
   const HMODULE loaded = ::GetModuleHandleW(library);
   if (loaded == nullptr) return nullptr;
   return reinterpret_cast<Function*>(reinterpret_cast<void*>(::GetProcAddress(loaded, name)));
-}
-
-/// Rounded up, so that no wait ends before its time; never INFINITE by accident: longer waits are done in several.
-inline DWORD milliseconds(nanoseconds time) noexcept {
-  constexpr DWORD longest = INFINITE - 1;
-  if (time <= nanoseconds::zero()) return 0;
-  const auto rounded = (time.count() - 1) / 1'000'000 + 1;
-  return rounded < longest ? static_cast<DWORD>(rounded) : longest;
-}
-
-/// A timer that is set when `time` has passed. The time of a wait counts in ticks of the system's clock, 15.6 ms unless
-/// some program has asked for less; this timer does not. Null where Windows, before 10 version 1803, has none.
-inline Handle precise_timer(nanoseconds time) noexcept {
-  constexpr DWORD high_resolution = 2;  // CREATE_WAITABLE_TIMER_HIGH_RESOLUTION, which older headers do not have
-  Handle timer(::CreateWaitableTimerExW(nullptr, nullptr, high_resolution, SYNCHRONIZE | TIMER_MODIFY_STATE));
-  LARGE_INTEGER due;
-  due.QuadPart = -((time.count() + 99) / 100);  // negative: from now on, in units of 100 ns
-  if (!timer || ::SetWaitableTimer(timer.get(), &due, 0, nullptr, nullptr, FALSE) == 0) return Handle();
-  return timer;
-}
-
-/// WaitForMultipleObjects for one of the `count` handles, with room behind them for one more. WAIT_TIMEOUT means that
-/// the deadline has passed. A wait does not count the time that the machine sleeps, but the deadline does: after a
-/// resume the wait goes on for its rest, and only then finds that the deadline has passed.
-inline DWORD wait_for_one(HANDLE* handles, DWORD count, Deadline& deadline) noexcept {
-  constexpr auto two_ticks = std::chrono::milliseconds(32);
-  for (;;) {
-    const nanoseconds left = deadline.remaining();
-    const Handle timer = left > nanoseconds::zero() && left < two_ticks ? precise_timer(left) : Handle();
-    handles[count] = timer.get();
-    const DWORD outcome = ::WaitForMultipleObjects(timer ? count + 1 : count, handles, FALSE,
-                                                   deadline.is_never() ? INFINITE : milliseconds(left));
-    const bool is_time = outcome == WAIT_TIMEOUT || (timer && outcome == WAIT_OBJECT_0 + count);
-    if (!is_time) return outcome;
-    if (deadline.passed()) return WAIT_TIMEOUT;
-  }
 }
 
 #if defined(__GNUC__) && !defined(__clang__)
