@@ -53,7 +53,8 @@
 //                 cleared, whoever waits for it. False if the system had none to give.
 //   Thread        A std::thread for work of ours. join() returns although the system lets no thread end meanwhile, once
 //                 the work is done or the thread is gone.
-//   NoCancellation  Keeps pthread_cancel() from the thread that has it, as long as it lives; it stays pending.
+//   NoCancellation, NoSignals   Keep pthread_cancel() and signal handlers from the thread that has one, as long as it
+//                 lives; what comes stays pending.
 //   ForkMark      Tells whether the process is a fork()ed child of the one that made the mark.
 //
 //   process_id, process_birth   Name a process for messages, and for systems that watch the process itself.

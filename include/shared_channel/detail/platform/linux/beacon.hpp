@@ -31,6 +31,7 @@
 #include <shared_channel/detail/base/test_point.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
+#include <shared_channel/detail/platform/linux/admission.hpp>
 #include <shared_channel/detail/platform/linux/fork_guard.hpp>
 #include <shared_channel/detail/platform/linux/futex.hpp>
 #include <shared_channel/detail/platform/linux/process.hpp>
@@ -52,7 +53,7 @@ constexpr bool is_lit(std::uint32_t word) noexcept {
 class Beacon {
  public:
   /// Lights the page's `alive` word; it goes out with this object or with the process.
-  static Result<UniquePtr<Beacon>> light(const Names& names, std::uint64_t, ServerPage& page, const Access&) {
+  static Result<UniquePtr<Beacon>> light(const Names& names, std::uint64_t, ServerPage& page, const Admission&) {
     UniquePtr<Beacon> beacon(new Beacon(page.alive));
     if (const int error = beacon->start(); error != 0) {
       return names.error(

@@ -58,10 +58,10 @@ class ObjectReader {
     Descriptor descriptor = linux_shm::open_object(object, O_RDONLY);
     if (!descriptor) {
       if (errno == ENOENT) return just_gone(names);
-      return linux_shm::refused(names, "shm_open", object, errno);
+      return linux_shm::failed(names, "shm_open", object, errno);
     }
     struct stat status {};
-    if (::fstat(descriptor.get(), &status) != 0) return linux_shm::refused(names, "fstat", object, errno);
+    if (::fstat(descriptor.get(), &status) != 0) return linux_shm::failed(names, "fstat", object, errno);
     if (!S_ISREG(status.st_mode) || status.st_nlink > 1) {
       return names.error(Errc::not_owner, "/dev/shm/" + object + " is not a channel's shared memory");
     }

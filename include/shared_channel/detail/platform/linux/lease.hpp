@@ -21,7 +21,7 @@ class ClientLease {
                                   std::uint32_t number) {
     const int error = linux_shm::lock(segment.descriptor(), number);
     if (error == EAGAIN) return names.error(Errc::busy, "the lease is held");
-    if (error != 0) return linux_shm::refused(names, "fcntl", names.segment(generation), error);
+    if (error != 0) return linux_shm::failed(names, "fcntl", names.segment(generation), error);
     return ClientLease(segment.descriptor());
   }
 

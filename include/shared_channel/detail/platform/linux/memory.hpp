@@ -30,7 +30,7 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 class Mapping {
  public:
   static Result<Mapping> create(const Names& names, const std::string& object, std::uint64_t bytes,
-                                const Access& access, ForClients clients = ForClients::write) {
+                                const Admission& admission, ForClients clients = ForClients::write) {
     if (bytes > static_cast<std::uint64_t>((std::numeric_limits<std::ptrdiff_t>::max)()))
       return too_large(names, bytes);
     Descriptor descriptor = linux_shm::open_object(object, O_RDWR | O_CREAT | O_EXCL);
@@ -39,10 +39,10 @@ class Mapping {
     const AtEnd removed([&]() noexcept {
       if (is_in_vain) remove(object);
     });
-    if (!descriptor) return linux_shm::refused(names, "shm_open", object, error);
+    if (!descriptor) return linux_shm::failed(names, "shm_open", object, error);
     SHARED_CHANNEL_TEST_POINT(server_segment_created);
     Result<Mapping> mapping =
-        fill(names, object, std::move(descriptor), integer_cast<std::size_t>(bytes), access, clients);
+        fill(names, object, std::move(descriptor), integer_cast<std::size_t>(bytes), admission, clients);
     is_in_vain = !mapping;
     return mapping;
   }
@@ -52,10 +52,10 @@ class Mapping {
     Descriptor descriptor = linux_shm::open_object(object, writes ? O_RDWR : O_RDONLY);
     if (!descriptor) {
       if (errno == ENOENT) return just_gone(names);
-      return linux_shm::refused(names, "shm_open", object, errno);
+      return linux_shm::failed(names, "shm_open", object, errno);
     }
     struct stat status {};
-    if (::fstat(descriptor.get(), &status) != 0) return linux_shm::refused(names, "fstat", object, errno);
+    if (::fstat(descriptor.get(), &status) != 0) return linux_shm::failed(names, "fstat", object, errno);
     if (!S_ISREG(status.st_mode) || status.st_size <= 0) {
       return names.error(Errc::layout_mismatch, "/dev/shm/" + object + " is not a channel's segment");
     }
@@ -99,12 +99,12 @@ class Mapping {
 
   /// On failure the descriptor, and the lock that it may carry, stay the caller's until the name is removed.
   static Result<Mapping> fill(const Names& names, const std::string& object, Descriptor&& descriptor, std::size_t bytes,
-                              const Access& access, ForClients clients) {
+                              const Admission& admission, ForClients clients) {
     if (const int error = linux_shm::reserve(descriptor.get(), bytes); error != 0) {
-      return linux_shm::refused(names, "posix_fallocate", object, error);
+      return linux_shm::failed(names, "posix_fallocate", object, error);
     }
     SHARED_CHANNEL_TEST_POINT(server_reserved_memory);
-    if (auto applied = linux_shm::apply_access(names, descriptor.get(), object, access, clients); !applied) {
+    if (auto applied = linux_shm::apply_access(names, descriptor.get(), object, admission, clients); !applied) {
       return applied.error();
     }
     return map(names, object, std::move(descriptor), bytes, PROT_READ | PROT_WRITE);
@@ -119,7 +119,7 @@ class Mapping {
     if (held.data != MAP_FAILED) return Mapping(std::move(descriptor), held);
     const int error = errno;
     ForkGuard::instance().release(held);
-    return linux_shm::refused(names, "mmap", object, error);
+    return linux_shm::failed(names, "mmap", object, error);
   }
 
   Descriptor descriptor_;

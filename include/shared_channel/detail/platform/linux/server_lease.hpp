@@ -34,8 +34,8 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 /// rights that are not ours to take back.
 class ServerLease {
  public:
-  static Result<ServerLease> acquire(const Names& names, const Access& access) {
-    if (auto valid = linux_shm::check_access(names, access); !valid) return valid.error();
+  static Result<ServerLease> acquire(const Names& names, const Admission& admission) {
+    if (auto valid = linux_shm::check_access(names, admission); !valid) return valid.error();
     // A killed server keeps its lock until the kernel has torn down its memory. Nobody else is in the way then, so wait
     // for that. A server that lives is recognised at once.
     Deadline patience(std::chrono::seconds(2));
@@ -44,7 +44,7 @@ class ServerLease {
       auto lock = take_lock(names, lease.server_lock_);
       if (lock) {
         lease.lock_ = *std::move(lock);
-        return with_record(std::move(lease), access);
+        return with_record(std::move(lease), admission);
       }
       if (lock.error().code() != Errc::name_in_use || is_served(names) || patience.passed()) {
         return std::move(lock).error();
@@ -58,7 +58,7 @@ class ServerLease {
     const Descriptor descriptor = linux_shm::open_object(names.rendezvous(), O_RDONLY);
     if (!descriptor) {
       if (errno == ENOENT) return not_running(names);
-      return linux_shm::refused(names, "shm_open", names.rendezvous(), errno);
+      return linux_shm::failed(names, "shm_open", names.rendezvous(), errno);
     }
     RecordBytes record{};
     if (!read(descriptor, record) || record.generation == 0) return not_running(names);
@@ -107,7 +107,7 @@ class ServerLease {
   /// Whether the name is still ours: where the lock's file is gone, it is made anew, unless somebody else has done so.
   /// A record whose file is gone or cut short is made anew, if that can be, and is then empty: `has_record` tells
   /// whether there is one to write to.
-  [[nodiscard]] bool keep_name(const Access& access, bool& has_record) noexcept {
+  [[nodiscard]] bool keep_name(const Admission& admission, bool& has_record) noexcept {
     has_record = false;
     const NoCancellation whole;
 #if defined(__cpp_exceptions)
@@ -115,7 +115,7 @@ class ServerLease {
 #endif
       const Name name = keep_lock();
       if (name == Name::lost) return false;
-      has_record = name == Name::ours && keep_record(access);
+      has_record = name == Name::ours && keep_record(admission);
 #if defined(__cpp_exceptions)
     } catch (const std::bad_alloc&) {  // the next time perhaps
     }
@@ -169,14 +169,14 @@ class ServerLease {
 #endif
   }
 
-  bool keep_record(const Access& access) {
+  bool keep_record(const Admission& admission) {
     struct stat status {};
     if (!mapping_->is_lost(rendezvous_)) {
       if (!mapping_->look(rendezvous_, status)) return false;
       if (status.st_size >= static_cast<off_t>(rendezvous_bytes)) return true;
     }
     Mapping::remove(rendezvous_);
-    auto made = Mapping::create(names_, rendezvous_, rendezvous_bytes, access, ForClients::read);
+    auto made = Mapping::create(names_, rendezvous_, rendezvous_bytes, admission, ForClients::read);
     if (!made) return false;
     mapping_.reset();
     mapping_.emplace(*std::move(made));
@@ -218,57 +218,57 @@ class ServerLease {
       const AtEnd removed([&]() noexcept {
         if (is_in_vain) Mapping::remove(object);
       });
-      if (is_in_vain && !lock) return linux_shm::refused(names, "shm_open", object, error);
-      if (is_in_vain && ::fchmod(lock.get(), 0600) != 0) return linux_shm::refused(names, "fchmod", object, errno);
+      if (is_in_vain && !lock) return linux_shm::failed(names, "shm_open", object, error);
+      if (is_in_vain && ::fchmod(lock.get(), 0600) != 0) return linux_shm::failed(names, "fchmod", object, errno);
       if (!lock && error == EEXIST) {
         lock = linux_shm::open_object(object, O_RDWR);
         if (!lock && errno == ENOENT) continue;  // its owner removed it between the two
       }
       if (!lock) return refused_existing(names, object, errno);
       struct stat status {};
-      if (::fstat(lock.get(), &status) != 0) return linux_shm::refused(names, "fstat", object, errno);
+      if (::fstat(lock.get(), &status) != 0) return linux_shm::failed(names, "fstat", object, errno);
       if (!is_own_file(status)) return squatted(names, object);
       const int refusal = linux_shm::lock(lock.get(), lease_number);
-      if (refusal != 0 && refusal != EAGAIN) return linux_shm::refused(names, "fcntl", object, refusal);
+      if (refusal != 0 && refusal != EAGAIN) return linux_shm::failed(names, "fcntl", object, refusal);
       is_in_vain = false;
       if (refusal == EAGAIN) return already_running(names);
       SHARED_CHANNEL_TEST_POINT(server_lease_taken);
       // The lock may be on a file that its last owner has just unlinked: then the name is another file's.
-      if (::fstat(lock.get(), &status) != 0) return linux_shm::refused(names, "fstat", object, errno);
+      if (::fstat(lock.get(), &status) != 0) return linux_shm::failed(names, "fstat", object, errno);
       if (status.st_nlink != 0) return lock;
     }
   }
 
   /// On failure the file of the lock is removed too.
-  static Result<ServerLease> with_record(ServerLease lease, const Access& access) {
+  static Result<ServerLease> with_record(ServerLease lease, const Admission& admission) {
     bool is_in_vain = true;
     const AtEnd removed([&]() noexcept {
       if (is_in_vain) Mapping::remove(lease.server_lock_);
     });
-    auto mapping = make_record(lease.names_, access);
+    auto mapping = make_record(lease.names_, admission);
     if (!mapping) return std::move(mapping).error();
     is_in_vain = false;
     lease.mapping_.emplace(*std::move(mapping));
     return lease;
   }
 
-  static Result<Mapping> make_record(const Names& names, const Access& access) {
+  static Result<Mapping> make_record(const Names& names, const Admission& admission) {
     const std::string object = names.rendezvous();
     RecordBytes previous{};
     if (const Descriptor old = linux_shm::open_object(object, O_RDONLY)) {
       struct stat status {};
-      if (::fstat(old.get(), &status) != 0) return linux_shm::refused(names, "fstat", object, errno);
+      if (::fstat(old.get(), &status) != 0) return linux_shm::failed(names, "fstat", object, errno);
       if (!is_own_file(status)) return squatted(names, object);
       if (!read(old, previous)) previous = {};
     } else if (errno != ENOENT) {
       return refused_existing(names, object, errno);
     }
     SHARED_CHANNEL_TEST_POINT(server_rendezvous_opened);
-    return replace_record(names, access, object, previous);
+    return replace_record(names, admission, object, previous);
   }
 
   /// The old record goes after what it names: a server that is killed in between leaves nothing that nobody knows of.
-  static Result<Mapping> replace_record(const Names& names, const Access& access, const std::string& object,
+  static Result<Mapping> replace_record(const Names& names, const Admission& admission, const std::string& object,
                                         const RecordBytes& previous) {
     for (const std::uint64_t number : {previous.generation, previous.announced}) {
       if (number == 0) continue;
@@ -277,8 +277,8 @@ class ServerLease {
     }
     SHARED_CHANNEL_TEST_POINT(server_removed_leftovers);
     if (const int error = linux_shm::unlink(object); error != 0 && error != ENOENT)
-      return linux_shm::refused(names, "shm_unlink", object, error);
-    auto mapping = Mapping::create(names, object, rendezvous_bytes, access, ForClients::read);
+      return linux_shm::failed(names, "shm_unlink", object, error);
+    auto mapping = Mapping::create(names, object, rendezvous_bytes, admission, ForClients::read);
     if (!mapping && mapping.error().native() == EEXIST) return squatted(names, object);
     return mapping;
   }
@@ -300,7 +300,7 @@ class ServerLease {
     const bool foreign =
         error == EACCES && ::lstat(("/dev/shm/" + object).c_str(), &status) == 0 && status.st_uid != ::geteuid();
     const bool is_directory = error == EINVAL || error == EISDIR;  // glibc's shm_open says EINVAL
-    return foreign || is_directory ? squatted(names, object) : linux_shm::refused(names, "shm_open", object, error);
+    return foreign || is_directory ? squatted(names, object) : linux_shm::failed(names, "shm_open", object, error);
   }
 
   Names names_;

@@ -29,7 +29,7 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 
 namespace linux_shm {
 
-inline Error refused(const Names& names, const char* call, const std::string& object, int error) {
+inline Error failed(const Names& names, const char* call, const std::string& object, int error) {
   const std::string where = std::string(call) + " of /dev/shm/" + object;
   switch (error) {
     case EACCES:
@@ -70,7 +70,7 @@ inline Descriptor open_object(const std::string& object, int flags) {
 /// Whose an opened object is. With a second link it may be anybody's file of that user's, put under our name.
 inline Result<std::string> owner_of(const Names& names, const std::string& object, int descriptor) {
   struct stat status {};
-  if (::fstat(descriptor, &status) != 0) return refused(names, "fstat", object, errno);
+  if (::fstat(descriptor, &status) != 0) return failed(names, "fstat", object, errno);
   if (status.st_nlink == 0) return just_gone(names);
   if (status.st_nlink > 1) {
     return names.error(Errc::not_owner, "/dev/shm/" + object +

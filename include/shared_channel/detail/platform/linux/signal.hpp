@@ -9,6 +9,7 @@
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
+#include <shared_channel/detail/platform/linux/admission.hpp>
 #include <shared_channel/detail/platform/linux/beacon.hpp>
 #include <shared_channel/detail/platform/linux/futex.hpp>
 #include <shared_channel/detail/platform/linux/lease.hpp>
@@ -20,7 +21,7 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 /// The word itself is the futex; there is nothing to make or to open.
 class Signal {
  public:
-  static Result<Signal> create(const Names&, std::uint64_t, std::string_view, Word& word, const Access&) {
+  static Result<Signal> create(const Names&, std::uint64_t, std::string_view, Word& word, const Admission&) {
     return Signal(word);
   }
   static Result<Signal> open(const Names&, std::uint64_t, std::string_view, Word& word) { return Signal(word); }
@@ -50,7 +51,7 @@ class Signal {
 /// Losing a wake-up to a waiter that died with it costs one slice, not the deadline.
 class ClientMutex {
  public:
-  static Result<ClientMutex> create(const Names&, std::uint64_t, Word& word, const Access&) {
+  static Result<ClientMutex> create(const Names&, std::uint64_t, Word& word, const Admission&) {
     return ClientMutex(word);
   }
   static Result<ClientMutex> open(const Names&, std::uint64_t, Word& word) { return ClientMutex(word); }
