@@ -7,7 +7,6 @@
 #include <new>
 #include <optional>
 #include <span>
-#include <stop_token>
 #include <string_view>
 #include <type_traits>
 #include <utility>

@@ -1,4 +1,4 @@
-// The seam's contract, as detail/platform.hpp has it in words, for whichever system this is built for.
+// The seam's contract, as detail/platform/contract.hpp has it in words, for whichever system this is built for.
 #include "support/catch.hpp"
 
 #include <atomic>

@@ -1,7 +1,6 @@
 // Who may open the files of a channel.
 #pragma once
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

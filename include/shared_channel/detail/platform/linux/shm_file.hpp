@@ -13,15 +13,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <new>
 #include <string>
 
-#include <shared_channel/detail/base/integer_cast.hpp>
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
 #include <shared_channel/detail/platform/linux/descriptor.hpp>
 #include <shared_channel/detail/platform/linux/file_identity.hpp>
-#include <shared_channel/detail/platform/linux/process.hpp>
 #include <shared_channel/detail/platform/linux/uninterrupted.hpp>
 #include <shared_channel/version.hpp>
 
