@@ -167,11 +167,13 @@ sc_code sc_server_next(sc_server* server, int64_t timeout, const sc_wait* wait, 
     Result<void> failed;
     const auto attempt = [&](nanoseconds piece) {
       detail::Deadline deadline(piece);
-      for (;;) {  // a request that could not be read is answered without us; not for ever, if more of them come
+      // A request that could not be read was answered without us: another may wait behind it. Once the time is over, a
+      // look at each slot finds that; more could go on forever, if bad requests keep coming.
+      for (unsigned late = 0;;) {
         auto served = server->raw.serve_one(keep, deadline.remaining());
         if (!served) failed = std::move(served).error();
         if (!served || taken != nullptr || server->is_stopped.load(std::memory_order_relaxed)) return true;
-        if (!*served || deadline.passed()) return false;
+        if (!*served || (deadline.passed() && ++late > max_slots)) return false;
       }
     };
     const auto waited = waiting->repeat(timeout, "no request came", attempt);

@@ -12,6 +12,7 @@
 #include <shared_channel/raw.hpp>
 #include <shared_channel/shared_channel.hpp>
 
+#include "faults/segment.hpp"
 #include "handles.hpp"
 #include "support/errors.hpp"
 #include "support/eventually.hpp"
@@ -133,6 +134,22 @@ TEST_CASE("c server: requests are pulled one by one and answered in any order, b
   for (std::size_t i = 0; i < 4; ++i) CHECK(text_of(calls[i].get().value().bytes()) == texts[i] + "!");
   CHECK(reply_with(requests[0].get(), "again") == SC_INVALID_ARGUMENT);
   CHECK(sc_request_fail(requests[0].get(), "again", nullptr) == SC_INVALID_ARGUMENT);
+}
+
+TEST_CASE("c server: behind a request that cannot be read one is found that can, also without waiting") {
+  const auto name = unique_name("c");
+  const auto server = open_server(name);
+  RawClient client(name);
+  auto bad = send_text(client, "bad");
+  auto good = send_text(client, "good");
+  faults::LiveSegment(name).slot_array()[0].length.store(~std::uint32_t{0});
+  sc_request* next = nullptr;
+  REQUIRE(sc_server_next(server.get(), 0, nullptr, &next, nullptr) == SC_OK);
+  const Handle<sc_request> request(next);
+  CHECK(text_in(request.get()) == "good");
+  CHECK(error_of(bad.get()) == Errc::corrupt);
+  reply_with(request.get(), "answer");
+  CHECK(text_of(good.get().value().bytes()) == "answer");
 }
 
 TEST_CASE("c server: a caller cannot change a pulled request of up to 4096 bytes") {
