@@ -49,7 +49,7 @@ std::string stats_text(const ChannelInfo& info) {
 
 std::string time_text(const std::optional<std::chrono::nanoseconds>& time) {
   if (!time) return "-";
-  return *time == (std::chrono::nanoseconds::max)() ? "for ever" : duration_text(*time);
+  return *time == (std::chrono::nanoseconds::max)() ? "forever" : duration_text(*time);
 }
 
 void print_calls(const ChannelInfo& info) {

@@ -57,7 +57,7 @@ class CallInfo:
     is_caller_alive: bool
     waited: Optional[float]
     left: Optional[float]
-    """Negative if the caller is late, inf if it waits for ever."""
+    """Negative if the caller is late, inf if it waits forever."""
 
 
 @dataclass(frozen=True)
