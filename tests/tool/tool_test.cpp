@@ -13,6 +13,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <variant>
@@ -556,6 +557,73 @@ TEST_CASE("tool: what cannot be written is not taken for said") {
   peer.kill();
   peer.wait();
   CHECK(code({"clean", name}) == 1);
+}
+
+TEST_CASE("tool: metrics replace files, and nothing else") {
+  const auto folder = std::filesystem::temp_directory_path() / unique_name("tool");
+  std::filesystem::create_directory(folder);
+  const auto metrics = [&](const char* file) { return run({"metrics", "-o", (folder / file).string()}); };
+  std::filesystem::create_symlink("/proc/self/fd/1", folder / "stdout");
+  std::filesystem::create_symlink("/dev/full", folder / "full");
+  std::filesystem::create_symlink("file", folder / "link");
+  std::ofstream(folder / "file") << "of before";
+  CHECK(metrics("stdout").has("# TYPE shared_channel_up gauge"));
+  CHECK(metrics("full").code == 1);
+  CHECK(metrics("link").code == 0);
+  for (const char* const link : {"stdout", "full", "link"}) {
+    CAPTURE(link);
+    CHECK(std::filesystem::is_symlink(folder / link));
+  }
+  CHECK(std::filesystem::file_size(folder / "file") > 9);
+  std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("tool: requests that cannot be read are not taken for none") {
+  const std::string name = unique_name("tool");
+  auto peer = test_support::peer("serve", name);
+  REQUIRE(peer.read_line() == "ready");
+  using test_support::Stream;
+  Process calling(SHARED_CHANNEL_TOOL, {"call", name, "-"}, {Stream::file("/"), Stream::nothing(), Stream::nothing()});
+  CHECK(calling.wait().code == 1);
+}
+
+TEST_CASE("tool: for ever is no moment") {
+  Process top(SHARED_CHANNEL_TOOL, {"top", "--json", "--count", "2", "--interval", "inf"});
+  CHECK_FALSE(top.ends_within(300ms));
+  top.terminate();
+  CHECK(top.wait().code == 0);
+}
+
+// Every member that is said, among the words of the manual page.
+TEST_CASE("tool: the manual page knows what JSON there is") {
+  std::ifstream in(SHARED_CHANNEL_MANUAL);
+  std::string words{std::istreambuf_iterator<char>(in), {}};
+  REQUIRE_FALSE(words.empty());
+  for (char& c : words) {
+    if (std::string_view("_abcdefghijklmnopqrstuvwxyz").find(c) == std::string_view::npos) c = ' ';
+  }
+  const std::function<void(const Json&)> find_all = [&](const Json& value) {
+    if (!value.is_structured()) return;
+    for (const auto& [key, member] : value.items()) {
+      CAPTURE(key);
+      if (value.is_object()) CHECK(words.find(' ' + key + ' ') != std::string::npos);
+      find_all(member);
+    }
+  };
+  GatedChannel channel(4);
+  auto running = channel.client.call_async(test_support::nap(0), 1min);
+  REQUIRE(eventually([&] { return channel.gate.runs == 1; }));
+  find_all(show(channel.name));
+  find_all(listed(channel.name));
+  find_all(run({"top", "--json", "--count", "1"}).json());
+  find_all(run({"doctor", "--json"}).json());
+  find_all(run({"clean", channel.name, "--json"}).json());
+  find_all(run({"show", "no name", "--json"}).json());
+  find_all(Json::parse(Process(SHARED_CHANNEL_TOOL, {"watch", channel.name, "--over", "0", "--json"}).read_line()));
+  channel.gate.open();
+  CHECK(running.get().has_value());
+  Json reply = run({"call", channel.name, "[0, 0, 7]", "--json", "-t", "60s"}).json();
+  find_all(reply);
 }
 
 TEST_CASE("tool: a reply that nobody reads any more was called for all the same") {

@@ -217,6 +217,9 @@ TEST_CASE("tool value: numbers that do not fit, and other types, are refused by 
   CHECK(refusal<Numbers>("[1,2,3]") == "an array of 2 members is wanted, not [1,2,3]");
   CHECK(refusal<Numbers>(R"([1,"x"])") == R"(at [1]: i32 is wanted, not "x")");
   CHECK(refusal<Mixed>(R"(["t",[[1,2],[3]],null,[1,2,3]])") == "at [1][1]: an array of 2 members is wanted, not [3]");
+  CHECK(refusal<Named>("[5,[[1,2],[3,4]],[[1,2,3],[4,5,6]]]") ==
+        "at [0]: a string of at most 8 bytes is wanted, not 5");
+  CHECK(refusal<std::vector<char>>("5") == "a string is wanted, not 5");
   CHECK(refusal<Named>(R"(["longer than 8",[[1,2],[3,4]],[[1,2,3],[4,5,6]]])") ==
         "at [0]: the text has 13 bytes, and there is room for 8");
 }

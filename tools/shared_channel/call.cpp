@@ -1,6 +1,7 @@
 // shared_channel call: asks a server, with messages made and shown by their descriptions.
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -90,6 +91,8 @@ class Caller {
       if (line.empty()) continue;
       if (const int code = once({line}); code != exit_code::done) return code;
     }
+    if (std::cin.bad() || std::ferror(stdin) != 0)
+      return tool::report(common_, exit_code::problem, "cannot read standard input");
     return exit_code::done;
   }
 

@@ -82,8 +82,7 @@ class Exposition {
 };
 
 /// Whole, or not at all: a collector may read at any moment, and others may write the same file.
-bool write_whole(const std::string& name, const std::string& text) {
-  const std::filesystem::path file(std::u8string(name.begin(), name.end()));
+bool write_whole(const std::filesystem::path& file, const std::string& text) {
   auto part = file;
   part += '.' + std::to_string(shared_channel::detail::platform::process_id()) + ".part";
   std::ofstream out(part, std::ios::binary);
@@ -95,6 +94,22 @@ bool write_whole(const std::string& name, const std::string& text) {
   if (out && !problem) return true;
   std::filesystem::remove(part, ignored);
   return false;
+}
+
+/// A link stays one. What is no file, such as /dev/stdout, is written to and stays what it is.
+bool write(const std::string& name, const std::string& text) {
+  const std::filesystem::path file(std::u8string(name.begin(), name.end()));
+  std::error_code unknown;
+  const auto there = std::filesystem::status(file, unknown);
+  if (!std::filesystem::exists(there)) return write_whole(file, text);
+  if (std::filesystem::is_regular_file(there)) {
+    const auto meant = std::filesystem::canonical(file, unknown);
+    return write_whole(unknown ? file : meant, text);
+  }
+  std::ofstream out(file, std::ios::binary);
+  out << text;
+  out.close();
+  return !out.fail();
 }
 
 int metrics(const std::string& file, const Common& common) {
@@ -110,7 +125,7 @@ int metrics(const std::string& file, const Common& common) {
   }
   if (file.empty()) {
     std::fputs(text.c_str(), stdout);
-  } else if (!write_whole(file, text)) {
+  } else if (!write(file, text)) {
     return report(common, exit_code::problem, "cannot write " + file);
   }
   return exit_code::done;

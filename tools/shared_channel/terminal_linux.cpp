@@ -104,7 +104,7 @@ bool is_interrupted() { return interrupted != 0; }
 void outlive_readers() { ::signal(SIGPIPE, SIG_IGN); }
 
 bool pause_for(std::chrono::nanoseconds time) {
-  const auto end = std::chrono::steady_clock::now() + time;
+  const auto end = after(time);
   while (!is_interrupted()) {
     const auto left = end - std::chrono::steady_clock::now();
     if (left <= left.zero()) return true;

@@ -51,7 +51,7 @@ bool is_interrupted() { return interrupted; }
 void outlive_readers() {}
 
 bool pause_for(std::chrono::nanoseconds time) {
-  const auto end = std::chrono::steady_clock::now() + time;
+  const auto end = after(time);
   while (!is_interrupted()) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
     if (left <= 0) return true;
@@ -71,7 +71,7 @@ Screen::~Screen() {
 }
 
 char Screen::key(std::chrono::nanoseconds time) {
-  const auto end = std::chrono::steady_clock::now() + time;
+  const auto end = after(time);
   while (::_kbhit() == 0) {
     const auto left = end - std::chrono::steady_clock::now();
     if (left <= left.zero() || !pause_for(left < std::chrono::milliseconds(20) ? left : std::chrono::milliseconds(20)))

@@ -85,7 +85,7 @@ class Top {
 
   /// Until the next look; false: the user has had enough.
   bool serve_keys(Screen& screen, nanoseconds time) {
-    const auto end = std::chrono::steady_clock::now() + time;
+    const auto end = after(time);
     for (;;) {
       const nanoseconds left = (std::max)(nanoseconds(end - std::chrono::steady_clock::now()), nanoseconds::zero());
       const char key = screen.key(left);

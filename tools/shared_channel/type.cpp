@@ -189,6 +189,8 @@ std::string spoken(const Type& type) {
   }
   switch (type.kind) {
     case Kind::array:
+      if (type.parts.front().kind == Kind::character)
+        return "a string of at most " + std::to_string(type.count) + " bytes";
       return "an array of " + std::to_string(type.count) + " elements";
     case Kind::aggregate:
     case Kind::tuple:
@@ -196,7 +198,7 @@ std::string spoken(const Type& type) {
     case Kind::string:
       return "a string";
     case Kind::vector:
-      return "an array";
+      return type.parts.front().kind == Kind::character ? "a string" : "an array";
     case Kind::optional:
       return "null or " + spoken(type.parts.front());
     case Kind::variant:
