@@ -124,18 +124,20 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
   /// typed one. Other errors as Client::call().
   Result<std::size_t> call(std::span<const std::byte> request, std::span<std::byte> reply,
                            const CallOptions& options = {}, std::stop_token token = {}) {
-    const auto read = [&](const detail::Frame& frame) -> Result<std::size_t> {
-      const detail::CheckedBytes shared = frame.checked();
-      if (!shared) return core_->undecodable();
-      if (shared.size > reply.size()) return no_room(shared.size, reply.size());
-      detail::copy_bytes(reply.data(), shared.data, shared.size);
-      return shared.size;
-    };
-    return exchange<std::size_t>(detail::RawCopy{request}, request.size() > detail::copy_limit, read, options, token);
+    return within(options, token, [&](detail::Deadline& deadline) {
+      return exchange_copies(request, reply, deadline, options.slot_wait);
+    });
   }
   Result<std::size_t> call(std::span<const std::byte> request, std::span<std::byte> reply,
-                           detail::TimeoutAlone auto timeout, std::stop_token token = {}) {
+                           detail::TimeoutAlone auto timeout, std::stop_token token) {
     return call(request, reply, CallOptions{timeout}, std::move(token));
+  }
+  // The usual call: without what may cancel it, it is one piece of code.
+  Result<std::size_t> call(std::span<const std::byte> request, std::span<std::byte> reply,
+                           detail::TimeoutAlone auto timeout) {
+    if (!core_) return moved_from();
+    detail::Deadline deadline(timeout);
+    return exchange_copies(request, reply, deadline, Core::no_limit);
   }
 
   /// The same without copies: `std::size_t fill(std::span<std::byte>)` writes the request in shared memory and returns
@@ -152,17 +154,18 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
       if (frame.takes(bytes)) frame.commit(bytes);
       return bytes;
     };
-    return exchange<void>(
-        write, true,
-        [&](const detail::Frame& frame) -> Result<void> {
-          const bool is_possible = detail::with_bytes(frame, false, [&](std::span<const std::byte> bytes) {
-            read(bytes);
-            return true;
-          });
-          if (!is_possible) return core_->undecodable();
-          return {};
-        },
-        options, token);
+    const auto look = [&](const detail::Frame& frame) -> Result<void> {
+      const bool is_possible = detail::with_bytes(frame, false, [&](std::span<const std::byte> bytes) {
+        read(bytes);
+        return true;
+      });
+      if (!is_possible) return core_->undecodable();
+      return {};
+    };
+    return within(options, token, [&](detail::Deadline& deadline) {
+      deadline.start();  // what `fill` takes counts
+      return exchange(write, look, deadline, options.slot_wait);
+    });
   }
   template <class Fill, class Read>
   Result<void> call_in_place(Fill&& fill, Read&& read, detail::TimeoutAlone auto timeout, std::stop_token token = {}) {
@@ -225,19 +228,28 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
     return core_->cancellable(token, options.timeout, work, options.interrupt);
   }
 
-  template <class Answer, class Write, class Read>
-  Result<Answer> exchange(Write&& write, bool takes_time, Read&& read, const CallOptions& options,
-                          const std::stop_token& token) {
-    return within(options, token, [&](detail::Deadline& deadline) {
-      if (takes_time) deadline.start();  // what is done to the request counts
-      Writer writer(*core_);
-      auto result = core_->exchange(
-          deadline,
-          [&](const detail::Frame& frame, const auto& connection) { return writer(frame, connection, write); }, read,
-          options.slot_wait);
-      writer.explain(result);
-      return result;
-    });
+  template <class Write, class Read>
+  auto exchange(Write&& write, Read&& read, detail::Deadline& deadline, std::chrono::nanoseconds slot_wait)
+      -> std::invoke_result_t<Read&, const detail::Frame&> {
+    Writer writer(*core_);
+    auto result = core_->exchange(
+        deadline, [&](const detail::Frame& frame, const auto& connection) { return writer(frame, connection, write); },
+        read, slot_wait);
+    writer.explain(result);
+    return result;
+  }
+
+  Result<std::size_t> exchange_copies(std::span<const std::byte> request, std::span<std::byte> reply,
+                                      detail::Deadline& deadline, std::chrono::nanoseconds slot_wait) {
+    if (request.size() > detail::copy_limit) deadline.start();  // the copy counts
+    const auto read = [&](const detail::Frame& frame) -> Result<std::size_t> {
+      const detail::CheckedBytes shared = frame.checked();
+      if (!shared) return core_->undecodable();
+      if (shared.size > reply.size()) return no_room(shared.size, reply.size());
+      detail::copy_bytes(reply.data(), shared.data, shared.size);
+      return shared.size;
+    };
+    return exchange(detail::RawCopy{request}, read, deadline, slot_wait);
   }
 
   Result<detail::RefPtr<AsyncCall>> begin(std::span<const std::byte> request, const CallOptions& options,

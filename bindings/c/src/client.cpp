@@ -78,9 +78,10 @@ sc_code sc_client_call(sc_client* client, const void* request, size_t request_si
     if (client == nullptr) return report.failure(no_client());
     if ((request == nullptr && request_size != 0) || (reply == nullptr && reply_room != 0)) [[unlikely]]
       return report.failure(invalid("the request, or the memory for the reply, is NULL and has a size"));
-    const auto answer = with_options(timeout, wait, [&](const CallOptions& options) {
-      return client->raw.call(bytes_at(request, request_size), {static_cast<std::byte*>(reply), reply_room}, options);
-    });
+    const auto call = [&](const auto& limit) {
+      return client->raw.call(bytes_at(request, request_size), {static_cast<std::byte*>(reply), reply_room}, limit);
+    };
+    const auto answer = wait == nullptr ? call(nanoseconds(timeout)) : with_options(timeout, wait, call);
     if (!answer) return report.failure(answer.error());
     if (reply_size != nullptr) *reply_size = *answer;
     return report.success();

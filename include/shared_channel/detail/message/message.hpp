@@ -140,6 +140,25 @@ template <class T>
   return fits;
 }
 
+/// The bytes of a message: a private copy up to copy_limit, else where they lie.
+class PrivateBytes {
+ public:
+  explicit PrivateBytes(const CheckedBytes& shared) noexcept : bytes_(shared.data), size_(shared.size) {
+    if (size_ > copy_limit) return;
+    copy_bytes(copy_, shared.data, size_);
+    bytes_ = copy_;
+  }
+  PrivateBytes(const PrivateBytes&) = delete;
+  PrivateBytes& operator=(const PrivateBytes&) = delete;
+
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return span_of(bytes_, size_); }
+
+ private:
+  const std::byte* bytes_;
+  std::size_t size_;
+  alignas(inline_alignment) std::byte copy_[copy_limit];  // as in the slot
+};
+
 /// Calls `use` with the bytes of a message: a private copy up to copy_limit, or of any size if `private_copy`
 /// says so. If the stated length exceeds the frame, `use` is not called, and the answer is the value-initialised one:
 /// false, or an empty optional.
@@ -148,12 +167,7 @@ auto with_bytes(const Frame& frame, bool private_copy, Use&& use)
     -> std::invoke_result_t<Use&, std::span<const std::byte>> {
   const CheckedBytes shared = frame.checked();
   if (!shared) return {};
-  if (shared.size <= copy_limit) {
-    alignas(inline_alignment) std::byte copy[copy_limit];  // as in the slot
-    copy_bytes(copy, shared.data, shared.size);
-    return use(span_of<const std::byte>(copy, shared.size));
-  }
-  if (!private_copy) return use(span_of(shared.data, shared.size));
+  if (!private_copy || shared.size <= copy_limit) return use(PrivateBytes(shared).bytes());
   const std::string copy(reinterpret_cast<const char*>(shared.data), shared.size);
   return use(span_of(reinterpret_cast<const std::byte*>(copy.data()), shared.size));
 }

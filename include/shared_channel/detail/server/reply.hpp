@@ -25,6 +25,12 @@ Outcome send(const Reply& reply, const Frame& frame) {
   return Phase::oversized;
 }
 
+/// Not where it is needed, because it is needed rarely: a server's loop is short without it.
+inline std::string misfit_text(std::size_t bytes, std::size_t capacity) {
+  return "its answer has " + std::to_string(bytes) + " bytes; replies of this channel have exactly " +
+         std::to_string(capacity);
+}
+
 /// Ends a reply whose `bytes` were written at the frame's fixed(). `fail` leaves a text for the caller.
 template <class Fail>
 Outcome send_written(const Frame& frame, std::size_t bytes, Fail&& fail) {
@@ -33,8 +39,7 @@ Outcome send_written(const Frame& frame, std::size_t bytes, Fail&& fail) {
     return Phase::done;
   }
   if (frame.is_fixed()) {
-    return fail("its answer has " + std::to_string(bytes) + " bytes; replies of this channel have exactly " +
-                std::to_string(frame.capacity()));
+    return fail(misfit_text(bytes, frame.capacity()));
   }
   frame.refuse(bytes);
   return Phase::oversized;
