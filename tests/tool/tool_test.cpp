@@ -587,7 +587,7 @@ TEST_CASE("tool: requests that cannot be read are not taken for none") {
   CHECK(calling.wait().code == 1);
 }
 
-TEST_CASE("tool: for ever is no moment") {
+TEST_CASE("tool: forever is no moment") {
   Process top(SHARED_CHANNEL_TOOL, {"top", "--json", "--count", "2", "--interval", "inf"});
   CHECK_FALSE(top.ends_within(300ms));
   top.terminate();

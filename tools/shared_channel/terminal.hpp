@@ -24,7 +24,7 @@ bool is_interrupted();
 /// Output that nobody reads any more is an error from here on, not the end of the program.
 void outlive_readers();
 
-/// That time from now; what is for ever is a year.
+/// That time from now; what is forever is a year.
 inline std::chrono::steady_clock::time_point after(std::chrono::nanoseconds time) {
   constexpr std::chrono::nanoseconds year = std::chrono::hours(24 * 365);
   return std::chrono::steady_clock::now() + (time < year ? time : year);
