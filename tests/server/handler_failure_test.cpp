@@ -3,6 +3,7 @@
 
 #include <shared_channel/shared_channel.hpp>
 
+#include <atomic>
 #include <exception>
 #include <stdexcept>
 #include <string>
@@ -49,7 +50,7 @@ TEST_CASE("handler failure: what is no std::exception is caught as well") {
 
 #ifdef __linux__
 TEST_CASE("handler failure: an exception of another language is caught as well") {
-  static bool is_deleted = false;
+  static std::atomic<bool> is_deleted{false};
   static _Unwind_Exception foreign;
   const auto name = unique_name("failure");
   SharedChannel<int>::Server server(name);
@@ -65,7 +66,7 @@ TEST_CASE("handler failure: an exception of another language is caught as well")
   SharedChannel<int>::Client client(name);
   CHECK(error_of(client.call(7, amply)) == Errc::handler_failed);
   CHECK(client.call(8, amply).value() == 8);
-  CHECK(is_deleted);
+  CHECK(is_deleted.load());
 }
 #endif
 
