@@ -1,6 +1,7 @@
 #include "metrics.hpp"
 
 #include <cstdio>
+#include <filesystem>
 #include <sstream>
 
 namespace bridge {
@@ -10,6 +11,13 @@ constexpr std::string_view prefix = "shared_channel_bridge_";
 
 std::string line(std::string_view name, const std::string& labels, std::uint64_t value) {
   return std::string(prefix) + std::string(name) + '{' + labels + "} " + std::to_string(value) + '\n';
+}
+
+bool write(const std::string& path, const std::string& text) {
+  std::FILE* const file = std::fopen(path.c_str(), "w");
+  if (file == nullptr) return false;
+  const bool is_written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  return std::fclose(file) == 0 && is_written;
 }
 
 /// A histogram's lines have endings of their own.
@@ -98,11 +106,14 @@ std::string in_families(const std::string& lines) {
 }
 
 bool write_file(const std::string& path, const std::string& text) {
-  const std::string beside = path + ".new";
-  std::FILE* const file = std::fopen(beside.c_str(), "w");
-  if (file == nullptr) return false;
-  const bool is_written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
-  return std::fclose(file) == 0 && is_written && std::rename(beside.c_str(), path.c_str()) == 0;
+  std::error_code unknown;
+  const auto there = std::filesystem::status(path, unknown);
+  if (std::filesystem::exists(there) && !std::filesystem::is_regular_file(there)) return write(path, text);
+
+  const auto meant = std::filesystem::canonical(path, unknown);  // a link stays one
+  const std::string whole = unknown ? path : meant.string();
+  const std::string beside = whole + ".new";
+  return write(beside, text) && std::rename(beside.c_str(), whole.c_str()) == 0;
 }
 
 }  // namespace bridge

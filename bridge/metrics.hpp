@@ -44,7 +44,8 @@ class Metrics {
 /// The lines of all channels, each family under its heading.
 std::string in_families(const std::string& lines);
 
-/// Replaces the file, so that nobody reads half of it. False if it cannot be written.
+/// Replaces the file, so that nobody reads half of it. What is no file, such as /dev/stdout, is written to and stays
+/// what it is. False if it cannot be written.
 bool write_file(const std::string& path, const std::string& text);
 
 }  // namespace bridge

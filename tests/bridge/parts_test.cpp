@@ -699,4 +699,24 @@ TEST_CASE("bridge: a call may take as long as its caller waits, less what two cl
   engine.stop();
 }
 
+TEST_CASE("bridge metrics: a file is replaced, a link stays one, and what is no file stays what it is") {
+  const auto place = std::filesystem::temp_directory_path() / test_support::unique_name("bridge");
+  std::filesystem::create_directory(place);
+  const auto file = place / "file", link = place / "link", full = place / "full";
+  const auto read = [](const std::filesystem::path& path) {
+    std::ifstream in(path);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  CHECK(write_file(file.string(), "one"));
+  std::filesystem::create_symlink(file, link);
+  CHECK(write_file(link.string(), "two"));
+  CHECK(std::filesystem::is_symlink(link));
+  CHECK(read(file) == "two");
+  std::filesystem::create_symlink("/dev/full", full);
+  CHECK_FALSE(write_file(full.string(), "three"));
+  CHECK(std::filesystem::read_symlink(full) == "/dev/full");
+  CHECK(std::filesystem::is_character_file("/dev/full"));
+  std::filesystem::remove_all(place);
+}
+
 }  // namespace bridge_parts_test
