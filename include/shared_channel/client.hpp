@@ -262,7 +262,7 @@ class SharedChannel<Request, Reply>::Client {
     return observer.ended([&] { return core_->cancellable(token, timeout, work); });
   }
 
-  static Error moved_from() { return Error(Errc::invalid_argument, "", "this client was moved from"); }
+  static Error moved_from() { return Error(Errc::no_server, "", "this client was moved from"); }
 
   void close() noexcept {
     if (!core_) return;
