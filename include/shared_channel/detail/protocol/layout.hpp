@@ -272,7 +272,6 @@ struct Geometry {
     };
     Geometry geometry{};
     geometry.request_offset = place(shape.request_size, shape.request_align);
-    if (is_copied_slowly(shape, round_up(end, separation) - geometry.request_offset)) end += half_page;
     geometry.reply_offset = place(shape.reply_size, shape.reply_align);
     geometry.slot_stride = round_up(end, stride_align);
     geometry.slots_offset = round_up(sizeof(Header), stride_align);
@@ -281,16 +280,6 @@ struct Geometry {
   }
 
  private:
-  static constexpr std::uint64_t half_page = 2048;
-
-  /// A handler that writes its reply from its request copies between the two. Where they lie whole pages apart, the
-  /// processor takes each load for the store just before it, by the low twelve bits of their addresses, and waits: a
-  /// call of 1 MiB in place took a tenth longer.
-  static constexpr bool is_copied_slowly(const Shape& shape, std::uint64_t distance) noexcept {
-    const bool are_long = shape.request_size > half_page && shape.reply_size > half_page;
-    const bool can_move = shape.reply_align <= half_page;
-    return are_long && can_move && distance % (2 * half_page) < 4 * separation;
-  }
   static constexpr std::uint64_t round_up(std::uint64_t value, std::uint64_t multiple) noexcept {
     return (value + multiple - 1) / multiple * multiple;
   }
