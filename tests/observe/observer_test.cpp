@@ -489,8 +489,11 @@ TEST_CASE("observer: deferred answers are told of when they are given") {
       })
       .value();
   Words::Client client(name);
+  // Each thread tells of its answer after that has been given: only then may the next one answer.
   CHECK(client.call(Number{}, amply));
+  REQUIRE(told(of_servers, name, 1).size() == 1);
   CHECK_FALSE(client.call(std::string(), amply));
+  REQUIRE(told(of_servers, name, 2).size() == 2);
   CHECK_FALSE(client.call(std::vector<Number>(), amply));
   for (const Diary* diary : {&of_clients, &of_servers}) {
     const auto all = told(*diary, name, 3);
