@@ -495,9 +495,11 @@ print("over", flush=True)
                 return getattr(self._native, name)
 
             def wait(self) -> None:
-                self._native.wait()
-                looks.set()
-                assert may_look.wait(60)
+                try:
+                    self._native.wait()  # or it is closed already
+                finally:
+                    looks.set()
+                    assert may_look.wait(60)
 
         server = sc.Server(name, lambda n: n, request="i32", reply="i32")
         make = server._make
