@@ -4,6 +4,7 @@
 #include <shared_channel/shared_channel.hpp>
 
 #include <atomic>
+#include <cstdint>
 #include <cstdlib>
 #include <fstream>
 #include <future>
@@ -184,6 +185,32 @@ TEST_CASE("exit: in a signal handler on a thread that serves or waits for the se
     CHECK(is_clean(name));
     CHECK(is_free(name));
   }
+}
+
+TEST_CASE("exit: a thread that has the number of a joined worker is no worker") {
+  struct OneNumber {
+    using Thread = std::thread;
+    static std::uint32_t thread_number() noexcept { return 7; }
+  };
+  const auto names = detail::Names::make(unique_name("exit"), Scope::session).value();
+  detail::Workers<OneNumber> workers;
+  std::promise<void> began;
+  workers.start(names, 1, 1, [&] { began.set_value(); }).value();
+  began.get_future().get();
+  CHECK(workers.has(7));
+  workers.join();
+  CHECK_FALSE(workers.has(7));
+}
+
+TEST_CASE("exit: the upkeep is not waited for by the thread that is at it") {
+  detail::Upkeep upkeep;
+  REQUIRE(eventually([&] { return upkeep.begin(5); }));
+  int rests = 0;
+  const auto rest = [&] { return ++rests < 3; };
+  upkeep.close(5, rest);
+  CHECK(rests == 0);
+  upkeep.close(6, rest);
+  CHECK(rests == 3);
 }
 
 TEST_CASE("exit: in a signal handler on a thread that waits for an answer") {
