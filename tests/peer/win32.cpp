@@ -137,6 +137,20 @@ const peer::Role dll_loader{"dll_loader", [](const peer::Arguments& arguments) {
                               return 0;
                             }};
 
+// dll_brief_loader NAME GATE: a thread loads the DLL, whose DllMain waits for the event GATE, and ends; "ended". Serves
+// three calls; "served", and stays.
+const peer::Role dll_brief_loader{"dll_brief_loader", [](const peer::Arguments& arguments) {
+                                    SetEnvironmentVariableA("SHARED_CHANNEL_DLL_GATE", arguments.at(1).c_str());
+                                    HMODULE dll = nullptr;
+                                    std::thread([&] { dll = load_server(arguments.at(0)); }).join();
+                                    peer::say("ended");
+                                    bool has_served = true;
+                                    for (int call = 0; call < 3; ++call) has_served &= run(dll, "serve_one") == 1;
+                                    peer::say(has_served ? "served" : "not served");
+                                    peer::hear();
+                                    return 0;
+                                  }};
+
 // dll_threads NAME FUNCTION [unload]: has a DLL start threads of its own, by start or serve; "ran". Unloads it, if it
 // is to; "unloaded". Then it ends.
 const peer::Role dll_threads{"dll_threads", [](const peer::Arguments& arguments) {

@@ -410,6 +410,36 @@ TEST_CASE("win32: the thread ends that loaded a DLL with a static server, and a 
   CHECK(host.wait() == ExitStatus{});
 }
 
+TEST_CASE("win32: who waited for a DLL's server before the server's own thread is not told that it has died") {
+  const auto name = unique_name("win32");
+  const std::string gate_name = name + ".gate";
+  const Handle gate(CreateEventA(nullptr, TRUE, FALSE, gate_name.c_str()));
+  Process host = peer("dll_brief_loader", name, gate_name);
+  REQUIRE(eventually([&] {
+    const auto seen = inspect(name);
+    return seen && seen->state == ChannelState::open;
+  }));
+  std::vector<std::future<Result<Answer>>> asked;
+  for (std::uint64_t id = 1; id <= 3; ++id) {
+    asked.push_back(std::async(std::launch::async, [&, id] { return Channel::Client(name).call(echo(id), amply); }));
+  }
+  REQUIRE(eventually([&] {
+    const auto seen = inspect(name);
+    return seen && seen->stats.waiting == 3;
+  }));
+  std::this_thread::sleep_for(50ms);  // most likely the callers sleep by now
+  auto second = std::async(std::launch::async, [&] { return error_of(Channel::Server::create(name)); });
+  std::this_thread::sleep_for(20ms);  // and another server has begun to wait for the name
+  SetEvent(gate.get());
+  CHECK(second.get() == Errc::name_in_use);
+  REQUIRE(host.read_line() == "ended");
+  for (auto& reply : asked) CHECK_FALSE(error_of(reply.get()));
+  CHECK(host.read_line() == "served");
+  CHECK(error_of(Channel::Server::create(name)) == Errc::name_in_use);
+  host.write_line("leave");
+  CHECK(host.wait() == ExitStatus{});
+}
+
 TEST_CASE("win32: a DLL is unloaded with a server and a client that have threads") {
   const auto name = unique_name("win32");
   Process host = peer("dll_threads", name, "start", "unload");

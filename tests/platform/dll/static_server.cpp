@@ -10,13 +10,25 @@
 
 namespace {
 
-std::string name() {
+std::string setting(const char* variable) {
   char text[256] = {};
-  GetEnvironmentVariableA("SHARED_CHANNEL_DLL_NAME", text, sizeof text);
+  GetEnvironmentVariableA(variable, text, sizeof text);
   return text;
 }
 
+std::string name() { return setting("SHARED_CHANNEL_DLL_NAME"); }
+
 auto server = test_support::Channel::Server::create(name());
+
+// Keeps DllMain from returning until an event is set, if there is one.
+struct Gate {
+  Gate() {
+    const HANDLE opened = OpenEventA(SYNCHRONIZE, FALSE, setting("SHARED_CHANNEL_DLL_GATE").c_str());
+    if (opened == nullptr) return;
+    WaitForSingleObject(opened, 60'000);
+    CloseHandle(opened);
+  }
+} gate;
 
 }  // namespace
 

@@ -1,11 +1,12 @@
 // The server's sign of life, as the kernel gives it.
 //
 // A client waits for two things. One is a mutex that a thread of the server holds: the kernel gives it up with the
-// thread, to one client, which passes it on. The other is the server's process, where the client may open it (not
-// another user's, or a service's): it wakes every client at once, but only when the process is done with, and a slow
-// DLL or an error reporter can keep a process without its threads for a long time. A graceful end leaves the process
-// running and is told by an event. The page's `alive` word is the quick answer to the same question: 1 while lit, 0
-// after a graceful end. It can make a server look stopped, but neither alive nor died.
+// thread, to one client, which passes it on: to another client, or to the thread that inherits it (mutex_keeper.hpp).
+// The other is the server's process, where the client may open it (not another user's, or a service's): it wakes every
+// client at once, but only when the process is done with, and a slow DLL or an error reporter can keep a process
+// without its threads for a long time. A graceful end leaves the process running and is told by an event. The page's
+// `alive` word is the quick answer to the same question: 1 while lit, 0 after a graceful end. It can make a server look
+// stopped, but neither alive nor died.
 #pragma once
 
 #include <atomic>
@@ -83,9 +84,10 @@ class Watch {
     auto ended = win32::open_event(names, win32::ObjectName(names, names.part(generation, parts::ended)),
                                    win32::Use::waiting, win32::Use::waiting);
     if (!ended) return std::move(ended).error();
-    auto mutex = win32::open_mutex(names, win32::ObjectName(names, names.part(generation, parts::alive)));
+    const win32::ObjectName alive_name(names, names.part(generation, parts::alive));
+    auto mutex = win32::open_mutex(names, alive_name);
 
-    Watch watch(page.alive, *std::move(ended));
+    Watch watch(page.alive, *std::move(ended), win32::heir_mark_of(alive_name.c_str()));
     const Found found = watch.open_process(page.identity.server_process, page.identity.server_birth);
     if (found == Found::nobody) return gone(names);
     if (found == Found::unknown) {
@@ -102,6 +104,8 @@ class Watch {
         ended_(std::move(other.ended_)),
         process_(std::move(other.process_)),
         mutex_(std::move(other.mutex_)),
+        heir_mark_(std::move(other.heir_mark_)),
+        waits_for_heir_since_(other.waits_for_heir_since_.load(std::memory_order_relaxed)),
         has_died_(other.has_died_.load(std::memory_order_relaxed)),
         asked_(other.asked_.load(std::memory_order_relaxed)) {}
 
@@ -121,9 +125,7 @@ class Watch {
   /// Asks the system once in each millisecond at most, for all threads together. It may miss a death of just now, no
   /// wait does: those have the kernel's own objects among their handles, and a thread that spins asks again.
   [[nodiscard]] Peer glance() const noexcept {
-    using std::chrono::milliseconds;
-    const auto now = std::chrono::duration_cast<milliseconds>(Clock::now().time_since_epoch()).count();
-    const auto tick = static_cast<std::uint32_t>(now);
+    const std::uint32_t tick = tick_ms();
     const bool is_known = asked_.load(std::memory_order_relaxed) == tick && !has_died_.load(std::memory_order_relaxed);
     if (is_known && alive_->load(std::memory_order_acquire) != 0) return Peer::alive;
     const Peer server = look();
@@ -140,8 +142,11 @@ class Watch {
   enum class Outcome { taken, abandoned, timed_out, server_gone, failed };
 
   static constexpr DWORD handles_at_most = 3;
+  /// A process that takes its time to end may have the heir's mark, and no threads any more.
+  static constexpr std::uint32_t patience_with_heir_ms = 3000;
 
-  Watch(const Word& alive, Handle ended) noexcept : alive_(&alive), ended_(std::move(ended)) {}
+  Watch(const Word& alive, Handle ended, std::wstring heir_mark)
+      : alive_(&alive), ended_(std::move(ended)), heir_mark_(std::move(heir_mark)) {}
 
   static Error gone(const Names& names) { return just_gone(names); }
 
@@ -204,8 +209,28 @@ class Watch {
   /// The mutex is given back at once: others wait for it too. So it may be theirs when we look again, and we remember.
   bool has_died(bool process_ended, bool took_mutex) const noexcept {
     if (took_mutex) ::ReleaseMutex(mutex_.get());
-    if (process_ended || took_mutex) has_died_.store(true, std::memory_order_relaxed);
-    return process_ended || took_mutex;
+    const bool is_dead = process_ended || (took_mutex && !waits_for_heir());
+    if (is_dead) has_died_.store(true, std::memory_order_relaxed);
+    return is_dead;
+  }
+
+  /// Whether a thread of the server's is still to take the mutex. Rests if so: the mutex is free meanwhile, and ends
+  /// every wait at once.
+  bool waits_for_heir() const noexcept {
+    if (!win32::is_heir_due(heir_mark_)) return false;
+    const std::uint32_t now = tick_ms() | 1;
+    std::uint32_t since = 0;
+    if (waits_for_heir_since_.compare_exchange_strong(since, now, std::memory_order_relaxed)) since = now;
+    if (now - since > patience_with_heir_ms) return false;
+    rest(std::chrono::milliseconds(1));
+    return true;
+  }
+
+  /// Milliseconds, which begin anew now and then.
+  static std::uint32_t tick_ms() noexcept {
+    using std::chrono::milliseconds;
+    const auto now = std::chrono::duration_cast<milliseconds>(Clock::now().time_since_epoch()).count();
+    return static_cast<std::uint32_t>(now);
   }
 
   static DWORD poll(const Handle& handle) noexcept {
@@ -216,6 +241,8 @@ class Watch {
   Handle ended_;
   Handle process_;  // null where the client may not open or wait for it, and where it is our own
   Handle mutex_;    // null likewise, and where an SDDL lets a client see the process and not the mutex
+  std::wstring heir_mark_;
+  mutable std::atomic<std::uint32_t> waits_for_heir_since_{0};  // in milliseconds, odd; 0: never
   mutable std::atomic<bool> has_died_{false};
   mutable std::atomic<std::uint32_t> asked_{0};  // when the system last said that it lives, in milliseconds
 };

@@ -6,10 +6,11 @@
 // ask for the mutex as long as the thread has it for the first: it waits for that one to let go, and gives up in time.
 //
 // A static server in a DLL is made and destroyed in DllMain. No thread starts or ends before that returns, so our
-// thread is not waited for there: the thread in DllMain takes the mutex, and one of ours waits behind it for the day
-// that this one ends. It does nothing else: a wait that were begun anew would come behind those of all the clients, to
-// which the mutex says that the server has died. And since the thread in DllMain may be asked to load another DLL with
-// a server of that name, it leaves a mark that it has the mutex already.
+// thread is not waited for there: the thread in DllMain takes the mutex, and one of ours, the heir, waits behind it for
+// the day that this one ends. The heir begins only after DllMain, and others may wait before it: to clients the mutex
+// says that the server has died, to another server that the name is free. So a named event marks the mutex as long as
+// its heir is to come, and whoever takes a mutex with a mark gives it back. And since the thread in DllMain may be
+// asked to load another DLL with a server of that name, it leaves a mark that it has the mutex already.
 #pragma once
 
 #include <atomic>
@@ -23,11 +24,21 @@
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform::win32 {
 
+/// The name of the event that marks a mutex whose heir is to come.
+inline std::wstring heir_mark_of(const std::wstring& mutex_name) { return mutex_name + L".heir"; }
+
+/// Whether there is such a mark. Who may not open it knows as well.
+inline bool is_heir_due(const std::wstring& mark) noexcept {
+  const AsProcess own;
+  return Handle(::OpenEventW(SYNCHRONIZE, FALSE, mark.c_str())) || ::GetLastError() == ERROR_ACCESS_DENIED;
+}
+
 /// A mutex on its way to the keeper thread, and there. Kept by the MutexKeeper that wants it and by the thread.
 struct KeptMutex : public RefCounted {
   KeptMutex(Handle object, std::wstring object_name) noexcept
       : mutex(std::move(object).kept()),
         name(std::move(object_name)),
+        heir_mark(heir_mark_of(name)),
         tried(Handle(::CreateEventW(nullptr, TRUE, FALSE, nullptr)).kept()),
         left(Handle(::CreateEventW(nullptr, TRUE, FALSE, nullptr)).kept()) {}
 
@@ -53,8 +64,20 @@ struct KeptMutex : public RefCounted {
     return taker ? 0 : error;
   }
 
+  /// Says that the mutex, which the calling thread has just taken, will have an heir. 0, WAIT_TIMEOUT if it belongs to
+  /// the heir of another, or GetLastError().
+  DWORD announce_heir() noexcept {
+    const AsProcess own;
+    heir = Handle(::CreateEventW(nullptr, TRUE, FALSE, heir_mark.c_str())).kept();
+    const DWORD error = ::GetLastError();
+    if (heir && error != ERROR_ALREADY_EXISTS) return 0;
+    heir = Handle();
+    return error == ERROR_ALREADY_EXISTS || error == ERROR_ACCESS_DENIED ? DWORD{WAIT_TIMEOUT} : error;
+  }
+
   Handle mutex;
   std::wstring name;
+  std::wstring heir_mark;
   Handle tried;  // set once the thread owns it or has given up
   Handle left;   // set once the thread has let go of it
   DWORD patience = 0;
@@ -63,6 +86,7 @@ struct KeptMutex : public RefCounted {
   bool is_tried = false;              // the thread's own
   bool taken_in_dll_main = false;     // by the thread in DllMain, for whose end ours waits
   Handle taker;                       // that thread's mark
+  Handle heir;                        // the mark of the mutex until ours has it
   std::atomic<bool> unwanted{false};  // the thread is to let go of it
   RefPtr<KeptMutex> next;             // in the thread's list, or on the way there
 };
@@ -259,10 +283,24 @@ class KeeperThread : public RefCounted {
                                                                                           : outcome - WAIT_OBJECT_0;
     for (DWORD at = 1; at < count; ++at) {
       if (at == taken)
-        conclude(*wanted[at], 0);
+        take(*wanted[at]);
       else if (outcome == WAIT_FAILED || (outcome == WAIT_TIMEOUT && wanted[at]->remaining() == 0))
         conclude(*wanted[at], error);
     }
+  }
+
+  /// Keeps the mutex that the thread has just got, unless another's heir is to have it. Then it rests, so that it does
+  /// not keep a core busy until the heir is there, and tries again.
+  static void take(KeptMutex& kept) noexcept {
+    if (kept.taken_in_dll_main) {
+      kept.heir = Handle();
+    } else if (is_heir_due(kept.heir_mark)) {
+      ::ReleaseMutex(kept.mutex.get());
+      ::Sleep(1);
+      if (kept.remaining() == 0) conclude(kept, WAIT_TIMEOUT);
+      return;
+    }
+    conclude(kept, 0);
   }
 
   static void conclude(KeptMutex& kept, DWORD failure) noexcept {
@@ -328,6 +366,10 @@ class MutexKeeper {
     const DWORD outcome = ::WaitForSingleObject(kept_->mutex.get(), patience);
     if (outcome != WAIT_OBJECT_0 && outcome != WAIT_ABANDONED)
       return outcome == WAIT_TIMEOUT ? DWORD{WAIT_TIMEOUT} : ::GetLastError();
+    if (const DWORD failure = kept_->announce_heir(); failure != 0) {
+      ::ReleaseMutex(kept_->mutex.get());
+      return failure;
+    }
     kept_->taken_in_dll_main = true;
     thread_ = KeeperThread::alone();
     if (thread_->failure() != 0) return thread_->failure();
