@@ -27,8 +27,9 @@
 //      memory, server_lease, signal, wait_set, beacon, lease, owner, process, admission (who may), shm_file, futex,
 //      fork_guard, descriptor, file_identity, uninterrupted, error_text
 //   detail/platform/win32: as the contract says
-//      memory, server_lease, signal, wait_set, beacon, lease, owner, process, object, security, mutex_keeper, thread
-//      (to be waited for in DllMain), handle, waiting, uninterrupted, windows (the system's header), error_text
+//      memory, server_lease, signal, wait_set, beacon, lease, owner, process, object, security, mutex_keeper,
+//      kept_mutex, thread (to be waited for in DllMain), handle, waiting, uninterrupted, windows (the system's header),
+//      error_text
 //   detail/protocol: who may write what when
 //      slot_protocol, slot_state (what a slot's words say), order (of one thread's calls), doorbell, layout (the
 //      bytes), description (a type in words), contract (what both ends compare), frame (one message's place),
