@@ -89,7 +89,8 @@ std::string Stage::run(const System& system, const Shape& shape, std::string_vie
   std::string outcome;
   {
     Process server = start("server", block_, 0);
-    if (!soon([&] { return control.server_ready != 0 || failed(); })) control.failed = 1;
+    soon([&] { return control.server_ready != 0 || failed() || !server.is_running(); });
+    if (control.server_ready == 0) control.failed = 1;
 
     std::vector<Process> clients;
     std::vector<std::int64_t> ids{server.pid()};
