@@ -238,8 +238,8 @@ int drive(const Options& options) {
                "%.1fx", 5, 50, Better::more);
   verdicts.unmeasured("16 calls in flight / Tachyon's pipelined", "as fast", "1.5x faster",
                       "compared outside the project");
-  const std::vector<std::string_view> peers{"UNIX stream", "UNIX seqpacket", "ZeroMQ",
-                                            "nng",         "POSIX mq",       "Boost message_queue"};
+  const std::vector<std::string_view> peers{"UNIX stream", "UNIX seqpacket",      "ZeroMQ",          "nng",
+                                            "POSIX mq",    "Boost message_queue", "iceoryx sleeping"};
   verdicts.row("16 clients, calls / best peer's", throughput_ratios(linux_figures, "16", peers), "%.1fx", 4, 8,
                Better::more);
   verdicts.row("64 clients, calls / best peer's", throughput_ratios(linux_figures, "64", peers), "%.1fx", 2, 4,

@@ -47,6 +47,12 @@ std::vector<const System*> make_list() {
   static const Skipped no_nng("nng");
   list.push_back(&no_nng);
 #endif
+#ifdef BENCH_ICEORYX
+  for (const System* system : iceoryx()) list.push_back(system);
+#else
+  static const Skipped no_iceoryx("iceoryx");
+  list.push_back(&no_iceoryx);
+#endif
 #endif
   for (const System* system : library()) list.push_back(system);
 #ifdef BENCH_C

@@ -22,6 +22,7 @@ const System& nng();
 const System& published_recipe();
 const System& named_pipe();
 
+std::vector<const System*> iceoryx();
 std::vector<const System*> library();
 std::vector<const System*> c_interface();
 
