@@ -187,19 +187,19 @@ TEST_CASE("exit: in a signal handler on a thread that serves or waits for the se
   }
 }
 
-TEST_CASE("exit: a thread that has the number of a joined worker is no worker") {
+TEST_CASE("exit: a thread that has the system's number of an ended worker, or all of a joined one's, is no worker") {
   struct OneNumber {
     using Thread = std::thread;
     static std::uint32_t thread_number() noexcept { return 7; }
   };
   const auto names = detail::Names::make(unique_name("exit"), Scope::session).value();
   detail::Workers<OneNumber> workers;
-  std::promise<void> began;
-  workers.start(names, 1, 1, [&] { began.set_value(); }).value();
-  began.get_future().get();
-  CHECK(workers.has(7));
+  std::promise<bool> is_worker;
+  workers.start(names, 1, 1, [&] { is_worker.set_value(workers.has_this_thread()); }).value();
+  CHECK(is_worker.get_future().get());
+  CHECK_FALSE(workers.has_this_thread());
   workers.join();
-  CHECK_FALSE(workers.has(7));
+  CHECK_FALSE(std::async(std::launch::async, [&] { return workers.has_this_thread(); }).get());
 }
 
 TEST_CASE("exit: the upkeep is not waited for by the thread that is at it") {

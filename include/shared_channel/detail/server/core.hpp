@@ -60,8 +60,8 @@ class ServerCore final : private Keeper {
   /// calls; it serves, or waits for the end, and is now in a signal handler that has called exit(); or it was a worker,
   /// and the last to let go of the server, with a thread_local object of the handler's.
   [[nodiscard]] bool would_wait_for_itself() const noexcept {
-    const std::uint32_t me = Platform::thread_number();
-    return is_in_handler() || serving_.load(std::memory_order_relaxed) == me || workers_.has(me);
+    return is_in_handler() || serving_.load(std::memory_order_relaxed) == Platform::thread_number() ||
+           workers_.has_this_thread();
   }
 
   /// end() for a thread that it would wait for: waits for nobody. The threads leave when they next look, so the core

@@ -3,10 +3,10 @@
 
 #include <atomic>
 #include <condition_variable>
-#include <cstdint>
 #include <mutex>
 #include <new>
 #include <system_error>
+#include <thread>
 
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/base/forward_list.hpp>
@@ -19,7 +19,7 @@
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
-/// Not thread-safe, but for leave() and what follows it, and has().
+/// Not thread-safe, but for leave() and what follows it, and has_this_thread().
 template <class Platform>
 class Workers {
   using Thread = typename Platform::Thread;
@@ -33,8 +33,8 @@ class Workers {
     try {
 #endif
       for (unsigned i = 0; i < count; ++i) {
-        threads_.emplace([&number = numbers_[i], work] {
-          number.store(Platform::thread_number(), std::memory_order_relaxed);
+        threads_.emplace([&id = ids_[i], work] {
+          id.store(std::this_thread::get_id(), std::memory_order_relaxed);
           work();
         });
       }
@@ -49,11 +49,12 @@ class Workers {
     return {};
   }
 
-  /// Whether this is the number of one of the threads. It stays so until that has been joined, so that it holds for
-  /// what the end of a thread destroys as well.
-  [[nodiscard]] bool has(std::uint32_t thread) const noexcept {
-    for (const auto& number : numbers_) {
-      if (number.load(std::memory_order_relaxed) == thread) return true;
+  /// Whether the calling thread is one of them, also while its end destroys what is thread_local. Not by the system's
+  /// number, which a later thread may have before ours is joined.
+  [[nodiscard]] bool has_this_thread() const noexcept {
+    const std::thread::id me = std::this_thread::get_id();
+    for (const auto& id : ids_) {
+      if (id.load(std::memory_order_relaxed) == me) return true;
     }
     return false;
   }
@@ -81,7 +82,7 @@ class Workers {
     for (Thread& thread : threads_) {
       if (thread.joinable()) thread.join();
     }
-    for (auto& number : numbers_) number.store(0, std::memory_order_relaxed);  // the system may give them to others
+    for (auto& id : ids_) id.store({}, std::memory_order_relaxed);  // from now on others may have them
   }
 
   void detach() noexcept {
@@ -90,7 +91,7 @@ class Workers {
 
  private:
   std::atomic<unsigned> working_{0};
-  std::atomic<std::uint32_t> numbers_[max_threads];  // each thread writes its own
+  std::atomic<std::thread::id> ids_[max_threads]{};  // each thread writes its own
   ForwardList<Thread> threads_;
   std::mutex mutex_;
   std::condition_variable gone_;
