@@ -111,7 +111,7 @@ class [[nodiscard]] PendingCall {
     const detail::RefPtr<AsyncCall> call = call_;
     call->continue_with(
         detail::UniquePtr<detail::Resumption<Platform, Handle>>(new detail::Resumption<Platform, Handle>(coroutine)));
-    return call->core()->completer().add(call) || !call->take_continuation();
+    return !call->core()->completer().add(call) || !call->take_continuation();
   }
   Result<Reply> await_resume() {
     if (!call_ || is_taken_ || is_in_child()) return get();

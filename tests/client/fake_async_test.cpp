@@ -66,8 +66,10 @@ struct Flight {
 };
 
 template <class T>
-void check_failed(const Result<T>& result, Errc code, bool not_executed, int native = 0) {
+void check_failed(const Result<T>& result, Errc code, bool not_executed, int native = 0,
+                  const std::string& words = {}) {
   REQUIRE_FALSE(result);
+  CHECK(result.error().message().find(words) != std::string::npos);
   CHECK(result.error().code() == code);
   CHECK(result.error().not_executed() == not_executed);
   CHECK(result.error().native() == native);
@@ -83,7 +85,8 @@ TEST_CASE("fake async: without a completion thread there is no callback, and the
     kernel().fail(Op::start_thread, "", {Errc::system_error, 11});
     const auto refused = flight.client->call_async(fake::Ask{1}, amply, ending.callback());
     check_failed(refused, Errc::system_error, true,
-                 detail::platform::native_of(std::error_code(11, std::generic_category())));
+                 detail::platform::native_of(std::error_code(11, std::generic_category())),
+                 "could not block: no completion thread could start; the request was withdrawn and never runs");
     CHECK(flight.objects->slot(0).owner == 0);
     CHECK(flight.client->call_async(fake::Ask{1}, 5ms, ending.callback()));  // the next one starts
     CHECK(ending.comes());
@@ -116,7 +119,8 @@ TEST_CASE("fake async: without a completion thread there is no callback, and the
       eventually([&] { return detail::load_reply(flight.objects->slot(0)).phase() == Phase::done; });
     });
     kernel().fail(Op::make_wait_set, "", {Errc::system_error, 24});
-    check_failed(flight.client->call_async(fake::Ask{1}, amply, ending.callback()), Errc::system_error, false);
+    check_failed(flight.client->call_async(fake::Ask{1}, amply, ending.callback()), Errc::system_error, false, 24,
+                 "could not block: nothing could be made for a completion thread to sleep on; the request may have");
     CHECK(ending.count() == 0);
     CHECK(flight.objects->slot(0).owner == 0);
   }
@@ -193,7 +197,8 @@ TEST_CASE("fake async: without a Done signal a call in flight ends, and only tha
     auto call = flight.client->call_async(held, amply);
     CHECK(flight.handler.is_called());
     kernel().fail(Op::open_signal, "done.0", {Errc::system_error, 24});
-    check_failed(call.get(), Errc::system_error, false, 24);
+    check_failed(call.get(), Errc::system_error, false, 24,
+                 "could not block: opening the Done signal failed; the request may");
   }
   SECTION("a completion thread waits") {
     Ending first, second;

@@ -170,9 +170,9 @@ class AsyncCall : public RefCounted {
   }
 
   /// Ends a call that nobody watches with an error of this program's own.
-  void fail(Errc reason, int native) noexcept {
+  void fail(Errc reason, Obstacle obstacle) noexcept {
     Ending ending(*this);
-    if (!has_ended_locked()) end_by_caller(call_.give_up(reason, native));
+    if (!has_ended_locked()) end_by_caller(call_.give_up(reason, obstacle));
     ending.tell();
   }
 

@@ -22,11 +22,18 @@
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
+/// What keeps a call from blocking, if anything: words of what failed, and the system's code.
+struct Obstacle {
+  const char* what = nullptr;
+  int native = 0;
+  explicit operator bool() const noexcept { return what != nullptr; }
+};
+
 /// Why a call did not end in its answer.
 struct Failure {
   Errc code;
   Execution execution;
-  int native;
+  Obstacle obstacle;          // system_error
   std::size_t size;           // message_too_large: of the message
   std::size_t limit;          // and of the slot
   bool is_passed_on = false;  // the handler's words about another channel: it says nothing of this one
@@ -71,7 +78,7 @@ class Call {
 
   /// The request has `size` bytes, more than its frame can carry. If the server is gone, the next one's may.
   bool refuse(std::size_t size) noexcept {
-    return fails(connection_.service_end_or(Errc::message_too_large), Execution::none, 0, size, request().capacity());
+    return fails(connection_.service_end_or(Errc::message_too_large), Execution::none, {}, size, request().capacity());
   }
 
   /// Sends the request that has been written, to be taken in its `turn`.
@@ -159,13 +166,13 @@ class Call {
   [[nodiscard]] bool is_server_gone() const noexcept { return glance_at_server() != platform::Peer::alive; }
 
   /// Ends the call before its answer. True: the answer has come after all.
-  bool give_up(Errc reason, int native = 0) noexcept;
+  bool give_up(Errc reason, Obstacle obstacle = {}) noexcept;
 
   /// Ends the call because there is no Done signal to sleep on. A signal that is not found went with the server, whose
   /// end the system may not have announced yet.
   bool give_up_sleepless(const Error& why) noexcept {
     if (why.code() == Errc::no_server) return give_up(connection_.server_end_or(Errc::server_died));
-    return give_up(Errc::system_error, why.native());
+    return give_up(Errc::system_error, {"opening the Done signal failed", why.native()});
   }
 
   /// What the reply word says, once it concludes the call. True: the handler's answer.
@@ -180,15 +187,15 @@ class Call {
   static constexpr nanoseconds backstop = std::chrono::seconds(1);
 
  private:
-  bool fails(Errc code, Execution execution = Execution::none, int native = 0, std::size_t size = 0,
+  bool fails(Errc code, Execution execution = Execution::none, Obstacle obstacle = {}, std::size_t size = 0,
              std::size_t limit = 0) noexcept {
-    failure_ = {code, execution, native, size, limit, false};
+    failure_ = {code, execution, obstacle, size, limit, false};
     return false;
   }
 
-  bool fails_withdrawn(Errc code, Execution execution = Execution::none, int native = 0) noexcept {
+  bool fails_withdrawn(Errc code, Execution execution = Execution::none, Obstacle obstacle = {}) noexcept {
     is_withdrawn_ = true;
-    return fails(code, execution, native);
+    return fails(code, execution, obstacle);
   }
   /// Whether a worker may still read the request or write the reply.
   [[nodiscard]] bool may_be_in_use() const noexcept { return is_posted_ && !is_concluded_ && !is_withdrawn_; }
@@ -275,7 +282,7 @@ bool Call<Platform>::await(Deadline& deadline) {
 }
 
 template <class Platform>
-bool Call<Platform>::give_up(Errc reason, int native) noexcept {
+bool Call<Platform>::give_up(Errc reason, Obstacle obstacle) noexcept {
   const State request = load_request(slot());
   const bool damaged = !request.is(Phase::posted, sequence_);  // nobody but us writes this word
   switch (withdraw_and_look()) {
@@ -284,11 +291,11 @@ bool Call<Platform>::give_up(Errc reason, int native) noexcept {
     case Withdrawal::withdrawn:
       // Nobody took it until now. If the bell was damaged, no later call would be taken either.
       if (reason == Errc::timed_out) connection_.exec().ring_anyway();
-      return fails_withdrawn(reason, damaged ? Execution::possible : Execution::none, native);
+      return fails_withdrawn(reason, damaged ? Execution::possible : Execution::none, obstacle);
     case Withdrawal::abandoned:
       break;
   }
-  return fails(damaged ? Errc::corrupt : reason, Execution::possible, native);
+  return fails(damaged ? Errc::corrupt : reason, Execution::possible, obstacle);
 }
 
 template <class Platform>
@@ -312,7 +319,7 @@ bool Call<Platform>::fails_as_answered(Phase phase) noexcept {
     case Phase::malformed:
       return fails(Errc::corrupt);
     case Phase::oversized:
-      return fails(Errc::message_too_large, Execution::possible, 0, reply().length(), reply().capacity());
+      return fails(Errc::message_too_large, Execution::possible, {}, reply().length(), reply().capacity());
     default:
       return fails(Errc::corrupt, Execution::possible);
   }

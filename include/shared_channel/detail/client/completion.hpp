@@ -40,21 +40,21 @@ class Watcher : public RefCounted {
  public:
   explicit Watcher(WaitPolicy policy) noexcept : spin_(policy) {}
 
-  /// 0, or why there is no thread.
-  int start() {
-    if (bell_.failure() != 0) return bell_.failure();
+  /// What is in the way, if no thread can be had.
+  Obstacle start() {
+    if (bell_.failure() != 0) return {"nothing could be made for a completion thread to sleep on", bell_.failure()};
 #if defined(__cpp_exceptions)
     try {
 #endif
       thread_ = Thread([self = RefPtr<Watcher>(this)] { self->work(); });
 #if defined(__cpp_exceptions)
     } catch (const std::system_error& error) {
-      return platform::native_of(error.code());
+      return {no_thread, platform::native_of(error.code())};
     } catch (const std::bad_alloc&) {  // or the Completer would keep a Watcher without a thread
-      return platform::native_of(std::make_error_code(std::errc::not_enough_memory));
+      return {no_thread, platform::native_of(std::make_error_code(std::errc::not_enough_memory))};
     }
 #endif
-    return 0;
+    return {};
   }
 
   /// Only Completer calls it, from one thread at a time.
@@ -98,6 +98,8 @@ class Watcher : public RefCounted {
       if (mark_.in_child()) return leave_to_parent();
     }
   }
+
+  static constexpr const char* no_thread = "no completion thread could start";
 
   void take_arrived() {
     const std::lock_guard lock(mutex_);
@@ -211,17 +213,16 @@ class Completer {
  public:
   explicit Completer(WaitPolicy policy) noexcept : policy_(policy) {}
 
-  /// Has the call end by itself, if nobody watches it yet. False: the client has ended and the call with it, or no
-  /// thread could be had.
-  bool add(const RefPtr<AsyncCall>& call);
+  /// Has the call end by itself, if nobody watches it yet. Else the call has ended: with its client, or because of what
+  /// is in the way.
+  Obstacle add(const RefPtr<AsyncCall>& call);
 
   /// Ends what is being watched, and the threads. Afterwards nothing happens by itself any more. If it is called in a
   /// callback, the calls of that callback's thread end after it, on that thread.
   void close();
 
  private:
-  /// 0, or why no thread could be had.
-  int watch(const RefPtr<AsyncCall>& call);
+  Obstacle watch(const RefPtr<AsyncCall>& call);
 
   const WaitPolicy policy_;
   std::mutex mutex_;
@@ -230,34 +231,34 @@ class Completer {
 };
 
 template <class Platform>
-bool Completer<Platform>::add(const RefPtr<AsyncCall>& call) {
+Obstacle Completer<Platform>::add(const RefPtr<AsyncCall>& call) {
   std::unique_lock lock(mutex_);
-  if (call->is_watched()) return true;
-  const int failure = closed_ ? 0 : watch(call);
-  if (!closed_ && failure == 0) return true;
+  if (call->is_watched()) return {};
   const bool is_orphan = closed_;
+  const Obstacle obstacle = is_orphan ? Obstacle{"the client was destroyed", 0} : watch(call);
+  if (!obstacle) return {};
   lock.unlock();  // what is told of the end may end the client
   if (is_orphan)
     call->orphan();
   else
-    call->fail(Errc::system_error, failure);
-  return false;
+    call->fail(Errc::system_error, obstacle);
+  return obstacle;
 }
 
 template <class Platform>
-int Completer<Platform>::watch(const RefPtr<AsyncCall>& call) {
+Obstacle Completer<Platform>::watch(const RefPtr<AsyncCall>& call) {
   for (const WatcherRef& watcher : watchers_) {
     if (!watcher->has_room_for(*call->pin())) continue;
     watcher->add(call);
-    return 0;
+    return {};
   }
   WatcherRef& watcher = watchers_.emplace(WatcherRef(new Watcher(policy_)));
-  if (const int failure = watcher->start(); failure != 0) {
+  if (const Obstacle obstacle = watcher->start()) {
     watchers_.erase(watcher);
-    return failure;
+    return obstacle;
   }
   watcher->add(call);
-  return 0;
+  return {};
 }
 
 template <class Platform>

@@ -292,9 +292,9 @@ ClientCore<Platform>::~ClientCore() = default;
 
 template <class Platform>
 Result<void> ClientCore<Platform>::watch_or_explain(const RefPtr<AsyncCall>& call) {
-  if (completer_.add(call)) return {};
-  constexpr Failure answered{
-      Errc::system_error, Execution::possible, 0, 0, 0, false};  // in vain: nobody was there to tell
+  const Obstacle obstacle = completer_.add(call);
+  if (!obstacle) return {};
+  const Failure answered{Errc::system_error, Execution::possible, obstacle, 0, 0, false};  // with nobody to tell
   return explain(call->finish() ? answered : call->failure(), *call);
 }
 
@@ -346,7 +346,7 @@ Error ClientCore<Platform>::would_deadlock() const {
 
 template <class Platform>
 Error ClientCore<Platform>::explain(const Failure& failure, const Call& call, const Deadline& deadline) const {
-  Error error = names().error(failure.code, detail::explain(failure, call, deadline.timeout()), failure.native,
+  Error error = names().error(failure.code, detail::explain(failure, call, deadline.timeout()), failure.obstacle.native,
                               failure.execution);
   error.is_passed_on_ = failure.is_passed_on;
   return error;

@@ -32,8 +32,6 @@ inline constexpr FailureText failure_texts[] = {
      "the server's process ended; the request may have been executed"},
     {Errc::corrupt, "the server could not decode the request; do both programs use the same types and codecs?",
      "the slot holds a state that no correct peer writes; the request may have been executed"},
-    {Errc::system_error, "the operating system refused to let the call wait; the request was withdrawn and never runs",
-     "the operating system refused to let the call wait; the request may have been executed"},
 };
 
 /// The end of an asynchronous call whose client was destroyed.
@@ -54,6 +52,13 @@ inline std::string too_large(const Failure& failure) {
          "; raise ServerOptions::" + (is_request ? "max_request_bytes" : "max_reply_bytes");
 }
 
+/// Of a call that had to wait, and could not.
+inline std::string could_not_block(const Failure& failure) {
+  return std::string("could not block: ") + failure.obstacle.what +
+         (failure.execution == Execution::none ? "; the request was withdrawn and never runs"
+                                               : "; the request may have been executed");
+}
+
 /// The text with the timeout in its place.
 inline std::string with_timeout(std::string text, nanoseconds timeout) {
   if (const std::size_t at = text.find('%'); at != std::string::npos) text.replace(at, 1, duration_text(timeout));
@@ -65,6 +70,7 @@ std::string explain(const Failure& failure, const Call<Platform>& call, nanoseco
   if (failure.is_passed_on) return "its handler says: " + call.text();
   if (failure.code == Errc::handler_failed) return "the server's handler failed: " + call.text();
   if (failure.code == Errc::message_too_large) return too_large(failure);
+  if (failure.obstacle) return could_not_block(failure);
   for (const FailureText& text : failure_texts) {
     if (text.code == failure.code)
       return with_timeout(text_of(text, failure.execution),
