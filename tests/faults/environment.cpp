@@ -68,6 +68,16 @@ TEST_CASE("environment: no /dev/shm, or one that nobody may write") {
   }
 }
 
+TEST_CASE("environment: a server whose user may not make files in /dev/shm is told that") {
+  Process inside = fault_peer("without_right_to_make", unique_name("no-right"));
+  const std::string said = inside.read_line();
+  if (said == none) SKIP_TEST("no mount namespace of one's own");
+  INFO(said);
+  CHECK(said.starts_with("access_denied: "));
+  CHECK(said.find("this user may not make files in /dev/shm; check its mode") != std::string::npos);
+  CHECK(inside.wait() == ExitStatus{});
+}
+
 TEST_CASE("environment: a /dev/shm without room for more files") {
   Process inside = fault_peer("with_few_inodes", unique_name("inodes"));
   std::string said = inside.read_line();
@@ -111,6 +121,7 @@ TEST_CASE("environment: an object that denies everybody stands under the channel
   const auto server = Jobs::Server::create(name);
   CHECK(error_of(server) == Errc::access_denied);
   CHECK(server.error().native() == ERROR_ACCESS_DENIED);
+  CHECK(server.error().cause().find("this process may not make the object") != std::string::npos);
   CloseHandle(mapping);
   LocalFree(nobody);
   CHECK_FALSE(error_of(Jobs::Server::create(name)));

@@ -144,6 +144,16 @@ const peer::Role without_shm{"without_shm", [](const peer::Arguments& arguments)
                                return 0;
                              }};
 
+// without_right_to_make NAME: says what a server is told whose user may not make files in its /dev/shm.
+const peer::Role right_to_make{
+    "without_right_to_make", [](const peer::Arguments& arguments) {
+      if (!in_own_mounts([] { mount_shm("mode=755"); })) return 0;
+      must(::setresuid(65534, 65534, 65534), "setresuid");
+      const auto made = Jobs::Server::create(arguments.at(0));
+      peer::say(made ? "made" : std::string(to_string(made.error().code())) + ": " + made.error().cause());
+      return 0;
+    }};
+
 // with_few_inodes NAME: says how servers fare where there is room for ever more files, until one is served.
 const peer::Role few_inodes{"with_few_inodes", [](const peer::Arguments& arguments) {
                               if (!in_own_mounts([] { mount_shm("nr_inodes=1"); })) return 0;

@@ -39,7 +39,7 @@ class Mapping {
     const AtEnd removed([&]() noexcept {
       if (is_in_vain) remove(object);
     });
-    if (!descriptor) return linux_shm::failed(names, "shm_open", object, error);
+    if (!descriptor) return linux_shm::not_made(names, object, error);
     SHARED_CHANNEL_TEST_POINT(server_segment_created);
     Result<Mapping> mapping =
         fill(names, object, std::move(descriptor), integer_cast<std::size_t>(bytes), admission, clients);

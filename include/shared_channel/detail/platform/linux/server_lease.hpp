@@ -297,10 +297,11 @@ class ServerLease {
 
   static Error refused_existing(const Names& names, const std::string& object, int error) {
     struct stat status {};
-    const bool foreign =
-        error == EACCES && ::lstat(("/dev/shm/" + object).c_str(), &status) == 0 && status.st_uid != ::geteuid();
+    const bool exists = linux_shm::look_up(object, status) == 0;
+    const bool foreign = error == EACCES && exists && status.st_uid != ::geteuid();
     const bool is_directory = error == EINVAL || error == EISDIR;  // glibc's shm_open says EINVAL
-    return foreign || is_directory ? squatted(names, object) : linux_shm::failed(names, "shm_open", object, error);
+    if (foreign || is_directory) return squatted(names, object);
+    return exists ? linux_shm::failed(names, "shm_open", object, error) : linux_shm::not_made(names, object, error);
   }
 
   Names names_;

@@ -56,6 +56,15 @@ inline Error failed(const Names& names, const char* call, const std::string& obj
   }
 }
 
+/// How a server's failure to make an object reads.
+inline Error not_made(const Names& names, const std::string& object, int error) {
+  if (error != EACCES && error != EPERM) return failed(names, "shm_open", object, error);
+  return names.error(
+      Errc::access_denied,
+      "shm_open of /dev/shm/" + object + " was refused: this user may not make files in /dev/shm; check its mode",
+      error);
+}
+
 /// O_NONBLOCK: a FIFO that somebody put there must not make us wait for its other end.
 inline constexpr int open_flags = O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
 

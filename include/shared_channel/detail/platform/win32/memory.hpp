@@ -111,7 +111,7 @@ class Mapping {
                              "privilege SeCreateGlobalPrivilege, which services and administrators have",
                          static_cast<int>(error));
     }
-    return win32::failed(names, "CreateFileMapping", name, error);
+    return win32::not_made(names, "CreateFileMapping", name, error);
   }
 
   Handle section_;

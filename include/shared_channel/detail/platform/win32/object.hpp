@@ -88,6 +88,17 @@ inline Error failed(const Names& names, const char* call, const ObjectName& obje
   }
 }
 
+/// How a server's failure to make an object reads.
+inline Error not_made(const Names& names, const char* call, const ObjectName& object, DWORD error) {
+  if (error != ERROR_ACCESS_DENIED) return failed(names, call, object, error);
+  return names.error(Errc::access_denied,
+                     std::string(call) + " of " + object.shown() +
+                         " was refused: this process may not make the object, or one of this name denies it; run it "
+                         "with the user's full rights or choose another name; this process runs " +
+                         integrity(),
+                     static_cast<int>(error));
+}
+
 /// How a client's failure to open an object of one generation reads.
 inline Error not_opened(const Names& names, const char* call, const ObjectName& object, DWORD error) {
   if (error == ERROR_FILE_NOT_FOUND) return just_gone(names);
@@ -97,7 +108,7 @@ inline Error not_opened(const Names& names, const char* call, const ObjectName& 
 /// A named object as it came from its Create function with `error`: one that was there already is not ours.
 inline Result<Handle> only_new(const Names& names, const char* call, const ObjectName& object, Handle made,
                                DWORD error) {
-  if (!made || error == ERROR_ALREADY_EXISTS) return failed(names, call, object, error);
+  if (!made || error == ERROR_ALREADY_EXISTS) return not_made(names, call, object, error);
   return std::move(made).kept();
 }
 

@@ -119,7 +119,7 @@ class ServerLease {
     if (!mutex && error == ERROR_ACCESS_DENIED && is_foreign(Handle(::OpenMutexW(READ_CONTROL, FALSE, name.c_str())))) {
       return squatted(names, name);
     }
-    if (!mutex) return win32::failed(names, "CreateMutex", name, error);
+    if (!mutex) return win32::not_made(names, "CreateMutex", name, error);
     if (error == ERROR_ALREADY_EXISTS && !win32::is_ours(mutex.get())) return squatted(names, name);
     auto keeper = UniquePtr<win32::MutexKeeper>(new win32::MutexKeeper(std::move(mutex), name.c_str()));
     const DWORD failure = keeper->take(patience_ms);
