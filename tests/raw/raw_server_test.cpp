@@ -185,7 +185,7 @@ TEST_CASE("raw server: an answer of another size than the channel's is the handl
   for (const char* text : {"", "abc", "abcde"}) {
     const auto wrong = ask_raw(client, text, amply);
     CHECK(error_of(wrong) == Errc::handler_failed);
-    CHECK(wrong.error().message().find("exactly 4") != std::string::npos);
+    CHECK(wrong.error().message().find("; a reply of this channel has exactly 4") != std::string::npos);
   }
   CHECK(server.stats().failed == 3);
 

@@ -26,23 +26,18 @@ inline Shape adopt_maxima(Shape shape, const Shape& servers) noexcept {
 inline Result<Shape> agree(const Names& names, const ServerPage& page, const Identity& identity,
                            std::uint64_t generation, const Contract& contract) {
   const auto mismatch = [&](const std::string& cause) { return names.error(Errc::layout_mismatch, cause); };
-  if (identity.magic != server_page_magic) {
-    return mismatch("the server page is not a channel's, or of a machine with another byte order");
-  }
+  if (identity.magic != server_page_magic) return mismatch(foreign_page);
   if (identity.version != abi_version) return platform::other_version(names, identity.version);
   const Shape shape = contract.takes_any ? identity.shape : adopt_maxima(contract.shape, identity.shape);
   if (!contract.takes_any) {
     if (const std::string cause = mismatch_text(contract, shape, page, identity.shape); !cause.empty())
       return mismatch(cause);
   }
-  if (identity.generation != generation || identity.slot_count == 0 || identity.slot_count > max_slots ||
-      !is_possible(shape)) {
-    return names.error(Errc::corrupt, "the server page holds impossible values");
-  }
+  if (!is_possible(identity, generation)) return names.error(Errc::corrupt, impossible_page);
   const std::uint64_t needed = Geometry::of(shape, identity.slot_count).total_bytes;
   if (needed != identity.total_bytes) {
     return mismatch("the server speaks of " + std::to_string(identity.total_bytes) + " bytes where " +
-                    std::to_string(needed) + " are needed");
+                    std::to_string(needed) + " are needed; restart the server");
   }
   return shape;
 }
@@ -52,12 +47,11 @@ template <class Mapping>
 Result<void> has_room(const Names& names, const Mapping& segment, const Identity& identity) {
   if (segment.size() < identity.total_bytes) {
     return names.error(Errc::layout_mismatch, "the segment has " + std::to_string(segment.size()) + " bytes where " +
-                                                  std::to_string(identity.total_bytes) + " are needed");
+                                                  std::to_string(identity.total_bytes) +
+                                                  " are needed; restart the server");
   }
   const SegmentMark mark = reinterpret_cast<const Header*>(segment.data())->mark;
-  if (mark.magic != segment_magic || mark.version != abi_version || mark.generation != identity.generation) {
-    return names.error(Errc::corrupt, "the segment is not the one that the server page speaks of");
-  }
+  if (!belongs_to(mark, identity.generation)) return names.error(Errc::corrupt, foreign_segment);
   return {};
 }
 

@@ -237,7 +237,7 @@ class Connection {
     if (auto same = Trust::check_same(names, published.owner, *page, object); !same) return std::move(same).error();
     if (page->size() < sizeof(ServerPage)) {
       return names.error(Errc::layout_mismatch, "the server page has " + std::to_string(page->size()) + " bytes, not " +
-                                                    std::to_string(sizeof(ServerPage)));
+                                                    std::to_string(sizeof(ServerPage)) + "; restart the server");
     }
     return page;
   }

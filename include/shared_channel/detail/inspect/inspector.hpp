@@ -90,7 +90,8 @@ class Inspector {
         break;
     }
     info_.problem =
-        names_.error(Errc::access_denied, "another user has the name, and no record that may be read").message();
+        names_.error(Errc::access_denied, "another user's server holds the name and its record cannot be read")
+            .message();
     return as(ChannelState::no_access);
   }
 
@@ -110,12 +111,11 @@ class Inspector {
   Result<ChannelInfo> look_at_page() {
     const Identity& identity = page().identity;
     info_.protocol_version = identity.version;
-    if (identity.magic != server_page_magic) return unreadable("its server page is none, or another byte order's");
+    if (identity.magic != server_page_magic) return unreadable(foreign_page);
     if (identity.version != abi_version) return other_version(identity.version);
-    if (identity.generation != info_.generation || identity.slot_count == 0 || identity.slot_count > max_slots ||
-        !is_possible(identity.shape) ||
+    if (!is_possible(identity, info_.generation) ||
         Geometry::of(identity.shape, identity.slot_count).total_bytes != identity.total_bytes)
-      return unreadable("its server page holds impossible values");
+      return unreadable(impossible_page);
     describe(identity);
     const bool is_alive = platform::is_server_alive(names_, info_.generation,
                                                     page().alive.load(std::memory_order_relaxed), identity, hold_);
@@ -155,9 +155,8 @@ class Inspector {
     info_.memory += segment->size();
     CopyOf<Header> header;
     if (segment->owner() != info_.user || segment->size() < identity.total_bytes || !header.read(*segment, 0) ||
-        header->mark.magic != segment_magic || header->mark.version != abi_version ||
-        header->mark.generation != info_.generation)
-      return unreadable("its segment is not the one that its server page speaks of");
+        !belongs_to(header->mark, info_.generation))
+      return unreadable(foreign_segment);
     const auto load = [](const Word& word) { return word.load(std::memory_order_relaxed); };
     info_.clients = platform::client_count(names_, info_.generation, *segment);
     info_.clients_so_far = load(header->next_client);

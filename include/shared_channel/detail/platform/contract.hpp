@@ -134,9 +134,24 @@ inline Error other_version(const Names& names, std::uint32_t version) {
                                                 ", this program " + std::to_string(abi_version));
 }
 
+/// `what` needed memory, of the kind `memory`.
+inline Error no_room(const Names& names, const std::string& what, const char* memory, int native) {
+  return names.error(
+      Errc::out_of_memory,
+      what + " found no room; free " + memory + ", lower ServerOptions::max_calls, or use smaller messages", native);
+}
+
+inline Error no_segment(const Names& names, const std::string& object) {
+  return names.error(Errc::layout_mismatch,
+                     object + " is not a channel's segment; end the program that made it, or choose another name");
+}
+
+inline constexpr char no_beacon_thread[] = "the thread that marks the server as alive could not start";
+
 inline Error too_large(const Names& names, std::uint64_t bytes) {
-  return names.error(Errc::out_of_memory, "the slots need " + std::to_string(bytes) +
-                                              " bytes, more than this process can address; use fewer slots");
+  return names.error(Errc::out_of_memory,
+                     "the slots need " + std::to_string(bytes) +
+                         " bytes, more than this process can address; lower ServerOptions::max_calls");
 }
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform

@@ -295,4 +295,21 @@ constexpr bool is_possible(const Shape& shape) noexcept {
          shape.framing <= Framing::variable_both;
 }
 
+/// Whether an Identity that came from elsewhere can be this generation's.
+constexpr bool is_possible(const Identity& identity, std::uint64_t generation) noexcept {
+  return identity.generation == generation && identity.slot_count != 0 && identity.slot_count <= max_slots &&
+         is_possible(identity.shape);
+}
+
+constexpr bool belongs_to(const SegmentMark& mark, std::uint64_t generation) noexcept {
+  return mark.magic == segment_magic && mark.version == abi_version && mark.generation == generation;
+}
+
+// What is said of a server page that fails these checks.
+inline constexpr char foreign_page[] = "the server page is not a SharedChannel server's, or has a different byte order";
+inline constexpr char impossible_page[] =
+    "the server page holds impossible values: something has written to it; restart the server";
+inline constexpr char foreign_segment[] =
+    "the segment is not the one that the server page speaks of: something has written to either; restart the server";
+
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

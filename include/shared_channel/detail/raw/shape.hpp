@@ -33,7 +33,7 @@ inline std::string fault_of(const MessageShape& message, bool is_server) {
   const std::optional<DescribedSize> described = parse_description(message.description);
   if (!described) {
     return "has the description '" + printable(message.description.substr(0, 200)) +
-           "', which is none; see description.hpp";
+           "', which is none; docs/protocol.md has their grammar";
   }
   if (!message.is_variable && described->is_known && described->size != message.size) {
     return "has " + std::to_string(message.size) + " bytes, and its description '" + message.description + "' " +

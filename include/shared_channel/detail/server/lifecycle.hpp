@@ -124,7 +124,7 @@ Result<void> ServerCore<Platform, Observer>::wait(Deadline deadline) {
   if (would_wait_for_itself())
     return names_.error(Errc::would_deadlock, "a handler waits for the end of the server that it answers for");
   if (!is_started_.load(std::memory_order_acquire))
-    return names_.error(Errc::invalid_argument, "this server was not begun with start(), so that nothing ends");
+    return names_.error(Errc::invalid_argument, "this server was not begun with start(), so nothing ends");
   const HandlerScope scope(generation_->number());  // a signal handler may call exit() meanwhile
   if (workers_.await_gone(deadline)) return ending();
   return names_.error(Errc::timed_out, "waited " + duration_text(deadline.timeout()) +
@@ -202,11 +202,11 @@ Result<void> ServerCore<Platform, Observer>::ending() const {
   switch (cause_of_end_.load(std::memory_order_relaxed)) {
     case CauseOfEnd::name_lost:
       return names_.error(Errc::server_stopped,
-                          "somebody removed this channel's files from shared memory while the server ran, so that no "
+                          "somebody removed this channel's files from shared memory while the server ran, so no "
                           "client finds it or another server has the name; this one has stopped; make a new one");
     case CauseOfEnd::threads_ended:
       return names_.error(Errc::server_stopped,
-                          "handlers ended the threads that served, the last one too, so that this server has "
+                          "handlers ended the threads that served, the last one too, so this server has "
                           "stopped; return from handlers, and make a new one");
     case CauseOfEnd::asked:
       break;

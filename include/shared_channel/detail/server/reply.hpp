@@ -27,7 +27,7 @@ Outcome send(const Reply& reply, const Frame& frame) {
 
 /// Not where it is needed, because it is needed rarely: a server's loop is short without it.
 inline std::string misfit_text(std::size_t bytes, std::size_t capacity) {
-  return "its answer has " + std::to_string(bytes) + " bytes; replies of this channel have exactly " +
+  return "its reply has " + std::to_string(bytes) + " bytes; a reply of this channel has exactly " +
          std::to_string(capacity);
 }
 

@@ -56,10 +56,8 @@ class Beacon {
   static Result<UniquePtr<Beacon>> light(const Names& names, std::uint64_t, ServerPage& page, const Admission&) {
     UniquePtr<Beacon> beacon(new Beacon(page.alive));
     if (const int error = beacon->start(); error != 0) {
-      return names.error(
-          error == ENOMEM ? Errc::out_of_memory : Errc::system_error,
-          std::string("the thread that marks the server as alive could not start: ") + beacon->call_ + " failed",
-          error);
+      return names.error(error == ENOMEM ? Errc::out_of_memory : Errc::system_error,
+                         std::string(no_beacon_thread) + ": " + beacon->call_ + " failed", error);
     }
     return beacon;
   }

@@ -57,7 +57,7 @@ class Mapping {
     struct stat status {};
     if (::fstat(descriptor.get(), &status) != 0) return linux_shm::failed(names, "fstat", object, errno);
     if (!S_ISREG(status.st_mode) || status.st_size <= 0) {
-      return names.error(Errc::layout_mismatch, "/dev/shm/" + object + " is not a channel's segment");
+      return no_segment(names, "/dev/shm/" + object);
     }
     return map(names, object, std::move(descriptor), static_cast<std::size_t>(status.st_size),
                writes ? PROT_READ | PROT_WRITE : PROT_READ);

@@ -36,13 +36,12 @@ inline Error failed(const Names& names, const char* call, const std::string& obj
     case ENOSPC:
     case ENOMEM:
     case EDQUOT:
-      return names.error(Errc::out_of_memory,
-                         where + " found no room; free shared memory, or use fewer slots or smaller messages", error);
+      return no_room(names, where, "shared memory", error);
     case EFBIG:
       return names.error(Errc::out_of_memory,
                          where +
-                             " would pass RLIMIT_FSIZE, the longest file that this process may make; raise it, or "
-                             "use fewer slots or smaller messages",
+                             " would pass RLIMIT_FSIZE, the longest file that this process may make; raise it, "
+                             "lower ServerOptions::max_calls, or use smaller messages",
                          error);
     case ELOOP:
     case ENXIO:

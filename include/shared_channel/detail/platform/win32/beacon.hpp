@@ -45,8 +45,7 @@ class Beacon {
 
     UniquePtr<Beacon> beacon(new Beacon(page.alive, *std::move(ended), *std::move(alive), alive_name));
     if (const DWORD failure = beacon->keeper_.take(0); failure != 0) {
-      return names.error(Errc::system_error, "the thread that marks the server as alive could not start",
-                         static_cast<int>(failure));
+      return names.error(Errc::system_error, no_beacon_thread, static_cast<int>(failure));
     }
     page.alive.store(1, std::memory_order_release);
     beacon->lit_ = true;

@@ -97,7 +97,7 @@ class Mapping {
     MEMORY_BASIC_INFORMATION region{};
     // A section that somebody reserved without committing it would fault at the first touch.
     if (::VirtualQuery(data, &region, sizeof region) == 0 || region.State != MEM_COMMIT) {
-      return names.error(Errc::layout_mismatch, name.shown() + " is not a channel's segment");
+      return no_segment(names, name.shown());
     }
     mapping.size_ = region.RegionSize;
     return mapping;

@@ -81,8 +81,7 @@ inline Error failed(const Names& names, const char* call, const ObjectName& obje
     case ERROR_COMMITMENT_LIMIT:
     case ERROR_NOT_ENOUGH_QUOTA:
     case ERROR_DISK_FULL:
-      return names.error(Errc::out_of_memory,
-                         where + " found no room; free memory, or use fewer slots or smaller messages", native);
+      return no_room(names, where, "memory", native);
     default:
       return names.error(Errc::system_error, where + " failed", native);
   }
