@@ -124,7 +124,7 @@ TEST_CASE("client first: wait_for_server ends at its deadline") {
 TEST_CASE("client first: a process waits for a server in another") {
   const auto name = unique_name("first");
   Process client = peer("call", name, "10", "1");
-  std::this_thread::sleep_for(50ms);
+  std::this_thread::sleep_for(50ms);  // nobody can see that it waits; if it came later, it would be answered as well
   Process server = peer("serve", name);
   CHECK(client.read_line() == "ok");
 }

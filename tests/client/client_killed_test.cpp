@@ -7,9 +7,11 @@
 #include <vector>
 
 #include "support/errors.hpp"
+#include "support/eventually.hpp"
 #include "support/messages.hpp"
 #include "support/names.hpp"
 #include "support/process.hpp"
+#include "support/seen.hpp"
 #include "support/time.hpp"
 
 namespace client_killed_test {
@@ -61,7 +63,7 @@ TEST_CASE("client killed: a caller that waits for the slot gets it at once") {
   std::thread waiting([&] {
     if (const auto reply = Channel::Client(name).call(echo(4), amply)) got = reply->id;
   });
-  std::this_thread::sleep_for(50ms);
+  REQUIRE(slot_is_awaited(name));
   const Stopwatch watch;
   holder.kill();
   waiting.join();
@@ -86,7 +88,7 @@ TEST_CASE("client killed: with its request not taken the request never runs") {
   Channel::Server server(name, one_slot());
   {
     Process caller = peer("call", name, "1", "77");
-    CHECK_THROWS(caller.read_line(300ms));
+    REQUIRE(eventually([&] { return server.stats().waiting == 1; }));
     caller.kill();
     caller.wait();
   }
@@ -101,9 +103,10 @@ TEST_CASE("client killed: the head of the queue may die in it") {
   CHECK_FALSE(error_of(server.start(answer)));
   Process holder = holder_of_a_slot(name);
   Process head = peer("call", name, "1", "1");
-  CHECK_THROWS(head.read_line(300ms));
+  REQUIRE(slot_is_awaited(name));
   Process behind = peer("call", name, "1", "2");
-  CHECK_THROWS(behind.read_line(300ms));
+  REQUIRE(is_seen(name, [](const ChannelInfo& seen) { return seen.clients == 3; }));
+  CHECK_THROWS(behind.read_line(50ms));
   head.kill();
   head.wait();
   Channel::Client client(name);

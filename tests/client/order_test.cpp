@@ -137,7 +137,7 @@ TEST_CASE("order: a plain call comes after the calls that its thread has in flig
   pending[1].reset();
   Record record;
   std::jthread serving([&] {
-    std::this_thread::sleep_for(20ms);  // the call is posted by then, or is not tested hard
+    CHECK(eventually([&] { return server.stats().waiting == 3; }));
     for (int i = 0; i < 3; ++i) static_cast<void>(server.serve_one(std::ref(record), amply).value());
   });
   CHECK(client.call(echo(5), amply).value().id == 5);

@@ -22,6 +22,7 @@
 #include "support/native_wait.hpp"
 #include "support/outcome.hpp"
 #include "support/overdue.hpp"
+#include "support/seen.hpp"
 #include "support/task.hpp"
 #include "support/time.hpp"
 
@@ -129,7 +130,7 @@ TEST_CASE("stop token: a caller that sleeps is woken, and need not wake by itsel
     const auto call = [&](std::stop_token token) { return channel.client.call(echo(2), forever, token); };
     check_ends_soon(call);
     auto second = std::async(std::launch::async, [&] { return channel.client.call(echo(3), amply); });
-    std::this_thread::sleep_for(20ms);  // it has had time to become the head of the queue; if not, we are that again
+    REQUIRE(slot_is_awaited(channel.name));
     check_ends_soon(call);
     channel.gate.open();
     CHECK(first.get());
@@ -196,7 +197,7 @@ TEST_CASE("stop token: a caller that waits for another thread to connect is call
   std::vector<std::future<Result<Answer>>> asked;
   for (int caller = 0; caller < 4; ++caller)
     asked.push_back(std::async(std::launch::async, [&] { return client.call(echo(1), forever, source.get_token()); }));
-  std::this_thread::sleep_for(20ms);
+  std::this_thread::sleep_for(20ms);  // nobody can see that they wait; a call that begins later ends so as well
   source.request_stop();
   for (auto& one : asked) check_cancelled(one.get(), true);
 }
@@ -212,7 +213,7 @@ TEST_CASE("stop token: callers that queue for a slot are called away, and the ot
     queued.push_back(
         std::async(std::launch::async, [&] { return channel.client.call(echo(2), forever, source.get_token()); }));
   auto stays = std::async(std::launch::async, [&] { return channel.client.call(echo(3), amply); });
-  std::this_thread::sleep_for(20ms);
+  REQUIRE(slot_is_awaited(channel.name));
   const Stopwatch watch;
   source.request_stop();
   for (auto& one : queued) {
@@ -233,7 +234,7 @@ TEST_CASE("stop token: a caller that waits in the queue to be served is served")
   std::stop_source source;
   auto second = std::async(std::launch::async, [&] { return channel.client.call(echo(2), amply, source.get_token()); });
   auto third = std::async(std::launch::async, [&] { return channel.client.call(echo(3), amply, source.get_token()); });
-  std::this_thread::sleep_for(5ms);
+  REQUIRE(slot_is_awaited(channel.name));
   channel.gate.open();
   CHECK(first.get().value().id == 1);
   CHECK(second.get().value().id == 2);

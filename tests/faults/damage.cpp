@@ -211,7 +211,7 @@ TEST_CASE("damage: an idle server whose words were changed is found again") {
   CHECK_FALSE(error_of(server.start([](const Job& job) { return answer_to(job); })));
   CHECK(Jobs::Client(channel).call({1, 0, 0}, amply));
   const LiveSegment segment(channel);
-  std::this_thread::sleep_for(200ms);  // until it sleeps
+  REQUIRE(eventually([&] { return segment.header().exec.sleepers != 0; }));
   segment.page().alive = 0;
   segment.page().service = detail::service_stopped;
   segment.header().mark.magic = 1;

@@ -12,6 +12,7 @@
 #include "support/names.hpp"
 #include "support/process.hpp"
 #include "support/resources.hpp"
+#include "support/seen.hpp"
 #include "support/time.hpp"
 
 namespace interrupt_test {
@@ -37,7 +38,7 @@ TEST_CASE("interrupt: it ends a server that is idle") {
   const auto name = unique_name("interrupt");
   Process server = peer("serve_until_interrupted", name);
   REQUIRE(server.read_line() == "ready");
-  std::this_thread::sleep_for(50ms);
+  REQUIRE(server_sleeps(name));
   interrupt(server);
   CHECK(server.read_line() == "stopped");
   CHECK(server.wait() == ExitStatus{0, false});

@@ -16,6 +16,7 @@
 #include "support/messages.hpp"
 #include "support/names.hpp"
 #include "support/process.hpp"
+#include "support/seen.hpp"
 #include "support/time.hpp"
 
 namespace stop_test {
@@ -88,7 +89,7 @@ TEST_CASE("stop: from a handler that takes its time, whose caller was still waki
     })));
     Channel::Client client(name);
     REQUIRE_FALSE(error_of(client.wait_for_server(amply)));
-    std::this_thread::sleep_for(1ms);  // the server sleeps
+    REQUIRE(server_sleeps(name));
     REQUIRE(error_of(client.call(echo(7), amply)) == std::nullopt);
   }
 }
@@ -174,9 +175,10 @@ TEST_CASE("stop: serving after it returns at once") {
 }
 
 TEST_CASE("stop: it ends a serve_one that waits") {
-  Channel::Server server(unique_name("stop"));
+  const auto name = unique_name("stop");
+  Channel::Server server(name);
   auto waiting = std::async(std::launch::async, [&] { return server.serve_one(answer, amply).value(); });
-  std::this_thread::sleep_for(20ms);
+  REQUIRE(server_sleeps(name));
   const Stopwatch watch;
   server.stop();
   CHECK_FALSE(waiting.get());
@@ -187,7 +189,7 @@ TEST_CASE("stop: a caller in the queue learns of it at once") {
   const auto name = unique_name("stop");
   Channel::Server server(name);
   auto asked = std::async(std::launch::async, [&] { return Channel::Client(name).call(echo(1), amply); });
-  std::this_thread::sleep_for(50ms);
+  REQUIRE(eventually([&] { return server.stats().waiting == 1; }));
   const Stopwatch watch;
   server.stop();
   const auto reply = asked.get();
@@ -215,7 +217,7 @@ TEST_CASE("stop: callers that wait for a slot learn of it while the last handler
   for (std::uint64_t id = 2; id < 5; ++id) {
     waiting.push_back(std::async(std::launch::async, [&, id] { return error_of(client.call(echo(id), amply)); }));
   }
-  std::this_thread::sleep_for(50ms);
+  REQUIRE(slot_is_awaited(name));
   const Stopwatch watch;
   server.stop();
   for (auto& one : waiting) CHECK(one.get() == Errc::server_stopped);
