@@ -150,7 +150,7 @@ class Matrix {
   void measure(const Situation& situation, const std::string& policy, unsigned round, Series& series) {
     const System& system = system_named(situation.form + " " + policy);
     const Shape& shape = situation.shape;
-    // Who never sleeps, where processes outnumber cores, measures the scheduler's time slice.
+    // A system that never sleeps measures the scheduler's time slice where processes outnumber cores.
     const bool is_crowded = shape.placement == Placement::one_core || shape.clients >= allowed_cpus().size();
     if (!system.fits(shape) || (system.spins() && is_crowded)) return;
     progress_.show(situation.name + ": " + policy + format(", round %u of %u", round, rounds_));
@@ -177,7 +177,7 @@ class Matrix {
     }
     const auto median = [](const Series& each) { return spread(each.cost_ns).median; };
     double best = median(series[2]);
-    // Who spins through a pause pays two whole cores for it.
+    // Spinning through a pause costs two whole cores: it is not the best there.
     if (!series[1].cost_ns.empty() && situation.shape.pause_seconds == 0) best = std::min(best, median(series[1]));
     const bool any = best > 0 && !series[0].cost_ns.empty();
     costs.push_back(any ? format("%.2f", median(series[0]) / best) : "-");

@@ -112,7 +112,7 @@ class Exporter {
   std::uint32_t connection_ = 0;
   std::uint64_t last_word_ = 0;  // Here::number
   bool is_draining_ = false;
-  std::size_t beginning_ = 0;          // calls that are on their way into calls_
+  std::size_t beginning_ = 0;          // calls that are about to enter calls_
   std::shared_ptr<RawClient> client_;  // insists on the contract; none: no server
   Contract contract_;
   std::uint64_t contract_id_ = 0;

@@ -1,4 +1,4 @@
-// Answers that are on their way out, several in one message. What is added while a message is being sent goes into the
+// Answers that wait to be sent, several in one message. What is added while a message is being sent goes into the
 // next; nothing waits for more to come.
 #pragma once
 

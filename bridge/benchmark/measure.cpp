@@ -79,7 +79,7 @@ int answer_nats(const char* url) {
   for (;;) ::pause();
 }
 
-/// Counts answers that are on their way.
+/// Counts answers in flight.
 struct Window {
   std::mutex mutex;
   std::condition_variable came;

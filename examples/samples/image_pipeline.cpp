@@ -34,7 +34,7 @@ struct Frame {
 };
 using Filter = shared_channel::SharedChannel<Frame>;
 
-/// Two frames are on their way at once: one is drawn or looked at while the other is filtered.
+/// Two frames are in flight at once: one is drawn or looked at while the other is filtered.
 constexpr unsigned in_flight = 2;
 
 // ---- the filter: one pass over the frame, from the slot's request into the slot's reply ----

@@ -30,7 +30,8 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI {
 /// many threads at once. Destroying a client while another thread uses it is an error of the program.
 ///
 /// Every call ends exactly once, in its own answer or an Error, by its deadline:
-///   no_server, server_stopped, server_died   at once, not at the deadline
+///   no_server                                at once; with ClientOptions::wait_for_server at the deadline
+///   server_stopped, server_died              at once, not at the deadline
 ///   busy                                     every slot was occupied until the deadline
 ///   timed_out                                the answer did not come in time; it will reach nobody
 ///   handler_failed                           the handler threw; message() has its text
@@ -39,7 +40,7 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI {
 ///   invalid_argument                         refused before anything was sent
 ///   layout_mismatch, access_denied, not_owner, would_deadlock, forked, corrupt, out_of_memory, system_error
 /// Error::not_executed() tells whether a handler can have seen the request. A request that was certainly not
-/// seen is sent again by the same call if a new server is up.
+/// seen is sent again by the same call if a new server is up. A client that was moved from answers no_server.
 template <class Request, class Reply>
 class SharedChannel<Request, Reply>::Client {
   using Platform = typename detail::PlatformOf<Request>::Type;

@@ -93,7 +93,7 @@ namespace detail {
 template <class Platform>
 class ClientCore;
 
-/// Whether a number is one of ours: then it has a name. So a new code that to_string() lacks is not forgotten here too.
+/// Whether a number is one of ours. Derived from to_string(), so there is no second list.
 constexpr bool is_known(Errc code) noexcept { return to_string(code) != "unknown"; }
 
 /// Whether what the code says may be over a moment later. Without a default, so that the compiler asks for new codes.

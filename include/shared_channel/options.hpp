@@ -36,7 +36,7 @@ struct WaitPolicy {
 /// something else meanwhile, such as an interpreter after its signals. Raw calls alone take one (CallOptions); others
 /// have std::stop_token.
 struct Interrupt {
-  /// How often it is asked, the first time after as long; not at all in a call that does not wait so long.
+  /// Asked every 50 ms, first after 50 ms.
   static constexpr std::chrono::milliseconds interval{50};
 
   /// Called with `context` by the thread that waits. If it answers true, the call ends as one that was cancelled. It

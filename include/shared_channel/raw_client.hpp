@@ -35,8 +35,8 @@ struct CallOptions {
   std::chrono::nanoseconds timeout = default_timeout;
   /// How long of that it may wait for a slot where all are occupied; then it fails with busy. Zero: at once.
   std::chrono::nanoseconds slot_wait = (std::chrono::nanoseconds::max)();
-  /// What the waiting thread asks meanwhile: whether the call is to be cancelled. Of draft() and call_async() until
-  /// they return; whoever waits for such a call longer does so in pieces, and cancels it.
+  /// The waiting thread asks meanwhile whether the call is to be cancelled. For draft() and call_async(): only until
+  /// they return; a program that waits for such a call afterwards does so in pieces, and cancels it.
   Interrupt interrupt = {};
 };
 

@@ -112,9 +112,9 @@ class SharedChannel<Request, Reply>::Server {
     return core_->serve_one(call, detail::Deadline(timeout));
   }
 
-  /// Answers calls on background threads until stop() or destruction; keeps a copy of the handler (or what it
-  /// was moved from) until then. wait() tells when they have ended. Errors as serve(), and server_stopped (stopped
-  /// before).
+  /// Answers calls on background threads until stop() or destruction; keeps a copy of the handler, or the
+  /// handler itself if it was moved in, until then. wait() tells when they have ended. Errors as serve(), and
+  /// server_stopped (stopped before).
   template <class Handler>
   Result<void> start(Handler&& handler) {
     if (!core_) return moved_from();

@@ -600,7 +600,7 @@ TEST_CASE("bridge: an exporter answers nobody but whoever asks, and executes not
 
 namespace {
 
-/// Leads to one exporter, and holds up calls on their way there as long as it is told to.
+/// Leads to one exporter, and holds up calls to it as long as it is told to.
 class SlowEngine final : public Engine {
  public:
   SlowEngine(const std::string& channel, Here mine) : subjects_("shared_channel", channel), here_(std::move(mine)) {}

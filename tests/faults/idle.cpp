@@ -1,4 +1,4 @@
-// Who has nothing to do sleeps, and nothing wakes it.
+// Threads that have nothing to do sleep, and nothing wakes them.
 #include "support/catch.hpp"
 
 #ifdef __linux__

@@ -350,7 +350,7 @@ TEST_CASE("terminal: colours only where they are wanted") {
   CHECK_FALSE(plain.picture().has_bold(servers.small));
 }
 
-TEST_CASE("terminal: Ctrl-C and SIGTERM end top in good order") {
+TEST_CASE("terminal: Ctrl-C and SIGTERM end top gracefully") {
   {
     Terminal top({"top", "--interval", "1h"});
     CHECK(top.shows([](const Picture& picture) { return picture.drawings() >= 1; }));

@@ -8,11 +8,11 @@
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
-/// Marks the calling thread as being inside a handler of one channel generation, so that a call from
-/// there to the same channel, which might wait for itself, is refused.
+/// Marks the calling thread as being inside a handler of one channel generation. A call from there to the same channel
+/// might wait for itself, and is refused.
 class HandlerScope {
  public:
-  /// Of a thread that waits for the server's end, which is as little to be waited for there.
+  /// For a thread that waits for the server's end: a signal handler on it must not wait for that end either.
   explicit HandlerScope(std::uint64_t generation) noexcept : HandlerScope(generation, no_slot, 0) {}
   /// The call is known by its slot's index and its sequence number there.
   HandlerScope(std::uint64_t generation, std::uint32_t index, std::uint32_t sequence) noexcept

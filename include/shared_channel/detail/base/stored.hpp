@@ -14,7 +14,7 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 /// Tag: make the value from the bytes of a message in shared memory.
 struct FromBytes {
-  /// A Result, say, whose users are not to have this.
+  /// For types that let us alone make them so, such as Result.
   template <class Made>
   [[nodiscard]] Made make() const {
     return Made(*this);
@@ -49,8 +49,9 @@ class InPlace {
   T value_;
 };
 
-/// A value on the heap: a message of many MiB must not live on a thread's stack. On the heap of all: a type may have an
-/// operator new of its own, which is not asked for memory that a copy of bytes fills, and would be given that back.
+/// A value on the heap: a message of many MiB must not live on a thread's stack. The heap is the global one: a type may
+/// have an operator new of its own, but memory that a copy of bytes fills does not come from that, nor may go back to
+/// it.
 template <class T>
 class OnHeap {
  public:

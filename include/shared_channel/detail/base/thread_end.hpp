@@ -11,8 +11,9 @@
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
-/// What pthread_exit() and pthread_cancel() throw, or seem to: it must go on. No exception of C++, and none of another
-/// language either, which may be caught for good. Where nobody says what it is, it passes by every catch.
+/// pthread_exit() and pthread_cancel() unwind a thread as if they threw this. Whoever catches it must throw it on; any
+/// other exception may be caught for good, also one of another language. Where the library has no name for it, no catch
+/// sees it.
 #if defined(__GLIBCXX__)
 using ThreadEnd = abi::__forced_unwind;
 #else

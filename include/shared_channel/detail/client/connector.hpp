@@ -56,8 +56,8 @@ class Connector {
   [[nodiscard]] bool is_usual(std::uint64_t contract) const noexcept {
     return first_.load(std::memory_order_relaxed) == contract && is_as_told(contract);
   }
-  /// Whether a server of this contract, which is noted, may be called: it has the one that was last told to the user,
-  /// if one was.
+  /// Notes the contract of a server. True if that server may be called: the user was told of this contract last, or of
+  /// none.
   [[nodiscard]] bool may_call(std::uint64_t contract) noexcept {
     std::uint64_t first = 0;
     if (!first_.compare_exchange_strong(first, contract, std::memory_order_relaxed) && first != contract)

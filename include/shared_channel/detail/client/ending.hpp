@@ -1,9 +1,9 @@
-// The end of an asynchronous call, told of.
+// How an observer is told of the end of an asynchronous call.
 //
-// An observer's words are the user's code, which may call exit() and with it end the client. So they run without the
-// call's mutex: once, on the thread that ended the call. What a stop token ends its watcher tells of instead, because
-// letting the call go waits for the token's callback, which would be the one that calls exit(). Until all is told the
-// call has ended but is not over: its caller waits, and its watcher keeps it, unless the client ends.
+// The observer is the user's code, which may call exit() and with it end the client. So it runs without the call's
+// mutex: once, on the thread that ended the call. A call that a stop token ended is told of by its watcher instead:
+// letting the call go waits for the token's callback, and that would be the one that calls exit(). Until the observer
+// has been told the call has ended but is not over: its caller waits, and its watcher keeps it, unless the client ends.
 #pragma once
 
 #include <mutex>

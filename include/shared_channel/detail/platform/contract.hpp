@@ -1,4 +1,4 @@
-// The seam: all that SharedChannel asks of an operating system. platform.hpp asks which one it
+// The seam: what SharedChannel asks of an operating system. platform.hpp asks which one it
 // is. Both systems fill the seam with the same names:
 //
 //   platform/<system>/memory.hpp    Mapping: named shared memory
@@ -33,10 +33,16 @@
 //                 is gone. acquire() answers name_in_use while another holds it. Nobody but the server's user can hold
 //                 it. It makes the Rendezvous record, and removes what a killed predecessor left.
 //                 current_generation() is the client's view: the record's generation and owner, or no_server.
+//                 announced_generation() is the same of the generation that is being made, for a record whose published
+//                 one was damaged. unpublish() takes the generation from the record, so that no client finds it.
+//                 keep_name() looks after the name, and makes anew what was removed: false says that another server has
+//                 the name; `has_record` says whether there is a record to write to.
 //   ClientLease   A number, held until destruction or until the *whole* process is gone: once is_held() says false, no
 //                 instruction of the holder can still run. take() answers busy if the number is held. A holder asks
 //                 is_held() only about others. Unsure counts as held; can_tell() is false where nothing is ever sure.
-//   Beacon        Lit by the server for one generation; goes out by itself when its process is gone.
+//                 observer() is a view of the others' leases for somebody who holds none.
+//   Beacon        Lit by the server for one generation; goes out by itself when its process is gone. mend() lights the
+//                 page's word again where a stray write has put it out.
 //   Watch         A client's view of the beacon: look() tells alive, stopped (gracefully) or died. glance() tells the
 //                 same, but may tell what was so a millisecond ago: for what asks at each call.
 //   Signal        Wakes a thread that sleeps on a word in shared memory. wait(seen, ...) sleeps while that is `seen`
@@ -68,8 +74,9 @@
 //   user_of        The user that a process runs as, in the system's own words; empty if it does not tell.
 //
 // Every wait ends at its deadline, also where the system refuses the call that it is made of, and also while a peer
-// changes the words all the time. No wait can be cancelled (pthread_cancel). Every function that can fail returns a
-// Result whose Error names the channel and keeps the native code.
+// changes the words all the time. No wait can be cancelled (pthread_cancel). A function that can fail returns a Result
+// whose Error names the channel and keeps the native code; a WaitSet has failure(), the native code or 0, and a
+// Notifier is false.
 #pragma once
 
 #include <cstddef>

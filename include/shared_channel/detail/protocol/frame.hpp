@@ -61,9 +61,8 @@ class Frame {
     set_length(bytes < most ? bytes : most);
   }
 
-  /// The message that lies here, of the length that its writer states, who is not trusted. Whoever reads a message of
-  /// variable length asks here: with_bytes() for what is decoded or read in place, RawClient::call(), RawReply and
-  /// RawServer's requests; and the observers, for its size. What is nothing ends the call as corrupt.
+  /// The message that lies here, of the length that its writer states, who is not trusted. Every reader of a variable
+  /// message asks here. What is nothing ends the call as corrupt.
   [[nodiscard]] CheckedBytes checked() const noexcept {
     const std::size_t bytes = is_fixed_ ? capacity_ : length();  // loaded once
     if (bytes > capacity_) return {};

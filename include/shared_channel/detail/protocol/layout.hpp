@@ -21,7 +21,7 @@
 //            | Slot 0                                                     |
 //            |     0  owner, last, place, for handlers         (clients)  |
 //            |   128  taken | text of a failed handler   (server writes)  |
-//            |   384  request | reply | length | before | inline bytes    |  a pair of cache lines, both
+//            |   384  request | reply | length | before | inline bytes    |  a pair of cache lines, written by both
 //            |   512  request area   (absent if requests fit inline)      |
 //            |   ...  reply area     (absent if replies fit inline)       |
 //            +------------------------------------------------------------+

@@ -1,8 +1,8 @@
-// Why a handler had its call fail: the slot's `passed_on`, where one handler passes on what another channel told it.
+// The slot's word `passed_on`: in it a handler passes on the error that another channel gave it, or one of its own.
 //
-// It is one of the reply's bytes: written by the worker before F1 and read by the caller after it has seen F1, like
-// `text` and `length` (slot_protocol.hpp). Every `failed` writes it, so that no older one is read. Nobody else needs
-// it, and a peer that does not know it takes the call for one whose handler failed.
+// The word counts as one of the reply's bytes: a worker writes it before F1, a caller reads it after it has seen F1,
+// like `text` and `length` (slot_protocol.hpp). Every `failed` writes it, so that no older one is read. Nobody else
+// needs it, and a peer that does not know it takes the call for one whose handler failed.
 #pragma once
 
 #include <cstdint>

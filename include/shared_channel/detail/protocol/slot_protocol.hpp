@@ -69,8 +69,9 @@
 //
 // Why the slots of the dead come back without robbing the living. `recover` needs the kernel's word that the owner's
 // whole process is gone, so that no instruction of it can still write. One compare-and-swap makes a live client the
-// owner, whose own death would be seen to alike; from there it is an ordinary withdrawal and settling. A dead server
-// needs no repair: its generation ends with it. Straggling threads of a dying server obey T2 like any other.
+// owner, whose own death would be seen to alike; from there it is an ordinary withdrawal and settling. An owner that
+// died before P1 left the words of the call before, which are settled. A dead server needs no repair: its generation
+// ends with it. Straggling threads of a dying server obey T2 like any other.
 //
 // Why the sleeper is woken. To sleep, the caller sets the waiter bit (A1) and looks at the reply again (A2); the worker
 // publishes the reply (F1) and looks at the bit (F2). Sequentially consistent, so one of them sees the other;

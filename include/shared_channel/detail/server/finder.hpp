@@ -38,8 +38,8 @@ class Finder {
   /// Workers, and the thread that waits for a loop.
   [[nodiscard]] unsigned most_sleepers() const noexcept { return most_sleepers_; }
 
-  /// The next request, or nothing once the deadline has passed or the server is stopping. Nothing in a child, which a
-  /// handler that forked has returned to: it has no slots (ForkGuard), and does not wait for any.
+  /// The next request, or nothing once the deadline has passed or the server is stopping. Nothing in a child either,
+  /// where a handler that forked may return: a child has no slots (ForkGuard).
   TakenCall next(Deadline& deadline, Keeper& keeper) {
     if (stopping()) return {};
     const std::uint32_t looks = slots_.learn();
@@ -130,7 +130,7 @@ TakenCall Finder<Platform>::await(Search& search, Deadline& deadline, Keeper& ke
       SHARED_CHANNEL_TEST_POINT(server_woke);
     }
     keeper.keep_up();
-    // Not by spinning: the spin must not take it for its success.
+    // This look is apart from the spin, which must not count it as its success.
     if (search.anywhere()) return search.found;
   }
 }

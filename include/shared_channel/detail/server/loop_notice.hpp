@@ -18,7 +18,7 @@
 // announcement. And a serve_one() that has answered a call rings the thread if more wait, since two rings may have
 // merged into the one that it got (Win32).
 //
-// Nothing wakes needlessly: an idle channel leaves the thread asleep, but for the server's upkeep every two seconds,
+// No wake-up is spurious: an idle channel leaves the thread asleep, but for the server's upkeep every two seconds,
 // which it does as a worker on watch does. A busy loop, whose serve_one() finds something each time, leaves it fired.
 #pragma once
 

@@ -257,9 +257,9 @@ class ServerSlots {
   }
 
   /// Repairs a slot that looks damaged, unless a worker has its lock. True: now we have it. A slot of correct peers
-  /// looks so while a worker ends its call or lets go of it. By then it may hold a call that waits, and whoever met our
-  /// lock has passed it over, maybe to refuse it for the last time: who takes calls must look for one before the lock
-  /// goes.
+  /// looks damaged too, while a worker ends its call or lets go of it. By the time that we have the lock, a call may
+  /// wait there, and a worker that met our lock has passed it over, perhaps in its last round of refusals. So a thread
+  /// that takes calls must look for one before it gives the lock back.
   bool lock_and_repair(std::uint32_t index, State seen) noexcept {
     const Slot& slot = slot_array()[index];
     SlotLock& lock = locks_[index];

@@ -33,9 +33,9 @@ class Upkeep {
   }
   void end() noexcept { at_it_.store(nobody, std::memory_order_release); }
 
-  /// It is never time again: words that were taken back must not be mended. `rest` passes a little time while another
-  /// thread mends, or says that it is not worth while. Nobody waits for a thread that is at it in the calling one: a
-  /// signal handler, which has interrupted it, never returns there.
+  /// Upkeep never begins again: words that were taken back must not be mended. This waits while another thread mends:
+  /// `rest` passes a little time, or answers false to give up. It does not wait for upkeep of the calling thread, which
+  /// a signal handler has interrupted and never returns to.
   template <class Rest>
   void close(std::uint32_t me, Rest&& rest) noexcept {
     std::uint32_t at_it = nobody;

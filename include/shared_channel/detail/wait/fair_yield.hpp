@@ -21,10 +21,10 @@ struct YieldTerms {
 inline constexpr YieldTerms server_yields{32, std::chrono::microseconds(200), 128, 4096};
 inline constexpr YieldTerms caller_yields{128, std::chrono::milliseconds(1), 2, 65536};
 
-/// Who always finds what it waits for at once never lets others have its core: a busy server, whose callers on that
-/// core would get one answer per time slice while others get thousands; a caller that the server answers at once, while
-/// callers beside it wait for their turn. So every so many calls they yield the core, and more rarely where nobody
-/// wants it, or a stranger does. Threads may share one.
+/// A thread that always finds at once what it waits for never lets others have its core. Callers on the core of a busy
+/// server would get one reply per time slice while others get thousands; callers beside one that the server answers at
+/// once would wait for a slice. So such threads yield the core every so many calls, and more rarely where nobody wants
+/// it, or a stranger does. Threads may share a FairYield.
 class FairYield {
  public:
   FairYield(WaitPolicy policy, const YieldTerms& terms) noexcept

@@ -35,11 +35,11 @@ class Descriptor {
   }
 
   [[nodiscard]] int get() const noexcept { return held_ != nullptr ? held_->descriptor : -1; }
-  /// Whether `open` has answered with one: a file that it has made is there, even if the descriptor could not be kept.
+  /// Whether `open` gave a descriptor. Then a file that it made exists, even if the descriptor could not be kept.
   [[nodiscard]] bool was_opened() const noexcept { return held_ != nullptr && held_->was_opened; }
   /// Whether it is still the file that was opened.
   [[nodiscard]] bool is_ours() const noexcept { return held_ != nullptr && held_->is_ours(); }
-  /// The file that was opened, whoever has closed it. Of one that was.
+  /// The file that was opened, even if the program has closed it since. Only where one was opened.
   [[nodiscard]] const FileIdentity& file() const noexcept { return held_->file; }
   explicit operator bool() const noexcept { return get() >= 0; }
 

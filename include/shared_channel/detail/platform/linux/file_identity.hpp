@@ -12,9 +12,9 @@
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 
 /// Which open file description a descriptor stood for when it was opened. A program may close descriptors that are not
-/// its own, and what is opened next gets their numbers: another file, or the same one once more, as a second client of
-/// the channel in the same process has it. The kernel never calls a lock held to the one description that holds it, so
-/// who asked through the other's would find it dead.
+/// its own, and what is opened next gets their numbers: another file, or the same file once more, for a second client
+/// of the channel in the same process. The kernel tells the holder of a lock that nobody holds it. So a client that
+/// asked through the second one's description would find the second one dead.
 ///
 /// The file is told by its inode, and the description by its position, which nobody needs otherwise:
 ///

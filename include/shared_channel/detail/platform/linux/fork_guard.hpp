@@ -79,8 +79,8 @@ class ForkGuard {
     errno = error;
   }
 
-  /// Another in each child than in its parent: none_yet until the child is told, or makes something of its own. Told
-  /// are also those that fork()'s handlers did not run in (clone(2), _Fork(3)).
+  /// Differs between a child and its parent: none_yet until the child is told, or makes something of its own. A child
+  /// in which fork()'s handlers did not run (clone(2), _Fork(3)) is told as well.
   [[nodiscard]] static std::uint32_t epoch() noexcept { return epoch_->load(std::memory_order_relaxed); }
 
   /// The same, for what this process makes.
@@ -90,9 +90,9 @@ class ForkGuard {
   }
 
  private:
-  /// Has the mutex, which a thread that is in fork() has all the while: handlers of the program's own run before it is
-  /// unlocked, or after it was locked, and make and destroy what they like. A signal handler that forks, as handlers
-  /// should not and do, would wait for it in its own thread.
+  /// Has the mutex. A thread that is in fork() has it already: the program's own fork handlers run before it is
+  /// unlocked, or after it was locked, and make and destroy what they like. A signal handler may fork too, though it
+  /// should not, and would wait for the mutex in its own thread.
   class Undisturbed {
    public:
     explicit Undisturbed(ForkGuard& guard) noexcept : lock_(guard.mutex_, std::defer_lock) {
