@@ -61,16 +61,16 @@ class RawRequest {
   std::size_t size_;
 };
 
-/// The right, and the duty, to answer one raw call; as Responder otherwise. An answer to a channel whose replies have a
-/// fixed size must have exactly that: with another the caller gets handler_failed, which says so.
+/// The right, and the duty, to answer one raw call; as Responder otherwise. Where replies have a fixed size, a reply
+/// must have exactly that: with another the caller gets handler_failed, which says so.
 class RawResponder {
  public:
-  /// Sends the answer. One that is too long for the channel reaches the caller as message_too_large.
-  void reply(std::span<const std::byte> answer) {
+  /// Sends the reply. One that is too long for the channel reaches the caller as message_too_large.
+  void reply(std::span<const std::byte> message) {
     reply_in_place([&](std::span<std::byte> room) {
-      // A short answer may be a part of the request, which lies in the same bytes.
-      if (answer.size() <= room.size() && !answer.empty()) std::memmove(room.data(), answer.data(), answer.size());
-      return answer.size();
+      // A short reply may be a part of the request, which lies in the same bytes.
+      if (message.size() <= room.size() && !message.empty()) std::memmove(room.data(), message.data(), message.size());
+      return message.size();
     });
   }
 
@@ -90,7 +90,7 @@ class RawResponder {
   }
 
   /// Where reply_in_place() lets `fill` write, for programs that write first and then let it count. Valid until the
-  /// answer, and as long as the server lives. Empty once answered, and if the server is gone.
+  /// reply, and as long as the server lives. Empty once answered, and if the server is gone.
   [[nodiscard]] std::span<std::byte> room() const {
     const std::optional<detail::Frame> frame = duty_.reply_frame();
     return frame ? detail::span_of(frame->fixed(), frame->capacity()) : std::span<std::byte>();
@@ -179,7 +179,7 @@ struct Forms<Raw, Raw> {
 /// reply, lie in shared memory; a shorter request is a private copy, except in the last form: there a request of any
 /// length lies in shared memory, until it is answered and as long as the server lives; one of up to 112 bytes lies
 /// where a short reply is to be written, so what fills that in place copies first what it still needs. Where replies
-/// have a fixed size, an answer must have exactly that. Requests of fixed size always do.
+/// have a fixed size, a reply must have exactly that. Requests of fixed size always do.
 class RawServer : private SharedChannel<detail::Raw>::Server {
   using Server = SharedChannel<detail::Raw>::Server;
   using Core = detail::ServerCore<detail::NativePlatform>;

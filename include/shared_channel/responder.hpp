@@ -15,17 +15,17 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI {
 /// The right, and the duty, to answer one call: the second argument of a handler `void(const Request&,
 /// Responder<Reply>)`. Move-only. It may be moved to another thread and kept after the handler has returned, unlike a
 /// `const Request&`: take a `Request` to keep that as well. The call's slot stays occupied meanwhile. It answers once:
-/// after the first reply() or fail() further ones do nothing. If it is destroyed without an answer, the caller gets
+/// after the first reply() or fail() further ones do nothing. If it is destroyed without a reply, the caller gets
 /// handler_failed (with the exception's text if an exception ended the handler). Outliving the caller or the server is
-/// safe: the answer goes nowhere.
+/// safe: the reply goes nowhere.
 template <class Reply>
 class Responder {
  public:
-  /// Sends the answer. One that is too large for the channel reaches the caller as message_too_large. If a Codec
+  /// Sends the reply. One that is too large for the channel reaches the caller as message_too_large. If a Codec
   /// throws, nothing was sent and the call may still be answered.
-  void reply(const Reply& answer) {
+  void reply(const Reply& message) {
     duty_.conclude([&](detail::AnswerSink& sink, const detail::TakenCall& call) {
-      return detail::send(answer, sink.reply_frame(call));
+      return detail::send(message, sink.reply_frame(call));
     });
   }
 
@@ -36,8 +36,8 @@ class Responder {
   /// Error(Errc::busy, "", "too much to do"), which says that nothing was done: the caller gets its code, and
   /// not_executed() and safe_to_retry() as it has them. They are the handler's promise: what it did before it asked
   /// the other channel, it must be able to do twice. Of its message the first 252 bytes travel; native() does not, the
-  /// message has it. The caller's client takes it for an answer: it neither reconnects nor asks again by itself.
-  /// If memory for the message runs out, nothing was sent and the call may still be answered.
+  /// message has it. The caller's client takes it for the end of the call: it neither reconnects nor asks again by
+  /// itself. If memory for the message runs out, nothing was sent and the call may still be answered.
   void fail(const Error& error) { duty_.fail(error); }
 
  private:

@@ -6,6 +6,7 @@
 #include <shared_channel/error.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -130,6 +131,20 @@ TEST_CASE("protocol page: its tables are the layout's") {
               {offsetof(Slot, length), 4, "length"},
               {offsetof(Slot, before), 4, "before"},
               {offsetof(Slot, inline_bytes), inline_capacity, "inline bytes"}});
+}
+
+TEST_CASE("protocol page: its magic numbers are the library's") {
+  const std::string text = page();
+  if (text.empty()) SKIP_TEST("the sources are not where they were compiled");
+  const auto states = [&text](const std::string& heading, std::uint64_t magic, const char* in_memory) {
+    std::ostringstream words;
+    words << "`0x" << std::hex << std::uppercase << magic << "`, \"" << in_memory << '"';
+    INFO(words.str());
+    CHECK(section(text, heading).find(words.str()) != std::string::npos);
+  };
+  states("## 2. The rendezvous record", rendezvous_magic, "SCRENDEZ");
+  states("### Server page", server_page_magic, "SCSERVER");
+  states("### Header", segment_magic, "SCHANNEL");
 }
 
 TEST_CASE("protocol page: its numbers of errors are the library's") {

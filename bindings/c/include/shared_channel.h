@@ -337,7 +337,7 @@ SC_API sc_code sc_request_send(sc_request* request, size_t size, sc_error* error
 /* Answers with SC_HANDLER_FAILED and `text`, of which 252 bytes travel. */
 SC_API sc_code sc_request_fail(sc_request* request, const char* text, sc_error* error);
 
-/* Answers with an error of another channel that the request needed, or of one's own making: its code (not SC_OK),
+/* Passes an error on: one of another channel that the request needed, or of one's own making. Its code (not SC_OK),
  * not_executed and the first 252 bytes of its message travel. */
 SC_API sc_code sc_request_relay(sc_request* request, const sc_error* failure, sc_error* error);
 

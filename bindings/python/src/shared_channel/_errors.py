@@ -46,7 +46,7 @@ class ChannelError(Exception):
         return self.not_executed and self._passes_by_itself
 
     def relay(self) -> ChannelError:
-        """The error that another channel's call ended in, for a handler to raise.
+        """The error that another channel's call ended in, for a handler to raise and so to pass on.
 
         Its caller then gets not_executed as it is here. An error that simply escapes from a handler is told with
         not_executed False, since nobody knows what the handler had done by then.
