@@ -136,14 +136,7 @@ class SharedChannel<Request, Reply>::Client {
           frame.commit(bytes);
           return detail::fits;
         },
-        [&](const detail::Frame& frame) -> Result<void> {
-          const bool is_possible = detail::with_bytes(frame, false, [&](std::span<const std::byte> bytes) {
-            read(bytes);
-            return true;
-          });
-          if (!is_possible) return core_->undecodable();
-          return {};
-        });
+        [&](const detail::Frame& frame) { return detail::show_reply(frame, read, *core_); });
   }
 
   /// Sends the request and returns; the PendingCall gives the reply, see there. A client may have as many calls in

@@ -154,14 +154,7 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
       if (frame.takes(bytes)) frame.commit(bytes);
       return bytes;
     };
-    const auto look = [&](const detail::Frame& frame) -> Result<void> {
-      const bool is_possible = detail::with_bytes(frame, false, [&](std::span<const std::byte> bytes) {
-        read(bytes);
-        return true;
-      });
-      if (!is_possible) return core_->undecodable();
-      return {};
-    };
+    const auto look = [&](const detail::Frame& frame) { return detail::show_reply(frame, read, *core_); };
     return within(options, token, [&](detail::Deadline& deadline) {
       deadline.start();  // what `fill` takes counts
       return exchange(write, look, deadline, options.slot_wait);

@@ -86,10 +86,7 @@ class SharedChannel<Request, Reply>::Server {
   /// back: the server has ended by itself).
   template <class Handler>
   Result<void> serve(Handler&& handler) {
-    if (!core_) return moved_from();
-    if (is_empty(handler)) return empty_handler();
-    HandlerCall<std::remove_reference_t<Handler>&> call{handler};
-    return core_->serve(call);
+    return serve(std::forward<Handler>(handler), std::stop_token());
   }
 
   /// The same, until stop() or until `token` is asked to stop.

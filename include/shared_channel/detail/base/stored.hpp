@@ -12,6 +12,14 @@
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
+/// A flat value from its bytes; it need not be default-constructible.
+template <class T>
+T flat_from(const std::byte* bytes) {
+  alignas(T) std::byte copy[sizeof(T)];
+  std::memcpy(copy, bytes, sizeof(T));
+  return std::move(*std::launder(reinterpret_cast<T*>(copy)));
+}
+
 /// Tag: make the value from the bytes of a message in shared memory.
 struct FromBytes {
   /// For types that let us alone make them so, such as Result.
@@ -38,13 +46,7 @@ class InPlace {
   InPlace(FromBytes from, std::true_type) {
     std::memcpy(static_cast<void*>(address_of(value_)), from.bytes, sizeof(T));
   }
-  InPlace(FromBytes from, std::false_type) : value_(copied(from)) {}
-
-  static T copied(FromBytes from) {
-    alignas(T) std::byte bytes[sizeof(T)];
-    std::memcpy(bytes, from.bytes, sizeof(T));
-    return std::move(*std::launder(reinterpret_cast<T*>(bytes)));
-  }
+  InPlace(FromBytes from, std::false_type) : value_(flat_from<T>(from.bytes)) {}
 
   T value_;
 };

@@ -99,7 +99,7 @@ class AsyncCall : public RefCounted {
     if (mine_to_wait()) {
       Deadline& first = until.at() < deadline_.at() ? until : deadline_;
       const auto waited = call_.wait(first, [] {});
-      if (!waited) end_sleepless(waited.error());
+      if (!waited) end([&] { return call_.give_up_sleepless(waited.error()); });
       return ready();
     }
     WatcherBell& ended = caller_bell();
@@ -152,9 +152,7 @@ class AsyncCall : public RefCounted {
 
   /// Ends the call, unless it has ended: in its answer, if that is there. The continuation runs.
   void cancel() noexcept {
-    Ending ending(*this);
-    if (!has_ended_locked()) end_by_caller(call_.give_up(Errc::cancelled));
-    ending.tell();
+    end([this] { return call_.give_up(Errc::cancelled); });
   }
 
   /// Has `token` cancel the call from any thread. For one that nobody but a watcher will wait for; before it gets one.
@@ -169,11 +167,9 @@ class AsyncCall : public RefCounted {
     cancel();
   }
 
-  /// Ends a call that nobody watches with an error of this program's own.
-  void fail(Errc reason, Obstacle obstacle) noexcept {
-    Ending ending(*this);
-    if (!has_ended_locked()) end_by_caller(call_.give_up(reason, obstacle));
-    ending.tell();
+  /// Ends a call that had to get a watcher, and cannot.
+  void fail(Obstacle obstacle) noexcept {
+    end([&] { return call_.give_up(Errc::system_error, obstacle); });
   }
 
   /// Has `notifier` notified at the end. True: a watcher is now needed.
@@ -285,6 +281,14 @@ class AsyncCall : public RefCounted {
     return end_ == End::answered;
   }
 
+  /// Ends the call for its caller as `give_up` does, unless it has ended, and tells of it.
+  template <class GiveUp>
+  void end(GiveUp&& give_up) noexcept {
+    Ending ending(*this);
+    if (!has_ended_locked()) end_by_caller(give_up());
+    ending.tell();
+  }
+
   /// For a token: the watcher tells.
   void cancel_untold() noexcept {
     const std::lock_guard lock(mutex_);
@@ -305,13 +309,6 @@ class AsyncCall : public RefCounted {
   [[nodiscard]] bool has_ended() noexcept {
     const std::lock_guard lock(mutex_);
     return has_ended_locked();
-  }
-
-  /// Ends a call that the system does not let wait.
-  void end_sleepless(const Error& why) noexcept {
-    Ending ending(*this);
-    if (!has_ended_locked()) end_by_caller(call_.give_up_sleepless(why));
-    ending.tell();
   }
 
   // ---- under the mutex, or where no other thread has the call ----

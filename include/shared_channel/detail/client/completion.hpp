@@ -241,7 +241,7 @@ Obstacle Completer<Platform>::add(const RefPtr<AsyncCall>& call) {
   if (is_orphan)
     call->orphan();
   else
-    call->fail(Errc::system_error, obstacle);
+    call->fail(obstacle);
   return obstacle;
 }
 

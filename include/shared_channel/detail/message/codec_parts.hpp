@@ -17,6 +17,7 @@
 #include <variant>
 
 #include <shared_channel/detail/base/address_of.hpp>
+#include <shared_channel/detail/base/stored.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/version.hpp>
 
@@ -128,14 +129,6 @@ std::size_t part_size(const T& value) {
     return sizeof value;
   else
     return add_sizes(sizeof(Length), Codec<T>::size(value));
-}
-
-/// A flat value from its bytes; it need not be default-constructible.
-template <class T>
-T flat_from(const std::byte* bytes) {
-  alignas(T) std::byte copy[sizeof(T)];
-  std::memcpy(copy, bytes, sizeof(T));
-  return std::move(*std::launder(reinterpret_cast<T*>(copy)));
 }
 
 /// Whether the bytes may be a value of the flat type T. Only those of a bool can be seen to be none: a byte above 1.

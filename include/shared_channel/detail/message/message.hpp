@@ -180,6 +180,17 @@ std::optional<T> decode_message(const Frame& frame) {
                     [](std::span<const std::byte> bytes) { return std::optional<T>(Codec<T>::decode(bytes)); });
 }
 
+/// Shows `read` the bytes of the reply in a frame; what `core` says of an impossible length.
+template <class Read, class Core>
+Result<void> show_reply(const Frame& frame, Read& read, const Core& core) {
+  const bool is_possible = with_bytes(frame, false, [&](std::span<const std::byte> bytes) {
+    read(bytes);
+    return true;
+  });
+  if (!is_possible) return core.undecodable();
+  return {};
+}
+
 /// The reply in a frame, as a value; what `core` says of bytes that are none.
 template <class Reply, class Core>
 Result<Reply> read_reply(const Frame& frame, const Core& core) {

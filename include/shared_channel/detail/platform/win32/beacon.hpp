@@ -79,7 +79,7 @@ class Beacon {
 class Watch {
  public:
   static Result<Watch> open(const Names& names, std::uint64_t generation, const ServerPage& page) {
-    if (page.alive.load(std::memory_order_acquire) == 0) return gone(names);
+    if (page.alive.load(std::memory_order_acquire) == 0) return just_gone(names);
     auto ended = win32::open_event(names, win32::ObjectName(names, names.part(generation, parts::ended)),
                                    win32::Use::waiting, win32::Use::waiting);
     if (!ended) return std::move(ended).error();
@@ -88,13 +88,13 @@ class Watch {
 
     Watch watch(page.alive, *std::move(ended), win32::heir_mark_of(alive_name.c_str()));
     const Found found = watch.open_process(page.identity.server_process, page.identity.server_birth);
-    if (found == Found::nobody) return gone(names);
+    if (found == Found::nobody) return just_gone(names);
     if (found == Found::unknown) {
       watch.process_ = Handle();
       if (!mutex) return std::move(mutex).error();
     }
     if (mutex && found != Found::here) watch.mutex_ = *std::move(mutex);
-    if (watch.look() != Peer::alive) return gone(names);
+    if (watch.look() != Peer::alive) return just_gone(names);
     return watch;
   }
 
@@ -146,8 +146,6 @@ class Watch {
 
   Watch(const Word& alive, Handle ended, std::wstring heir_mark)
       : alive_(&alive), ended_(std::move(ended)), heir_mark_(std::move(heir_mark)) {}
-
-  static Error gone(const Names& names) { return just_gone(names); }
 
   /// A server in this very process does not die before us, and its mutex may be the calling thread's, which would get
   /// it for the asking. A process id is only a number: it may be a later process's, or nonsense. And a handle may come
