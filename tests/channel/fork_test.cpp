@@ -33,6 +33,7 @@
 #include "support/names.hpp"
 #include "support/process.hpp"
 #include "support/resources.hpp"
+#include "support/scoped_env.hpp"
 #include "support/time.hpp"
 
 #if defined(__has_feature)
@@ -410,10 +411,23 @@ TEST_CASE("fork: the program's own handlers may do what they like, also if they 
   const auto name = unique_name("fork");
   Channel::Server server(name);
   server.start(answer).value();
-  for (const char* how : {"prepare", "destroy in the child", "call in the child", "make in the child"}) {
-    INFO(how);
-    CHECK(peer("fork_with_handlers", name, how).wait(20s) == ExitStatus{});
+  for (const bool come_first : {false, true}) {
+    const ScopedEnv early("PEER_FORK_HANDLERS_COME_FIRST", come_first ? std::optional("1") : std::nullopt);
+    for (const char* how : {"prepare", "destroy in the child", "call in the child", "make in the child"}) {
+      INFO(how << (come_first ? ", early" : ""));
+      CHECK(peer("fork_with_handlers", name, how).wait(20s) == ExitStatus{});
+    }
   }
+}
+
+TEST_CASE("fork: the program's own handlers may take a mutex under which it makes clients, or its allocator's") {
+  const auto name = unique_name("fork");
+  Channel::Server server(name);
+  server.start(answer).value();
+  CHECK(peer("fork_under_mutex", name, "program's").wait(60s) == ExitStatus{});
+  CHECK(peer("fork_under_mutex", name, "allocator's").wait(60s) == ExitStatus{});
+  const ScopedEnv early("PEER_FORK_HANDLERS_COME_FIRST", "1");
+  CHECK(peer("fork_under_mutex", name, "allocator's").wait(60s) == ExitStatus{});
 }
 
 TEST_CASE("fork: a child that no handler was called for may not use the parent's client either") {

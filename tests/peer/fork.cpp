@@ -1,5 +1,6 @@
 #ifdef __linux__
 
+#include "allocator.hpp"
 #include "role.hpp"
 
 #include <pthread.h>
@@ -8,9 +9,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
+#include <cstdlib>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 
 #include <shared_channel/shared_channel.hpp>
 
@@ -40,15 +45,34 @@ static int status_of(pid_t child) {
   return child > 0 && ::waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : 99;
 }
 
-// fork_with_handlers NAME HOW: fork()s with handlers of its own, which were registered before the library's.
+// The program's handlers. Registered before the library's, they run within those; later, around them.
+using Handler = void();
+static Handler *before_fork, *in_parent, *in_child;
+static void register_handlers() {
+  const auto failed = ::pthread_atfork([] { before_fork != nullptr ? before_fork() : void(); },
+                                       [] { in_parent != nullptr ? in_parent() : void(); },
+                                       [] { in_child != nullptr ? in_child() : void(); });
+  if (failed != 0) std::abort();
+}
+static bool is_early = false;
+[[gnu::constructor(101)]] static void register_early() {
+  is_early = std::getenv("PEER_FORK_HANDLERS_COME_FIRST") != nullptr;
+  if (is_early) register_handlers();
+}
+
+// fork_with_handlers NAME HOW: fork()s with handlers of its own.
 const peer::Role fork_with_handlers{
     "fork_with_handlers", [](const peer::Arguments& arguments) {
       name = arguments.at(0);
       const std::string& how = arguments.at(1);
-      if (how == "prepare") ::pthread_atfork([] { client.reset(); }, [] { client.emplace(name); }, nullptr);
-      if (how == "destroy in the child") ::pthread_atfork(nullptr, nullptr, [] { client.reset(); });
-      if (how == "call in the child") ::pthread_atfork(nullptr, nullptr, [] { is_told = is_refused(); });
-      if (how == "make in the child") ::pthread_atfork(nullptr, nullptr, [] { client.emplace(name); });
+      if (!is_early) register_handlers();
+      if (how == "prepare") {
+        before_fork = [] { client.reset(); };
+        in_parent = [] { client.emplace(name); };
+      }
+      if (how == "destroy in the child") in_child = [] { client.reset(); };
+      if (how == "call in the child") in_child = [] { is_told = is_refused(); };
+      if (how == "make in the child") in_child = [] { client.emplace(name); };
       client.emplace(name);
       if (!is_answered()) return 1;
       // And a thread, which the child does not have.
@@ -68,6 +92,52 @@ const peer::Role fork_with_handlers{
       if (const int status = status_of(child); status != 0) return status;
       return is_answered() ? 0 : 7;
     }};
+
+// fork()s while another thread makes clients and calls, which it does by `turn`; many times, for a few seconds at most.
+template <class Turn>
+static int fork_often(Turn&& turn) {
+  std::atomic<bool> is_over{false};
+  std::atomic<int> answered{0};
+  std::thread calling([&] {
+    while (!is_over) answered += turn() ? 1 : 0;
+  });
+  const auto latest = std::chrono::steady_clock::now() + 4s;
+  for (int forked = 0; forked < 500 && std::chrono::steady_clock::now() < latest; ++forked) {
+    std::this_thread::sleep_for(std::chrono::microseconds(forked * 7 % 300));  // the other thread is anywhere
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(0);
+    if (status_of(child) != 0) return 1;
+  }
+  is_over = true;
+  calling.join();
+  return answered > 0 ? 0 : 2;
+}
+
+static std::mutex guarding;
+static bool is_answered_by_a_new_client() {
+  Channel::Client its_own(name);
+  return its_own.call(echo(1), 50s).has_value();
+}
+
+// fork_under_mutex NAME WHOSE: fork()s often, with handlers that take a mutex. Under it the other thread works; or it
+// is the allocator's.
+const peer::Role fork_under_mutex{"fork_under_mutex", [](const peer::Arguments& arguments) {
+                                    name = arguments.at(0);
+                                    before_fork = [] {
+                                      guarding.lock();
+                                      std::this_thread::sleep_for(100us);  // until the other thread wants it
+                                    };
+                                    in_parent = in_child = [] { guarding.unlock(); };
+                                    if (!is_early) register_handlers();
+                                    if (arguments.at(1) == "allocator's") {
+                                      peer::allocators_mutex = &guarding;
+                                      return fork_often(is_answered_by_a_new_client);
+                                    }
+                                    return fork_often([] {
+                                      const std::lock_guard lock(guarding);
+                                      return is_answered_by_a_new_client();
+                                    });
+                                  }};
 
 }  // namespace peer_fork
 

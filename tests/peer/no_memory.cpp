@@ -1,11 +1,13 @@
 // Servers where operator new finds no memory.
 #ifdef __linux__
+#include "allocator.hpp"
 #include "role.hpp"
 
 #include <atomic>
 #include <climits>
 #include <cstddef>
 #include <cstdlib>
+#include <mutex>
 #include <new>
 #include <string>
 
@@ -14,13 +16,37 @@
 #include "support/messages.hpp"
 #include "support/resources.hpp"
 
+std::atomic<std::mutex*> peer::allocators_mutex{nullptr};
+
 namespace {
 
 std::atomic<long> allocations_left{LONG_MAX};  // and none after them
 
+// As an allocator may: with a mutex of its own.
+class Allocating {
+ public:
+  Allocating() {
+    if (mutex_ != nullptr) mutex_->lock();
+  }
+  ~Allocating() {
+    if (mutex_ != nullptr) mutex_->unlock();
+  }
+  Allocating(const Allocating&) = delete;
+  Allocating& operator=(const Allocating&) = delete;
+
+ private:
+  std::mutex* const mutex_ = peer::allocators_mutex.load();
+};
+
 void* allocate(std::size_t size) {
+  const Allocating allocating;
   if (allocations_left.load() != LONG_MAX && allocations_left.fetch_sub(1) <= 0) return nullptr;
   return std::malloc(size != 0 ? size : 1);
+}
+
+void give_back(void* memory) {
+  const Allocating allocating;
+  std::free(memory);
 }
 
 }  // namespace
@@ -29,8 +55,8 @@ void* allocate(std::size_t size) {
   if (void* const memory = allocate(size)) return memory;
   throw std::bad_alloc();
 }
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept { give_back(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { give_back(memory); }
 
 namespace {
 

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
@@ -11,12 +12,19 @@ template <class T>
 class ForwardList {
   struct Node {
     template <class... Arguments>
-    explicit Node(Node* after, Arguments&&... arguments) : value(std::forward<Arguments>(arguments)...), next(after) {}
+    explicit Node(Arguments&&... arguments) : value(std::forward<Arguments>(arguments)...) {}
     T value;
-    Node* next;
+    Node* next = nullptr;
   };
 
  public:
+  /// An element in no list: where a lock guards the list, the allocator can work outside of it.
+  using Loose = UniquePtr<Node>;
+  template <class... Arguments>
+  [[nodiscard]] static Loose make(Arguments&&... arguments) {
+    return Loose(new Node(std::forward<Arguments>(arguments)...));
+  }
+
   class Iterator {
    public:
     explicit Iterator(Node* node) noexcept : node_(node) {}
@@ -43,15 +51,20 @@ class ForwardList {
 
   template <class... Arguments>
   T& emplace(Arguments&&... arguments) {
-    first_ = new Node(first_, std::forward<Arguments>(arguments)...);
+    return put(make(std::forward<Arguments>(arguments)...));
+  }
+  T& put(Loose element) noexcept {
+    element->next = first_;
+    first_ = element.release();
     return first_->value;
   }
 
   /// An element of this list.
-  void erase(const T& element) noexcept {
+  void erase(const T& element) noexcept { static_cast<void>(take_out(element)); }
+  [[nodiscard]] Loose take_out(const T& element) noexcept {
     Node** link = &first_;
     while (&(*link)->value != &element) link = &(*link)->next;
-    delete std::exchange(*link, (*link)->next);
+    return Loose(std::exchange(*link, (*link)->next));
   }
 
  private:

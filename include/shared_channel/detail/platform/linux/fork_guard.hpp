@@ -51,8 +51,9 @@ class ForkGuard {
   /// Keeps what `take` puts into a Held until it is released. No fork() can come between the taking and the keeping.
   template <class Take>
   const Held& hold(Take&& take) {
+    auto element = List::make();
     const Undisturbed whole(*this);
-    Held& held = held_.emplace();
+    Held& held = held_.put(std::move(element));
     take(held);
     keep(held);
     return held;
@@ -60,9 +61,10 @@ class ForkGuard {
   /// The same for two descriptors that the system makes together.
   template <class Take>
   std::pair<const Held*, const Held*> hold_two(Take&& take) {
+    auto first = List::make(), second = List::make();
     const Undisturbed whole(*this);
-    Held& one = held_.emplace();
-    Held& other = held_.emplace();
+    Held& one = held_.put(std::move(first));
+    Held& other = held_.put(std::move(second));
     take(one, other);
     keep(one);
     keep(other);
@@ -72,10 +74,13 @@ class ForkGuard {
   /// Keeps errno: the caller may read the errno of a failed open after its Held has gone.
   void release(const Held& held) noexcept {
     const int error = errno;
-    const Undisturbed whole(*this);
-    if (held.is_ours()) ::close(held.descriptor);
-    if (held.data != MAP_FAILED) ::munmap(held.data, held.size);
-    held_.erase(held);
+    {
+      List::Loose released;  // deleted without the mutex
+      const Undisturbed whole(*this);
+      if (held.is_ours()) ::close(held.descriptor);
+      if (held.data != MAP_FAILED) ::munmap(held.data, held.size);
+      released = held_.take_out(held);
+    }
     errno = error;
   }
 
@@ -90,9 +95,12 @@ class ForkGuard {
   }
 
  private:
-  /// Has the mutex. A thread that is in fork() has it already: the program's own fork handlers run before it is
-  /// unlocked, or after it was locked, and make and destroy what they like. A signal handler may fork too, though it
-  /// should not, and would wait for the mutex in its own thread.
+  using List = ForwardList<Held>;
+
+  /// Has the mutex. A thread that is in fork() has it already: handlers of the program's own that were registered
+  /// before ours run then too, and make and destroy what they like. A signal handler may fork too, though it should
+  /// not, and would wait for the mutex in its own thread. Whoever has it takes no other one, not the allocator's
+  /// either: a handler of the program's may have taken that before ours takes this.
   class Undisturbed {
    public:
     explicit Undisturbed(ForkGuard& guard) noexcept : lock_(guard.mutex_, std::defer_lock) {
@@ -187,7 +195,7 @@ class ForkGuard {
   static constexpr std::uint32_t of_first_process = 1;
 
   std::mutex mutex_;
-  ForwardList<Held> held_;
+  List held_;
   bool must_tell_child_ = false;
   std::uint32_t last_epoch_ = of_first_process;  // the same, where the kernel does not clear it
   // Static, since every call asks for it.
@@ -195,13 +203,30 @@ class ForkGuard {
   static inline std::atomic<std::uint32_t>* epoch_ = &unmoved_epoch_;
 };
 
+/// The guard of a program, or a plug-in, that has clients or servers. Its handlers are registered when that is loaded:
+/// those that it registers later, and that take a mutex under which it makes and destroys clients, take theirs first
+/// (fork() calls the latest first), as the threads do that have it.
+template <class Guard>
+class EarlyGuard {
+ public:
+  /// Also while other statics are being made.
+  static Guard& instance() { return registered_ != nullptr ? *registered_ : Guard::instance(); }
+
+ private:
+  static inline Guard* const registered_ = &Guard::instance();
+};
+
 /// Remembers the process that it was made in.
 class ForkMark {
  public:
+  /// A template, so that a program without clients and servers registers nothing.
+  template <class Guard = ForkGuard>
+  ForkMark() : epoch_(EarlyGuard<Guard>::instance().own_epoch()) {}  // the instance: it counts from here on
+
   [[nodiscard]] bool in_child() const noexcept { return ForkGuard::epoch() != epoch_; }
 
  private:
-  std::uint32_t epoch_ = ForkGuard::instance().own_epoch();  // the instance, so that it counts from here on
+  std::uint32_t epoch_;
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform

@@ -1,0 +1,13 @@
+#pragma once
+
+#ifdef __linux__
+#include <atomic>
+#include <mutex>
+
+namespace peer {
+
+// What operator new and delete take, once they have one (no_memory.cpp).
+extern std::atomic<std::mutex*> allocators_mutex;
+
+}  // namespace peer
+#endif
