@@ -205,6 +205,21 @@ TEST_CASE("damage: a stray word is mended while the server serves") {
   CHECK(late <= all.size() / 10);  // a busy machine may be late
 }
 
+TEST_CASE("damage: a counter that gives a dead client's number does not cost the slot that it left behind") {
+  const auto channel = unique_name("damage");
+  ServerOptions options;
+  options.max_calls = 1;
+  Jobs::Server server(channel, options);
+  server.start([](const Job& job) { return answer_to(job); }).value();
+  const LiveSegment segment(channel);
+  constexpr std::uint32_t dead = 5;
+  segment.slot_array()[0].owner = dead;
+  segment.header().next_client = dead - 1;
+  Jobs::Client client(channel);
+  CHECK(client.call({7, 0, 0}, amply));
+  CHECK(Jobs::Client(channel).call({9, 0, 0}, amply));
+}
+
 TEST_CASE("damage: an idle server whose words were changed is found again") {
   const auto channel = unique_name("damaged-idle");
   Jobs::Server server(channel);

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <future>
 #include <random>
 #include <string>
 #include <thread>
@@ -137,6 +138,35 @@ TEST_CASE("hostile: random states in the slots, and a server that goes on") {
   }
   CHECK(Jobs::Client(channel).call({1, 0, 0}, amply));
   CHECK(server.damaged_slots() > 0);
+}
+
+TEST_CASE("hostile: a call is not executed whose request lies under the late reply to another") {
+  const auto channel = unique_name("overrun");
+  ServerOptions options;
+  options.max_calls = 1;
+  Jobs::Server server(channel, options);
+  std::promise<void> gate;
+  std::atomic<std::uint64_t> begun{0}, last{0};
+  CHECK_FALSE(error_of(server.start([&, opened = gate.get_future().share()](const Job& job) {
+    last = job.id;
+    if (++begun == 1) opened.wait();
+    return Done{job.id, check_of(job.id)};
+  })));
+  Jobs::Client client(channel);
+  auto late = std::async(std::launch::async, [&] { return client.call({5, 0, 0}, 100ms); });
+  REQUIRE(eventually([&] { return begun == 1; }));
+  CHECK(error_of(late.get()) == Errc::timed_out);
+  const LiveSegment segment(channel);
+  detail::Slot& slot = segment.slot_array()[0];
+  slot.taken = 0;  // as if no handler ran
+  auto next = std::async(std::launch::async, [&] { return client.call({9, 0, 0}, amply); });
+  const bool is_posted = eventually([&] { return detail::load_request(slot).phase() == detail::Phase::posted; });
+  gate.set_value();
+  REQUIRE(is_posted);
+  CHECK(error_of(next.get()) == Errc::corrupt);
+  CHECK(begun == 1);
+  CHECK(client.call({11, 0, 0}, amply).value().check == check_of(11));
+  CHECK(last == 11);
 }
 
 TEST_CASE("hostile: a slot that asks for another call whenever one is taken holds no worker, and no stop") {

@@ -55,15 +55,25 @@ Result<void> has_room(const Names& names, const Mapping& segment, const Identity
   return {};
 }
 
-/// Takes the next lease number that is free. The counter is only a hint: the kernel decides.
+/// Whether a slot is client `number`'s.
+inline bool owns_a_slot(const SlotArray& slot_array, std::uint32_t number) noexcept {
+  for (std::uint32_t index = 0; index < slot_array.count(); ++index) {
+    if (slot_array[index].owner.load(std::memory_order_relaxed) == number) return true;
+  }
+  return false;
+}
+
+/// Takes the next lease number that is free. The counter is only a hint: the kernel decides. A damaged one may give the
+/// number of a dead client that has left a slot behind. It stays free until the slot was recovered: we would take the
+/// slot for our own, and others would take its owner to live.
 template <class ClientLease, class Mapping>
 Result<ClientLease> take_lease(const Names& names, std::uint64_t generation, const Mapping& segment,
-                               std::uint32_t& me) {
+                               const SlotArray& slot_array, std::uint32_t& me) {
   Header& header = *reinterpret_cast<Header*>(segment.data());
   constexpr int tries = 1000;
   for (int i = 0; i < tries; ++i) {
     me = (header.next_client.fetch_add(1, std::memory_order_relaxed) + 1) & ClientLease::last;
-    if (me == 0) continue;
+    if (me == 0 || owns_a_slot(slot_array, me)) continue;
     auto lease = ClientLease::take(names, generation, segment, me);
     if (lease || lease.error().code() != Errc::busy) return lease;
   }

@@ -217,13 +217,13 @@ class Connection {
     if (!shape) return std::move(shape).error();
     auto segment = open_segment(published, names, identity);
     if (!segment) return std::move(segment).error();
+    const SlotArray slot_array(segment->data(), *shape, identity.slot_count);
     std::uint32_t me = 0;
-    auto lease = take_lease<ClientLease>(names, generation, *segment, me);
+    auto lease = take_lease<ClientLease>(names, generation, *segment, slot_array, me);
     if (!lease) return std::move(lease).error();
     SHARED_CHANNEL_TEST_POINT(client_leased);
     auto bells = open_bells(names, generation, *segment);
     if (!bells) return std::move(bells).error();
-    const SlotArray slot_array(segment->data(), *shape, identity.slot_count);
     return UniquePtr<Connection>(
         new Connection(Attached{names, generation, *std::move(page), *std::move(segment), *shape, slot_array,
                                 *std::move(server), me, *std::move(lease), *std::move(bells)},

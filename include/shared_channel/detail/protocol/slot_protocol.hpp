@@ -155,11 +155,19 @@ void release(Slot& slot) noexcept {
   slot.owner.store(0, std::memory_order_seq_cst);  // (6)
 }
 
+/// Whether a worker executes a call here, as far as the words tell. Among correct peers that is the request's call; the
+/// request's number is not asked for, since a stray word there must not hide a worker.
+template <class Slot>
+bool is_executing(const Slot& slot) noexcept {
+  const State taken = load_taken(slot);
+  return taken.phase() == Phase::taken && !load_reply(slot).concludes(taken.sequence());
+}
+
 /// Whether a slot with this request word may be used by its next owner as it is.
 template <class Slot>
 bool is_settled(const Slot& slot, State request) noexcept {
-  if (load_reply(slot).concludes(request.sequence())) return true;
-  return request.phase() != Phase::posted && !load_taken(slot).is(Phase::taken, request.sequence());
+  if (is_executing(slot)) return false;
+  return request.phase() != Phase::posted || load_reply(slot).concludes(request.sequence());
 }
 
 /// How an attempt to become a slot's owner ended.
@@ -232,9 +240,11 @@ template <class Slot>
 Posted post(Slot& slot) noexcept {
   std::uint32_t sequence = State::after(State(slot.last.load(std::memory_order_relaxed)).sequence());
   slot.last.store(State(0, Phase::idle).word(), std::memory_order_relaxed);
-  // Never so among correct peers; among others, a stale reply must not pass for ours.
+  // Never so among correct peers; among others, a stale reply must not pass for ours, nor the late one to a call that
+  // a stray `last` has hidden.
   const State reply = load_reply(slot);
-  if (reply.concludes(sequence)) sequence = State::after(sequence);
+  const State request(slot.request.load(std::memory_order_relaxed));
+  if (reply.concludes(sequence) || request.sequence() == sequence) sequence = State::after(sequence);
   slot.request.store(State(sequence, Phase::posted).word(), std::memory_order_seq_cst);  // P1, (1)
   SHARED_CHANNEL_TEST_POINT(client_posted);
   return {sequence, State::after(reply.sequence()) == sequence};
@@ -325,8 +335,14 @@ Finish finish(Slot& slot, SlotLock& lock, std::uint32_t sequence, Phase answer) 
 /// that is damage by a broken or hostile peer, and let_go() frees the slot.
 template <class Slot>
 bool looks_executing(const Slot& slot, State request) noexcept {
-  return request.phase() != Phase::posted && load_taken(slot).is(Phase::taken, request.sequence()) &&
-         !load_reply(slot).concludes(request.sequence());
+  return request.phase() != Phase::posted && is_executing(slot);
+}
+
+/// Whether another call stands in the slot than the one that a worker is about to conclude there. Nobody can post it
+/// before F1, unless the slot's words were damaged while the worker executed: then the bytes of the worker's reply may
+/// lie over that call's request, which must not be executed.
+inline bool is_posted_over(std::uint32_t sequence, State request) noexcept {
+  return request.phase() == Phase::posted && request.sequence() != sequence;
 }
 
 /// Whether the slot asks for the very call that was concluded last, although the reply that concluded it is gone. With

@@ -19,7 +19,7 @@ enum class Phase : std::uint32_t {
   refused = 6,    ///< reply: the server stopped before it executed the call
   malformed = 7,  ///< reply: the request's bytes could not be decoded; no handler saw it
   oversized = 8,  ///< reply: the handler's answer does not fit; `length` holds its size
-  damaged = 9,    ///< reply: what the server had written here was overwritten; a handler may have run
+  damaged = 9,    ///< reply: the server's words or the request were overwritten; a handler may have run
 };
 
 /// One value of a request, reply or taken word: sequence (27 bits), waiter bit, phase (4 bits).

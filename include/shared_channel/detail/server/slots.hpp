@@ -303,7 +303,11 @@ class ServerSlots {
   void conclude(TakenCall call, Phase outcome) noexcept {
     SlotRecord& record = locks_[call.index];
     const std::uint32_t before = record.concluded.load(std::memory_order_relaxed);
+    const State request = load_request(*call.slot);
     const Finish owed = finish(*call.slot, record, call.sequence, outcome);
+    // A worker's next look finds that call without a reply, and ends it as damaged.
+    if (is_posted_over(call.sequence, request)) [[unlikely]]
+      record.concluded.store(request.sequence(), std::memory_order_release);
     const bool is_abandoned = owed == Finish::tell_slot_freed && !may_post_again(*call.slot);
     counters_.count(record, outcome, is_abandoned, before, call.sequence);
     switch (owed) {
