@@ -25,7 +25,7 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
     const std::uint32_t owner = slot.owner.load(std::memory_order_relaxed);
     return owner != 0 && owner != me_of(thread) && is_gone(owner) && got(detail::recover(slot, owner, me_of(thread)));
   };
-  const auto no_slot = [&] { return local[in_line] ? c_head_waits : c_no_slot; };
+  const auto no_slot = [&] { return local[in_queue] ? c_head_waits : c_no_slot; };
   const auto ends = [&](bool never_executed) {
     if (never_executed)
       disowns(id_of(thread, local));
@@ -36,13 +36,13 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
   switch (stage) {
     case c_begin:
       if (local[call_number] == plan.calls) return finished;
-      local[tried] = local[in_line] = local[gave_back] = local[has_slot] = local[failed] = local[ticket] =
+      local[tried] = local[in_queue] = local[gave_back] = local[has_slot] = local[failed] = local[ticket] =
           local[sequence] = local[concluded] = 0;
       if (plan.standstills > 0 && starving_word.load(std::memory_order_relaxed) != 0) return c_lock;
       return c_claim;
     case c_claim:
       if (got(claim(slot, me_of(thread)))) return c_hold;
-      return next_slot(local, c_claim, local[in_line] && looks_for_the_dead() ? c_recover : no_slot());
+      return next_slot(local, c_claim, local[in_queue] && looks_for_the_dead() ? c_recover : no_slot());
     case c_recover:
       if (recovers()) return c_hold;
       return next_slot(local, c_recover, no_slot());
@@ -52,9 +52,9 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
       return c_lock;
     case c_lock: {
       const Value answer = machine.step([&]() -> Value {
-        Value& line = machine.state.line;
-        if (line == 0 || !machine.state.thread[static_cast<std::size_t>(line - 1)].is_alive) {
-          line = me_of(thread);
+        Value& holder = machine.state.mutex_holder;
+        if (holder == 0 || !machine.state.thread[static_cast<std::size_t>(holder - 1)].is_alive) {
+          holder = me_of(thread);
           machine.take_over(client_mutex);
           return go_on;
         }
@@ -67,7 +67,7 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
       });
       if (answer == looked_around) return c_slice;
       if (answer != go_on) return ends(true);
-      local[in_line] = 1;
+      local[in_queue] = 1;
       return c_announce;
     }
     case c_slice:  // SlotClaim::take_past_the_head()
@@ -94,7 +94,7 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
           passed()) {
         local[failed] = 1;
         disowns(id_of(thread, local));
-        return c_leave_line;
+        return c_leave_queue;
       }
       if (plan.standstills > 0) starving_word.store(1, std::memory_order_relaxed);
       ring_exec();
@@ -103,21 +103,21 @@ inline Stage run_client(int thread, Stage stage, Locals& local) {
     case c_hold: {
       local[has_slot] = 1;
       raise_high_water(local[index]);
-      if (local[gave_back] && !local[in_line] && !is(Break::gives_back_silently)) tell_slot_freed();
+      if (local[gave_back] && !local[in_queue] && !is(Break::gives_back_silently)) tell_slot_freed();
       local[tried] = local[gave_back] = local[ticket] = 0;
       if (plan.last_stands && thread == plan.clients - 1) {
         machine.self().is_alive = stands_still;
         return finished;
       }
-      return local[in_line] ? c_leave_line : c_fill;
+      return local[in_queue] ? c_leave_queue : c_fill;
     }
-    case c_leave_line:
+    case c_leave_queue:
       if (plan.standstills > 0) starving_word.store(0, std::memory_order_relaxed);
       slot_freed.announced.store(0, std::memory_order_relaxed);
       machine.step([&]() -> Value {
         machine.flush(machine.self());
         machine.hand_over(client_mutex);
-        if (machine.state.line == me_of(thread)) machine.state.line = 0;
+        if (machine.state.mutex_holder == me_of(thread)) machine.state.mutex_holder = 0;
         return 0;
       });
       return local[failed] ? c_release : c_fill;

@@ -13,8 +13,8 @@ inline bool stands_in_every_slot(const State& state) {
   return true;
 }
 
-inline bool stands_in_line(const State& state) {
-  return state.line != 0 && state.thread[state.line - 1u].is_alive == stands_still;
+inline bool stands_in_queue(const State& state) {
+  return state.mutex_holder != 0 && state.thread[state.mutex_holder - 1u].is_alive == stands_still;
 }
 
 /// Nothing happens any more of itself: what is wrong with that, if anything.
@@ -24,7 +24,7 @@ inline const char* judge_end(const State& state) {
     const Thread& thread = state.thread[static_cast<std::size_t>(i)];
     if (thread.is_alive != 1 || thread.stage == finished) continue;
     if (i < plan.clients && thread.stage < a_begin && thread.local[has_slot] == 0 && stands_in_every_slot(state) &&
-        (state.memory[stopping] == 0 || stands_in_line(state)))
+        (state.memory[stopping] == 0 || stands_in_queue(state)))
       continue;  // until its deadline
     if (i == loop_notice() && (state.memory[stopping] == 0 || thread.stage == n_fired)) continue;
     if (i == foreign_loop() && state.memory[stopping] == 0) continue;  // until something waits for them

@@ -22,7 +22,7 @@ inline std::string line_of(const State& state, Kind kind, int number) {
                                        "announce",
                                        "head_waits",
                                        "hold",
-                                       "leave_line",
+                                       "leave_queue",
                                        "fill",
                                        "post",
                                        "look",

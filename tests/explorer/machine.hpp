@@ -68,7 +68,7 @@ struct State {
   std::array<Value, max_signals> event;  // Win32: set and not yet consumed
   std::array<Value, max_calls> executed;
   std::array<Value, max_calls> disowned;  // its caller was told that no handler saw it
-  Value line;                             // who holds the client mutex: thread + 1
+  Value mutex_holder;                     // who holds the client mutex: thread + 1
   Value deferred;                         // sequence of the call that the responder has yet to conclude
   Value deferred_slot;
   Value notice_fired;  // LoopNotice: it is not armed

@@ -24,7 +24,7 @@ enum Stage : Value {
   c_announce,
   c_head_waits,
   c_hold,
-  c_leave_line,
+  c_leave_queue,
   c_fill,
   c_post,
   c_look,
@@ -110,7 +110,7 @@ inline void judge_order(Value cell, Value value) {
   }
 }
 
-enum ClientLocal { call_number, index, tried, sequence, in_line, gave_back, has_slot, ticket, failed, concluded };
+enum ClientLocal { call_number, index, tried, sequence, in_queue, gave_back, has_slot, ticket, failed, concluded };
 enum WorkerLocal { w_index, w_looked, w_count, w_sequence, w_announced, w_ticket, w_found, w_cursor, w_held, w_scan };
 enum AsyncLocal {
   a_posted,

@@ -44,7 +44,7 @@ inline Result<Shape> agree(const Names& names, const ServerPage& page, const Ide
 
 /// Whether the segment is the one that the server page speaks of.
 template <class Mapping>
-Result<void> has_room(const Names& names, const Mapping& segment, const Identity& identity) {
+Result<void> check_segment(const Names& names, const Mapping& segment, const Identity& identity) {
   if (segment.size() < identity.total_bytes) {
     return names.error(Errc::layout_mismatch, "the segment has " + std::to_string(segment.size()) + " bytes where " +
                                                   std::to_string(identity.total_bytes) +

@@ -249,7 +249,7 @@ class Connection {
     if (!segment) return segment;
     if (auto same = Trust::check_same(names, published.owner, *segment, object); !same) return std::move(same).error();
     SHARED_CHANNEL_TEST_POINT(client_mapped);
-    if (auto fitting = has_room(names, *segment, identity); !fitting) return std::move(fitting).error();
+    if (auto fitting = check_segment(names, *segment, identity); !fitting) return std::move(fitting).error();
     return segment;
   }
 

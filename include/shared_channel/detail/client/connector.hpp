@@ -107,8 +107,8 @@ class Connector {
   /// How long a server may take to mend what makes its memory look corrupted.
   static constexpr nanoseconds mending = std::chrono::seconds(3);
 
-  /// True for one thread in each interval.
-  static bool is_due(std::atomic<std::int64_t>& next, nanoseconds interval) noexcept {
+  /// Takes the next interval, if its time has come. True for one thread in each.
+  static bool claim_interval(std::atomic<std::int64_t>& next, nanoseconds interval) noexcept {
     const std::int64_t now = Clock::now().time_since_epoch().count();
     std::int64_t due = next.load(std::memory_order_relaxed);
     const std::int64_t after = now + std::chrono::duration_cast<Clock::duration>(interval).count();
@@ -164,7 +164,7 @@ class Connector {
     }
     auto connection = Connection::attach(names_, contract_, options_, spin_);
     if (!connection) {
-      if (is_perhaps_damage(connection.error().code()) && is_due(next_knock_, knock_interval))
+      if (is_perhaps_damage(connection.error().code()) && claim_interval(next_knock_, knock_interval))
         Connection::knock(names_, options_);
       return std::move(connection).error();
     }
@@ -232,7 +232,7 @@ Result<void> Connector<Platform>::wait_for_server(Deadline& deadline) {
 
 template <class Platform>
 void Connector<Platform>::doubt(const Pin& pin) noexcept {
-  if (!is_due(next_doubt_, doubt_interval)) return;
+  if (!claim_interval(next_doubt_, doubt_interval)) return;
   const typename Platform::NoCancellation uncancelled;
   if (or_without_memory([&] { return has_successor(*pin); }, [] { return false; })) current_.retire(pin);
 }

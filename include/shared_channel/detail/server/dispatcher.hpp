@@ -33,10 +33,10 @@ class Dispatcher final : private AnswerSink {
   using ForkMark = typename Platform::ForkMark;
 
  public:
-  Dispatcher(Generation& generation, ServerSlots& slots_of_it, unsigned threads, const std::atomic<bool>& stopping,
+  Dispatcher(Generation& generation, ServerSlots& server_slots, unsigned threads, const std::atomic<bool>& stopping,
              const ForkMark& mark, const Names& names)
       : generation_(generation),
-        slots_(slots_of_it),
+        slots_(server_slots),
         threads_(threads),
         observer_(names, generation.slot_array().count()),
         stopping_(stopping),

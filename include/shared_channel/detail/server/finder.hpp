@@ -25,10 +25,10 @@ class Finder {
   using LoopNotice = detail::LoopNotice<Platform>;
 
  public:
-  Finder(Exec& exec, ServerSlots<Platform>& slots_of_it, Upkeep& upkeep, const std::atomic<bool>& stopping,
+  Finder(Exec& exec, ServerSlots<Platform>& server_slots, Upkeep& upkeep, const std::atomic<bool>& stopping,
          const ForkMark& mark, const ServerOptions& options)
       : exec_(exec),
-        slots_(slots_of_it),
+        slots_(server_slots),
         upkeep_(upkeep),
         stopping_(stopping),
         mark_(mark),

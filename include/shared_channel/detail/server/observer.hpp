@@ -43,7 +43,7 @@ class ServerObserver {
   };
 
  public:
-  ServerObserver(const Names& names, std::uint32_t slots_count) : names_(names), begun_(slots_count) {}
+  ServerObserver(const Names& names, std::uint32_t slot_count) : names_(names), begun_(slot_count) {}
 
   /// An invocation that hears what the decoded request is.
   class Seen : public Invocation {

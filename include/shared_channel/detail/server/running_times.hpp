@@ -16,12 +16,12 @@ class RunningTimes {
  public:
   /// Of the calls that run now, the one that has done so for longest. `count` slots there are in all.
   template <class Slots>
-  nanoseconds longest(const Slots& slot_states, std::uint32_t count) {
+  nanoseconds longest(const Slots& server_slots, std::uint32_t count) {
     const std::lock_guard lock(mutex_);
     if (seen_.get() == nullptr) seen_ = UniquePtr<Seen[]>(count);
     const Clock::time_point now = Clock::now();
     Clock::time_point first = now;
-    slot_states.for_each_running([&](std::uint32_t index, std::uint32_t sequence, Clock::time_point stated) {
+    server_slots.for_each_running([&](std::uint32_t index, std::uint32_t sequence, Clock::time_point stated) {
       Seen& seen = seen_[index];
       if (!seen.is_any || seen.sequence != sequence) seen = {true, sequence, now};
       if (seen.at < first) first = seen.at;

@@ -32,7 +32,7 @@ class ServerSlots {
 
  public:
   explicit ServerSlots(Generation& generation)
-      : generation_(generation), locks_(UniquePtr<SlotRecord[]>(generation.slot_array().count())) {}
+      : generation_(generation), records_(UniquePtr<SlotRecord[]>(generation.slot_array().count())) {}
 
   /// A call that waits in any slot that was ever used.
   TakenCall take_any() noexcept {
@@ -60,14 +60,14 @@ class ServerSlots {
     const std::uint32_t used = used_slots();
     const std::uint32_t expected = next_slot_.index();
     for (std::uint32_t index = 0; index < used; ++index) {
-      if (index != expected && locks_[index].was_in_flight.load(std::memory_order_relaxed)) continue;
+      if (index != expected && records_[index].was_in_flight.load(std::memory_order_relaxed)) continue;
       if (const TakenCall call = examine(index, Order::of_thread)) return found(index, call);
     }
     return {};
   }
   /// Learns from the call that was taken last; to be called before the next one is looked for. Answers how many looks
   /// at the expected slot are worthwhile before take_any().
-  std::uint32_t learn() noexcept { return next_slot_.learn(locks_); }
+  std::uint32_t learn() noexcept { return next_slot_.learn(records_); }
   /// take_any() after so many.
   TakenCall take_unexpected() noexcept {
     const std::uint32_t expected = next_slot_.index();
@@ -80,7 +80,7 @@ class ServerSlots {
   [[nodiscard]] bool has_posted() const noexcept {
     const std::uint32_t used = used_slots();
     for (std::uint32_t index = 0; index < used; ++index) {
-      if (!locks_[index].is_locked() && is_posted(index)) return true;
+      if (!records_[index].is_locked() && is_posted(index)) return true;
     }
     return false;
   }
@@ -92,7 +92,7 @@ class ServerSlots {
   }
   /// Whether a call waits in this slot, with or without a worker at it.
   [[nodiscard]] bool is_posted(std::uint32_t index) const noexcept {
-    return is_waiting(locks_[index], load_request(slot_array()[index]));
+    return is_waiting(records_[index], load_request(slot_array()[index]));
   }
 
   /// Answers everything that was posted and not taken with "the server stopped".
@@ -112,7 +112,7 @@ class ServerSlots {
   void leave(TakenCall call, Phase outcome) noexcept {
     conclude(call, outcome);
     SHARED_CHANNEL_TEST_POINT(server_unlocks_slot);
-    locks_[call.index].unlock();
+    records_[call.index].unlock();
   }
 
   /// For a thread that has unlocked a slot and may not look at all slots again, as a worker does before it sleeps or
@@ -124,7 +124,7 @@ class ServerSlots {
   /// Whether the caller still waits for the answer.
   [[nodiscard]] bool is_wanted(TakenCall call) const noexcept {
     const Slot& slot = *call.slot;
-    const bool is_answered = locks_[call.index].concluded.load(std::memory_order_relaxed) == call.sequence;
+    const bool is_answered = records_[call.index].concluded.load(std::memory_order_relaxed) == call.sequence;
     if (is_answered) return false;
     const State request = load_request(slot);
     if (request.is(Phase::withdrawn, call.sequence)) return may_post_again(slot);
@@ -172,7 +172,7 @@ class ServerSlots {
     std::uint32_t withdrawn = 0;  // calls that were given up since the last one that was concluded
   };
   [[nodiscard]] SlotView view(std::uint32_t index) const noexcept {
-    const SlotRecord& record = locks_[index];
+    const SlotRecord& record = records_[index];
     const Slot& slot = slot_array()[index];
     SlotView view;
     const std::uint32_t before = record.concluded.load(std::memory_order_seq_cst);
@@ -219,7 +219,7 @@ class ServerSlots {
   /// Takes the call that waits in a slot, if one does; in order, or the one that goes before it.
   TakenCall examine(std::uint32_t index, Order order) noexcept {
     Slot& slot = slot_array()[index];
-    SlotLock& lock = locks_[index];
+    SlotLock& lock = records_[index];
     if (const State seen = load_request(slot); !is_waiting(lock, seen)) {
       if (!lock_and_repair(index, seen)) return {};
     } else if (!lock.try_lock()) {
@@ -253,7 +253,7 @@ class ServerSlots {
   }
 
   void repair_if_damaged(std::uint32_t index) noexcept {
-    if (lock_and_repair(index, load_request(slot_array()[index]))) locks_[index].unlock();
+    if (lock_and_repair(index, load_request(slot_array()[index]))) records_[index].unlock();
   }
 
   /// Repairs a slot that looks damaged, unless a worker has its lock. True: now we have it. A slot of correct peers
@@ -262,7 +262,7 @@ class ServerSlots {
   /// that takes calls must look for one before it gives the lock back.
   bool lock_and_repair(std::uint32_t index, State seen) noexcept {
     const Slot& slot = slot_array()[index];
-    SlotLock& lock = locks_[index];
+    SlotLock& lock = records_[index];
     if (!looks_executing(slot, seen) && !has_lost_reply(slot, lock, seen)) return false;
     if (!lock.try_lock()) return false;
     repair(index, seen);
@@ -280,14 +280,15 @@ class ServerSlots {
   [[nodiscard]] std::uint32_t first_of_thread(std::uint32_t index) const noexcept {
     const Before before = before_in(slot_array()[index]);
     const bool is_first = !before.may_follow_others() || (before.is_known() && before.index() < slot_array().count() &&
-                                                          was_concluded(locks_[before.index()], before));
+                                                          was_concluded(records_[before.index()], before));
     if (is_first) [[likely]]
       return index;
     std::uint32_t first = index;
     Place place = place_in(slot_array()[index]);
     const std::uint32_t used = used_slots();
     for (std::uint32_t other = 0; other < used; ++other) {
-      if (other != first && goes_before(slot_array()[other], locks_[other], slot_array()[first], place)) first = other;
+      if (other != first && goes_before(slot_array()[other], records_[other], slot_array()[first], place))
+        first = other;
     }
     return first;
   }
@@ -301,7 +302,7 @@ class ServerSlots {
   void repair(std::uint32_t index, State request) noexcept;
 
   void conclude(TakenCall call, Phase outcome) noexcept {
-    SlotRecord& record = locks_[call.index];
+    SlotRecord& record = records_[call.index];
     const std::uint32_t before = record.concluded.load(std::memory_order_relaxed);
     const State request = load_request(*call.slot);
     const Finish owed = finish(*call.slot, record, call.sequence, outcome);
@@ -323,7 +324,7 @@ class ServerSlots {
   }
 
   Generation& generation_;
-  UniquePtr<SlotRecord[]> locks_;
+  UniquePtr<SlotRecord[]> records_;
   std::atomic<std::uint32_t> cursor_{0};  // where the next scan begins
   NextSlot next_slot_;
   Counters counters_;
@@ -343,7 +344,7 @@ ServerStats ServerSlots<Platform>::stats() const noexcept {
   ServerStats stats = counters_.rare();
   const std::uint32_t used = used_slots();
   for (std::uint32_t index = 0; index < used; ++index) {
-    stats.done += locks_[index].done.load(std::memory_order_relaxed);
+    stats.done += records_[index].done.load(std::memory_order_relaxed);
     const SlotView slot = view(index);
     stats.running += slot.is_running ? 1 : 0;
     stats.waiting += slot.is_waiting ? 1 : 0;
@@ -364,7 +365,7 @@ TakenCall ServerSlots<Platform>::take_first(const std::uint32_t later) noexcept 
     std::uint32_t next = in_a_row++ < most_in_a_row ? first_of_thread(index) : index;
     if (next == index) {
       if (is_refusing()) break;
-      const Take outcome = take(slot, locks_[index], request);
+      const Take outcome = take(slot, records_[index], request);
       if (outcome == Take::taken) return {&slot, index, request.sequence()};
       if (outcome == Take::let_go) {
         tell_slot_freed();
@@ -374,12 +375,12 @@ TakenCall ServerSlots<Platform>::take_first(const std::uint32_t later) noexcept 
       next = later;
       in_a_row = 0;
     }
-    locks_[index].unlock();
+    records_[index].unlock();
     std::atomic_thread_fence(std::memory_order_seq_cst);  // see order.hpp
-    if (!locks_[next].try_lock()) return {};
+    if (!records_[next].try_lock()) return {};
     index = next;
   }
-  locks_[index].unlock();
+  records_[index].unlock();
   return {};
 }
 
@@ -387,7 +388,7 @@ template <class Platform>
 void ServerSlots<Platform>::repair(std::uint32_t index, State request) noexcept {
   Slot& slot = slot_array()[index];
   const bool is_executing = looks_executing(slot, request);
-  const bool has_lost = has_lost_reply(slot, locks_[index], request);
+  const bool has_lost = has_lost_reply(slot, records_[index], request);
   if (is_executing) let_go(slot, request.sequence());
   if (has_lost) conclude({&slot, index, request.sequence()}, Phase::damaged);
   if (is_executing) tell_slot_freed();

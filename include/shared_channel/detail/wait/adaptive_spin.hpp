@@ -42,7 +42,8 @@ class SpinLedger {
   /// A success makes up for four misses to come, up to `most_saved`.
   explicit SpinLedger(std::int32_t most_saved) noexcept : most_saved_(most_saved) {}
 
-  [[nodiscard]] bool is_worth_trying() noexcept {
+  /// Whether the next spin is worth trying. Counts those that were skipped.
+  [[nodiscard]] bool decide() noexcept {
     const std::int32_t misses = misses_.load(std::memory_order_relaxed);
     if (misses < patience) return true;
     const std::uint32_t skipped = skipped_.load(std::memory_order_relaxed) + 1;
@@ -76,7 +77,7 @@ class SpinLedger {
 class ContendedCore {
  public:
   /// How long a thread that yields is away at most where only the channel's own threads want the core, but rarely.
-  static constexpr nanoseconds own_turn = std::chrono::milliseconds(1);
+  static constexpr nanoseconds own_slice = std::chrono::milliseconds(1);
 
   /// Whether anything has been learnt, and so the clock is worth a look.
   [[nodiscard]] bool is_suspect() const noexcept { return until_.load(std::memory_order_relaxed) != 0; }
@@ -139,16 +140,16 @@ class BasicAdaptiveSpin {
   template <class Ready, class Gone>
   bool poll(Ready&& ready, Gone&& gone, Deadline& deadline, PeerWas peer) noexcept {
     if (policy_.spin <= nanoseconds::zero()) return ready();
-    if (never_sleeps()) return is_ready_soon(ready) || spin(ready, look_around, deadline);
-    if (peer == PeerWas::asleep || !brief_.is_worth_trying())
+    if (never_sleeps()) return spin_first(ready) || spin(ready, look_around, deadline);
+    if (peer == PeerWas::asleep || !brief_.decide())
       first_look_.did_not_arrive();
-    else if (is_ready_soon(ready)) {
+    else if (spin_first(ready)) {
       brief_.paid();
       return true;
     } else
       brief_.missed();
     if (contended_.is_suspect() && contended_.is_avoided(Time::now())) return ready();
-    if (!ledger(peer).is_worth_trying()) return ready();
+    if (!ledger(peer).decide()) return ready();
     return spin_out(ready, gone, deadline, peer);
   }
 
@@ -159,9 +160,9 @@ class BasicAdaptiveSpin {
 
   [[nodiscard]] SpinLedger& ledger(PeerWas peer) noexcept { return peer == PeerWas::awake ? awake_ : asleep_; }
 
-  /// The brief spin that each longer one begins with.
+  /// The brief spin that each longer one begins with, which learns from how it ends. True: it found what it waits for.
   template <class Ready>
-  bool is_ready_soon(Ready& ready) noexcept {
+  bool spin_first(Ready& ready) noexcept {
     const bool is_ready = spin_briefly(ready);
     is_ready ? first_look_.arrived_late() : first_look_.did_not_arrive();
     return is_ready;
@@ -178,7 +179,7 @@ class BasicAdaptiveSpin {
       Time::yield();
       const bool is_ready = ready();
       const Clock::time_point after = Time::now();
-      if (after - before > ContendedCore::own_turn) {
+      if (after - before > ContendedCore::own_slice) {
         contended_.was_lent(after, after - before);
         return is_ready;
       }

@@ -13,10 +13,10 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 /// How often a thread yields for the others' sake. Intervals are counted in calls.
 struct YieldTerms {
-  std::uint32_t shortest;      // the interval where others of ours want the core
-  nanoseconds strangers_turn;  // a yield that took longer went to a stranger, for a time slice
-  std::uint32_t growth;        // the interval becomes so many times as long after that
-  std::uint32_t longest;       // and at most so long
+  std::uint32_t shortest;       // the interval where others of ours want the core
+  nanoseconds strangers_slice;  // a yield that took longer went to a stranger, for a time slice
+  std::uint32_t growth;         // the interval becomes so many times as long after that
+  std::uint32_t longest;        // and at most so long
 };
 inline constexpr YieldTerms server_yields{32, std::chrono::microseconds(200), 128, 4096};
 inline constexpr YieldTerms caller_yields{128, std::chrono::milliseconds(1), 2, 65536};
@@ -51,7 +51,7 @@ class FairYield {
 
   [[nodiscard]] std::uint32_t interval_after(nanoseconds away) const noexcept {
     const std::uint32_t interval = interval_.load(std::memory_order_relaxed);
-    if (away > terms_.strangers_turn) return up_to(terms_.longest, interval * terms_.growth);
+    if (away > terms_.strangers_slice) return up_to(terms_.longest, interval * terms_.growth);
     return away > switching ? terms_.shortest : up_to(longest, interval * 2);
   }
   static std::uint32_t up_to(std::uint32_t most, std::uint32_t interval) noexcept {

@@ -77,37 +77,37 @@ class Notifier : public RefCounted {
 
   Notifier() : Notifier(Descriptor::two(&Notifier::make)) {}
 
-  explicit operator bool() const noexcept { return ears_ && mouth_; }
-  [[nodiscard]] Native native() const noexcept { return ears_.get(); }
+  explicit operator bool() const noexcept { return readable_ && writable_; }
+  [[nodiscard]] Native native() const noexcept { return readable_.get(); }
 
   void notify() noexcept {
-    if (!mouth_.is_ours()) return;
+    if (!writable_.is_ours()) return;
     const NoCancellation whole;
     const char once = 1;  // if there is no room for it, others wait to be read
-    while (::send(mouth_.get(), &once, sizeof once, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == EINTR) {
+    while (::send(writable_.get(), &once, sizeof once, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == EINTR) {
     }
   }
 
   void clear() noexcept {
-    if (!ears_.is_ours()) return;
+    if (!readable_.is_ours()) return;
     const NoCancellation whole;
     char heard[64];
     for (ssize_t bytes = 1; bytes > 0 || (bytes < 0 && errno == EINTR);)
-      bytes = ::recv(ears_.get(), heard, sizeof heard, MSG_DONTWAIT);
+      bytes = ::recv(readable_.get(), heard, sizeof heard, MSG_DONTWAIT);
   }
 
  private:
   explicit Notifier(std::pair<Descriptor, Descriptor> ends) noexcept
-      : ears_(std::move(ends.first)), mouth_(std::move(ends.second)) {}
+      : readable_(std::move(ends.first)), writable_(std::move(ends.second)) {}
 
-  static void make(int& ears, int& mouth) noexcept {
+  static void make(int& readable, int& writable) noexcept {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) return;
-    ears = ends[0];
-    mouth = ends[1];
+    readable = ends[0];
+    writable = ends[1];
   }
 
-  Descriptor ears_, mouth_;
+  Descriptor readable_, writable_;
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform
