@@ -1,4 +1,4 @@
-// Clients, and their calls that are waited for.
+// Clients, and how their calls begin; client_call.cpp has the usual one.
 #include <memory>
 
 #include "handles.hpp"
@@ -58,6 +58,13 @@ auto with_options(std::int64_t timeout, const sc_wait* wait, Use&& use) -> declt
 }
 
 }  // namespace
+
+Result<std::size_t> call_as_asked(sc_client& client, std::span<const std::byte> request, std::span<std::byte> reply,
+                                  std::int64_t timeout, const sc_wait* wait) {
+  return with_options(timeout, wait,
+                      [&](const CallOptions& options) { return client.raw.call(request, reply, options); });
+}
+
 }  // namespace shared_channel_c
 
 sc_code sc_client_open(const char* name, const sc_client_options* options, sc_client** client, sc_error* error) {
@@ -71,22 +78,6 @@ sc_code sc_client_open(const char* name, const sc_client_options* options, sc_cl
 }
 
 void sc_client_close(sc_client* client) { delete client; }
-
-sc_code sc_client_call(sc_client* client, const void* request, size_t request_size, void* reply, size_t reply_room,
-                       size_t* reply_size, int64_t timeout, const sc_wait* wait, sc_error* error) {
-  return guarded(error, [&](const Report& report) {
-    if (client == nullptr) return report.failure(no_client());
-    if ((request == nullptr && request_size != 0) || (reply == nullptr && reply_room != 0)) [[unlikely]]
-      return report.failure(invalid("the request, or the memory for the reply, is NULL and has a size"));
-    const auto call = [&](const auto& limit) {
-      return client->raw.call(bytes_at(request, request_size), {static_cast<std::byte*>(reply), reply_room}, limit);
-    };
-    const auto answer = wait == nullptr ? call(nanoseconds(timeout)) : with_options(timeout, wait, call);
-    if (!answer) return report.failure(answer.error());
-    if (reply_size != nullptr) *reply_size = *answer;
-    return report.success();
-  });
-}
 
 sc_code sc_client_wait_for_server(sc_client* client, int64_t timeout, const sc_wait* wait, sc_error* error) {
   return guarded(error, [&](const Report& report) {

@@ -1,7 +1,10 @@
 // What the handles of clients' callers point to.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "support.hpp"
@@ -45,5 +48,9 @@ struct sc_call {
 namespace shared_channel_c {
 
 inline Error no_client() { return invalid("the client is NULL"); }
+
+/// A call that waits as `wait` says.
+Result<std::size_t> call_as_asked(sc_client& client, std::span<const std::byte> request, std::span<std::byte> reply,
+                                  std::int64_t timeout, const sc_wait* wait);
 
 }  // namespace shared_channel_c
