@@ -74,6 +74,94 @@ void print(const std::vector<std::pair<const System*, Series>>& group) {
   table.print();
 }
 
+using Group = std::vector<std::pair<const System*, Series>>;
+
+class Latency {
+ public:
+  explicit Latency(const Options& options)
+      : quick_(options.has("quick")),
+        rounds_(static_cast<unsigned>(options.number("rounds", quick_ ? 3 : 7))),
+        samples_(options.text("csv", ".") + "/latency.csv",
+                 "round,placement,size,system,p50_ns,p90_ns,p99_ns,p999_ns,max_ns,calls_per_s,calls,server_cpu_us,"
+                 "client_cpu_us,server_waits,client_waits,attach_us,probe_one_line_ns,probe_two_lines_ns"),
+        percentiles_(options.text("csv", ".") + "/percentiles.csv", "placement,size,system,percentile,ns"),
+        systems_(selected_systems(options)) {
+    shape_.seconds = options.number("seconds", quick_ ? 0.01 : 0.03);
+    shape_.check = options.has("check");
+    print_clock(stage_.clock());
+  }
+
+  int run(const std::vector<std::string>& placements, const std::vector<std::uint32_t>& sizes) {
+    for (const std::string& placement : placements)
+      for (const std::uint32_t size : sizes) {
+        if (quick_ && placement != "apart" && size != sizes.front()) continue;
+        shape_.placement = placement_named(placement);
+        shape_.size = size;
+        Group group = of_systems(size == sizes.front());
+        measure(placement, group);
+        report(placement, group);
+      }
+    return failed_ ? 1 : 0;
+  }
+
+ private:
+  // The systems that can be measured at this point; peers at the first size only, if it is to be quick.
+  Group of_systems(bool with_peers) const {
+    Group group;
+    for (const System* system : systems_)
+      if (system->fits(shape_) && !(system->spins() && shape_.placement == Placement::one_core) &&
+          !(quick_ && system->kind() == Kind::peer && !with_peers))
+        group.emplace_back(system, Series());
+    return group;
+  }
+
+  void measure(const std::string& placement, Group& group) {
+    for (unsigned round = 1; round <= rounds_; ++round)
+      for (auto& [system, series] : group) {
+        progress_.show(format("%s, %s, round %u of %u: %s", placement.c_str(), bytes(shape_.size).c_str(), round,
+                              rounds_, system->name().data()));
+        const Sample sample = stage_.measure(*system, shape_);
+        series.add(sample);
+        if (sample.failure.empty())
+          write(round, placement, *system, sample);
+        else
+          failed_ = true;
+      }
+    progress_.clear();
+  }
+
+  void write(unsigned round, const std::string& placement, const System& system, const Sample& sample) {
+    const auto calls = static_cast<double>(sample.total);
+    samples_.row(round, placement, shape_.size, system.name(), sample.typical_ns(), sample.quantile_ns(0.9),
+                 sample.quantile_ns(0.99), sample.quantile_ns(0.999), sample.max_ns(), sample.calls_per_second, calls,
+                 sample.server.cpu_seconds / calls * 1e6, sample.clients.cpu_seconds / calls * 1e6,
+                 static_cast<double>(sample.server.waits) / calls, static_cast<double>(sample.clients.waits) / calls,
+                 sample.attach_ns / 1e3, sample.probe.one_line_ns, sample.probe.two_lines_ns);
+  }
+
+  void report(const std::string& placement, const Group& group) {
+    std::cout << format("\n%s, %s: p50, median of %u rounds, percentiles over all of them\n", placement.c_str(),
+                        bytes(shape_.size).c_str(), rounds_);
+    print(group);
+    for (const auto& [system, series] : group)
+      if (series.rounds > 0)
+        for (const double percentile :
+             {1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 98.0, 99.0, 99.5, 99.8, 99.9, 99.95, 99.98, 99.99, 100.0})
+          percentiles_.row(placement, shape_.size, system->name(), percentile,
+                           series.all.quantile_ns(percentile / 100));
+  }
+
+  const bool quick_;
+  const unsigned rounds_;
+  CsvWriter samples_;
+  CsvWriter percentiles_;
+  Stage stage_;
+  const std::vector<const System*> systems_;
+  const Progress progress_;
+  Shape shape_;
+  bool failed_ = false;
+};
+
 int drive(const Options& options) {
   const bool quick = options.has("quick");
   const auto sizes = numbers(options, "sizes",
@@ -81,64 +169,7 @@ int drive(const Options& options) {
                                    : std::vector<std::string>{"8", "48", "64", "256", "4096", "65536", "1048576"});
   const auto placements = options.list("placements", quick ? std::vector<std::string>{"apart", "one core"}
                                                            : std::vector<std::string>{"apart", "one core", "unpinned"});
-  const auto rounds = static_cast<unsigned>(options.number("rounds", quick ? 3 : 7));
-  const std::string directory = options.text("csv", ".");
-  Shape shape;
-  shape.seconds = options.number("seconds", quick ? 0.01 : 0.03);
-  shape.check = options.has("check");
-
-  CsvWriter samples(
-      directory + "/latency.csv",
-      "round,placement,size,system,p50_ns,p90_ns,p99_ns,p999_ns,max_ns,calls_per_s,calls,server_cpu_us,client_cpu_us,"
-      "server_waits,client_waits,attach_us,probe_one_line_ns,probe_two_lines_ns");
-  CsvWriter percentiles(directory + "/percentiles.csv", "placement,size,system,percentile,ns");
-  Stage stage;
-  print_clock(stage.clock());
-  const std::vector<const System*> systems = selected_systems(options);
-  const Progress progress;
-  bool failed = false;
-
-  for (const std::string& placement : placements)
-    for (const std::uint32_t size : sizes) {
-      if (quick && placement != "apart" && size != sizes.front()) continue;
-      shape.placement = placement_named(placement);
-      shape.size = size;
-      std::vector<std::pair<const System*, Series>> group;
-      for (const System* system : systems)
-        if (system->fits(shape) && !(system->spins() && shape.placement == Placement::one_core) &&
-            !(quick && system->kind() == Kind::peer && size != sizes.front()))
-          group.emplace_back(system, Series());
-
-      for (unsigned round = 1; round <= rounds; ++round)
-        for (auto& [system, series] : group) {
-          progress.show(format("%s, %s, round %u of %u: %s", placement.c_str(), bytes(size).c_str(), round, rounds,
-                               system->name().data()));
-          const Sample sample = stage.measure(*system, shape);
-          series.add(sample);
-          if (!sample.failure.empty()) {
-            failed = true;
-            continue;
-          }
-          const auto calls = static_cast<double>(sample.total);
-          samples.row(round, placement, size, system->name(), sample.typical_ns(), sample.quantile_ns(0.9),
-                      sample.quantile_ns(0.99), sample.quantile_ns(0.999), sample.max_ns(), sample.calls_per_second,
-                      calls, sample.server.cpu_seconds / calls * 1e6, sample.clients.cpu_seconds / calls * 1e6,
-                      static_cast<double>(sample.server.waits) / calls,
-                      static_cast<double>(sample.clients.waits) / calls, sample.attach_ns / 1e3,
-                      sample.probe.one_line_ns, sample.probe.two_lines_ns);
-        }
-      progress.clear();
-
-      std::cout << format("\n%s, %s: p50, median of %u rounds, percentiles over all of them\n", placement.c_str(),
-                          bytes(size).c_str(), rounds);
-      print(group);
-      for (const auto& [system, series] : group)
-        if (series.rounds > 0)
-          for (const double percentile :
-               {1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 98.0, 99.0, 99.5, 99.8, 99.9, 99.95, 99.98, 99.99, 100.0})
-            percentiles.row(placement, size, system->name(), percentile, series.all.quantile_ns(percentile / 100));
-    }
-  return failed ? 1 : 0;
+  return Latency(options).run(placements, sizes);
 }
 
 }  // namespace

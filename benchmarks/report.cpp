@@ -195,107 +195,138 @@ class Verdicts {
   int missed_ = 0;
 };
 
-int drive(const Options& options) {
-  const Figures linux_figures(options.text("linux", "linux"));
-  const Figures win32_figures(options.text("win32", "win32"));
-  Verdicts verdicts(options);
-  const auto ratio = [&](const char* what, const Figures& figures, const char* placement, const char* size,
-                         const char* system, const char* base, double must, double aim) {
-    const std::vector<Values> groups = by_distance(latency_ratios(figures, placement, size, system, base));
-    if (groups.size() < 2)
-      return verdicts.row(what, groups.empty() ? Values{} : groups[0], "%.2f", must, aim, Better::less);
-    verdicts.row(std::string(what) + " (cores near)", groups[0], "%.2f", must, aim, Better::less);
-    verdicts.row(std::string(what) + " (cores far)", groups[1], "%.2f", must, aim, Better::less);
-  };
-  const auto faster = [&](const char* what, const char* system, double must, double aim) {
-    verdicts.row(what, inverse(latency_ratios(win32_figures, "apart", "48", system, "published recipe")), "%.3gx", must,
-                 aim, Better::more);
-  };
-  const std::string mebibyte = "1048576";
+/// The table of requirements, in parts.
+class Report {
+ public:
+  explicit Report(const Options& options)
+      : linux_(options.text("linux", "linux")), win32_(options.text("win32", "win32")), verdicts_(options) {}
 
-  ratio("call, 48 B, spinning / one line", linux_figures, "apart", "48", "call spinning", "one line", 2, 1.25);
-  ratio("call, 48 B, spinning / one line, Win32", win32_figures, "apart", "48", "call spinning", "one line", 2, 1.25);
-  ratio("call, 48 B, spinning / copies by hand", linux_figures, "apart", "48", "call spinning", "copies by hand", 1.1,
-        0.9);
-  ratio("call, 4 KiB, spinning / copies by hand", linux_figures, "apart", "4096", "call spinning", "copies by hand",
-        1.1, 1);
-  ratio("in place, 1 MiB, spinning / by hand", linux_figures, "apart", mebibyte.c_str(), "in place spinning",
-        "in place by hand", 1.05, 1);
-  ratio("C, call, 48 B, spinning / C++", linux_figures, "apart", "48", "C call spinning", "call spinning", 1.1, 1.03);
-  ratio("C, call, 48 B, default / C++", linux_figures, "apart", "48", "C call default", "call default", 1.1, 1.03);
-  ratio("C, in place, 1 MiB, spinning / C++", linux_figures, "apart", mebibyte.c_str(), "C in place spinning",
-        "in place spinning", 1.1, 1.03);
-  ratio("C, in place, 1 MiB, default / C++", linux_figures, "apart", mebibyte.c_str(), "C in place default",
-        "in place default", 1.1, 1.03);
-  ratio("call, 48 B, sleeping / raw futex", linux_figures, "apart", "48", "call sleeping", "futex", 1.05, 1);
-  ratio("call, 48 B, sleeping / raw Exec/Done, Win32", win32_figures, "apart", "48", "call sleeping",
-        "Exec/Done events", 1.05, 1);
-  faster("published recipe / call spinning, Win32", "call spinning", 500, 1000);
-  faster("published recipe / call sleeping, Win32", "call sleeping", 1.6, 3);
-  verdicts.row("8 clients, calls / named pipe's, Win32", throughput_ratios(win32_figures, "8", {"named pipe"}), "%.1fx",
-               5, 50, Better::more);
-  verdicts.row("16 clients, calls / named pipe's, Win32", throughput_ratios(win32_figures, "16", {"named pipe"}),
-               "%.1fx", 5, 50, Better::more);
-  verdicts.unmeasured("16 calls in flight / Tachyon's pipelined", "as fast", "1.5x faster",
-                      "compared outside the project");
-  const std::vector<std::string_view> peers{"UNIX stream", "UNIX seqpacket",      "ZeroMQ",          "nng",
-                                            "POSIX mq",    "Boost message_queue", "iceoryx sleeping"};
-  verdicts.row("16 clients, calls / best peer's", throughput_ratios(linux_figures, "16", peers), "%.1fx", 4, 8,
-               Better::more);
-  verdicts.row("64 clients, calls / best peer's", throughput_ratios(linux_figures, "64", peers), "%.1fx", 2, 4,
-               Better::more);
-  verdicts.row("16 calls in flight / one after the other", in_flight_ratios(linux_figures, "16 in flight"), "%.1fx", 2,
-               4, Better::more);
-  verdicts.row("16 calls in flight / one after the other, Win32", in_flight_ratios(win32_figures, "16 in flight"),
-               "%.2fx", 0.3, 1, Better::more);
-  verdicts.row(
-      "16 clients, slowest / fastest",
-      column(linux_figures.throughput, {{"section", "fairness"}, {"system", "call default"}}, "slowest_over_fastest"),
-      "%.2f", 0.3, 0.5, Better::more);
-  verdicts.row(
-      "64 clients, slowest / fastest",
-      column(linux_figures.matrix, {{"situation", "64 clients"}, {"policy", "default"}}, "slowest_over_fastest"),
-      "%.2f", 0.3, 0.5, Better::more);
-  const auto policy = [&](const char* what, const char* situation, const char* over, double must, double aim) {
-    verdicts.row(what, policy_ratios(linux_figures, situation, over), "%.2f", must, aim, Better::less);
-  };
-  policy("busy machine, a call each ms, default / sleeping", "busy with pauses of 1 ms", "sleeping", 1.5, 1.1);
-  policy("the same at low priority, default / sleeping", "the same at low priority", "sleeping", 1.5, 1.1);
-  policy("idle machine, a call each ms, default / sleeping", "pauses of 1 ms", "sleeping", 0.8, 0.6);
-  for (const char* situation : {"back to back apart", "back to back", "pauses of 100 us", "pauses of 1 ms",
-                                "pauses of 10 ms", "busy with pauses of 1 ms", "one core", "4 clients", "16 clients",
-                                "64 clients", "handler of 5 us", "handler of 50 us", "1 MiB in place"})
-    verdicts.row(std::string("default / best fixed policy: ") + situation, best_policy_ratios(linux_figures, situation),
-                 "%.2f", 1.5, 1.1, Better::less);
-  verdicts.row("lateness at the deadline, 240 clients, default / sleeping", lateness_ratios(linux_figures), "%.2f", 1.5,
-               1.1, Better::less);
-  verdicts.row("idle, 1 + 8 processes, CPU of a core",
-               column(linux_figures.idle, {{"system", "call default"}}, "cpu_percent"), "%.3f %%", 0.01, 0.005,
-               Better::less);
-  verdicts.row("idle, 1 + 8 processes, wake-ups a second",
-               column(linux_figures.idle, {{"system", "call default"}}, "wakeups_per_s"), "%.1f", 1, 0, Better::less);
-  for (const auto& [name, figures] : {std::pair{"", &linux_figures}, std::pair{", Win32", &win32_figures}})
-    verdicts.row(std::string("death of the server noticed") + name,
-                 column(figures->lifecycle, {{"what", "death noticed after (ns)"}}, "value", 1e-6), "%.2f ms", 1, 0.2,
-                 Better::less);
-  for (const auto& row : linux_figures.include)
-    verdicts.row("cost of the #include, " + row.text("compiler"), {row.number("cost_s")}, "%.2f s", 0.6, 0.3,
-                 Better::less);
-  for (const auto& row : linux_figures.include)
-    if (const double count = row.number("minstructions"); count > 0)
-      verdicts.row("including, thousand million instructions of " + row.text("compiler"), {count / 1e3}, "%.2f", 2.3,
-                   1.8, Better::less);
-  for (const auto& row : linux_figures.include) {
-    for (const auto& [form, words] : {std::pair{"", ", "}, std::pair{"_compiled", ", compiled form, "}}) {
-      const double includes = row.number("only_includes" + std::string(form) + "_o2_s");
-      if (includes <= 0) continue;
-      for (const std::string what : {"calls", "serves"})
-        verdicts.row("a file that " + what + " / one that includes" + words + row.text("compiler"),
-                     {row.number(what + form + "_o2_s") / includes}, "%.1f", 2, 1.3, Better::less);
+  int print() {
+    latencies();
+    many_clients();
+    policies();
+    idle_and_death();
+    compile_times();
+    return verdicts_.print();
+  }
+
+ private:
+  void latencies() {
+    ratio("call, 48 B, spinning / one line", linux_, "apart", "48", "call spinning", "one line", 2, 1.25);
+    ratio("call, 48 B, spinning / one line, Win32", win32_, "apart", "48", "call spinning", "one line", 2, 1.25);
+    ratio("call, 48 B, spinning / copies by hand", linux_, "apart", "48", "call spinning", "copies by hand", 1.1, 0.9);
+    ratio("call, 4 KiB, spinning / copies by hand", linux_, "apart", "4096", "call spinning", "copies by hand", 1.1, 1);
+    ratio("in place, 1 MiB, spinning / by hand", linux_, "apart", mebibyte, "in place spinning", "in place by hand",
+          1.05, 1);
+    ratio("C, call, 48 B, spinning / C++", linux_, "apart", "48", "C call spinning", "call spinning", 1.1, 1.03);
+    ratio("C, call, 48 B, default / C++", linux_, "apart", "48", "C call default", "call default", 1.1, 1.03);
+    ratio("C, in place, 1 MiB, spinning / C++", linux_, "apart", mebibyte, "C in place spinning", "in place spinning",
+          1.1, 1.03);
+    ratio("C, in place, 1 MiB, default / C++", linux_, "apart", mebibyte, "C in place default", "in place default", 1.1,
+          1.03);
+    ratio("call, 48 B, sleeping / raw futex", linux_, "apart", "48", "call sleeping", "futex", 1.05, 1);
+    ratio("call, 48 B, sleeping / raw Exec/Done, Win32", win32_, "apart", "48", "call sleeping", "Exec/Done events",
+          1.05, 1);
+    faster("published recipe / call spinning, Win32", "call spinning", 500, 1000);
+    faster("published recipe / call sleeping, Win32", "call sleeping", 1.6, 3);
+  }
+
+  void many_clients() {
+    verdicts_.row("8 clients, calls / named pipe's, Win32", throughput_ratios(win32_, "8", {"named pipe"}), "%.1fx", 5,
+                  50, Better::more);
+    verdicts_.row("16 clients, calls / named pipe's, Win32", throughput_ratios(win32_, "16", {"named pipe"}), "%.1fx",
+                  5, 50, Better::more);
+    verdicts_.unmeasured("16 calls in flight / Tachyon's pipelined", "as fast", "1.5x faster",
+                         "compared outside the project");
+    const std::vector<std::string_view> peers{"UNIX stream", "UNIX seqpacket",      "ZeroMQ",          "nng",
+                                              "POSIX mq",    "Boost message_queue", "iceoryx sleeping"};
+    verdicts_.row("16 clients, calls / best peer's", throughput_ratios(linux_, "16", peers), "%.1fx", 4, 8,
+                  Better::more);
+    verdicts_.row("64 clients, calls / best peer's", throughput_ratios(linux_, "64", peers), "%.1fx", 2, 4,
+                  Better::more);
+    verdicts_.row("16 calls in flight / one after the other", in_flight_ratios(linux_, "16 in flight"), "%.1fx", 2, 4,
+                  Better::more);
+    verdicts_.row("16 calls in flight / one after the other, Win32", in_flight_ratios(win32_, "16 in flight"), "%.2fx",
+                  0.3, 1, Better::more);
+    verdicts_.row(
+        "16 clients, slowest / fastest",
+        column(linux_.throughput, {{"section", "fairness"}, {"system", "call default"}}, "slowest_over_fastest"),
+        "%.2f", 0.3, 0.5, Better::more);
+    verdicts_.row("64 clients, slowest / fastest",
+                  column(linux_.matrix, {{"situation", "64 clients"}, {"policy", "default"}}, "slowest_over_fastest"),
+                  "%.2f", 0.3, 0.5, Better::more);
+  }
+
+  void policies() {
+    policy("busy machine, a call each ms, default / sleeping", "busy with pauses of 1 ms", "sleeping", 1.5, 1.1);
+    policy("the same at low priority, default / sleeping", "the same at low priority", "sleeping", 1.5, 1.1);
+    policy("idle machine, a call each ms, default / sleeping", "pauses of 1 ms", "sleeping", 0.8, 0.6);
+    for (const char* situation : {"back to back apart", "back to back", "pauses of 100 us", "pauses of 1 ms",
+                                  "pauses of 10 ms", "busy with pauses of 1 ms", "one core", "4 clients", "16 clients",
+                                  "64 clients", "handler of 5 us", "handler of 50 us", "1 MiB in place"})
+      verdicts_.row(std::string("default / best fixed policy: ") + situation, best_policy_ratios(linux_, situation),
+                    "%.2f", 1.5, 1.1, Better::less);
+    verdicts_.row("lateness at the deadline, 240 clients, default / sleeping", lateness_ratios(linux_), "%.2f", 1.5,
+                  1.1, Better::less);
+  }
+
+  void idle_and_death() {
+    verdicts_.row("idle, 1 + 8 processes, CPU of a core",
+                  column(linux_.idle, {{"system", "call default"}}, "cpu_percent"), "%.3f %%", 0.01, 0.005,
+                  Better::less);
+    verdicts_.row("idle, 1 + 8 processes, wake-ups a second",
+                  column(linux_.idle, {{"system", "call default"}}, "wakeups_per_s"), "%.1f", 1, 0, Better::less);
+    for (const auto& [name, figures] : {std::pair{"", &linux_}, std::pair{", Win32", &win32_}})
+      verdicts_.row(std::string("death of the server noticed") + name,
+                    column(figures->lifecycle, {{"what", "death noticed after (ns)"}}, "value", 1e-6), "%.2f ms", 1,
+                    0.2, Better::less);
+  }
+
+  void compile_times() {
+    for (const auto& row : linux_.include)
+      verdicts_.row("cost of the #include, " + row.text("compiler"), {row.number("cost_s")}, "%.2f s", 0.6, 0.3,
+                    Better::less);
+    for (const auto& row : linux_.include)
+      if (const double count = row.number("minstructions"); count > 0)
+        verdicts_.row("including, thousand million instructions of " + row.text("compiler"), {count / 1e3}, "%.2f", 2.3,
+                      1.8, Better::less);
+    for (const auto& row : linux_.include) {
+      for (const auto& [form, words] : {std::pair{"", ", "}, std::pair{"_compiled", ", compiled form, "}}) {
+        const double includes = row.number("only_includes" + std::string(form) + "_o2_s");
+        if (includes <= 0) continue;
+        for (const std::string what : {"calls", "serves"})
+          verdicts_.row("a file that " + what + " / one that includes" + words + row.text("compiler"),
+                        {row.number(what + form + "_o2_s") / includes}, "%.1f", 2, 1.3, Better::less);
+      }
     }
   }
-  return verdicts.print();
-}
+
+  void ratio(const char* what, const Figures& figures, const char* placement, const char* size, const char* system,
+             const char* base, double must, double aim) {
+    const std::vector<Values> groups = by_distance(latency_ratios(figures, placement, size, system, base));
+    if (groups.size() < 2)
+      return verdicts_.row(what, groups.empty() ? Values{} : groups[0], "%.2f", must, aim, Better::less);
+    verdicts_.row(std::string(what) + " (cores near)", groups[0], "%.2f", must, aim, Better::less);
+    verdicts_.row(std::string(what) + " (cores far)", groups[1], "%.2f", must, aim, Better::less);
+  }
+
+  void faster(const char* what, const char* system, double must, double aim) {
+    verdicts_.row(what, inverse(latency_ratios(win32_, "apart", "48", system, "published recipe")), "%.3gx", must, aim,
+                  Better::more);
+  }
+
+  void policy(const char* what, const char* situation, const char* over, double must, double aim) {
+    verdicts_.row(what, policy_ratios(linux_, situation, over), "%.2f", must, aim, Better::less);
+  }
+
+  static constexpr const char* mebibyte = "1048576";
+
+  const Figures linux_;
+  const Figures win32_;
+  Verdicts verdicts_;
+};
+
+int drive(const Options& options) { return Report(options).print(); }
 
 }  // namespace
 
