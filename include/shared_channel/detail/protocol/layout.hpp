@@ -131,8 +131,8 @@ inline constexpr std::uint32_t service_open = 1;
 inline constexpr std::uint32_t service_stopped = 2;
 
 /// What a server has counted since it was made, for other programs to read. Written when it looks after its words: at
-/// most two seconds old if the server is idle, and else one, unless all of its threads are in handlers. Each number is
-/// whole; together they may be of two moments.
+/// most two seconds old, unless all of its threads are in handlers. Each number is whole; together they may be of two
+/// moments.
 struct Statistics {
   LongWord done;       // answered by the handler
   LongWord failed;     // the handler failed, passed an error on, or its answer was too large

@@ -114,9 +114,9 @@ class ServerCore final : private Keeper {
       serving_.store(nobody, std::memory_order_release);
     });
     const TakenCall call = finder_.next(deadline, *this);
-    if (call) dispatcher_.handle(call, handler);
+    const bool took_long = call && dispatcher_.handle(call, handler);
     if (mark_.in_child()) return made_before_fork();
-    if ((!call || ++answered_one_by_one_ % calls_per_clock == 0) && !stopping()) keep_up();
+    if ((!call || looks_one_by_one_.are_due(took_long)) && !stopping()) look_at_clock(looks_one_by_one_);
     if (LoopNotice* const notice = notice_.get()) {
       slots_.fence_after_unlocking();
       finder_.tell_loop(*notice, !call);
@@ -185,7 +185,12 @@ class ServerCore final : private Keeper {
     return is_needed;
   }
 
-  void keep_up() noexcept override;
+  void keep_up() noexcept override { keep_up(Clock::now()); }
+  void keep_up(Clock::time_point now) noexcept;
+
+  /// A busy worker never wakes from sleep, nor does a serve_one() that does not wait: they also mend the words of their
+  /// server.
+  void look_at_clock(ClockLooks& looks) noexcept;
 
   /// Why a server ends. Written before stopping_ is set, and read by threads that have seen that.
   enum class CauseOfEnd : unsigned char { asked, name_lost, threads_ended };
@@ -214,19 +219,16 @@ class ServerCore final : private Keeper {
     });
     Deadline never = Deadline::never();
     FairYield fair_yield(options_.wait, server_yields);
-    std::uint32_t calls = 0;
+    ClockLooks looks;
     while (const TakenCall call = finder_.next(never, *this)) {
-      dispatcher_.handle(call, handler);
+      const bool took_long = dispatcher_.handle(call, handler);
       fair_yield.after_call();
-      if (++calls % calls_per_clock == 0) keep_up();
+      if (looks.are_due(took_long)) [[unlikely]]
+        look_at_clock(looks);
     }
     slots_.refuse_all();
     exec().ring_all();  // the next worker leaves likewise
   }
-
-  /// A busy worker never wakes from sleep, nor does a serve_one() that does not wait: they also mend the words of their
-  /// server; not at every call, because reading the clock is dear.
-  static constexpr std::uint32_t calls_per_clock = 64;
 
   Names names_;
   ServerOptions options_;
@@ -240,7 +242,7 @@ class ServerCore final : private Keeper {
   Finder<Platform> finder_{generation_->exec(), slots_, upkeep_, stopping_, mark_, options_};
   std::atomic<CauseOfEnd> cause_of_end_{CauseOfEnd::asked};
   std::atomic<std::uint32_t> serving_{nobody};  // the number of the thread that serve() or serve_one() has
-  std::uint32_t answered_one_by_one_ = 0;       // calls, by serve_one()
+  ClockLooks looks_one_by_one_;                 // of serve_one()
   bool in_background_ = false;
   std::atomic<bool> is_started_{false};  // start() has all its threads
   UniquePtr<KeptHandler> background_;    // of start()

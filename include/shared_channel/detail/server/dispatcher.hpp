@@ -44,12 +44,13 @@ class Dispatcher final : private AnswerSink {
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
 
+  /// True is a sign that this took long: the caller has gone to sleep meanwhile, or has given up.
   template <class HandlerCall>
-  void handle(TakenCall call, HandlerCall& handler) {
+  bool handle(TakenCall call, HandlerCall& handler) {
     pass_ring_on();
     const Outcome outcome = call_handler(call, handler);
     SHARED_CHANNEL_TEST_POINT(server_handled);
-    if (outcome != deferred) leave(call, outcome);
+    return outcome != deferred && leave(call, outcome);
   }
 
   /// The way back to here, for responders and contexts.
@@ -94,15 +95,16 @@ class Dispatcher final : private AnswerSink {
 #endif
   }
 
-  /// Ends the call, and then tells the observer, who must not delay the answer.
-  void leave(TakenCall call, Outcome outcome) noexcept {
+  /// Ends the call, and then tells the observer, who must not delay the answer. True as in handle().
+  bool leave(TakenCall call, Outcome outcome) noexcept {
     const auto record = observer_.ended(generation_.slot_array(), call, outcome);
-    slots_.leave(call, outcome);
+    const bool took_long = slots_.leave(call, outcome);
     if constexpr (!std::is_same_v<Observer, NoServerObserver>) {
       // It may call exit(), as a handler may.
       const HandlerScope scope(generation_.number(), call.index, call.sequence);
       observer_.tell(record);
     }
+    return took_long;
   }
 
   // ---- AnswerSink: what responders and contexts ask for, from any thread ----

@@ -187,8 +187,15 @@ void ServerCore<Platform, Observer>::join() noexcept {
 }
 
 template <class Platform, class Observer>
-void ServerCore<Platform, Observer>::keep_up() noexcept {
-  if (mark_.in_child() || !upkeep_.begin(Platform::thread_number())) return;
+void ServerCore<Platform, Observer>::look_at_clock(ClockLooks& looks) noexcept {
+  const Clock::time_point now = Clock::now();
+  looks.looked(now);
+  keep_up(now);
+}
+
+template <class Platform, class Observer>
+void ServerCore<Platform, Observer>::keep_up(Clock::time_point now) noexcept {
+  if (mark_.in_child() || !upkeep_.begin(Platform::thread_number(), now)) return;
   const bool is_ours = generation_->mend(closing_, finder_.most_sleepers());
   publish(slots_.stats(), generation_->page().statistics);
   upkeep_.end();

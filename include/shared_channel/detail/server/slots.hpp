@@ -108,11 +108,12 @@ class ServerSlots {
     return Phase::failed;
   }
 
-  /// Ends the call and unlocks its slot.
-  void leave(TakenCall call, Phase outcome) noexcept {
-    conclude(call, outcome);
+  /// Ends the call and unlocks its slot. True: its caller was asleep, or has given up.
+  bool leave(TakenCall call, Phase outcome) noexcept {
+    const bool took_long = conclude(call, outcome);
     SHARED_CHANNEL_TEST_POINT(server_unlocks_slot);
     records_[call.index].unlock();
+    return took_long;
   }
 
   /// For a thread that has unlocked a slot and may not look at all slots again, as a worker does before it sleeps or
@@ -301,7 +302,7 @@ class ServerSlots {
   /// Ends the call of a slot that looked damaged and is locked now, if it still looks so.
   void repair(std::uint32_t index, State request) noexcept;
 
-  void conclude(TakenCall call, Phase outcome) noexcept {
+  bool conclude(TakenCall call, Phase outcome) noexcept {
     SlotRecord& record = records_[call.index];
     const std::uint32_t before = record.concluded.load(std::memory_order_relaxed);
     const State request = load_request(*call.slot);
@@ -321,6 +322,7 @@ class ServerSlots {
         tell_slot_freed();
         break;
     }
+    return owed != Finish::nothing;
   }
 
   Generation& generation_;
