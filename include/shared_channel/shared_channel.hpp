@@ -9,8 +9,9 @@
 //      core (from a call to its Result), explain and mismatch (errors in words), connector (finding the server),
 //      server_trust (whom to believe), current_connection, connection and attach (what it checks), call (one call),
 //      slot_claim (its slot), cancellation, posting_order (its place among its thread's), async_call, ending and
-//      completion (a call that no thread waits for), watcher_bell (which calls its watcher), taking (of its reply),
-//      observer (what is told of a call), compiled (what the compiled library has of it)
+//      completion (a call that no thread waits for), watcher_bell (which calls its watcher), wait_bell (that and a
+//      cancellation), taking (of its reply), observer (what is told of a call), compiled (what the compiled library has
+//      of it)
 //   detail/server: serving
 //      core (serving), lifecycle (how that begins and ends), finder (finding requests), next_slot (where to look
 //      first), workers (its threads), upkeep (mending its words), dispatcher (from a request to its answer), handler

@@ -10,14 +10,13 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <stop_token>
 #include <utility>
 
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/base/stop_when_asked.hpp>
+#include <shared_channel/detail/client/wait_bell.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
-#include <shared_channel/detail/protocol/doorbell.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/version.hpp>
 
@@ -39,8 +38,8 @@ class Cancellation : public Interruption {
   }
 
   void request() noexcept {
-    interrupt();                              // R1
-    if (must_ring(bell_)) wait_set_->ring();  // R2, R3
+    interrupt();  // R1
+    bell_.ring();
   }
 
   /// Sleeps as WaitSet::wait() does, and no longer than until request() or until the question is due, which may be
@@ -57,8 +56,8 @@ class Cancellation : public Interruption {
   /// look around would lose its place each time.
   template <class Mutex, class Leases>
   platform::Lock lock(Mutex& mutex, std::uint32_t me, const Leases& leases, Deadline& deadline, const Watch& server) {
-    const platform::Lock outcome = unless_requested(platform::Lock::timed_out, [&](std::uint32_t ticket) {
-      return mutex.lock(me, leases, deadline, server, wait_set_->called(ticket));
+    const platform::Lock outcome = unless_requested(platform::Lock::timed_out, [&](WaitSet& set, std::uint32_t ticket) {
+      return mutex.lock(me, leases, deadline, server, set.called(ticket));
     });
     ask_if_due();
     return outcome;
@@ -74,8 +73,9 @@ class Cancellation : public Interruption {
 
  private:
   platform::Wake sleep_whole(Entries entries, Deadline& deadline, const Watch* server) {
-    return unless_requested(platform::Wake::signalled,
-                            [&](std::uint32_t ticket) { return wait_set_->wait(ticket, entries, deadline, server); });
+    return unless_requested(platform::Wake::signalled, [&](WaitSet& set, std::uint32_t ticket) {
+      return set.wait(ticket, entries, deadline, server);
+    });
   }
 
   /// Counted from the first wait, so that a call that does not wait reads no clock for it.
@@ -86,17 +86,13 @@ class Cancellation : public Interruption {
 
   template <class Outcome, class Wait>
   Outcome unless_requested(Outcome requested, Wait&& wait) {
-    // Made only now, because most calls never sleep; request() uses it once it has seen S1, which comes later.
-    if (!wait_set_) wait_set_.emplace(bell_.sequence);
-    const Sleeper sleeper(bell_, 1);         // S1, S2
-    if (is_interrupted()) return requested;  // S3
-    return wait(sleeper.ticket());           // S4
+    return bell_.sleep(
+        requested, [this] { return is_interrupted(); }, wait);
   }
 
   const Interrupt question_;
   Clock::time_point question_due_{};
-  DoorbellWords bell_{};
-  std::optional<WaitSet> wait_set_;
+  WaitBell<Platform> bell_;
 };
 
 /// Asks the call's question, if it has one and it is due.

@@ -23,6 +23,7 @@
 #include <shared_channel/detail/message/message.hpp>
 #include <shared_channel/detail/protocol/contract.hpp>
 #include <shared_channel/detail/protocol/order.hpp>
+#include <shared_channel/detail/wait/adaptive_spin.hpp>
 #include <shared_channel/detail/wait/fair_yield.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/result.hpp>
@@ -280,9 +281,7 @@ auto ClientCore<Platform>::create(std::string_view name, Contract contract, cons
     -> Result<RefPtr<ClientCore>> {
   auto names = Names::make(name, options.scope);
   if (!names) return std::move(names).error();
-  if (options.wait.spin < nanoseconds::zero()) {
-    return names->error(Errc::invalid_argument, "WaitPolicy::spin is negative; 0 sleeps at once");
-  }
+  if (!is_possible(options.wait)) return names->error(Errc::invalid_argument, impossible_wait);
   if (auto valid = Platform::Owners::examine(*names, options.server); !valid) return std::move(valid).error();
   return RefPtr<ClientCore>(new ClientCore(*std::move(names), std::move(contract), options));
 }

@@ -2,12 +2,12 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <optional>
 
 #include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/client/wait_bell.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
-#include <shared_channel/detail/protocol/doorbell.hpp>
-#include <shared_channel/detail/protocol/layout.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
@@ -21,12 +21,13 @@ class WatcherBell {
   using Watch = typename Platform::Watch;
 
  public:
-  [[nodiscard]] int failure() const noexcept { return set_.failure(); }
+  /// Makes ready to sleep. 0, or why that cannot be.
+  int prepare() { return bell_.prepare(); }
 
   /// To be called once what the watcher is to find has been published.
   void ring() noexcept {
     news_.store(true, std::memory_order_seq_cst);  // R1
-    if (must_ring(bell_)) set_.ring();
+    bell_.ring();
   }
 
   [[nodiscard]] bool has_news() const noexcept { return news_.load(std::memory_order_seq_cst); }
@@ -37,17 +38,17 @@ class WatcherBell {
   /// sleep on, or nothing if there is no need to.
   template <class Look>
   platform::Wake sleep(Look&& look, Deadline& deadline, const Watch* server) {
-    const Sleeper sleeper(bell_, 1);                   // S1, S2
-    if (has_news()) return platform::Wake::signalled;  // S3
-    const std::optional<Entries> entries = look();
-    if (!entries) return platform::Wake::signalled;
-    return set_.wait(sleeper.ticket(), *entries, deadline, server);  // S4
+    const auto wait = [&](WaitSet& set, std::uint32_t ticket) {
+      const std::optional<Entries> entries = look();
+      return entries ? set.wait(ticket, *entries, deadline, server) : platform::Wake::signalled;
+    };
+    return bell_.sleep(
+        platform::Wake::signalled, [this] { return has_news(); }, wait);
   }
 
  private:
-  DoorbellWords bell_{};
+  WaitBell<Platform> bell_;
   std::atomic<bool> news_{false};
-  WaitSet set_{bell_.sequence};
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

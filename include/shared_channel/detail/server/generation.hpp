@@ -18,6 +18,7 @@
 #include <shared_channel/detail/protocol/doorbell.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
+#include <shared_channel/detail/wait/adaptive_spin.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/version.hpp>
 
@@ -112,9 +113,7 @@ class Generation {
                                std::to_string(max_message_bytes));
       }
     }
-    if (options.wait.spin < nanoseconds::zero()) {
-      return names.error(Errc::invalid_argument, "WaitPolicy::spin is negative; 0 sleeps at once");
-    }
+    if (!is_possible(options.wait)) return names.error(Errc::invalid_argument, impossible_wait);
     return {};
   }
 

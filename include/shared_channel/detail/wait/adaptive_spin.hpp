@@ -71,6 +71,10 @@ class SpinLedger {
   std::atomic<std::uint32_t> skipped_{0};
 };
 
+/// Whether a policy can be, and what is said of one that cannot.
+constexpr bool is_possible(const WaitPolicy& policy) noexcept { return policy.spin >= nanoseconds::zero(); }
+inline constexpr char impossible_wait[] = "WaitPolicy::spin is negative; 0 sleeps at once";
+
 /// Whether strangers want the core. A yield that lends it to one costs a time slice. If that is more than yields have
 /// saved before, nobody yields again for many times as long: 16 times after the first loan, up to 256 times after
 /// several. In a crowd of callers a yield may take as long now and then, and is worth it.
