@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 from setuptools.command.sdist import sdist
 
 here = Path(__file__).resolve().parent
@@ -31,14 +32,24 @@ class SourceDistribution(sdist):
         shutil.copy2(licence, base_dir)
 
 
-if sys.platform == "win32":
-    arguments = ["/std:c++20", "/EHsc", "/utf-8"]
-else:
-    arguments = ["-std=c++20", "-fvisibility=hidden", "-fvisibility-inlines-hidden", "-g0"]
+class Compilation(build_ext):
+    """Of Windows' compilers Microsoft's alone, which is the usual one, takes its own options."""
+
+    def build_extension(self, extension: Extension) -> None:
+        if self.compiler.compiler_type == "msvc":
+            extension.extra_compile_args = ["/std:c++20", "/EHsc", "/utf-8"]
+        else:
+            extension.extra_compile_args = ["-std=c++20", "-g0"]
+            if sys.platform == "win32":
+                extension.extra_link_args = ["-static"]
+            else:
+                extension.extra_compile_args += ["-fvisibility=hidden", "-fvisibility-inlines-hidden"]
+        super().build_extension(extension)
+
 
 setup(
     version=version(),
-    cmdclass={"sdist": SourceDistribution},
+    cmdclass={"build_ext": Compilation, "sdist": SourceDistribution},
     ext_modules=[
         Extension(
             "shared_channel._native",
@@ -46,7 +57,6 @@ setup(
             depends=sorted(str(header.relative_to(here)) for header in (here / "native").glob("*.hpp")),
             include_dirs=[str(headers)],
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
-            extra_compile_args=arguments,
             py_limited_api=True,
         )
     ],
