@@ -11,6 +11,7 @@ from typing import Any, Callable, Iterator, NamedTuple
 
 import pytest
 from conftest import Peers, eventually
+from systems import needs_fork
 
 import shared_channel as sc
 from shared_channel._async import Completions
@@ -213,6 +214,7 @@ def test_a_descriptor_that_the_program_has_given_to_another_file(name: str, tmp_
         asyncio.run(main())
 
 
+@needs_fork
 @pytest.mark.filterwarnings("ignore:.*fork")
 def test_a_forked_child_takes_no_wake_up(name: str) -> None:
     begun, may_end = threading.Event(), threading.Event()

@@ -5,15 +5,14 @@ import contextlib
 import dataclasses
 import gc
 import os
-import signal
 import subprocess
 import threading
 import time
 from typing import Any, Callable, NamedTuple, Optional, Union
 
-import numpy as np
 import pytest
 from conftest import Peers, eventually
+from systems import interrupt, needs_fork, np
 
 import shared_channel as sc
 from shared_channel import _client
@@ -326,8 +325,8 @@ class TestFailures:
         for ask in (sc.Client.call, sc.Client.call_in_place):
             given.clear()
             ask(sc.Client(name, timeout=60, wait_for_server=True), 5)
-            assert given[0] == 60 and 0 <= given[1] <= 59.8
-            assert given[2] == given[1] - 0.3 and 0 <= given[3] <= given[2] - 0.2
+            assert given[0] == 60 and 0 <= given[1] <= 59.82
+            assert given[2] == given[1] - 0.3 and 0 <= given[3] <= given[2] - 0.18  # clocks that tick each 16 ms
             given.clear()
             ask(sc.Client(name, timeout=0.1, wait_for_server=True), 5)
             assert given == [0.1, 0, 0, 0]
@@ -447,6 +446,7 @@ class TestLifetimes:
             thread.join()
         assert wrong == []
 
+    @needs_fork
     def test_fork_is_noticed(self, peers: Peers, name: str) -> None:
         peers.serve("add", name)
         client = sc.Client(name)
@@ -481,7 +481,7 @@ print("calling", flush=True)
 try:
     client.call(*values, timeout=60)
 except KeyboardInterrupt:
-    print(time.clock_gettime(time.CLOCK_MONOTONIC), flush=True)
+    print(time.perf_counter(), flush=True)  # which all processes share
 """
 
     def interrupt(self, run: Callable[..., Any], begun: Callable[[], bool], *arguments: str) -> float:
@@ -489,8 +489,8 @@ except KeyboardInterrupt:
         program = run(self.PROGRAM, *arguments)
         assert program.stdout.readline() == "calling\n"
         assert begun()
-        sent = time.clock_gettime(time.CLOCK_MONOTONIC)
-        program.send_signal(signal.SIGINT)
+        sent = time.perf_counter()
+        interrupt(program)
         out, err = program.communicate(timeout=60)
         assert out, err
         return float(out) - sent

@@ -76,7 +76,7 @@ def test_other_types_vary_in_length(text: str) -> None:
         "vector<{}>",
         "{}[2]",
         "opaque(0,1)[1000000000]",
-        "{" * 100_000,
+        pytest.param("{" * 100_000, id="very deep"),  # Windows has no room for such an id in the environment
         "{" * 199 + "i32" + "}" * 199 + "x",
         "{" * 250 + "i32" + "}" * 250,
         "vector<" * 190 + "i32",

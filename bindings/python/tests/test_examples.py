@@ -1,24 +1,23 @@
 """The examples, among themselves and with the C++ program that README begins with."""
 
 import os
-import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import BUILD, eventually
+from systems import command_of, interrupt
 
 import shared_channel as sc
 
 EXAMPLES = Path(os.environ.get("SHARED_CHANNEL_EXAMPLES", "../../examples"))
 HELLO = BUILD / "examples/hello"
 SERVERS = {
-    "python": [sys.executable, str(EXAMPLES / "adder_server.py")],
+    "python": command_of(EXAMPLES / "adder_server.py"),
     "hello": [str(HELLO), "serve"],
 }
-CLIENTS = {"python": [sys.executable, str(EXAMPLES / "adder_client.py")], "hello": [str(HELLO)]}
+CLIENTS = {"python": command_of(EXAMPLES / "adder_client.py"), "hello": [str(HELLO)]}
 
 
 def ask(client: str) -> str:
@@ -36,7 +35,7 @@ def test_two_and_three(server: str, client: str) -> None:
     try:
         assert eventually(lambda: ask(client) == "2 + 3 = 5\n", 60)
     finally:
-        process.send_signal(signal.SIGINT)
+        interrupt(process)
         status = process.wait(60)
     assert status == 0
     assert "no server is running" in ask(client)

@@ -5,9 +5,9 @@ import os
 import struct
 from typing import Any, Iterator
 
-import numpy as np
 import pytest
 from conftest import Peers, eventually
+from systems import needs_fork, np
 
 import shared_channel as sc
 
@@ -123,12 +123,39 @@ def test_empty_and_small_replies(frames: sc.Client) -> None:
         assert bytes(reply) == struct.pack("=2f", 0, 1)  # type: ignore[call-overload]
 
 
+def test_memoryviews_count_too(frames: sc.Client) -> None:
+    with pytest.raises(BufferError, match="still in use"):
+        with ask(frames) as reply:
+            view = memoryview(reply).cast("f")  # type: ignore[arg-type]
+            part = view[10:20]
+    assert view.readonly and len(view) == COUNT and calls(frames) == 1
+    view.release()
+    assert part[9] == 19 and calls(frames) == 1
+    part.release()
+    assert calls(frames) == 0
+    reply.release()
+
+
+def test_memoryviews_outlive_client_and_server(peers: Peers, name: str) -> None:
+    server = peers.serve("frame", name)
+    client = sc.Client(name, timeout=60)
+    view = memoryview(ask(client)).cast("f")  # type: ignore[arg-type]
+    client.close()
+    assert view[-1] == COUNT - 1
+    server.kill()
+    assert view[-1] == COUNT - 1 and sum(view[:100]) == 4950
+    peers.serve("frame", name)
+    assert sc.Client(name, timeout=60).call(struct.pack("=I", 1)) == bytes(4)
+    assert view[-1] == COUNT - 1
+
+
 def test_typed_channels_in_place(peers: Peers, name: str) -> None:
     peers.serve("add", name)
     with sc.Client(name).call_in_place(2, 3) as reply:
         assert np.frombuffer(reply, np.int32)[0] == 5
 
 
+@needs_fork
 def test_a_reply_in_a_child(frames: sc.Client) -> None:
     reply: Any = ask(frames, 10)
     array = np.frombuffer(reply, np.float32)
@@ -207,6 +234,19 @@ class TestDrafts:
             client.close()
             with draft.send() as reply:
                 assert bytes(reply) == struct.pack("=i", 5)  # type: ignore[call-overload]
+
+    def test_a_memoryview_is_written_in(self, peers: Peers, name: str) -> None:
+        peers.serve("add", name)
+        client = sc.Client(name, timeout=60)
+        with client.draft() as draft:
+            view = memoryview(draft).cast("i")  # type: ignore[arg-type]
+            view[0], view[1] = 2, 3
+            with pytest.raises(BufferError):
+                draft.send()
+            view.release()
+            with draft.send() as reply:
+                assert bytes(reply) == struct.pack("=i", 5)  # type: ignore[call-overload]
+        assert calls(client) == 0
 
     def test_none_to_write_in(self, name: str) -> None:
         with pytest.raises(sc.NoServer):

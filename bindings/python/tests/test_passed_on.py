@@ -1,12 +1,11 @@
 """What a handler raises is the answer, also where it looks like something that a client sees to by itself."""
 
 import asyncio
-import os
-import signal
 from typing import Any, Callable
 
 import pytest
 from conftest import Peers, eventually
+from systems import go_on, pause
 
 import shared_channel as sc
 
@@ -122,11 +121,10 @@ def test_what_the_next_server_says_counts(peers: Peers, name: str, run_python: A
         caller.stdin.write("\n")
         caller.stdin.flush()
         assert eventually(lambda: any(one.state == "queued" for one in sc.inspect(name).calls))
-        caller.send_signal(signal.SIGSTOP)  # or it would find nobody
-        os.waitpid(caller.pid, os.WUNTRACED)
+        pause(caller)  # or it would find nobody
         first.kill()
         with second:
-            caller.send_signal(signal.SIGCONT)
+            go_on(caller)
             assert caller.stdout.readline() == "no_server False False True\n"
         assert runs == [1]
     finally:
