@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <span>
 #include <utility>
+#include <vector>
 
 namespace binding {
 
@@ -71,46 +72,53 @@ bool is_main_thread() noexcept;
 /// note_main_thread(ident): which that is; again after a fork().
 PyObject* note_main_thread(PyObject*, PyObject* ident);
 
-/// A thread of the library's may run Python for as long as this lives. Its first one makes it known to Python, until it
-/// ends: to do so for each call would cost a microsecond.
+/// The library's threads that one server's handler runs on. Python knows them from their first call until they end: to
+/// make one known for each call would cost a microsecond.
+///
+/// On Windows it forgets them with the server. There a thread's last steps keep the lock that libraries are loaded
+/// with, and so must not wait for Python's; and MinGW's have freed by then what they would destroy.
+class KnownThreads {
+ public:
+  KnownThreads() = default;
+  KnownThreads(const KnownThreads&) = delete;
+  KnownThreads& operator=(const KnownThreads&) = delete;
+
+  /// Takes Python's lock. std::bad_alloc: has not.
+  void enter();
+  static void leave() noexcept { PyEval_SaveThread(); }
+
+  /// None of them comes back. Without Python's lock.
+  void forget() noexcept;
+
+ private:
+  std::vector<PyThreadState*> states_;  // to be forgotten; with Python's lock
+};
+
+/// A thread of the library's may run Python for as long as this lives.
 class WithLock {
  public:
-  WithLock() {
+  explicit WithLock(KnownThreads& threads) {
     if (!begin()) stay();
-    thread_local KnownThread thread;
-    thread_ = &thread;
-    thread_->enter();
+    try {
+      threads.enter();
+    } catch (...) {
+      end();
+      throw;
+    }
   }
   ~WithLock() {
-    thread_->leave();
+    KnownThreads::leave();
     end();
   }
   WithLock(const WithLock&) = delete;
   WithLock& operator=(const WithLock&) = delete;
 
  private:
-  class KnownThread {
-   public:
-    KnownThread() : first_(PyGILState_Ensure()), state_(PyEval_SaveThread()) {}
-    ~KnownThread() {
-      if (!begin()) return;  // Python ends, and what it knows of us with it
-      PyEval_RestoreThread(state_);
-      PyGILState_Release(first_);
-      end();
-    }
-    void enter() { PyEval_RestoreThread(state_); }
-    void leave() { state_ = PyEval_SaveThread(); }
-
-   private:
-    PyGILState_STATE first_;
-    PyThreadState* state_;
-  };
+  friend class KnownThread;
 
   static bool begin() noexcept;  // false: Python ends
   static void end() noexcept;
   [[noreturn]] static void stay() noexcept;
-
-  KnownThread* thread_;
 };
 
 /// The bytes of any object that exports them in one piece.

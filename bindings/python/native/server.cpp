@@ -41,7 +41,8 @@ class CurrentCall {
   const CallContext* outer_;
 };
 
-/// Python's handler, which the library may let go of on any thread.
+/// Python's handler, which the library may let go of on any thread, once those that call it have ended. It never does
+/// so of a server that is closed in its own handler.
 class Handler {
  public:
   explicit Handler(PyObject* function) : function_(Py_NewRef(function)) {}
@@ -50,14 +51,17 @@ class Handler {
     const PyGILState_STATE state = PyGILState_Ensure();  // not WithLock: the thread may be one of Python's
     Py_DECREF(function_);
     PyGILState_Release(state);
+    threads_.forget();
   }
   Handler(const Handler&) = delete;
   Handler& operator=(const Handler&) = delete;
 
   [[nodiscard]] PyObject* function() const noexcept { return function_; }
+  [[nodiscard]] KnownThreads& threads() noexcept { return threads_; }
 
  private:
   PyObject* function_;
+  KnownThreads threads_;
 };
 
 /// Writes what the handler has returned into `room`; its size. With Python's lock.
@@ -74,10 +78,9 @@ struct Answerer {
 
   Result<std::size_t> operator()(std::span<const std::byte> request, std::span<std::byte> room,
                                  const CallContext& context) {
-    const std::shared_ptr<Handler> kept = handler;  // where the handler closes its own server
-    const WithLock locked;
+    const WithLock locked(handler->threads());
     const CurrentCall in_call(context);
-    auto answered = answer(kept->function(), request, room);
+    auto answered = answer(handler->function(), request, room);
     if (answered || answered.error().code() != Errc::handler_failed) return answered;
     throw Failed(answered.error().cause());
   }

@@ -1,6 +1,7 @@
 // Which threads may still run Python.
 #include <atomic>
 #include <chrono>
+#include <system_error>
 #include <thread>
 
 #include "python.hpp"
@@ -61,6 +62,65 @@ bool WithLock::begin() noexcept {
 }
 void WithLock::end() noexcept { handlers.fetch_sub(1, std::memory_order_seq_cst); }
 void WithLock::stay() noexcept { binding::stay(); }
+
+#if defined(_WIN32)
+
+void KnownThreads::enter() {
+  thread_local PyThreadState* own = nullptr;
+  if (own != nullptr) return PyEval_RestoreThread(own);
+  const PyGILState_STATE first = PyGILState_Ensure();
+  try {
+    states_.push_back(PyThreadState_Get());
+  } catch (...) {
+    PyGILState_Release(first);
+    throw;
+  }
+  own = states_.back();
+}
+
+// In a thread of its own, of which Python knows nothing in the end: Python 3.12 takes whichever thread deletes the
+// state of another one for that one, and forgets both.
+void KnownThreads::forget() noexcept {
+  if (states_.empty()) return;
+  try {
+    std::thread([this] {
+      const PyGILState_STATE own = PyGILState_Ensure();
+      for (PyThreadState* const state : states_) PyThreadState_Clear(state);  // ends what its threading.local()s hold
+      PyGILState_Release(own);
+      for (PyThreadState* const state : states_) PyThreadState_Delete(state);
+    }).join();
+  } catch (const std::system_error&) {  // no thread is to be had: Python keeps them
+  }
+}
+
+#else
+
+class KnownThread {
+ public:
+  KnownThread() : first_(PyGILState_Ensure()), state_(PyEval_SaveThread()) {}
+  ~KnownThread() {
+    if (!WithLock::begin()) return;  // Python ends, and what it knows of us with it
+    PyEval_RestoreThread(state_);
+    PyGILState_Release(first_);
+    WithLock::end();
+  }
+  KnownThread(const KnownThread&) = delete;
+  KnownThread& operator=(const KnownThread&) = delete;
+
+  void enter() { PyEval_RestoreThread(state_); }
+
+ private:
+  PyGILState_STATE first_;
+  PyThreadState* state_;
+};
+
+void KnownThreads::enter() {
+  thread_local KnownThread thread;
+  thread.enter();
+}
+void KnownThreads::forget() noexcept {}  // each has seen to it itself
+
+#endif
 
 // Handlers finish first: they come back from waits.
 PyObject* end_of_python(PyObject*, PyObject*) {
