@@ -204,8 +204,9 @@ SC_API void sc_shape_free(const sc_shape* shape);
  *   asynchronous  sc_client_call_async
  *   both          sc_call_wait (or poll the sc_call_native_handle), sc_call_reply, read, sc_call_release
  *
- * One thread at a time uses a call. Each occupies one of the server's slots until it is released. Nobody sends such a request again: if the server goes,
- * the call ends in SC_SERVER_DIED or SC_SERVER_STOPPED, and not_executed tells the rest. */
+ * One thread at a time uses a call. Each occupies one of the server's slots until it is released. Nobody sends such a
+ * request again: if the server goes, the call ends in SC_SERVER_DIED or SC_SERVER_STOPPED, and not_executed tells the
+ * rest. */
 typedef struct sc_call sc_call;
 
 /* Takes a slot for a request that is to be written in place. The timeout is that of the whole call and begins here. To
@@ -238,8 +239,9 @@ SC_API int sc_call_is_ready(sc_call* call);
 SC_API sc_handle sc_call_native_handle(sc_call* call);
 
 /* Waits for the end of the call, at most until its own timeout, and gives the reply, or says what it ended in; again,
- * if asked again. It has no sc_wait: whoever wants to be called away waits with sc_call_wait() before. The reply lies in shared memory, aligned as the server says, until the call is released: a server of
- * ill will can change it meanwhile, so look at it once, or copy it. */
+ * if asked again. It has no sc_wait: whoever wants to be called away waits with sc_call_wait() before. The reply lies in
+ * shared memory, aligned as the server says, until the call is released: a server of ill will can change it meanwhile,
+ * so look at it once, or copy it. */
 SC_API sc_code sc_call_reply(sc_call* call, const void** reply, size_t* reply_size, sc_error* error);
 
 /* Ends the call now, unless it has ended: sc_call_reply() then says SC_CANCELLED. One that was not sent yet is never
