@@ -17,6 +17,7 @@ IS_WINDOWS = sys.platform == "win32"
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork() here")
 needs_files = pytest.mark.skipif(IS_WINDOWS, reason="shared memory has no files here")
+on_windows = pytest.mark.skipif(not IS_WINDOWS, reason="users are named otherwise on Windows")
 needs_sigterm = pytest.mark.skipif(IS_WINDOWS, reason="SIGTERM ends a program of Windows there and then")
 
 

@@ -13,7 +13,7 @@ from typing import Any, Callable, NamedTuple, Optional, Union
 
 import pytest
 from conftest import Peers, eventually, is_there
-from systems import IS_WINDOWS, interrupt, is_this_user, needs_files, needs_fork, needs_sigterm, np
+from systems import IS_WINDOWS, interrupt, is_this_user, needs_files, needs_fork, needs_sigterm, np, on_windows
 
 import shared_channel as sc
 
@@ -153,6 +153,20 @@ class TestDeclarations:
                 sc.Server(name, lambda n: n, request="i32", reply="i32", access=access).start()
         with sc.Server(name, lambda n: n, request="i32", reply="i32", access=np.int64(0o600), max_calls=np.int32(4)):
             assert sc.Client(name, timeout=60).call(5) == 5
+
+    @on_windows
+    def test_users_of_windows(self, name: str) -> None:
+        for access in ("everyone", "D:P(A;;GA;;;WD)"):
+            with sc.Server(name, lambda n: n, request="i32", reply="i32", access=access):
+                assert ";;;WD)" in sc.inspect(name).access
+                for user in (None, "any", sc.inspect(name).user):
+                    with sc.Client(name, timeout=60, server_user=user) as client:
+                        assert client.call(5) == 5
+                with pytest.raises(sc.NotOwner):
+                    sc.Client(name, server_user="S-1-5-18").call(5)
+        for wrong in ("no SDDL", 0o600):
+            with pytest.raises(sc.InvalidArgument):
+                sc.Server(name, lambda n: n, request="i32", reply="i32", access=wrong).start()  # type: ignore[arg-type]
 
     def test_declarations_that_are_none(self, name: str) -> None:
         def bare(a, b):  # type: ignore[no-untyped-def]
