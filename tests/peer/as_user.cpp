@@ -4,14 +4,18 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <stdexcept>
 #include <string>
+#include <system_error>
+#include <vector>
 
 #include <shared_channel/inspect.hpp>
 #include <shared_channel/shared_channel.hpp>
@@ -26,6 +30,16 @@ static void become(const peer::Arguments& arguments) {
   const auto group = static_cast<gid_t>(std::stoul(arguments.at(1)));
   if (::setgroups(0, nullptr) != 0 || ::setgid(group) != 0 || ::setuid(user) != 0)
     throw std::runtime_error("cannot change user");
+}
+
+static void close_descriptors(const std::string& prefix) {
+  std::vector<int> ours;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    if (std::filesystem::read_symlink(entry, gone).string().starts_with(prefix))
+      ours.push_back(std::stoi(entry.path().filename()));
+  }
+  for (const int descriptor : ours) ::close(descriptor);
 }
 
 static ServerUser server_user(const peer::Arguments& arguments) {
@@ -68,6 +82,34 @@ const peer::Role drop_to{"drop_to", [](const peer::Arguments& arguments) {
                            // Back, for the leak checker, which looks for /proc when the program ends.
                            return moves && (::fchdir(old_root) != 0 || ::chroot(".") != 0) ? 1 : 0;
                          }};
+
+// drop_renewing USER GROUP NAME [closing]: the same, and may close the descriptors of its channel before it becomes
+// that user. Says "ready", and when it hears something how it has ended by itself; ends when it hears no more.
+const peer::Role drop_renewing{"drop_renewing", [](const peer::Arguments& arguments) {
+                                 Channel::Server server(arguments.at(2));
+                                 if (arguments.size() > 3) close_descriptors("/dev/shm/shared_channel." + arguments[2]);
+                                 become(arguments);
+                                 server.start([](const Ask& ask) { return Answer{ask.id, 0}; }).value();
+                                 peer::say("ready");
+                                 if (!peer::hear()) return 0;
+                                 const auto ended = server.wait(std::chrono::seconds(60));
+                                 peer::say(ended ? "stopped" : std::string(ended.error().message()));
+                                 return 0;
+                               }};
+
+// call_unmapped NAME [any]: one call out of a user namespace that maps nobody; says "ok" or what went wrong.
+const peer::Role call_unmapped{"call_unmapped", [](const peer::Arguments& arguments) {
+                                 if (::unshare(CLONE_NEWUSER) != 0) {
+                                   peer::say("no namespace");
+                                   return 0;
+                                 }
+                                 ClientOptions options;
+                                 if (arguments.size() > 1) options.server = ServerUser::any();
+                                 const auto answer =
+                                     Channel::Client(arguments.at(0), options).call(echo(1), std::chrono::seconds(60));
+                                 peer::say(answer ? "ok" : std::string(answer.error().message()));
+                                 return 0;
+                               }};
 
 // call_as USER GROUP NAME [any | the number of the server's user]: one call; says "ok" or what went wrong.
 const peer::Role call_as{"call_as", [](const peer::Arguments& arguments) {

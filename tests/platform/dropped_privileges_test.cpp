@@ -75,6 +75,45 @@ TEST_CASE("dropped privileges: a server that no longer sees its files serves on"
   std::filesystem::remove(elsewhere);
 }
 
+TEST_CASE("dropped privileges: a server that has closed its descriptors too serves on") {
+  if (::geteuid() != 0) SKIP_TEST("only root can become another user");
+  const auto name = unique_name("dropped");
+  {
+    Process server = peer("drop_renewing", "65534", "65534", name, "closing");
+    REQUIRE(server.read_line() == "ready");
+    Channel::Client client(name);
+    CHECK(client.call(echo(1), amply));
+    std::this_thread::sleep_for(3s);  // until it has looked after its lock, which it can neither open nor make
+    CHECK(client.call(echo(2), amply));
+    CHECK(Channel::Client(name).call(echo(3), amply));
+    server.close_input();
+    CHECK(server.wait() == ExitStatus{});
+  }
+  CHECK_FALSE(error_of(Channel::Server::create(name)));
+  CHECK(shm_entries("shared_channel." + name).empty());
+}
+
+TEST_CASE("dropped privileges: a server whose record or lock is removed stops and says why") {
+  if (::geteuid() != 0) SKIP_TEST("only root can become another user");
+  const std::string part = GENERATE("", ":server");
+  const auto name = unique_name("dropped");
+  const std::string files = "/dev/shm/shared_channel." + name;
+  {
+    Process server = peer("drop_renewing", "65534", "65534", name);
+    REQUIRE(server.read_line() == "ready");
+    Channel::Client client(name);
+    CHECK(client.call(echo(1), amply));
+    REQUIRE(std::filesystem::remove(files + part));
+    server.write_line("and then?");
+    CHECK_THAT(server.read_line(), Contains("has become another user"));
+    CHECK(client.call(echo(2), amply).error().not_executed());
+    CHECK_FALSE(std::filesystem::exists(files + part));
+    CHECK(server.wait() == ExitStatus{});
+  }
+  CHECK_FALSE(error_of(Channel::Server::create(name)));
+  for (const auto& object : shm_entries("shared_channel." + name)) std::filesystem::remove("/dev/shm/" + object);
+}
+
 }  // namespace dropped_privileges_test
 
 #endif

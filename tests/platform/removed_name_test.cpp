@@ -110,7 +110,7 @@ TEST_CASE("removed name: upkeep takes a lock again whose descriptor was closed, 
   auto lease = platform::ServerLease::acquire(names, Access::current_user()).value();
   REQUIRE(close_descriptors(name) >= 2);
   bool has_record = false;
-  CHECK(lease.keep_name(Access::current_user(), has_record));
+  CHECK(lease.keep_name(Access::current_user(), has_record) == platform::NameState::ours);
   CHECK(error_of(platform::ServerLease::acquire(names, Access::current_user())) == Errc::name_in_use);
 }
 

@@ -168,6 +168,29 @@ TEST_CASE("server user: root's server is called by others by default, but not in
   CHECK(peer("call_as", other, other, service.name, other).read_line() == "not_owner");
 }
 
+TEST_CASE("server user: in a user namespace a server that may be anybody's is not one's own") {
+  const auto name = unique_name("server_user");
+  ServerOptions options;
+  options.access = Access::everyone();
+  Channel::Server server(name, options);
+  REQUIRE(start_echo(server));
+  Process client = peer("call_unmapped", name);
+  const auto said = client.read_line();
+  if (said == "no namespace") SKIP_TEST("no user namespace of one's own");
+  CHECK_THAT(said, Contains("does not tell which user") && Contains("ServerUser::any()"));
+  Process trusting = peer("call_unmapped", name, "any");
+  CHECK(trusting.read_line() == "ok");
+}
+
+TEST_CASE("server user: a number is anybody's where the namespace does not map it") {
+  namespace linux_user = shared_channel::detail::platform::linux_user;
+  CHECK(linux_user::has_line_for("         0          0 4294967295\n", 65534));
+  CHECK(linux_user::has_line_for("0 1000 1\n1 100000 65536\n", 65534));
+  CHECK_FALSE(linux_user::has_line_for("0 1000 1\n1 100000 65533\n", 65534));
+  CHECK_FALSE(linux_user::has_line_for("", 65534));
+  CHECK_FALSE(linux_user::may_be_anybody(0));
+}
+
 TEST_CASE("server user: the record, the page and the segment must be one user's") {
   if (!is_root()) SKIP_TEST("only root can make another user's file");
   const Service service;

@@ -93,9 +93,10 @@ class ServerLease : Living<Kind::name> {
   Rendezvous& record() const noexcept { return *reinterpret_cast<Rendezvous*>(record_.data()); }
   void unpublish() const noexcept { record().generation.store(0); }
 
-  bool keep_name(const shared_channel::Access&, bool& has_record) noexcept {
+  shared_channel::detail::platform::NameState keep_name(const shared_channel::Access&, bool& has_record) noexcept {
+    using shared_channel::detail::platform::NameState;
     has_record = !kernel().enter(Op::keep_name);
-    return is_ours();
+    return is_ours() ? NameState::ours : NameState::lost;
   }
 
  private:

@@ -34,9 +34,11 @@ class ServerTrust {
   static Result<void> examine(const Names& names, const ServerUser& server, const std::string& owner) {
     if (allows(server, owner)) return {};
     if (owner.empty()) {
-      return names.error(Errc::not_owner,
-                         "the system does not tell which user serves the channel; set ClientOptions::server to "
-                         "ServerUser::any() if every user may");
+      return names.error(
+          Errc::not_owner,
+          "the system does not tell which user serves the channel, perhaps because this process's user namespace "
+          "does not map that user; set ClientOptions::server to "
+          "ServerUser::any() if every user may");
     }
     return names.error(Errc::not_owner, "the channel is served by user " + owner + "; set ClientOptions::server to " +
                                             Owners::naming(owner) + " if that is right");

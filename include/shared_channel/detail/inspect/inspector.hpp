@@ -218,7 +218,8 @@ class Inspector {
   }
   Result<ChannelInfo> other_version(std::uint32_t version) {
     info_.problem = platform::other_version(names_, version).message();
-    return as(hold_ == Hold::left ? ChannelState::dead : ChannelState::unreadable);
+    const bool is_left = hold_ == Hold::left || (hold_ == Hold::none && version < abi_version);
+    return as(is_left ? ChannelState::dead : ChannelState::unreadable);
   }
   Result<ChannelInfo> unseen(const Error& why) {
     info_.problem = why.message();

@@ -35,8 +35,8 @@
 //                 current_generation() is the client's view: the record's generation and owner, or no_server.
 //                 announced_generation() is the same of the generation that is being made, for a record whose published
 //                 one was damaged. unpublish() takes the generation from the record, so that no client finds it.
-//                 keep_name() looks after the name, and makes anew what was removed: false says that another server has
-//                 the name; `has_record` says whether there is a record to write to.
+//                 keep_name() looks after the name, and makes anew what was removed; `has_record` says whether there is
+//                 a record to write to.
 //   ClientLease   A number, held until destruction or until the *whole* process is gone: once is_held() says false, no
 //                 instruction of the holder can still run. take() answers busy if the number is held. A holder asks
 //                 is_held() only about others. Unsure counts as held; can_tell() is false where nothing is ever sure.
@@ -91,6 +91,10 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 
 /// How the server stands, seen from a client.
 enum class Peer { alive, stopped, died };
+
+/// Whether a server still has its name. unrenewable: what was removed cannot be made anew, because the process has
+/// become another user since.
+enum class NameState { ours, unknown, lost, unrenewable };
 
 /// What clients may do with an object of the server's.
 enum class ForClients { read, write };

@@ -193,7 +193,7 @@ class ServerCore final : private Keeper {
   void look_at_clock(ClockLooks& looks) noexcept;
 
   /// Why a server ends. Written before stopping_ is set, and read by threads that have seen that.
-  enum class CauseOfEnd : unsigned char { asked, name_lost, threads_ended };
+  enum class CauseOfEnd : unsigned char { asked, name_lost, name_unrenewable, threads_ended };
 
   /// An error if the server has ended by itself.
   [[nodiscard]] Result<void> ending() const;

@@ -67,12 +67,13 @@ class Generation {
   }
 
   /// Writes again what only the server writes, where a stray write has changed it: one damaged word must not keep
-  /// clients out as long as the server lives. One thread at a time. False: clients cannot find us any more, and nothing
-  /// can mend that: our memory has lost its name, which no system gives back, or another server has the channel's.
-  [[nodiscard]] bool mend(const std::atomic<bool>& is_closing, unsigned workers) noexcept {
-    if (page_->is_lost(page_name_) || segment_->is_lost(segment_name_)) return false;
+  /// clients out as long as the server lives. One thread at a time. Lost or unrenewable: clients cannot find us any
+  /// more, and nothing can mend that: our memory has lost its name, which no system gives back, or another server has
+  /// the channel's, or its files are another user's.
+  [[nodiscard]] platform::NameState mend(const std::atomic<bool>& is_closing, unsigned workers) noexcept {
+    if (page_->is_lost(page_name_) || segment_->is_lost(segment_name_)) return platform::NameState::lost;
     bool has_record = false;
-    const bool is_ours = lease_.keep_name(admission_, has_record);
+    const platform::NameState name = lease_.keep_name(admission_, has_record);
     if (has_record) mend_record();
     mend_page(is_closing);
     const SegmentMark mark{segment_magic, abi_version, 0, number_};
@@ -80,7 +81,7 @@ class Generation {
     if (header().exec.sleepers.load(std::memory_order_relaxed) > workers)
       header().exec.sleepers.store(workers, std::memory_order_seq_cst);  // too many cost rings, too few lose them
     mend_high_water();
-    return is_ours;
+    return name;
   }
 
   [[nodiscard]] std::uint64_t number() const noexcept { return number_; }

@@ -196,11 +196,13 @@ void ServerCore<Platform, Observer>::look_at_clock(ClockLooks& looks) noexcept {
 template <class Platform, class Observer>
 void ServerCore<Platform, Observer>::keep_up(Clock::time_point now) noexcept {
   if (mark_.in_child() || !upkeep_.begin(Platform::thread_number(), now)) return;
-  const bool is_ours = generation_->mend(closing_, finder_.most_sleepers());
+  using platform::NameState;
+  const NameState name = generation_->mend(closing_, finder_.most_sleepers());
   publish(slots_.stats(), generation_->page().statistics);
   upkeep_.end();
-  if (is_ours || stopping()) return;
-  cause_of_end_.store(CauseOfEnd::name_lost, std::memory_order_relaxed);
+  if (name == NameState::ours || name == NameState::unknown || stopping()) return;
+  cause_of_end_.store(name == NameState::lost ? CauseOfEnd::name_lost : CauseOfEnd::name_unrenewable,
+                      std::memory_order_relaxed);
   stop();
 }
 
@@ -211,6 +213,11 @@ Result<void> ServerCore<Platform, Observer>::ending() const {
       return names_.error(Errc::server_stopped,
                           "somebody removed this channel's files from shared memory while the server ran, so no "
                           "client finds it or another server has the name; this one has stopped; make a new one");
+    case CauseOfEnd::name_unrenewable:
+      return names_.error(Errc::server_stopped,
+                          "somebody removed this channel's lock or record from shared memory, and its server cannot "
+                          "make them anew, because its process has become another user since; it has stopped; make a "
+                          "new one");
     case CauseOfEnd::threads_ended:
       return names_.error(Errc::server_stopped,
                           "handlers ended the threads that served, the last one too, so this server has "

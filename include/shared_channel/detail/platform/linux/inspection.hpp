@@ -115,8 +115,12 @@ class ObjectReader {
 
 inline Hold hold_on(const Names& names) {
   const Descriptor lock = linux_shm::open_object(names.server_lock(), O_RDONLY);
-  if (!lock) return errno == ENOENT ? Hold::none : Hold::unknown;
-  return linux_shm::is_locked(lock.get(), 0) ? Hold::held : Hold::left;
+  const Hold without = errno == ENOENT ? Hold::none : Hold::unknown;
+  if (lock && linux_shm::is_locked(lock.get(), 0)) return Hold::held;
+  // Until protocol version 3 that was the lock, and servers still hold it.
+  const Descriptor record = linux_shm::open_object(names.rendezvous(), O_RDONLY);
+  if (record && linux_shm::is_locked(record.get(), 0)) return Hold::held;
+  return lock ? Hold::left : without;
 }
 
 /// The kernel marks the word of a process that ends. Where a stray write may have changed it, the lock tells.

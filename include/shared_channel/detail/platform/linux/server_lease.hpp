@@ -20,6 +20,7 @@
 #include <shared_channel/detail/platform/linux/admission.hpp>
 #include <shared_channel/detail/platform/linux/beacon.hpp>
 #include <shared_channel/detail/platform/linux/descriptor.hpp>
+#include <shared_channel/detail/platform/linux/file_identity.hpp>
 #include <shared_channel/detail/platform/linux/memory.hpp>
 #include <shared_channel/detail/platform/linux/process.hpp>
 #include <shared_channel/detail/platform/linux/shm_file.hpp>
@@ -36,14 +37,12 @@ class ServerLease {
  public:
   static Result<ServerLease> acquire(const Names& names, const Admission& admission) {
     if (auto valid = linux_shm::check_access(names, admission); !valid) return valid.error();
-    // A killed server keeps its lock until the kernel has torn down its memory. Nobody else is in the way then, so wait
-    // for that. A server that lives is recognised at once.
-    Deadline patience(std::chrono::seconds(2));
+    Deadline patience = patience_with_the_killed();
     ServerLease lease(names);  // all that needs memory, before there is a file that would be left
     for (;;) {
       auto lock = take_lock(names, lease.server_lock_);
       if (lock) {
-        lease.lock_ = *std::move(lock);
+        lease.keep(*std::move(lock));
         return with_record(std::move(lease), admission);
       }
       if (lock.error().code() != Errc::name_in_use || is_served(names) || patience.passed()) {
@@ -63,7 +62,7 @@ class ServerLease {
     RecordBytes record{};
     if (!read(descriptor, record) || record.generation == 0) return not_running(names);
     if (record.version != abi_version)
-      return is_left(names) ? not_running(names) : other_version(names, record.version);
+      return is_left(names, descriptor, record.version) ? not_running(names) : other_version(names, record.version);
     auto owner = linux_shm::owner_of(names, names.rendezvous(), descriptor.get());
     if (!owner) return std::move(owner).error();
     return Published{record.generation, *std::move(owner)};
@@ -107,20 +106,24 @@ class ServerLease {
   /// Whether the name is still ours: where the lock's file is gone, it is made anew, unless somebody else has done so.
   /// A record whose file is gone or cut short is made anew, if that can be, and is then empty: `has_record` tells
   /// whether there is one to write to.
-  [[nodiscard]] bool keep_name(const Admission& admission, bool& has_record) noexcept {
+  [[nodiscard]] NameState keep_name(const Admission& admission, bool& has_record) noexcept {
     has_record = false;
     const NoCancellation whole;
 #if defined(__cpp_exceptions)
     try {
 #endif
-      const Name name = keep_lock();
-      if (name == Name::lost) return false;
-      has_record = name == Name::ours && keep_record(admission);
+      const NameState lock = keep_lock();
+      // Where the lock is in doubt, the record may be another server's, and is not made anew; nor is it by another
+      // user.
+      if (lock != NameState::ours && (lock != NameState::unknown || is_maker())) return lock;
+      const NameState record = keep_record(admission);
+      has_record = record == NameState::ours;
+      return has_record ? lock : record;
 #if defined(__cpp_exceptions)
     } catch (const std::bad_alloc&) {  // the next time perhaps
+      return NameState::unknown;
     }
 #endif
-    return true;
   }
 
  private:
@@ -133,26 +136,50 @@ class ServerLease {
     std::uint64_t announced;
   };
   static constexpr std::uint32_t lease_number = 0;
+  /// The first protocol version whose lock has a file of its own.
+  static constexpr std::uint32_t first_with_lock = 3;
+
+  /// A killed server keeps its lock until the kernel has torn down its memory. Nobody else is in the way then, so wait
+  /// for that. A server that lives is recognised at once, unless it speaks another protocol version.
+  static Deadline patience_with_the_killed() noexcept { return Deadline(std::chrono::seconds(2)); }
 
   explicit ServerLease(const Names& names)
-      : names_(names), rendezvous_(names.rendezvous()), server_lock_(names.server_lock()) {}
+      : names_(names), rendezvous_(names.rendezvous()), server_lock_(names.server_lock()), maker_(::geteuid()) {}
 
-  enum class Name { ours, unknown, lost };
+  /// Whether the process is still the user whose the files are.
+  [[nodiscard]] bool is_maker() const noexcept { return ::geteuid() == maker_; }
+
+  /// Files of two users are no channel's: what is gone is made anew by the maker or by nobody. A process may be another
+  /// user for a while.
+  [[nodiscard]] NameState gone_for_other_user() const noexcept {
+    uid_t real{}, effective{}, saved{};
+    const bool can_return = ::getresuid(&real, &effective, &saved) == 0 && (real == maker_ || saved == maker_);
+    return can_return ? NameState::unknown : NameState::unrenewable;
+  }
 
   [[nodiscard]] bool has_lock() const noexcept {
     return lock_.is_ours() && !linux_shm::has_lost_name(lock_, server_lock_);  // else the program has closed it
   }
 
-  Name keep_lock() {
-    if (has_lock()) return Name::ours;
+  void keep(Descriptor lock) noexcept {
+    lock_ = std::move(lock);
+    locked_ = lock_.file();
+  }
+
+  NameState keep_lock() {
+    if (has_lock()) return NameState::ours;
+    // The program has closed it, and another user may not open the file that still lies there.
+    if (!is_maker())
+      return linux_shm::has_lost_name(locked_, server_lock_) ? gone_for_other_user() : NameState::unknown;
     lock_ = Descriptor();  // first: the same file under the same number would be taken for it, and closed
     auto lock = take_lock(names_, server_lock_);
     if (lock) {
-      lock_ = *std::move(lock);
-      return Name::ours;
+      keep(*std::move(lock));
+      return NameState::ours;
     }
     const Errc refusal = lock.error().code();
-    return refusal == Errc::name_in_use || refusal == Errc::not_owner ? Name::lost : Name::unknown;  // it may pass
+    const bool is_lost = refusal == Errc::name_in_use || refusal == Errc::not_owner;
+    return is_lost ? NameState::lost : NameState::unknown;  // it may pass
   }
 
   /// Whether nobody else can have the name: then what lies under it is ours to remove.
@@ -161,7 +188,7 @@ class ServerLease {
 #if defined(__cpp_exceptions)
     try {
 #endif
-      return keep_lock() == Name::ours && linux_shm::is_named(lock_.get(), server_lock_);
+      return keep_lock() == NameState::ours && linux_shm::is_named(lock_.get(), server_lock_);
 #if defined(__cpp_exceptions)
     } catch (const std::bad_alloc&) {
       return false;
@@ -169,18 +196,27 @@ class ServerLease {
 #endif
   }
 
-  bool keep_record(const Admission& admission) {
+  NameState keep_record(const Admission& admission) {
     struct stat status {};
     if (!mapping_->is_lost(rendezvous_)) {
-      if (!mapping_->look(rendezvous_, status)) return false;
-      if (status.st_size >= static_cast<off_t>(rendezvous_bytes)) return true;
+      if (!mapping_->look(rendezvous_, status)) return NameState::unknown;
+      if (status.st_size >= static_cast<off_t>(rendezvous_bytes)) return NameState::ours;
     }
+    if (!is_maker()) return gone_for_other_user();
     Mapping::remove(rendezvous_);
-    auto made = Mapping::create(names_, rendezvous_, rendezvous_bytes, admission, ForClients::read);
-    if (!made) return false;
+    auto made = create_record(names_, rendezvous_, admission);
+    if (!made) return NameState::unknown;
     mapping_.reset();
     mapping_.emplace(*std::move(made));
-    return true;
+    return NameState::ours;
+  }
+
+  /// Until protocol version 3 the lock on the name was one on the record. A server of then must meet it there; nothing
+  /// else depends on it, and so a client that reads the record may be in its way.
+  static Result<Mapping> create_record(const Names& names, const std::string& object, const Admission& admission) {
+    auto mapping = Mapping::create(names, object, rendezvous_bytes, admission, ForClients::read);
+    if (mapping) static_cast<void>(linux_shm::lock(mapping->descriptor(), lease_number));
+    return mapping;
   }
 
   static bool read_at(const Descriptor& descriptor, std::size_t offset, void* to, std::size_t bytes) noexcept {
@@ -194,7 +230,9 @@ class ServerLease {
 
   /// Whether nobody holds the name that somebody held, as far as this user may ask. The page of another protocol
   /// version tells us nothing.
-  static bool is_left(const Names& names) {
+  static bool is_left(const Names& names, const Descriptor& record, std::uint32_t version) {
+    if (linux_shm::is_locked(record.get(), lease_number)) return false;
+    if (version < first_with_lock) return true;
     const Descriptor lock = linux_shm::open_object(names.server_lock(), O_RDONLY);
     return lock && !linux_shm::is_locked(lock.get(), lease_number);
   }
@@ -260,6 +298,11 @@ class ServerLease {
       if (::fstat(old.get(), &status) != 0) return linux_shm::failed(names, "fstat", object, errno);
       if (!is_own_file(status)) return squatted(names, object);
       if (!read(old, previous)) previous = {};
+      Deadline patience = patience_with_the_killed();
+      while (previous.version != abi_version && linux_shm::is_locked(old.get(), lease_number)) {
+        if (patience.passed()) return already_running(names);
+        rest(std::chrono::milliseconds(1));
+      }
     } else if (errno != ENOENT) {
       return refused_existing(names, object, errno);
     }
@@ -278,7 +321,7 @@ class ServerLease {
     SHARED_CHANNEL_TEST_POINT(server_removed_leftovers);
     if (const int error = linux_shm::unlink(object); error != 0 && error != ENOENT)
       return linux_shm::failed(names, "shm_unlink", object, error);
-    auto mapping = Mapping::create(names, object, rendezvous_bytes, admission, ForClients::read);
+    auto mapping = create_record(names, object, admission);
     if (!mapping && mapping.error().native() == EEXIST) return squatted(names, object);
     return mapping;
   }
@@ -306,7 +349,9 @@ class ServerLease {
 
   Names names_;
   std::string rendezvous_, server_lock_;  // names of the two files
+  uid_t maker_;
   Descriptor lock_;
+  FileIdentity locked_;  // lock_'s, even after the program has closed it
   std::optional<Mapping> mapping_;
 };
 

@@ -20,6 +20,7 @@
 #include <shared_channel/detail/platform/linux/descriptor.hpp>
 #include <shared_channel/detail/platform/linux/file_identity.hpp>
 #include <shared_channel/detail/platform/linux/uninterrupted.hpp>
+#include <shared_channel/detail/platform/linux/user_namespace.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
@@ -82,6 +83,7 @@ inline Result<std::string> owner_of(const Names& names, const std::string& objec
                                             " is a second link to another file, which no server makes; remove it or "
                                             "choose another name");
   }
+  if (linux_user::may_be_anybody(status.st_uid)) return std::string();
   return std::to_string(status.st_uid);
 }
 

@@ -75,9 +75,9 @@ class ServerLease {
   void unpublish() const noexcept { record().generation.store(0); }
 
   /// Whether the name is still ours: the system takes no name from an object that is open.
-  [[nodiscard]] bool keep_name(const Admission&, bool& has_record) const noexcept {
+  [[nodiscard]] NameState keep_name(const Admission&, bool& has_record) const noexcept {
     has_record = true;
-    return true;
+    return NameState::ours;
   }
 
   [[nodiscard]] Rendezvous& record() const noexcept { return *reinterpret_cast<Rendezvous*>(mapping_.data()); }
