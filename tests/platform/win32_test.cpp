@@ -294,6 +294,36 @@ TEST_CASE("win32: a thread that impersonates opens objects as its process, and g
   CHECK(impersonates);
 }
 
+TEST_CASE("win32: so does one that impersonates at SecurityAnonymous") {
+  HANDLE raw = nullptr, impersonation = nullptr;
+  REQUIRE(OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY | TOKEN_DUPLICATE, &raw) != 0);
+  const Handle own(raw);
+  REQUIRE(DuplicateToken(own.get(), SecurityAnonymous, &impersonation) != 0);
+  const Handle token(impersonation);
+  const auto look = [] {
+    HANDLE opened = nullptr;
+    const BOOL has_opened = OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &opened);
+    const DWORD error = has_opened != 0 ? 0 : GetLastError();
+    const Handle closed(opened);
+    return error;
+  };
+  REQUIRE(SetThreadToken(nullptr, token.get()) != 0);
+  const DWORD before = look();
+  const bool can_be_anonymous = ImpersonateAnonymousToken(GetCurrentThread()) != 0;
+  REQUIRE(SetThreadToken(nullptr, token.get()) != 0);
+  DWORD meanwhile = 0;
+  {
+    const win32::AsProcess process;
+    meanwhile = look();
+  }
+  const DWORD after = look();
+  SetThreadToken(nullptr, nullptr);
+  CHECK(before == ERROR_CANT_OPEN_ANONYMOUS);
+  CHECK(after != ERROR_NO_TOKEN);  // whatever the system can do: with no more rights than before
+  if (!can_be_anonymous) SKIP_TEST("no ImpersonateAnonymousToken");
+  CHECK(meanwhile == ERROR_NO_TOKEN);
+}
+
 TEST_CASE("win32: who is refused is told its own integrity level") {
   const auto names = Segment::names_of(unique_name("win32"));
   const auto error = win32::failed(names, "OpenEvent", win32::ObjectName(names, "exec"), ERROR_ACCESS_DENIED);

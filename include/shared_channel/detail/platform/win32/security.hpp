@@ -25,22 +25,32 @@ class AsProcess {
  public:
   AsProcess() noexcept {
     HANDLE token = nullptr;
-    if (::OpenThreadToken(::GetCurrentThread(), TOKEN_QUERY | TOKEN_IMPERSONATE, TRUE, &token) == 0) return;
-    impersonated_ = Handle(token);
-    ::SetThreadToken(nullptr, nullptr);
+    if (::OpenThreadToken(::GetCurrentThread(), TOKEN_QUERY | TOKEN_IMPERSONATE, TRUE, &token) != 0)
+      impersonated_ = Handle(token);
+    else
+      is_anonymous_ = ::GetLastError() == ERROR_CANT_OPEN_ANONYMOUS && become_anonymous();
+    if (impersonated_ || is_anonymous_) ::SetThreadToken(nullptr, nullptr);
   }
   AsProcess(const AsProcess&) = delete;
   AsProcess& operator=(const AsProcess&) = delete;
   /// Leaves GetLastError() alone.
   ~AsProcess() {
-    if (!impersonated_) return;
+    if (!impersonated_ && !is_anonymous_) return;
     const DWORD error = ::GetLastError();
-    ::SetThreadToken(nullptr, impersonated_.get());
+    if (is_anonymous_)
+      become_anonymous();
+    else
+      ::SetThreadToken(nullptr, impersonated_.get());
     ::SetLastError(error);
   }
 
  private:
+  /// Nobody may open a token of SecurityAnonymous, to put it back. The anonymous logon's may do as little. Tried before
+  /// the first is put aside: without it the thread would end with more rights than it had.
+  static bool become_anonymous() noexcept { return ::ImpersonateAnonymousToken(::GetCurrentThread()) != 0; }
+
   Handle impersonated_;
+  bool is_anonymous_ = false;
 };
 
 /// A SID out of the token of the process.
