@@ -27,7 +27,8 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI {
 
 /// Calls the server of a name. Needs no server to be constructed: each call attaches when it must, and finds a
 /// restarted server by itself. Move-only; its calls, wait_for_server() and connected() may be used from
-/// many threads at once. Destroying a client while another thread uses it is an error of the program.
+/// many threads at once. Destroying a client while another thread uses it is an error of the program; one of static
+/// storage may go at the program's end while other threads call: they go on until the process is gone.
 ///
 /// Every call ends exactly once, in its own answer or an Error, by its deadline:
 ///   no_server                                at once; with ClientOptions::wait_for_server at the deadline
@@ -64,12 +65,12 @@ class SharedChannel<Request, Reply>::Client {
   Client(Client&& other) noexcept = default;
   Client& operator=(Client&& other) noexcept {
     if (this != &other) {
-      close();
+      Core::end(core_);
       core_ = std::move(other.core_);
     }
     return *this;
   }
-  ~Client() { close(); }
+  ~Client() { Core::end(core_); }
 
   /// Asks and waits for the answer, at most `timeout` on the steady clock. nanoseconds::max() waits indefinitely; zero
   /// or less tries once. Large replies live on the heap inside the Result. Not for Bytes.
@@ -227,9 +228,8 @@ class SharedChannel<Request, Reply>::Client {
   }
   Result<detail::RefPtr<AsyncCall>> begin_by(const Request& request, const detail::Deadline& deadline,
                                              Observer& observer) {
-    return core_->begin(core_, deadline, observer.writer([&](const detail::Frame& frame) {
-      return detail::write_message(request, frame);
-    }));
+    return core_->begin(
+        deadline, observer.writer([&](const detail::Frame& frame) { return detail::write_message(request, frame); }));
   }
 
   /// Has `done` called at the end of what `begin` begins, with an Answer.
@@ -241,7 +241,7 @@ class SharedChannel<Request, Reply>::Client {
     Result<detail::RefPtr<AsyncCall>> begun = begin();
     if (!begun) return std::move(begun).error();
     (*begun)->continue_with(std::move(then));
-    return core_->watch_or_explain(*begun);
+    return (*begun)->core()->watch_or_explain(*begun);  // the client may be ending
   }
 
   template <class Fill, class Read>
@@ -257,15 +257,6 @@ class SharedChannel<Request, Reply>::Client {
   }
 
   static Error moved_from() { return Error(Errc::no_server, "", "this client was moved from"); }
-
-  void close() noexcept {
-    if (!core_) return;
-    // In a fork()ed child the leases and threads are the parent's: let go without touching them.
-    if (core_->is_in_child()) return core_.forget();
-    const typename Platform::NoCancellation uncancelled;
-    core_->completer().close();
-    core_ = nullptr;
-  }
 
   detail::RefPtr<Core> core_;  // shared with the pending calls
 };

@@ -138,7 +138,7 @@ class [[nodiscard]] PendingCall {
 
   void drop() noexcept {
     if (!call_) return;
-    if (is_in_child()) return call_.forget();
+    if (call_->core()->must_be_left()) return call_.forget();
     call_->drop();
     call_ = nullptr;
   }

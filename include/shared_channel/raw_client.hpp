@@ -169,9 +169,8 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
   /// whose reply it waits for as after call_async(): a call in place, in steps. For as long as the RawDraft lives the
   /// other callers have a slot less.
   Result<RawDraft> draft(const CallOptions& options = {}) {
-    auto call = within(options, {}, [&](const detail::Deadline& deadline) {
-      return core_->reserve(core_, deadline, options.slot_wait);
-    });
+    auto call = within(options, {},
+                       [&](const detail::Deadline& deadline) { return core_->reserve(deadline, options.slot_wait); });
     if (!call) return std::move(call).error();
     return RawDraft(*std::move(call));
   }
@@ -251,7 +250,7 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
       Writer writer(*core_);
       const auto write = detail::RawCopy{request};
       auto call = core_->begin(
-          core_, deadline,
+          deadline,
           [&](const detail::Frame& frame, const auto& connection) { return writer(frame, connection, write); },
           options.slot_wait);
       writer.explain(call);

@@ -71,7 +71,7 @@ class [[nodiscard]] RawDraft {
 
   void drop() noexcept {
     if (!call_) return;
-    if (call_->core()->is_in_child()) return call_.forget();
+    if (call_->core()->must_be_left()) return call_.forget();
     call_ = nullptr;
   }
 

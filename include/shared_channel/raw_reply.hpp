@@ -44,7 +44,7 @@ class [[nodiscard]] RawReply {
   [[nodiscard]] bool is_in_child() const noexcept { return call_->core()->is_in_child(); }
   void drop() noexcept {
     if (!call_) return;
-    if (is_in_child()) return call_.forget();
+    if (call_->core()->must_be_left()) return call_.forget();
     call_->leave();
     call_ = nullptr;
   }

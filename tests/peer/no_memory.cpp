@@ -22,14 +22,18 @@ namespace {
 
 std::atomic<long> allocations_left{LONG_MAX};  // and none after them
 
+thread_local volatile int allocating_here = 0;
+
 // As an allocator may: with a mutex of its own.
 class Allocating {
  public:
   Allocating() {
+    allocating_here = allocating_here + 1;
     if (mutex_ != nullptr) mutex_->lock();
   }
   ~Allocating() {
     if (mutex_ != nullptr) mutex_->unlock();
+    allocating_here = allocating_here - 1;
   }
   Allocating(const Allocating&) = delete;
   Allocating& operator=(const Allocating&) = delete;
@@ -50,6 +54,8 @@ void give_back(void* memory) {
 }
 
 }  // namespace
+
+bool peer::is_allocating() { return allocating_here != 0; }
 
 [[gnu::noinline]] void* operator new(std::size_t size) {
   if (void* const memory = allocate(size)) return memory;

@@ -48,13 +48,26 @@ bool is_free(const std::string& name) {
 
 bool is_clean(const std::string& name) { return shm_entries("shared_channel." + name).empty(); }
 
+// What ThreadSanitizer is told in the children that are begun meanwhile: it is not to say what they do wrong on
+// purpose.
+class TsanOptions {
+ public:
+  explicit TsanOptions(const std::string& more) : scoped_("TSAN_OPTIONS", before() + ' ' + more) {}
+
+ private:
+  static std::string before() {
+    const char* const options = std::getenv("TSAN_OPTIONS");
+    return options != nullptr ? options : "";
+  }
+
+  ScopedEnv scoped_;
+};
+
 #ifdef __linux__
-// A child whose handler of a signal calls exit(), as handlers should not, and do; ThreadSanitizer is not to say so, nor
-// that serve() has not joined its threads then.
+// A child whose handler of a signal calls exit(), as handlers should not, and do; and serve() has not joined its
+// threads then.
 Process quitting_on_signal(const char* role, const std::string& name, const std::string& how) {
-  const char* const options = std::getenv("TSAN_OPTIONS");
-  const ScopedEnv unreported(
-      "TSAN_OPTIONS", std::string(options != nullptr ? options : "") + " report_signal_unsafe=0 report_thread_leaks=0");
+  const TsanOptions unreported("report_signal_unsafe=0 report_thread_leaks=0");
   Process child = peer(role, name, how);
   REQUIRE(child.read_line() == "ready");
   return child;
@@ -121,6 +134,32 @@ TEST_CASE("exit: main returns while another thread serves") {
   CHECK(server.wait(20s) == as_asked);
   CHECK(is_clean(name));
   CHECK(is_free(name));
+}
+
+TEST_CASE("exit: main returns while other threads call by a client of static storage") {
+  const auto name = unique_name("exit");
+  Channel::Server server(name);
+  server.start([](const Ask& ask) { return Answer{ask.id, 1}; }).value();
+  const TsanOptions unreported("report_bugs=0 atexit_sleep_ms=0");
+  const Stopwatch watch;
+  for (int time = 0; time < 20 && watch.elapsed() < 5s; ++time)
+    REQUIRE(peer("quit_amid_calls", name, "call").wait(20s) == as_asked);
+  REQUIRE(peer("quit_amid_calls", unique_name("exit"), "wait_for_server").wait(20s) == as_asked);
+}
+
+TEST_CASE("exit: a call goes on whose client another thread destroys, which is an error of the program") {
+  const auto name = unique_name("exit");
+  std::promise<Responder<Answer>> taken;
+  Channel::Server server(name);
+  server.start([&](const Ask&, Responder<Answer> responder) { taken.set_value(std::move(responder)); }).value();
+  const TsanOptions unreported("report_bugs=0 atexit_sleep_ms=0");
+  Process calling = peer("destroy_amid_call", name);
+  auto responder = taken.get_future().get();
+  calling.write_line("now");
+  CHECK(calling.read_line() == "destroyed");
+  responder.reply(Answer{1, 1});
+  CHECK(calling.read_line() == "answered");
+  CHECK(calling.wait(20s) == ExitStatus{});
 }
 
 TEST_CASE("exit: in the callback of a client of static storage") {
@@ -211,6 +250,21 @@ TEST_CASE("exit: the upkeep is not waited for by the thread that is at it") {
   CHECK(rests == 0);
   upkeep.close(6, rest);
   CHECK(rests == 3);
+}
+
+TEST_CASE("exit: in a signal handler on a thread that makes asynchronous calls, at any moment") {
+  const auto name = unique_name("exit");
+  Channel::Server server(name);
+  server.start([](const Ask& ask) { return Answer{ask.id, 1}; }).value();
+  const TsanOptions unreported("report_bugs=0 atexit_sleep_ms=0");
+  for (const char* how : {"callback", "handle", "get", "drop", "call"}) {
+    INFO(how);
+    const Stopwatch watch;
+    for (int time = 0; time < 50 && watch.elapsed() < 3s; ++time) {
+      Process calling = peer("signalled_amid_calls", name, how, std::to_string(1 + time * 7919 % 8000));
+      REQUIRE(calling.wait(20s) == as_asked);
+    }
+  }
 }
 
 TEST_CASE("exit: in a signal handler on a thread that waits for an answer") {

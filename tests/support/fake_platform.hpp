@@ -81,6 +81,7 @@ struct Platform {
   using ForkMark = fake::ForkMark;
   using NoCancellation = fake::NoCancellation;
   using NoSignals = fake::NoCancellation;
+  using Mutex = std::mutex;
   using Thread = fake::Thread;
   static std::uint32_t process_id() noexcept { return 4711; }
   static std::uint32_t thread_number() noexcept { return shared_channel::detail::NativePlatform::thread_number(); }
@@ -88,6 +89,7 @@ struct Platform {
   static std::uint64_t random_number() noexcept { return kernel().next_random++; }
   static std::uint64_t clock_id() noexcept { return kernel().clock; }
   static std::string user_of(std::uint32_t process) { return "user of " + std::to_string(process); }
+  static bool waits_in_vain() noexcept { return false; }
   static bool is_shutting_down() noexcept { return false; }
   static void rest(nanoseconds time) noexcept {
     kernel().enter(Op::rest);

@@ -53,6 +53,13 @@ class RefPtr {
   /// Leaves its share of the object to nobody, for the child of a fork() that may not destroy it.
   void forget() noexcept { object_ = nullptr; }
 
+  /// Has the object stay until the process ends.
+  void keep() const noexcept { count(object_); }
+
+  [[nodiscard]] std::uint32_t holders() const noexcept {
+    return object_->RefCounted::holders_.load(std::memory_order_acquire);
+  }
+
  private:
   static void count(T* object) noexcept {
     if (object != nullptr) object->RefCounted::holders_.fetch_add(1, std::memory_order_relaxed);

@@ -44,6 +44,7 @@ class AsyncCall : public RefCounted {
   using CurrentConnection = detail::CurrentConnection<Platform>;
   using Pin = typename CurrentConnection::Pin;
   using Call = detail::Call<Platform>;
+  using Mutex = typename Platform::Mutex;
   using Notifier = typename Platform::Notifier;
   using EndListener = detail::EndListener<Call>;
   using Ending = detail::Ending<AsyncCall>;
@@ -373,7 +374,7 @@ class AsyncCall : public RefCounted {
   Call call_;
   Deadline deadline_;  // started, and never changed
 
-  std::mutex mutex_;
+  Mutex mutex_;
   std::optional<WatcherBell> caller_bell_;  // where the caller waits for the watcher's word, once it has had to
   End end_ = End::none;
   bool announced_ = false;

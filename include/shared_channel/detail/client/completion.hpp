@@ -33,6 +33,7 @@ class Watcher : public RefCounted {
   using WatcherBell = detail::WatcherBell<Platform>;
   using ForkMark = typename Platform::ForkMark;
   using Thread = typename Platform::Thread;
+  using Mutex = typename Platform::Mutex;
   using WaitSet = typename Platform::WaitSet;
   using Entry = typename WaitSet::Entry;
   using Entries = typename WaitSet::Entries;
@@ -96,7 +97,7 @@ class Watcher : public RefCounted {
       if (closing) return end_all();
       // Do not carry `server` into the next round: callbacks may add calls to its successor.
       if (!let_ended_go(std::exchange(server, platform::Peer::alive))) server = calls().empty() ? idle() : wait();
-      if (mark_.in_child()) return leave_to_parent();
+      if (mark_.in_child() || is_let_go_) return leave();
     }
   }
 
@@ -126,17 +127,20 @@ class Watcher : public RefCounted {
     return true;
   }
 
-  /// False in the child of a callback that has forked, and returned there as well.
+  /// False in the child of a callback that has forked, and returned there as well; and if the client was let go.
   [[nodiscard]] bool resume(RefPtr<AsyncCall>& call) {
     SHARED_CHANNEL_TEST_POINT(client_call_resumes);
+    is_let_go_ = call->core()->completer().is_let_go();
+    if (is_let_go_) return false;
     call->resume();
     if (mark_.in_child()) return false;
     call = nullptr;
     return true;
   }
 
-  /// The other calls are the parent's, and their callbacks: here the thread ends, and nothing of them does.
-  void leave_to_parent() noexcept { RefPtr<Watcher>(this).forget(); }
+  /// The other calls are the parent's, and their callbacks, or nobody's: here the thread ends, and nothing of them
+  /// does.
+  void leave() noexcept { RefPtr<Watcher>(this).forget(); }
 
   platform::Peer idle() {
     Deadline never = Deadline::never();
@@ -182,7 +186,7 @@ class Watcher : public RefCounted {
   void end_all() {
     for (RefPtr<AsyncCall>& call : calls()) {
       call->orphan();
-      if (mark_.in_child() || !resume(call)) return leave_to_parent();
+      if (mark_.in_child() || !resume(call)) return leave();
     }
     count_ = 0;
   }
@@ -195,11 +199,12 @@ class Watcher : public RefCounted {
   std::atomic<bool> closing_{false};
   std::atomic<std::size_t> load_{0};        // calls that arrived and were not yet let go
   const Connection* connection_ = nullptr;  // theirs; meaningless while there are none
-  std::mutex mutex_;
+  Mutex mutex_;
   std::array<RefPtr<AsyncCall>, WaitSet::capacity> arrived_;
   std::size_t arrived_count_ = 0;
   std::array<RefPtr<AsyncCall>, WaitSet::capacity> calls_;  // the thread's own
   std::size_t count_ = 0;
+  bool is_let_go_ = false;
   std::array<Entry, WaitSet::capacity> entries_;
   Thread thread_;
 };
@@ -209,6 +214,7 @@ template <class Platform>
 class Completer {
   using AsyncCall = detail::AsyncCall<Platform>;
   using Watcher = detail::Watcher<Platform>;
+  using Mutex = typename Platform::Mutex;
   using WatcherRef = RefPtr<Watcher>;
 
  public:
@@ -222,12 +228,18 @@ class Completer {
   /// callback, the calls of that callback's thread end after it, on that thread.
   void close();
 
+  /// In place of close(), for who must not wait: no callback begins any more, the threads end when they next would call
+  /// one, and the client stays until the process ends.
+  void let_go() noexcept { is_let_go_.store(true, std::memory_order_relaxed); }
+  [[nodiscard]] bool is_let_go() const noexcept { return is_let_go_.load(std::memory_order_relaxed); }
+
  private:
   Obstacle watch(const RefPtr<AsyncCall>& call);
 
   const WaitPolicy policy_;
-  std::mutex mutex_;
+  Mutex mutex_;
   bool closed_ = false;
+  std::atomic<bool> is_let_go_{false};
   ForwardList<WatcherRef> watchers_;  // grows until closed, then stays
 };
 

@@ -50,6 +50,7 @@ class Connection {
   using Watch = typename Platform::Watch;
   using Signal = typename Platform::Signal;
   using ClientMutex = typename Platform::ClientMutex;
+  using Mutex = typename Platform::Mutex;
   using Exec = Doorbell<DoorbellWords, Signal>;
   using SlotFreedBell = detail::SlotFreedBell<SlotFreed, Signal>;
   using Trust = ServerTrust<Platform>;
@@ -290,7 +291,7 @@ class Connection {
   ClientLease lease_;
   Watch server_;
   Bells bells_;
-  std::mutex opening_;
+  Mutex opening_;
   ForwardList<Signal> opened_;
   UniquePtr<std::atomic<Signal*>[]> done_;
   AdaptiveSpin* spin_;  // the client's

@@ -33,6 +33,7 @@ template <class Platform>
 class Connector {
   using Connection = detail::Connection<Platform>;
   using CurrentConnection = detail::CurrentConnection<Platform>;
+  using Mutex = typename Platform::Mutex;
 
  public:
   using Pin = typename CurrentConnection::Pin;
@@ -49,6 +50,11 @@ class Connector {
 
   /// Nobody gets the pinned connection any more.
   void retire(const Pin& pin) noexcept { current_.retire(pin); }
+
+  /// How many calls use a connection at this moment, or wait for one.
+  [[nodiscard]] std::uint32_t users() noexcept {
+    return connecting_count_.load(std::memory_order_acquire) + current_.users();
+  }
 
   // For raw clients: their bytes must not reach a server of other messages than they were made for, even if they fit.
 
@@ -123,6 +129,17 @@ class Connector {
   /// How often a thread looks whether another one has connected. Connecting rarely takes longer than the yields before.
   static constexpr nanoseconds glance_interval = std::chrono::microseconds(100);
   static constexpr unsigned yields_before_rest = 1000;
+
+  class Counted {
+   public:
+    explicit Counted(std::atomic<std::uint32_t>& count) noexcept : count_(count) { count_.fetch_add(1); }
+    ~Counted() { count_.fetch_sub(1); }
+    Counted(const Counted&) = delete;
+    Counted& operator=(const Counted&) = delete;
+
+   private:
+    std::atomic<std::uint32_t>& count_;
+  };
 
   /// One thread connects at a time. The others wait for it, but not beyond their deadlines.
   class ConnectingThread {
@@ -205,8 +222,9 @@ class Connector {
   const Contract contract_;
   const ClientOptions options_;
   AdaptiveSpin spin_;  // outlives the connections that use it
-  std::mutex connecting_;
-  std::atomic<std::uint64_t> told_{0};  // contract_id()s
+  Mutex connecting_;
+  std::atomic<std::uint32_t> connecting_count_{0};  // threads that connect, or wait until one has
+  std::atomic<std::uint64_t> told_{0};              // contract_id()s
   std::atomic<std::uint64_t> first_{0};
   std::atomic<bool> has_changed_{false};
   std::atomic<std::int64_t> next_doubt_{0};  // on the steady clock
@@ -217,6 +235,7 @@ class Connector {
 template <class Platform>
 Result<void> Connector<Platform>::connect(Deadline& deadline) {
   const typename Platform::NoCancellation uncancelled;
+  const Counted user(connecting_count_);
   if (options_.wait_for_server) return connect_patiently(deadline);
   auto connected = connect_once(deadline);
   if (!connected && connected.error().code() == Errc::no_server)
@@ -227,6 +246,7 @@ Result<void> Connector<Platform>::connect(Deadline& deadline) {
 template <class Platform>
 Result<void> Connector<Platform>::wait_for_server(Deadline& deadline) {
   const typename Platform::NoCancellation uncancelled;
+  const Counted user(connecting_count_);
   return connect_patiently(deadline);
 }
 

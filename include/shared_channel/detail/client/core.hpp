@@ -70,22 +70,20 @@ class ClientCore : public RefCounted {
   }
 
   /// The first half of a call: sends the request, with the same retries, and returns while the call is in flight. It
-  /// keeps `self`, which is this core. Nobody resends an asynchronous request, so check that the server is alive first.
+  /// keeps this core. Nobody resends an asynchronous request, so check that the server is alive first.
   template <class Fill>
-  Result<RefPtr<AsyncCall>> begin(const RefPtr<ClientCore>& self, Deadline deadline, Fill&& fill,
-                                  nanoseconds slot_wait = no_limit) {
+  Result<RefPtr<AsyncCall>> begin(Deadline deadline, Fill&& fill, nanoseconds slot_wait = no_limit) {
     Turn turn;
-    return on_server_async(self, deadline, turn, [&](Call& call) {
+    return on_server_async(deadline, turn, [&](Call& call) {
       return send(
           call, deadline, slot_wait, [&turn] { return turn; }, fill);
     });
   }
 
   /// begin() in two steps: here is the slot, in which the request is to be written.
-  Result<RefPtr<AsyncCall>> reserve(const RefPtr<ClientCore>& self, Deadline deadline,
-                                    nanoseconds slot_wait = no_limit) {
+  Result<RefPtr<AsyncCall>> reserve(Deadline deadline, nanoseconds slot_wait = no_limit) {
     Turn turn;
-    return on_server_async(self, deadline, turn,
+    return on_server_async(deadline, turn,
                            [&](Call& call) { return call.claim_again() || claim(call, deadline, slot_wait); });
   }
 
@@ -148,12 +146,23 @@ class ClientCore : public RefCounted {
   [[nodiscard]] Error undecodable() const;
 
   [[nodiscard]] bool is_in_child() const noexcept { return mark_.in_child(); }
+
+  /// Whether whoever would give back something of this must leave it as it is: in a fork()ed child, whose parent's it
+  /// is; or where another thread would be waited for that cannot go on.
+  [[nodiscard]] bool must_be_left() const noexcept { return mark_.in_child() || Platform::waits_in_vain(); }
+
+  /// The end of the client that has `own`. What goes on after it, in other threads or in one that a signal handler has
+  /// interrupted, is the program's error, usual where a program ends: it then goes on with what stays.
+  static void end(RefPtr<ClientCore>& own) noexcept;
   [[nodiscard]] const Names& names() const noexcept { return connector_.names(); }
 
   /// See Connector::doubt().
   void doubt(const Pin& pin) noexcept { connector_.doubt(pin); }
 
  private:
+  /// Whether there are other calls now than the asynchronous ones, which may outlive their client.
+  [[nodiscard]] bool is_in_a_call(const RefPtr<ClientCore>& own) noexcept;
+
   ClientCore(Names names, Contract contract, const ClientOptions& options)
       : connector_(std::move(names), std::move(contract), options),
         completer_(options.wait),
@@ -208,13 +217,13 @@ class ClientCore : public RefCounted {
 
   /// For asynchronous calls, of which `turn` becomes the latest one's.
   template <class Attempt>
-  Result<RefPtr<AsyncCall>> on_server_async(const RefPtr<ClientCore>& self, Deadline& deadline, Turn& turn,
-                                            Attempt&& attempt) {
+  Result<RefPtr<AsyncCall>> on_server_async(Deadline& deadline, Turn& turn, Attempt&& attempt) {
     deadline.start();
     return on_server(
         deadline, Liveness::asked,
         [&](Pin&& pin) {
-          RefPtr<AsyncCall> call(new (spares_) AsyncCall(self, std::move(pin), deadline.uninterrupted()));
+          RefPtr<AsyncCall> call(new (spares_)
+                                     AsyncCall(RefPtr<ClientCore>(this), std::move(pin), deadline.uninterrupted()));
           turn = call->turn();
           return call;
         },
@@ -288,6 +297,31 @@ auto ClientCore<Platform>::create(std::string_view name, Contract contract, cons
 
 template <class Platform>
 ClientCore<Platform>::~ClientCore() = default;
+
+template <class Platform>
+void ClientCore<Platform>::end(RefPtr<ClientCore>& own) noexcept {
+  if (!own) return;
+  if (own->is_in_child()) return own.forget();  // the leases and threads are the parent's
+  const typename Platform::NoCancellation uncancelled;
+  if (Platform::waits_in_vain()) {
+    own->completer_.let_go();
+    return own.keep();
+  }
+  own->completer_.close();
+  if (own->is_in_a_call(own)) return own.keep();
+  own = nullptr;
+}
+
+template <class Platform>
+bool ClientCore<Platform>::is_in_a_call(const RefPtr<ClientCore>& own) noexcept {
+  // Threads that do nothing but call are between two calls for short moments only.
+  constexpr int looks = 50;
+  for (int look = 0; look < looks; ++look) {
+    const std::uint32_t others = own.holders() - 1;  // asynchronous calls, each of which is a user as well
+    if (connector_.users() > others) return true;
+  }
+  return false;
+}
 
 template <class Platform>
 Result<void> ClientCore<Platform>::watch_or_explain(const RefPtr<AsyncCall>& call) {

@@ -31,6 +31,7 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 template <class Platform>
 class CurrentConnection {
   using Connection = detail::Connection<Platform>;
+  using Mutex = typename Platform::Mutex;
 
   struct Cell {
     std::atomic<std::uint32_t> users{0};
@@ -87,6 +88,14 @@ class CurrentConnection {
     current_.compare_exchange_strong(cell, nullptr, std::memory_order_seq_cst);  // C1
   }
 
+  /// How many users there are at this moment.
+  [[nodiscard]] std::uint32_t users() noexcept {
+    const std::lock_guard lock(mutex_);
+    std::uint32_t users = 0;
+    for (const Cell& cell : cells_) users += cell.users.load(std::memory_order_acquire);
+    return users;
+  }
+
  private:
   void leave(Cell* cell) noexcept {
     const bool is_last = cell->users.fetch_sub(1, std::memory_order_seq_cst) == 1;
@@ -106,7 +115,7 @@ class CurrentConnection {
     return cells_.emplace();
   }
 
-  std::mutex mutex_;
+  Mutex mutex_;
   ForwardList<Cell> cells_;
   std::atomic<Cell*> current_{nullptr};
 };

@@ -50,7 +50,7 @@ class Ending {
  private:
   AsyncCall& call_;
   RefPtr<AsyncCall> kept_;
-  std::unique_lock<std::mutex> lock_;  // goes first
+  std::unique_lock<typename AsyncCall::Mutex> lock_;  // goes first
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

@@ -10,7 +10,7 @@
 //   platform/<system>/owner.hpp     Owners: what a ServerUser means
 //   platform/<system>/process.hpp   process_id, process_birth, thread_number, clock_id, random_number, rest;
 //                                   with is_shutting_down, Thread (win32/thread.hpp)
-//   platform/<system>/uninterrupted.hpp   NoCancellation, NoSignals
+//   platform/<system>/uninterrupted.hpp   NoCancellation, NoSignals, Mutex, waits_in_vain (win32/process.hpp)
 //
 // Admission, ForkMark and user_of stand where a system has what they are made of (linux/admission.hpp, fork_guard.hpp
 // and process.hpp, win32/security.hpp, process.hpp and object.hpp). The other files of a system's folder are what these
@@ -61,6 +61,8 @@
 //                 the work is done or the thread is gone.
 //   NoCancellation, NoSignals   Keep pthread_cancel() and signal handlers from the thread that has one, as long as it
 //                 lives; what comes stays pending.
+//   Mutex         A std::mutex for what our threads share. Only a signal handler runs the user's code in a thread that
+//                 has one.
 //   ForkMark      Tells whether the process is a fork()ed child of the one that made the mark.
 //
 //   process_id, process_birth   Name a process for messages, and for systems that watch the process itself.
@@ -68,6 +70,8 @@
 //                  ended may be given again.
 //   clock_id       Which steady clock the process reads: two processes may compare times only if it is the same.
 //   random_number  Unlikely to repeat on this machine, even where the system refuses to help.
+//   waits_in_vain  Whether other threads of ours cannot go on before the calling one does, or not at all: it is in a
+//                  signal handler that has interrupted the holder of a Mutex, or the process ends.
 //   is_shutting_down   Whether the process ends and its other threads are gone: nobody is waited for any more.
 //   rest           Passes some time without a reason to be woken; may be short, and does not fail.
 //   Owners         What a ServerUser means on this system. Users are in the system's own words.

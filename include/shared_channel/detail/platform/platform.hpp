@@ -52,12 +52,14 @@ struct NativePlatform {
   using ForkMark = platform::ForkMark;
   using NoCancellation = platform::NoCancellation;
   using NoSignals = platform::NoSignals;
+  using Mutex = platform::Mutex;
   static std::uint32_t process_id() noexcept { return platform::process_id(); }
   static std::uint32_t thread_number() noexcept { return platform::thread_number(); }
   static std::uint64_t process_birth() noexcept { return platform::process_birth(); }
   static std::uint64_t random_number() noexcept { return platform::random_number(); }
   static std::uint64_t clock_id() noexcept { return platform::clock_id(); }
   static std::string user_of(std::uint32_t process) { return platform::user_of(process); }
+  static bool waits_in_vain() noexcept { return platform::waits_in_vain(); }
   static bool is_shutting_down() noexcept { return platform::is_shutting_down(); }
   static void rest(nanoseconds time) noexcept { platform::rest(time); }
 };

@@ -90,6 +90,10 @@ inline bool is_shutting_down() noexcept {
   return in_progress != nullptr && in_progress() != 0;
 }
 
+/// Whether nobody is left who could end what the calling thread waits for, or give back what it wants: a DLL's static
+/// objects go after the other threads have been ended. Costs little where that is not so.
+inline bool waits_in_vain() noexcept { return win32::is_in_dll_main() && is_shutting_down(); }
+
 /// Win32 has no fork().
 class ForkMark {
  public:

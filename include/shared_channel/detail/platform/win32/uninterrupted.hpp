@@ -1,6 +1,8 @@
 // What keeps a thread of the program from being taken out of our functions: nothing does that here.
 #pragma once
 
+#include <mutex>
+
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
@@ -16,5 +18,6 @@ class NoCancellation {
 
 /// Nor has Win32 signals that come on whichever thread has them open.
 using NoSignals = NoCancellation;
+using Mutex = std::mutex;
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform
