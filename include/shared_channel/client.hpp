@@ -27,8 +27,8 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI {
 
 /// Calls the server of a name. Needs no server to be constructed: each call attaches when it must, and finds a
 /// restarted server by itself. Move-only; its calls, wait_for_server() and connected() may be used from
-/// many threads at once. Destroying a client while another thread uses it is an error of the program; one of static
-/// storage may go at the program's end while other threads call: they go on until the process is gone.
+/// many threads at once. Destroying a client while another thread uses it is an error of the program. Calls under way
+/// then go on, on memory that stays until the process is gone; a call that begins in that very moment may crash.
 ///
 /// Every call ends exactly once, in its own answer or an Error, by its deadline:
 ///   no_server                                at once; with ClientOptions::wait_for_server at the deadline
