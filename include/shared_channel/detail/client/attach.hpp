@@ -8,6 +8,7 @@
 #include <shared_channel/detail/client/mismatch.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
 #include <shared_channel/detail/protocol/contract.hpp>
+#include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/result.hpp>

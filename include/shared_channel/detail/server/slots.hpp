@@ -312,16 +312,8 @@ class ServerSlots {
       record.concluded.store(request.sequence(), std::memory_order_release);
     const bool is_abandoned = owed == Finish::tell_slot_freed && !may_post_again(*call.slot);
     counters_.count(record, outcome, is_abandoned, before, call.sequence);
-    switch (owed) {
-      case Finish::nothing:
-        break;
-      case Finish::wake:
-        generation_.done(call.index).ring();
-        break;
-      case Finish::tell_slot_freed:
-        tell_slot_freed();
-        break;
-    }
+    if (owed == Finish::wake) generation_.done(call.index).ring();
+    if (owed == Finish::tell_slot_freed) tell_slot_freed();
     return owed != Finish::nothing;
   }
 
