@@ -26,7 +26,7 @@
 //      contract (in words), platform (the selector), error_text
 //   detail/platform/linux: and
 //      memory, server_lease, signal, wait_set, beacon, lease, owner, process, admission (who may), shm_file, futex,
-//      fork_guard, descriptor, file_identity, uninterrupted, error_text
+//      fork_guard, descriptor, file_identity, user_namespace, uninterrupted, error_text
 //   detail/platform/win32: as the contract says
 //      memory, server_lease, signal, wait_set, beacon, lease, owner, process, object, security, mutex_keeper,
 //      kept_mutex, thread (to be waited for in DllMain), handle, waiting, uninterrupted, windows (the system's header),

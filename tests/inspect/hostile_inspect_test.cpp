@@ -158,11 +158,18 @@ TEST_CASE("hostile inspect: what is no channel's record") {
     CHECK(state_of(name) == ChannelState::unreadable);
   }
   {
-    const Planted other(record, record_of(1, 1, 2));
+    const Planted older(record, record_of(1, 1, 2));  // nobody has the lock that a server of then has on it
     const ChannelInfo info = inspect(name).value();
-    CHECK(info.state == ChannelState::unreadable);
+    CHECK(info.state == ChannelState::dead);
     CHECK(info.protocol_version == 2);
     CHECK(says(info.problem, "version 2"));
+  }
+  {
+    const Planted newer(record, record_of(1, 1, 9));
+    const ChannelInfo info = inspect(name).value();
+    CHECK(info.state == ChannelState::unreadable);
+    CHECK(info.protocol_version == 9);
+    CHECK(says(info.problem, "version 9"));
   }
   {
     const Planted directory(record);
