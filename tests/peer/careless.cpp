@@ -4,7 +4,9 @@
 #endif
 #include "role.hpp"
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <optional>
 #include <string>
@@ -17,6 +19,7 @@
 
 #include <shared_channel/shared_channel.hpp>
 
+#include "support/asleep.hpp"
 #include "support/messages.hpp"
 
 namespace peer_careless {
@@ -50,13 +53,22 @@ static void call(Channel::Client& client, const std::string& how) {
   }
 }
 
-// quit_amid_calls NAME HOW: three threads call by a client of static storage when main() returns 7.
+// quit_amid_calls NAME HOW: three threads sleep in calls by a client of static storage when main() returns 7.
 const peer::Role quit_amid_calls{"quit_amid_calls", [](const peer::Arguments& arguments) {
                                    static const Lingering lingering;
                                    static Channel::Client client(arguments.at(0));
                                    static const std::string how = arguments.at(1);
-                                   for (int i = 0; i < 3; ++i) std::thread([] { call(client, how); }).detach();
-                                   std::this_thread::sleep_for(5ms);
+                                   static std::atomic<std::uint32_t> callers[3];
+                                   for (auto& caller : callers) {
+                                     std::thread([&caller] {
+                                       caller = shared_channel::detail::platform::thread_number();
+                                       call(client, how);
+                                     }).detach();
+                                   }
+                                   for (const auto& caller : callers) {
+                                     while (caller == 0 || !test_support::is_asleep(caller))
+                                       std::this_thread::sleep_for(1ms);
+                                   }
                                    return 7;
                                  }};
 
