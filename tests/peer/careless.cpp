@@ -36,6 +36,15 @@ struct Lingering {
   ~Lingering() { std::this_thread::sleep_for(10ms); }
 };
 
+// The program ends when it is told to.
+struct Parting {
+  ~Parting() {
+    peer::say("ending");
+    peer::hear();
+    std::this_thread::sleep_for(10ms);
+  }
+};
+
 // Calls for ever, as `how` says.
 static void call(Channel::Client& client, const std::string& how) {
   for (;;) {
@@ -53,9 +62,10 @@ static void call(Channel::Client& client, const std::string& how) {
   }
 }
 
-// quit_amid_calls NAME HOW: three threads sleep in calls by a client of static storage when main() returns 7.
+// quit_amid_calls NAME HOW: three threads sleep in calls by a client of static storage when main() returns 7. "ending"
+// once the client has gone; the process ends soon after a line.
 const peer::Role quit_amid_calls{"quit_amid_calls", [](const peer::Arguments& arguments) {
-                                   static const Lingering lingering;
+                                   static const Parting parting;
                                    static Channel::Client client(arguments.at(0));
                                    static const std::string how = arguments.at(1);
                                    static std::atomic<std::uint32_t> callers[3];
