@@ -136,12 +136,14 @@ TEST_CASE("order: a plain call comes after the calls that its thread has in flig
   pending[0] = client.call_async(echo(4), amply);
   pending[1].reset();
   Record record;
+  bool all_wait = false;
   std::jthread serving([&] {
-    CHECK(eventually([&] { return server.stats().waiting == 3; }));
+    all_wait = eventually([&] { return server.stats().waiting == 3; });
     for (int i = 0; i < 3; ++i) static_cast<void>(server.serve_one(std::ref(record), amply).value());
   });
   CHECK(client.call(echo(5), amply).value().id == 5);
   serving.join();
+  CHECK(all_wait);
   CHECK(record.ids() == std::vector<std::uint64_t>{3, 4, 5});
 }
 
