@@ -153,7 +153,7 @@ TEST_CASE("hostile: a call is not executed whose request lies under the late rep
     return Done{job.id, check_of(job.id)};
   })));
   Jobs::Client client(channel);
-  auto late = std::async(std::launch::async, [&] { return client.call({5, 0, 0}, 100ms); });
+  auto late = std::async(std::launch::async, [&] { return client.call({5, 0, 0}, 1s); });
   REQUIRE(eventually([&] { return begun == 1; }));
   CHECK(error_of(late.get()) == Errc::timed_out);
   const LiveSegment segment(channel);
@@ -167,6 +167,34 @@ TEST_CASE("hostile: a call is not executed whose request lies under the late rep
   CHECK(begun == 1);
   CHECK(client.call({11, 0, 0}, amply).value().check == check_of(11));
   CHECK(last == 11);
+}
+
+TEST_CASE("hostile: a request word of another number hides no worker") {
+  const auto channel = unique_name("hidden");
+  ServerOptions options;
+  options.max_calls = 1;
+  Jobs::Server server(channel, options);
+  std::promise<void> gate;
+  std::atomic<bool> has_begun{false};
+  CHECK_FALSE(error_of(server.start([&, opened = gate.get_future().share()](const Job& job) {
+    if (job.id == 5) {
+      has_begun = true;
+      opened.wait();
+    }
+    return Done{job.id, check_of(job.id)};
+  })));
+  Jobs::Client client(channel);
+  CHECK(client.call({3, 0, 0}, amply));
+  const LiveSegment segment(channel);
+  detail::Slot& slot = segment.slot_array()[0];
+  const std::uint32_t before = detail::load_reply(slot).sequence();
+  auto late = std::async(std::launch::async, [&] { return client.call({5, 0, 0}, 1s); });
+  REQUIRE(eventually([&] { return has_begun.load(); }));
+  CHECK(error_of(late.get()) == Errc::timed_out);
+  slot.request = detail::State(before, detail::Phase::withdrawn).word();  // and that call was answered
+  CHECK(error_of(client.call({9, 0, 0}, 50ms)) == Errc::busy);
+  gate.set_value();
+  CHECK(client.call({11, 0, 0}, amply).value().check == check_of(11));
 }
 
 TEST_CASE("hostile: a slot that asks for another call whenever one is taken holds no worker, and no stop") {

@@ -179,7 +179,7 @@ class Watch {
   }
 
   /// Whether the server was in this process, which ends: its threads are gone, and ours is the last one.
-  bool is_left_behind() const noexcept { return !process_ && !mutex_ && win32::is_in_dll_main() && is_shutting_down(); }
+  bool is_left_behind() const noexcept { return !process_ && !mutex_ && waits_in_vain(); }
 
   /// Puts what tells the server's end behind the first `count` handles, and answers how many there are then.
   DWORD add_to(HANDLE* handles, DWORD count) const noexcept {
