@@ -30,7 +30,7 @@ int main(int count, char** arguments) {
   QCoreApplication application(count, arguments);
   const std::string name = "qt." + std::to_string(QCoreApplication::applicationPid());
 
-  // ---- the server: on Windows a QWinEventNotifier
+  // ---- the server
   Doubler::Server server(name);
   QSocketNotifier requests(server.native_handle(), QSocketNotifier::Read);
   QObject::connect(&requests, &QSocketNotifier::activated, [&server] {

@@ -8,11 +8,11 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI {
 /// A named channel on one machine: one server process answers a Request with a Reply, any number of client processes
 /// ask. With one type, that type travels both ways.
 ///
-/// Messages are trivially copyable types of 1 byte to 1 GiB, aligned to at most 4096. They must not hold
-/// pointers (which cannot be checked here), and must be laid out alike in every program that uses the
-/// channel: fixed-width integers make that true across 32 and 64 bits. At attach
-/// the descriptions of the types are compared (description.hpp), to which `static constexpr std::string_view schema` in
-/// a type adds a name.
+/// A message is a trivially copyable type of 1 byte to 1 GiB, aligned to at most 4096, or any type that has a Codec
+/// (codec.hpp), of up to ServerOptions::max_request_bytes and max_reply_bytes. A trivially copyable one must not hold
+/// pointers (which cannot be checked here), and must be laid out alike in every program that uses the channel:
+/// fixed-width integers make that true across 32 and 64 bits. At attach the descriptions of the types are compared
+/// (description.hpp), to which `static constexpr std::string_view schema` in a type adds a name.
 template <class Request, class Reply = Request>
 class SharedChannel {
  public:

@@ -41,7 +41,8 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI {
 ///   invalid_argument                         refused before anything was sent
 ///   layout_mismatch, access_denied, not_owner, would_deadlock, forked, corrupt, out_of_memory, system_error
 /// Error::not_executed() tells whether a handler can have seen the request. A request that was certainly not
-/// seen is sent again by the same call if a new server is up. A client that was moved from answers no_server.
+/// seen is sent again by the same call if a new server is up; call_async() sends each request once. A client that was
+/// moved from answers no_server.
 template <class Request, class Reply>
 class SharedChannel<Request, Reply>::Client {
   using Platform = typename detail::PlatformOf<Request>::Type;

@@ -15,7 +15,7 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI {
 /// Every way a call can end other than in its answer. The numbers travel (Responder::fail()): new ones come last.
 enum class Errc {
   invalid_name = 1,   ///< The channel name is empty, too long, or has a character outside [A-Za-z0-9._-].
-  invalid_argument,   ///< An option is out of its range, a handler is empty, or the server already serves.
+  invalid_argument,   ///< An option, a size or an object (empty, moved from) cannot be used so; the message says which.
   name_in_use,        ///< A live server has this name already.
   access_denied,      ///< The operating system refuses this user the channel's objects.
   not_owner,          ///< The name is held by an object that another user or another kind of program made.
@@ -26,9 +26,9 @@ enum class Errc {
   busy,               ///< Every slot stayed occupied until the deadline.
   timed_out,          ///< The deadline passed before the answer came.
   cancelled,          ///< The caller asked for the call to be cancelled before the answer came.
-  handler_failed,     ///< The server's handler threw; the message carries the exception's text.
+  handler_failed,     ///< The server's handler threw, dropped its Responder, or said so; the message has its text.
   message_too_large,  ///< The message does not fit the channel's slots.
-  would_deadlock,     ///< A handler called the channel that it serves.
+  would_deadlock,     ///< A handler called the channel that it serves, or waited for its server's end.
   forked,             ///< The object was made before fork() and is used in the child.
   corrupt,            ///< Shared memory holds what no correct peer writes.
   out_of_memory,      ///< Memory, or space for shared memory, ran out.

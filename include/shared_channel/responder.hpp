@@ -15,9 +15,9 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI {
 /// The right, and the duty, to answer one call: the second argument of a handler `void(const Request&,
 /// Responder<Reply>)`. Move-only. It may be moved to another thread and kept after the handler has returned, unlike a
 /// `const Request&`: take a `Request` to keep that as well. The call's slot stays occupied meanwhile. It answers once:
-/// after the first reply() or fail() further ones do nothing. If it is destroyed without a reply, the caller gets
-/// handler_failed (with the exception's text if an exception ended the handler). Outliving the caller or the server is
-/// safe: the reply goes nowhere.
+/// after the first reply() or fail() further ones do nothing. One thread at a time may use it. If it is destroyed
+/// without a reply, the caller gets handler_failed (with the exception's text if an exception ended the handler).
+/// Outliving the caller or the server is safe: the reply goes nowhere.
 template <class Reply>
 class Responder {
  public:
