@@ -84,8 +84,8 @@ class RawResponder {
     duty_.conclude([&](detail::AnswerSink& sink, const detail::TakenCall& call) {
       const detail::Frame frame = sink.reply_frame(call);
       const std::size_t bytes = fill(detail::span_of(frame.fixed(), frame.capacity()));
-      return detail::send_written(frame, bytes,
-                                  [&](std::string_view text) { return sink.fail(call, text, detail::PassedOn::none); });
+      return detail::send_written(
+          frame, bytes, [&](std::string_view text) { return sink.write_failure(call, text, detail::PassedOn::none); });
     });
   }
 

@@ -193,7 +193,7 @@ class SharedChannel<Request, Reply>::Server {
     const typename Platform::NoCancellation uncancelled;
     if (core_->is_in_child()) return core_.forget();
     if (core_->would_wait_for_itself()) {
-      core_->let_go();
+      core_->keep_to_process_end();
       return core_.forget();
     }
     core_->end();

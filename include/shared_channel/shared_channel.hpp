@@ -9,7 +9,7 @@
 //      core (from a call to its Result), explain and mismatch (errors in words), connector (finding the server),
 //      server_trust (whom to believe), current_connection, connection and attach (what it checks), call (one call),
 //      slot_claim (its slot), cancellation, posting_order (its place among its thread's), async_call, ending and
-//      completion (a call that no thread waits for), watcher_bell (which calls its watcher), wait_bell (that and a
+//      completion (a call that no thread waits for), news_bell (which wakes its watcher), wait_bell (that and a
 //      cancellation), taking (of its reply), observer (what is told of a call), compiled (what the compiled library has
 //      of it)
 //   detail/server: serving
@@ -26,10 +26,10 @@
 //      contract (in words), platform (the selector), error_text
 //   detail/platform/linux: and
 //      memory, server_lease, signal, wait_set, beacon, lease, owner, process, admission (who may), shm_file, futex,
-//      fork_guard, descriptor, file_identity, user_namespace, uninterrupted, error_text
+//      fork_guard, descriptor, file_identity, user_namespace, guards, error_text
 //   detail/platform/win32: as the contract says
 //      memory, server_lease, signal, wait_set, beacon, lease, owner, process, object, security, mutex_keeper,
-//      kept_mutex, thread (to be waited for in DllMain), handle, waiting, uninterrupted, windows (the system's header),
+//      kept_mutex, thread (to be waited for in DllMain), handle, waiting, guards, windows (the system's header),
 //      error_text
 //   detail/protocol: who may write what when
 //      slot_protocol, slot_state (what a slot's words say), order (of one thread's calls), doorbell, layout (the

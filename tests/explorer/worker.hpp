@@ -245,7 +245,7 @@ inline Stage run_worker(int thread, Stage stage, Locals& local) {
       machine.fence();
       return r_begin;
 
-    case d_begin: {  // ServerCore::conclude(), called by a Responder
+    case d_begin: {  // Dispatcher::conclude(), called by a Responder
       const Value call = machine.step([&]() -> Value {
         if (machine.state.deferred == 0) machine.block();
         machine.take_over(responder_queue);

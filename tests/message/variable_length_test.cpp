@@ -419,7 +419,7 @@ TEST_CASE("variable length: bytes of an impossible length reach no handler") {
     OneSlot& in;
     [[nodiscard]] detail::Frame request() const { return in.frame; }
     [[nodiscard]] detail::Frame reply() const { return in.frame; }
-    [[nodiscard]] detail::Phase fail(std::string_view, std::uint32_t) const { return detail::Phase::failed; }
+    [[nodiscard]] detail::Phase write_failure(std::string_view, std::uint32_t) const { return detail::Phase::failed; }
   } const call{one};
   int handled = 0;
   auto handler = [&](std::span<const std::byte> request, std::span<std::byte>) {

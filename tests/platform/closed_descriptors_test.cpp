@@ -74,7 +74,7 @@ void ask(Channel::Client& client, std::uint64_t first, Counts& counts) {
 TEST_CASE("closed descriptors: a description of the same file under our number is not ours") {
   const auto segment = Segment::create(unique_name("closed"));
   const auto first = Segment::open(segment.names().channel());
-  const auto view = ClientLease::observer(segment.names(), Segment::generation, first.mapping());
+  const auto view = ClientLease::view(segment.names(), Segment::generation, first.mapping());
   CHECK_FALSE(view.is_held(7));
   CHECK(first.mapping().has_file());
   const auto second = Segment::open(segment.names().channel());

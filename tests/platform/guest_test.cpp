@@ -132,7 +132,7 @@ TEST_CASE("guest: with a foreign file under the segment's number nobody is found
   const auto other = Segment::open(segment.names().channel());
   const auto held = other.take_lease(7);
   REQUIRE(held);
-  const auto view = ClientLease::observer(segment.names(), Segment::generation, segment.mapping());
+  const auto view = ClientLease::view(segment.names(), Segment::generation, segment.mapping());
   CHECK(view.is_held(7));
   CHECK_FALSE(view.is_held(8));
   const int number = segment.mapping().descriptor();
@@ -156,7 +156,7 @@ TEST_CASE("guest: a lease outlives the program's closing of its descriptor") {
   const auto held = other.take_lease(7);
   REQUIRE(held);
   ::close(other.mapping().descriptor());
-  const auto view = ClientLease::observer(segment.names(), Segment::generation, segment.mapping());
+  const auto view = ClientLease::view(segment.names(), Segment::generation, segment.mapping());
   CHECK(view.is_held(7));
   segment.remove();
 }

@@ -139,9 +139,7 @@ class ClientLease : Living<Kind::lease> {
     if (!kernel().take_lease(generation, number)) return names.error(Errc::busy, "the lease is held");
     return ClientLease(generation, number);
   }
-  static ClientLease observer(const Names&, std::uint64_t generation, const Mapping&) {
-    return ClientLease(generation, 0);
-  }
+  static ClientLease view(const Names&, std::uint64_t generation, const Mapping&) { return ClientLease(generation, 0); }
 
   ClientLease(ClientLease&& other) noexcept
       : generation_(other.generation_), number_(std::exchange(other.number_, 0)) {}

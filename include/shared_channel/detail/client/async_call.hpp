@@ -27,7 +27,7 @@
 #include <shared_channel/detail/client/current_connection.hpp>
 #include <shared_channel/detail/client/ending.hpp>
 #include <shared_channel/detail/client/posting_order.hpp>
-#include <shared_channel/detail/client/watcher_bell.hpp>
+#include <shared_channel/detail/client/news_bell.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
@@ -48,7 +48,7 @@ class AsyncCall : public RefCounted {
   using Notifier = typename Platform::Notifier;
   using EndListener = detail::EndListener<Call>;
   using Ending = detail::Ending<AsyncCall>;
-  using WatcherBell = detail::WatcherBell<Platform>;
+  using NewsBell = detail::NewsBell<Platform>;
   using Continuation = detail::Continuation<Platform>;
   using Entry = typename Platform::WaitSet::Entry;
   using Entries = typename Platform::WaitSet::Entries;
@@ -97,13 +97,13 @@ class AsyncCall : public RefCounted {
   /// Waits until it would not, or until `until` has passed. True if ready.
   bool wait(Deadline until) {
     if (ready()) return true;
-    if (mine_to_wait()) {
+    if (may_sleep_on_reply()) {
       Deadline& first = until.at() < deadline_.at() ? until : deadline_;
       const auto waited = call_.wait(first, [] {});
       if (!waited) end([&] { return call_.give_up_sleepless(waited.error()); });
       return ready();
     }
-    WatcherBell& ended = caller_bell();
+    NewsBell& ended = caller_bell();
     for (;;) {
       ended.take_news();
       if (ready()) return true;
@@ -118,14 +118,14 @@ class AsyncCall : public RefCounted {
   bool finish() {
     if (!is_shared_) [[likely]]
       return finish_alone();
-    if (!mine_to_wait()) {
+    if (!may_sleep_on_reply()) {
       wait(Deadline::never());
     } else if (!has_ended()) {
       const bool is_answered = call_.await(deadline_);
       Ending ending(*this);
       if (!has_ended_locked()) {
         end_by_caller(is_answered);
-        if (has_failed(Errc::timed_out)) core_->doubt(pin_);
+        if (has_failed(Errc::timed_out)) core_->look_for_successor(pin_);
       }
       ending.tell();
     }
@@ -148,7 +148,7 @@ class AsyncCall : public RefCounted {
       return call_.leave();
     const std::lock_guard lock(mutex_);
     is_read_ = true;
-    if (bell_ == nullptr) call_.leave();
+    if (watcher_bell_ == nullptr) call_.leave();
   }
 
   /// Ends the call, unless it has ended: in its answer, if that is there. The continuation runs.
@@ -182,7 +182,7 @@ class AsyncCall : public RefCounted {
       notifier->notify();
     else
       handle_ = notifier;
-    return !has_ended_locked() && bell_ == nullptr;
+    return !has_ended_locked() && watcher_bell_ == nullptr;
   }
 
   /// Has `listener` told of the end. For the call's maker, which has shown it to nobody yet.
@@ -204,13 +204,13 @@ class AsyncCall : public RefCounted {
 
   [[nodiscard]] bool is_watched() noexcept {
     const std::lock_guard lock(mutex_);
-    return bell_ != nullptr;
+    return watcher_bell_ != nullptr;
   }
 
-  void watch(WatcherBell& bell, std::thread::id watcher) noexcept {
+  void watch(NewsBell& bell, std::thread::id watcher) noexcept {
     const std::lock_guard lock(mutex_);
     is_shared_ = true;
-    bell_ = &bell;
+    watcher_bell_ = &bell;
     watcher_ = watcher;
   }
 
@@ -276,7 +276,7 @@ class AsyncCall : public RefCounted {
   bool finish_alone() {
     if (!has_ended_locked()) {
       end_by_caller(call_.is_answered() ? call_.verdict() : call_.await(deadline_));
-      if (has_failed(Errc::timed_out)) core_->doubt(pin_);
+      if (has_failed(Errc::timed_out)) core_->look_for_successor(pin_);
       if (const UniquePtr<EndListener> listener = std::move(listener_)) listener->tell();
     }
     return end_ == End::answered;
@@ -297,12 +297,12 @@ class AsyncCall : public RefCounted {
   }
 
   /// True if only the calling thread may sleep on the reply word.
-  [[nodiscard]] bool mine_to_wait() noexcept {
+  [[nodiscard]] bool may_sleep_on_reply() noexcept {
     const std::lock_guard lock(mutex_);
-    return bell_ == nullptr || watcher_ == std::this_thread::get_id();
+    return watcher_bell_ == nullptr || watcher_ == std::this_thread::get_id();
   }
 
-  WatcherBell& caller_bell() {
+  NewsBell& caller_bell() {
     const std::lock_guard lock(mutex_);
     return caller_bell_ ? *caller_bell_ : caller_bell_.emplace();
   }
@@ -320,7 +320,7 @@ class AsyncCall : public RefCounted {
   }
 
   void unwatch() noexcept {
-    bell_ = nullptr;
+    watcher_bell_ = nullptr;
     if (is_read_) call_.leave();
   }
 
@@ -328,13 +328,13 @@ class AsyncCall : public RefCounted {
   void end_by_now() noexcept {
     if (!has_ended_locked() &&
         decide(Clock::now(), call_.is_answered() ? platform::Peer::alive : call_.glance_at_server()) &&
-        bell_ != nullptr)
-      bell_->ring();
+        watcher_bell_ != nullptr)
+      watcher_bell_->ring();
   }
 
   void end_by_caller(bool is_answered) noexcept {
     end_locked(is_answered);
-    if (bell_ != nullptr) bell_->ring();
+    if (watcher_bell_ != nullptr) watcher_bell_->ring();
   }
 
   bool decide(Clock::time_point now, platform::Peer server) noexcept {
@@ -344,7 +344,7 @@ class AsyncCall : public RefCounted {
       end_locked(call_.give_up(server_end_or(Errc::server_died, server)));
     } else if (now >= deadline_.at()) {
       end_locked(call_.give_up(Errc::timed_out));
-      if (has_failed(Errc::timed_out)) core_->doubt(pin_);
+      if (has_failed(Errc::timed_out)) core_->look_for_successor(pin_);
     }
     return has_ended_locked();
   }
@@ -375,13 +375,13 @@ class AsyncCall : public RefCounted {
   Deadline deadline_;  // started, and never changed
 
   Mutex mutex_;
-  std::optional<WatcherBell> caller_bell_;  // where the caller waits for the watcher's word, once it has had to
+  std::optional<NewsBell> caller_bell_;  // where the caller waits for the watcher's word, once it has had to
   End end_ = End::none;
   bool announced_ = false;
   bool is_read_ = false;
   bool is_telling_ = false;
-  bool is_shared_ = false;       // a watcher or a token has had it: from then on two threads use it
-  WatcherBell* bell_ = nullptr;  // of the watcher that may sleep on the reply word
+  bool is_shared_ = false;            // a watcher or a token has had it: from then on two threads use it
+  NewsBell* watcher_bell_ = nullptr;  // of the watcher that may sleep on the reply word
   std::thread::id watcher_;
   UniquePtr<EndListener> listener_;  // until it tells
   RefPtr<Notifier> handle_;

@@ -17,7 +17,7 @@
 #include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/base/test_point.hpp>
 #include <shared_channel/detail/client/async_call.hpp>
-#include <shared_channel/detail/client/watcher_bell.hpp>
+#include <shared_channel/detail/client/news_bell.hpp>
 #include <shared_channel/detail/wait/adaptive_spin.hpp>
 #include <shared_channel/version.hpp>
 
@@ -30,7 +30,7 @@ class Watcher : public RefCounted {
   using Connection = detail::Connection<Platform>;
   using Call = detail::Call<Platform>;
   using AsyncCall = detail::AsyncCall<Platform>;
-  using WatcherBell = detail::WatcherBell<Platform>;
+  using NewsBell = detail::NewsBell<Platform>;
   using ForkMark = typename Platform::ForkMark;
   using Thread = typename Platform::Thread;
   using Mutex = typename Platform::Mutex;
@@ -96,8 +96,8 @@ class Watcher : public RefCounted {
       take_arrived();
       if (closing) return end_all();
       // Do not carry `server` into the next round: callbacks may add calls to its successor.
-      if (!let_ended_go(std::exchange(server, platform::Peer::alive))) server = calls().empty() ? idle() : wait();
-      if (mark_.in_child() || is_let_go_) return leave();
+      if (!resume_ended(std::exchange(server, platform::Peer::alive))) server = calls().empty() ? idle() : wait();
+      if (mark_.in_child() || is_kept_) return stay_forever();
     }
   }
 
@@ -110,7 +110,7 @@ class Watcher : public RefCounted {
   }
 
   /// Lets go of the calls that have ended, and resumes them. True if there were any.
-  bool let_ended_go(platform::Peer server) {
+  bool resume_ended(platform::Peer server) {
     const auto now = Clock::now();
     std::size_t left = 0;  // those go to the front
     for (RefPtr<AsyncCall>& call : calls()) {
@@ -127,11 +127,12 @@ class Watcher : public RefCounted {
     return true;
   }
 
-  /// False in the child of a callback that has forked, and returned there as well; and if the client was let go.
+  /// False in the child of a callback that has forked, and returned there as well; and if the client stays until the
+  /// process ends.
   [[nodiscard]] bool resume(RefPtr<AsyncCall>& call) {
     SHARED_CHANNEL_TEST_POINT(client_call_resumes);
-    is_let_go_ = call->core()->completer().is_let_go();
-    if (is_let_go_) return false;
+    is_kept_ = call->core()->completer().is_kept();
+    if (is_kept_) return false;
     call->resume();
     if (mark_.in_child()) return false;
     call = nullptr;
@@ -140,7 +141,7 @@ class Watcher : public RefCounted {
 
   /// The other calls are the parent's, and their callbacks, or nobody's: here the thread ends, and nothing of them
   /// does.
-  void leave() noexcept { RefPtr<Watcher>(this).forget(); }
+  void stay_forever() noexcept { RefPtr<Watcher>(this).forget(); }
 
   platform::Peer idle() {
     Deadline never = Deadline::never();
@@ -186,7 +187,7 @@ class Watcher : public RefCounted {
   void end_all() {
     for (RefPtr<AsyncCall>& call : calls()) {
       call->orphan();
-      if (mark_.in_child() || !resume(call)) return leave();
+      if (mark_.in_child() || !resume(call)) return stay_forever();
     }
     count_ = 0;
   }
@@ -194,17 +195,17 @@ class Watcher : public RefCounted {
   [[nodiscard]] std::span<RefPtr<AsyncCall>> calls() noexcept { return {calls_.data(), count_}; }
 
   ForkMark mark_;
-  WatcherBell bell_;
+  NewsBell bell_;
   AdaptiveSpin spin_;  // of its own: the plain calls' one must not learn from ours
   std::atomic<bool> closing_{false};
-  std::atomic<std::size_t> load_{0};        // calls that arrived and were not yet let go
+  std::atomic<std::size_t> load_{0};        // calls that arrived and have not ended yet
   const Connection* connection_ = nullptr;  // theirs; meaningless while there are none
   Mutex mutex_;
   std::array<RefPtr<AsyncCall>, WaitSet::capacity> arrived_;
   std::size_t arrived_count_ = 0;
   std::array<RefPtr<AsyncCall>, WaitSet::capacity> calls_;  // the thread's own
   std::size_t count_ = 0;
-  bool is_let_go_ = false;
+  bool is_kept_ = false;
   std::array<Entry, WaitSet::capacity> entries_;
   Thread thread_;
 };
@@ -230,8 +231,8 @@ class Completer {
 
   /// In place of close(), for who must not wait: no callback begins any more, the threads end when they next would call
   /// one, and the client stays until the process ends.
-  void let_go() noexcept { is_let_go_.store(true, std::memory_order_relaxed); }
-  [[nodiscard]] bool is_let_go() const noexcept { return is_let_go_.load(std::memory_order_relaxed); }
+  void keep_to_process_end() noexcept { is_kept_.store(true, std::memory_order_relaxed); }
+  [[nodiscard]] bool is_kept() const noexcept { return is_kept_.load(std::memory_order_relaxed); }
 
  private:
   Obstacle watch(const RefPtr<AsyncCall>& call);
@@ -239,7 +240,7 @@ class Completer {
   const WaitPolicy policy_;
   Mutex mutex_;
   bool closed_ = false;
-  std::atomic<bool> is_let_go_{false};
+  std::atomic<bool> is_kept_{false};
   ForwardList<WatcherRef> watchers_;  // grows until closed, then stays
 };
 

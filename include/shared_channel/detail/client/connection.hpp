@@ -74,7 +74,7 @@ class Connection {
   }
 
   /// Wakes the server that ought to be there, if there is one: a server that wakes mends its words.
-  static void knock(const Names& names, const ClientOptions& options) {
+  static void wake_lost_server(const Names& names, const ClientOptions& options) {
     auto found = ServerLease::current_generation(names);
     if (!found) found = ServerLease::announced_generation(names);
     if (!found || !Trust::allows(options.server, found->owner)) return;

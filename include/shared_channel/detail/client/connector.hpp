@@ -87,7 +87,7 @@ class Connector {
   /// After a call that timed out: looks whether the server has a successor, and retires it if so. Its liveness word is
   /// no proof of life: a stray write may have lit it, or a death have left it lit. A record that names no generation
   /// proves nothing, nor does the record of a user who may not serve us.
-  void doubt(const Pin& pin) noexcept;
+  void look_for_successor(const Pin& pin) noexcept;
 
  private:
   [[nodiscard]] bool has_successor(const Connection& connection) const {
@@ -105,10 +105,10 @@ class Connector {
   static constexpr nanoseconds search_interval = std::chrono::milliseconds(5);
 
   /// How often a client that times out looks whether its server is still the channel's.
-  static constexpr nanoseconds doubt_interval = std::chrono::milliseconds(500);
+  static constexpr nanoseconds successor_interval = std::chrono::milliseconds(500);
 
   /// How often a client that cannot attach wakes the server that ought to be there.
-  static constexpr nanoseconds knock_interval = std::chrono::milliseconds(500);
+  static constexpr nanoseconds wake_interval = std::chrono::milliseconds(500);
 
   /// How long a server may take to mend what makes its memory look corrupted.
   static constexpr nanoseconds mending = std::chrono::seconds(3);
@@ -181,8 +181,8 @@ class Connector {
     }
     auto connection = Connection::attach(names_, contract_, options_, spin_);
     if (!connection) {
-      if (is_perhaps_damage(connection.error().code()) && claim_interval(next_knock_, knock_interval))
-        Connection::knock(names_, options_);
+      if (is_perhaps_damage(connection.error().code()) && claim_interval(next_wake_, wake_interval))
+        Connection::wake_lost_server(names_, options_);
       return std::move(connection).error();
     }
     current_.install(*std::move(connection));
@@ -227,8 +227,8 @@ class Connector {
   std::atomic<std::uint64_t> told_{0};              // contract_id()s
   std::atomic<std::uint64_t> first_{0};
   std::atomic<bool> has_changed_{false};
-  std::atomic<std::int64_t> next_doubt_{0};  // on the steady clock
-  std::atomic<std::int64_t> next_knock_{0};
+  std::atomic<std::int64_t> next_successor_look_{0};  // on the steady clock
+  std::atomic<std::int64_t> next_wake_{0};
   CurrentConnection current_;
 };
 
@@ -251,8 +251,8 @@ Result<void> Connector<Platform>::wait_for_server(Deadline& deadline) {
 }
 
 template <class Platform>
-void Connector<Platform>::doubt(const Pin& pin) noexcept {
-  if (!claim_interval(next_doubt_, doubt_interval)) return;
+void Connector<Platform>::look_for_successor(const Pin& pin) noexcept {
+  if (!claim_interval(next_successor_look_, successor_interval)) return;
   const typename Platform::NoCancellation uncancelled;
   if (or_without_memory([&] { return has_successor(*pin); }, [] { return false; })) current_.retire(pin);
 }

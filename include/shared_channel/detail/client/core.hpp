@@ -156,8 +156,8 @@ class ClientCore : public RefCounted {
   static void end(RefPtr<ClientCore>& own) noexcept;
   [[nodiscard]] const Names& names() const noexcept { return connector_.names(); }
 
-  /// See Connector::doubt().
-  void doubt(const Pin& pin) noexcept { connector_.doubt(pin); }
+  /// See Connector::look_for_successor().
+  void look_for_successor(const Pin& pin) noexcept { connector_.look_for_successor(pin); }
 
  private:
   /// Whether there are other calls now than the asynchronous ones, which may outlive their client.
@@ -260,7 +260,7 @@ class ClientCore : public RefCounted {
   /// Whether a call that failed so may be made again, on the next server.
   bool goes_on(const Failure& failure, const Pin& pin, Deadline& deadline) noexcept {
     if (failure.is_passed_on) return false;
-    if (failure.code == Errc::timed_out) connector_.doubt(pin);
+    if (failure.code == Errc::timed_out) connector_.look_for_successor(pin);
     // The slots may be those of dead owners, of whom we cannot learn any more: the next call attaches anew.
     if (failure.code == Errc::busy && !pin->lease().can_tell()) connector_.retire(pin);
     if (failure.code != Errc::server_died && failure.code != Errc::server_stopped) return false;
@@ -304,7 +304,7 @@ void ClientCore<Platform>::end(RefPtr<ClientCore>& own) noexcept {
   if (own->is_in_child()) return own.forget();  // the leases and threads are the parent's
   const typename Platform::NoCancellation uncancelled;
   if (Platform::waits_in_vain()) {
-    own->completer_.let_go();
+    own->completer_.keep_to_process_end();
     return own.keep();
   }
   own->completer_.close();

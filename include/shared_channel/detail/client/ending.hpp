@@ -44,7 +44,7 @@ class Ending {
     lock_.lock();
     call_.is_telling_ = false;
     call_.be_over();
-    if (call_.bell_ != nullptr) call_.bell_->ring();
+    if (call_.watcher_bell_ != nullptr) call_.watcher_bell_->ring();
   }
 
  private:

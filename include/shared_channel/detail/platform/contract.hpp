@@ -10,7 +10,7 @@
 //   platform/<system>/owner.hpp     Owners: what a ServerUser means
 //   platform/<system>/process.hpp   process_id, process_birth, thread_number, clock_id, random_number, rest;
 //                                   with is_shutting_down, Thread (win32/thread.hpp)
-//   platform/<system>/uninterrupted.hpp   NoCancellation, NoSignals, Mutex, waits_in_vain (win32/process.hpp)
+//   platform/<system>/guards.hpp   NoCancellation, NoSignals, Mutex, waits_in_vain (win32/process.hpp)
 //
 // Admission, ForkMark and user_of stand where a system has what they are made of (linux/admission.hpp, fork_guard.hpp
 // and process.hpp, win32/security.hpp, process.hpp and object.hpp). The other files of a system's folder are what these
@@ -40,7 +40,7 @@
 //   ClientLease   A number, held until destruction or until the *whole* process is gone: once is_held() says false, no
 //                 instruction of the holder can still run. take() answers busy if the number is held. A holder asks
 //                 is_held() only about others. Unsure counts as held; can_tell() is false where nothing is ever sure.
-//                 observer() is a view of the others' leases for somebody who holds none.
+//                 view() is a view of the others' leases for somebody who holds none.
 //   Beacon        Lit by the server for one generation; goes out by itself when its process is gone. mend() lights the
 //                 page's word again where a stray write has put it out.
 //   Watch         A client's view of the beacon: look() tells alive, stopped (gracefully) or died. glance() tells the

@@ -66,7 +66,7 @@ class ServerCore final : private Keeper {
 
   /// end() for a thread that it would wait for: waits for nobody. The threads leave when they next look, so the core
   /// must stay until the process ends.
-  void let_go() noexcept;
+  void keep_to_process_end() noexcept;
 
   /// What a thread of the server does. Only work(), which is behind it, knows the type of the handler.
   struct Work {
@@ -150,7 +150,7 @@ class ServerCore final : private Keeper {
   [[nodiscard]] Exec& exec() const noexcept { return generation_->exec(); }
 
   /// Where leak checkers find the cores that nobody destroys.
-  static std::atomic<ServerCore*>& last_let_go() noexcept {
+  static std::atomic<ServerCore*>& last_kept() noexcept {
     static std::atomic<ServerCore*> core{nullptr};
     return core;
   }
@@ -249,7 +249,7 @@ class ServerCore final : private Keeper {
   Workers<Platform> workers_;
   UniquePtr<RunningTimes> times_{new RunningTimes};
   KeptNotice<Platform> notice_;
-  ServerCore* next_let_go_ = nullptr;
+  ServerCore* next_kept_ = nullptr;
 };
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

@@ -50,7 +50,7 @@ class Dispatcher final : private AnswerSink {
     pass_ring_on();
     const Outcome outcome = call_handler(call, handler);
     SHARED_CHANNEL_TEST_POINT(server_handled);
-    return outcome != deferred && leave(call, outcome);
+    return outcome != deferred && end_and_tell(call, outcome);
   }
 
   /// The way back to here, for responders and contexts.
@@ -75,14 +75,14 @@ class Dispatcher final : private AnswerSink {
     // exception that ended the handler: drop() marks the scope then.
     const auto fail_unless_deferred = [&](std::string_view text) {
       const bool is_responders = invocation.has_responder() && !scope.is_unanswered();
-      return is_responders ? deferred : fail(call, text);
+      return is_responders ? deferred : write_failure(call, text);
     };
     try {
       const Outcome outcome = handler(invocation);
-      return scope.is_unanswered() ? fail(call, dropped) : outcome;
+      return scope.is_unanswered() ? write_failure(call, dropped) : outcome;
     } catch (const ThreadEnd&) {
       const Outcome outcome = fail_unless_deferred("its thread was ended");
-      if (outcome != deferred) leave(call, outcome);
+      if (outcome != deferred) end_and_tell(call, outcome);
       throw;
     } catch (const std::exception& exception) {
       const char* const text = exception.what();
@@ -96,9 +96,9 @@ class Dispatcher final : private AnswerSink {
   }
 
   /// Ends the call, and then tells the observer, who must not delay the answer. True as in handle().
-  bool leave(TakenCall call, Outcome outcome) noexcept {
+  bool end_and_tell(TakenCall call, Outcome outcome) noexcept {
     const auto record = observer_.ended(generation_.slot_array(), call, outcome);
-    const bool took_long = slots_.leave(call, outcome);
+    const bool took_long = slots_.end_and_unlock(call, outcome);
     if constexpr (!std::is_same_v<Observer, NoServerObserver>) {
       // It may call exit(), as a handler may.
       const HandlerScope scope(generation_.number(), call.index, call.sequence);
@@ -112,13 +112,14 @@ class Dispatcher final : private AnswerSink {
     return generation_.slot_array().reply(*call.slot);
   }
 
-  Phase fail(TakenCall call, std::string_view text, std::uint32_t passed_on = PassedOn::none) noexcept override {
-    return slots_.fail(call, text, passed_on);
+  Phase write_failure(TakenCall call, std::string_view text,
+                      std::uint32_t passed_on = PassedOn::none) noexcept override {
+    return slots_.write_failure(call, text, passed_on);
   }
 
   void conclude(TakenCall call, Phase outcome) noexcept override {
     const auto record = observer_.ended(generation_.slot_array(), call, outcome);
-    slots_.leave(call, outcome);
+    slots_.end_and_unlock(call, outcome);
     slots_.fence_after_unlocking();  // a responder's thread does not come back
     if (stopping_.load(std::memory_order_seq_cst))
       slots_.refuse_all();
@@ -134,7 +135,7 @@ class Dispatcher final : private AnswerSink {
     if (std::uncaught_exceptions() > 0 &&
         HandlerScope::leave_unanswered(generation_.number(), call.index, call.sequence))
       return;
-    conclude(call, fail(call, dropped));
+    conclude(call, write_failure(call, dropped));
   }
 
   [[nodiscard]] bool is_wanted(TakenCall call) const noexcept override { return slots_.is_wanted(call); }

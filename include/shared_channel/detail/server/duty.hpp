@@ -47,12 +47,12 @@ class AnswerDuty {
   }
 
   void fail(std::string_view text) noexcept {
-    conclude([&](AnswerSink& sink, const TakenCall& call) { return sink.fail(call, text, PassedOn::none); });
+    conclude([&](AnswerSink& sink, const TakenCall& call) { return sink.write_failure(call, text, PassedOn::none); });
   }
   void fail(const Error& error) {
     const std::string words = error.message();
     const std::uint32_t passed_on = PassedOn::of(error).word();
-    conclude([&](AnswerSink& sink, const TakenCall& call) { return sink.fail(call, words, passed_on); });
+    conclude([&](AnswerSink& sink, const TakenCall& call) { return sink.write_failure(call, words, passed_on); });
   }
 
  private:

@@ -138,7 +138,7 @@ class Generation {
     if (!segment) return std::move(segment).error();
     segment_.emplace(*std::move(segment));
     slots_ = SlotArray(segment_->data(), shape, options.max_calls);
-    leases_.emplace(ClientLease::observer(names_, number_, *segment_));
+    leases_.emplace(ClientLease::view(names_, number_, *segment_));
     write_identity(contract, options.max_calls, geometry);
     SHARED_CHANNEL_TEST_POINT(server_identified);
     if (auto made = make_signals(options); !made) return made;

@@ -140,7 +140,7 @@ Outcome with_request(const Frame& frame, Use&& use) {
 /// A handler returned an error in place of its answer.
 template <class Call>
 Outcome pass_on(const Error& error, const Call& call) {
-  return call.fail(error.message(), PassedOn::of(error).word());
+  return call.write_failure(error.message(), PassedOn::of(error).word());
 }
 
 /// Bytes: the handler writes into all the room there is; short replies then move inline. The handler is called in one
@@ -160,10 +160,10 @@ Outcome invoke_bytes(Handler& handler, const Call& call) {
   } else {
     bytes = call_with(handler, call, request.bytes(), room);
   }
-  return send_written(reply, bytes, [&](std::string_view text) { return call.fail(text, PassedOn::none); });
+  return send_written(reply, bytes, [&](std::string_view text) { return call.write_failure(text, PassedOn::none); });
 }
 
-/// Calls `handler` for a taken call: anything that offers request() and reply() frames, context(), fail() and
+/// Calls `handler` for a taken call: anything that offers request() and reply() frames, context(), write_failure() and
 /// responder(). Inline request and reply may be the same bytes: inline messages are copied or decoded before the
 /// reply is written.
 template <class Request, class Reply, class Handler, class Call>

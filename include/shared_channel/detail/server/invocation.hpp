@@ -36,8 +36,8 @@ class Invocation {
     return Responder(AnswerDuty(link_, call_));
   }
   /// Leaves the error that the caller gets; see AnswerSink.
-  Phase fail(std::string_view text, std::uint32_t passed_on) const noexcept {
-    return server_.fail(call_, text, passed_on);
+  Phase write_failure(std::string_view text, std::uint32_t passed_on) const noexcept {
+    return server_.write_failure(call_, text, passed_on);
   }
 
   /// Whether the duty to answer went over to a Responder.

@@ -60,7 +60,7 @@ void ServerCore<Platform, Observer>::end() noexcept {
 }
 
 template <class Platform, class Observer>
-void ServerCore<Platform, Observer>::let_go() noexcept {
+void ServerCore<Platform, Observer>::keep_to_process_end() noexcept {
   stop();
   dispatcher_.link().close();
   upkeep_.close(Platform::thread_number(), rest_while_others_live);
@@ -69,8 +69,8 @@ void ServerCore<Platform, Observer>::let_go() noexcept {
     workers_.detach();
   }
   if (LoopNotice* const notice = notice_.get()) notice->detach();
-  next_let_go_ = last_let_go().load(std::memory_order_relaxed);
-  while (!last_let_go().compare_exchange_weak(next_let_go_, this, std::memory_order_acq_rel)) {
+  next_kept_ = last_kept().load(std::memory_order_relaxed);
+  while (!last_kept().compare_exchange_weak(next_kept_, this, std::memory_order_acq_rel)) {
   }
 }
 

@@ -23,7 +23,7 @@ class AnswerSink {
  public:
   [[nodiscard]] virtual Frame reply_frame(TakenCall call) const noexcept = 0;
   /// Leaves the text that the caller's error will carry, and PassedOn's word if an error is passed on.
-  virtual Phase fail(TakenCall call, std::string_view text, std::uint32_t passed_on) noexcept = 0;
+  virtual Phase write_failure(TakenCall call, std::string_view text, std::uint32_t passed_on) noexcept = 0;
   virtual void conclude(TakenCall call, Phase outcome) noexcept = 0;
   /// The call's Responder was destroyed without an answer.
   virtual void drop(TakenCall call) noexcept = 0;

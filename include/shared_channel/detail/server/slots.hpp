@@ -25,7 +25,7 @@
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
-/// Everything is thread-safe: the taker of a call has its slot's lock until leave().
+/// Everything is thread-safe: the taker of a call has its slot's lock until end_and_unlock().
 template <class Platform>
 class ServerSlots {
   using Generation = detail::Generation<Platform>;
@@ -61,7 +61,7 @@ class ServerSlots {
     const std::uint32_t expected = next_slot_.index();
     for (std::uint32_t index = 0; index < used; ++index) {
       if (index != expected && records_[index].was_in_flight.load(std::memory_order_relaxed)) continue;
-      if (const TakenCall call = examine(index, Order::of_thread)) return found(index, call);
+      if (const TakenCall call = examine(index, Respect::order)) return found(index, call);
     }
     return {};
   }
@@ -99,7 +99,7 @@ class ServerSlots {
   void refuse_all() noexcept;
 
   /// Leaves the text that the caller's error will carry, cut to the room there is.
-  Phase fail(TakenCall call, std::string_view text, std::uint32_t passed_on) noexcept {
+  Phase write_failure(TakenCall call, std::string_view text, std::uint32_t passed_on) noexcept {
     const std::size_t length = text.size() < text_capacity ? text.size() : text_capacity;
     Slot& slot = *call.slot;
     std::memcpy(slot.text, text.data(), length);
@@ -109,8 +109,8 @@ class ServerSlots {
   }
 
   /// Ends the call and unlocks its slot. True: its caller was asleep, or has given up.
-  bool leave(TakenCall call, Phase outcome) noexcept {
-    const bool took_long = conclude(call, outcome);
+  bool end_and_unlock(TakenCall call, Phase outcome) noexcept {
+    const bool took_long = publish_end(call, outcome);
     SHARED_CHANNEL_TEST_POINT(server_unlocks_slot);
     records_[call.index].unlock();
     return took_long;
@@ -203,7 +203,7 @@ class ServerSlots {
     std::uint32_t index = cursor_.load(std::memory_order_relaxed);
     for (std::uint32_t looked = 0; looked < count; ++looked) {
       if (index >= used) index = 0;
-      if (const TakenCall call = examine(index, Order::of_thread)) return found(index, call);
+      if (const TakenCall call = examine(index, Respect::order)) return found(index, call);
       ++index;
     }
     return {};
@@ -215,10 +215,10 @@ class ServerSlots {
     return call;
   }
 
-  enum class Order { of_thread, any };
+  enum class Respect { order, nothing };
 
   /// Takes the call that waits in a slot, if one does; in order, or the one that goes before it.
-  TakenCall examine(std::uint32_t index, Order order) noexcept {
+  TakenCall examine(std::uint32_t index, Respect respect) noexcept {
     Slot& slot = slot_array()[index];
     SlotLock& lock = records_[index];
     if (const State seen = load_request(slot); !is_waiting(lock, seen)) {
@@ -235,7 +235,7 @@ class ServerSlots {
     bool has_let_go = false;
     do {
       const State request = load_request(slot);  // T4, if it has let go
-      if (order == Order::of_thread) {
+      if (respect == Respect::order) {
         if (before_in(slot).is_in_flight()) {
           if (has_let_go) tell_slot_freed();
           return take_first(index);
@@ -302,7 +302,7 @@ class ServerSlots {
   /// Ends the call of a slot that looked damaged and is locked now, if it still looks so.
   void repair(std::uint32_t index, State request) noexcept;
 
-  bool conclude(TakenCall call, Phase outcome) noexcept {
+  bool publish_end(TakenCall call, Phase outcome) noexcept {
     SlotRecord& record = records_[call.index];
     const std::uint32_t before = record.concluded.load(std::memory_order_relaxed);
     const State request = load_request(*call.slot);
@@ -329,7 +329,7 @@ template <class Platform>
 void ServerSlots<Platform>::refuse_all() noexcept {
   refusing_.store(true, std::memory_order_seq_cst);
   for (std::uint32_t index = 0; index < slot_array().count(); ++index) {
-    if (const TakenCall call = examine(index, Order::any)) leave(call, Phase::refused);
+    if (const TakenCall call = examine(index, Respect::nothing)) end_and_unlock(call, Phase::refused);
   }
 }
 
@@ -384,7 +384,7 @@ void ServerSlots<Platform>::repair(std::uint32_t index, State request) noexcept 
   const bool is_executing = looks_executing(slot, request);
   const bool has_lost = has_lost_reply(slot, records_[index], request);
   if (is_executing) let_go(slot, request.sequence());
-  if (has_lost) conclude({&slot, index, request.sequence()}, Phase::damaged);
+  if (has_lost) publish_end({&slot, index, request.sequence()}, Phase::damaged);
   if (is_executing) tell_slot_freed();
   if (is_executing || has_lost) counters_.count_damaged();
 }

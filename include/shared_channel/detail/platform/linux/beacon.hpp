@@ -35,7 +35,7 @@
 #include <shared_channel/detail/platform/linux/fork_guard.hpp>
 #include <shared_channel/detail/platform/linux/futex.hpp>
 #include <shared_channel/detail/platform/linux/process.hpp>
-#include <shared_channel/detail/platform/linux/uninterrupted.hpp>
+#include <shared_channel/detail/platform/linux/guards.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
 #include <shared_channel/version.hpp>
 

@@ -17,7 +17,7 @@
 
 #include <shared_channel/detail/base/forward_list.hpp>
 #include <shared_channel/detail/platform/linux/file_identity.hpp>
-#include <shared_channel/detail/platform/linux/uninterrupted.hpp>
+#include <shared_channel/detail/platform/linux/guards.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {

@@ -26,7 +26,7 @@ class ClientLease {
   }
 
   /// A view of the others' leases, for somebody who takes none.
-  static ClientLease observer(const Names&, std::uint64_t, const Mapping& segment) {
+  static ClientLease view(const Names&, std::uint64_t, const Mapping& segment) {
     return ClientLease(segment.descriptor());
   }
 

@@ -20,7 +20,7 @@
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/base/integer_cast.hpp>
 #include <shared_channel/detail/platform/linux/descriptor.hpp>
-#include <shared_channel/detail/platform/linux/uninterrupted.hpp>
+#include <shared_channel/detail/platform/linux/guards.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {

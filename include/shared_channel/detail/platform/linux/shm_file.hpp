@@ -19,7 +19,7 @@
 #include <shared_channel/detail/platform/contract.hpp>
 #include <shared_channel/detail/platform/linux/descriptor.hpp>
 #include <shared_channel/detail/platform/linux/file_identity.hpp>
-#include <shared_channel/detail/platform/linux/uninterrupted.hpp>
+#include <shared_channel/detail/platform/linux/guards.hpp>
 #include <shared_channel/detail/platform/linux/user_namespace.hpp>
 #include <shared_channel/version.hpp>
 

@@ -9,7 +9,7 @@
 #include <cstdlib>
 
 #include <shared_channel/detail/platform/linux/descriptor.hpp>
-#include <shared_channel/detail/platform/linux/uninterrupted.hpp>
+#include <shared_channel/detail/platform/linux/guards.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform::linux_user {

@@ -23,7 +23,7 @@
 #include <shared_channel/detail/platform/linux/futex.hpp>
 #include <shared_channel/detail/platform/linux/process.hpp>
 #include <shared_channel/detail/platform/linux/signal.hpp>
-#include <shared_channel/detail/platform/linux/uninterrupted.hpp>
+#include <shared_channel/detail/platform/linux/guards.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {

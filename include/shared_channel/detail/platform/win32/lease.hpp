@@ -38,7 +38,7 @@ class ClientLease {
   }
 
   /// A view of the others' leases, for somebody who takes none.
-  static ClientLease observer(const Names& names, std::uint64_t generation, const Mapping&) {
+  static ClientLease view(const Names& names, std::uint64_t generation, const Mapping&) {
     return ClientLease(names, generation);
   }
 

@@ -6,7 +6,7 @@
 
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/platform/win32/handle.hpp>
-#include <shared_channel/detail/platform/win32/uninterrupted.hpp>
+#include <shared_channel/detail/platform/win32/guards.hpp>
 #include <shared_channel/detail/platform/win32/waiting.hpp>
 #include <shared_channel/detail/platform/win32/windows.hpp>
 #include <shared_channel/version.hpp>

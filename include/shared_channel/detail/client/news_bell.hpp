@@ -1,4 +1,4 @@
-// How a thread that sleeps on many calls is called away from there.
+// How a thread that sleeps until there is news of asynchronous calls is told of them.
 #pragma once
 
 #include <atomic>
@@ -12,10 +12,10 @@
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
-/// Calls a watcher away from its sleep. One sleeper, any number of ringers, one process; doorbell.hpp has the argument:
-/// R1 is `news_`, and S3 looks at it.
+/// Wakes a watcher, or a caller that waits for the watcher's word. One sleeper, any number of ringers, one process;
+/// doorbell.hpp has the argument: R1 is `news_`, and S3 looks at it.
 template <class Platform>
-class WatcherBell {
+class NewsBell {
   using WaitSet = typename Platform::WaitSet;
   using Entries = typename WaitSet::Entries;
   using Watch = typename Platform::Watch;
@@ -24,7 +24,7 @@ class WatcherBell {
   /// Makes ready to sleep. 0, or why that cannot be.
   int prepare() { return bell_.prepare(); }
 
-  /// To be called once what the watcher is to find has been published.
+  /// To be called once what the sleeper is to find has been published.
   void ring() noexcept {
     news_.store(true, std::memory_order_seq_cst);  // R1
     bell_.ring();
