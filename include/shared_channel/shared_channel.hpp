@@ -8,22 +8,23 @@
 //   detail/client: asking
 //      core (from a call to its Result), explain and mismatch (errors in words), connector (finding the server),
 //      server_trust (whom to believe), current_connection, connection and attach (what it checks), call (one call),
-//      slot_claim (its slot), cancellation, posting_order (its place among its thread's), async_call, ending and
-//      completion (a call that no thread waits for), news_bell (which wakes its watcher), wait_bell (that and a
-//      cancellation), taking (of its reply), observer (what is told of a call), compiled (what the compiled library has
-//      of it)
+//      failure (why it did not end in its reply), slot_claim (its slot), cancellation, posting_order (its place among
+//      its thread's), async_call, ending and completion (a call that no thread waits for), news_bell (which wakes its
+//      watcher), wait_bell (that and a cancellation), taking (of its reply), observer (what is told of a call),
+//      compiled (what the compiled library has of it)
 //   detail/server: serving
 //      core (serving), lifecycle (how that begins and ends), finder (finding requests), next_slot (where to look
-//      first), workers (its threads), upkeep (mending its words), dispatcher (from a request to its answer), handler
-//      (its forms), invocation (what it is called with), reply (into its frame), duty and link (from a Responder to
-//      its server), slots (taking and ending calls), taken_call (one of them), counters and running_times (what stats
-//      tell), loop_notice (for a loop that is not ours), observer, generation (all that a server creates), compiled
+//      first), workers (its threads), upkeep (mending its words), clock_looks (when that is due to a busy one),
+//      dispatcher (from a request to its answer), handler (its forms), invocation (what it is called with), reply (into
+//      its frame), duty and link (from a Responder to its server), slots (taking and ending calls), taken_call (one of
+//      them), counters and running_times (what stats tell), loop_notice (for a loop that is not ours), observer,
+//      generation (all that a server creates), compiled
 //   detail/message: types <-> bytes
 //      message, codec_parts, builtin_codecs, members, describe, described_members, observed (which have an observer)
 //   detail/wait: waiting
 //      adaptive_spin (the policy), spin and first_look (its primitives), fair_yield
 //   detail/platform: the operating system
-//      contract (in words), platform (the selector), error_text
+//      contract (in words), platform (the selector), errors (both systems' sentences), error_text
 //   detail/platform/linux: and
 //      memory, server_lease, signal, wait_set, beacon, lease, owner, process, admission (who may), shm_file, futex,
 //      fork_guard, descriptor, file_identity, user_namespace, guards, error_text

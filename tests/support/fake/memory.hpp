@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <shared_channel/detail/platform/contract.hpp>
+#include <shared_channel/detail/platform/errors.hpp>
 
 #include "support/fake/kernel.hpp"
 

@@ -11,6 +11,7 @@
 #include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
+#include <shared_channel/detail/platform/errors.hpp>
 
 #include "support/fake/kernel.hpp"
 #include "support/fake/memory.hpp"

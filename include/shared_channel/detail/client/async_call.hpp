@@ -26,6 +26,7 @@
 #include <shared_channel/detail/client/call.hpp>
 #include <shared_channel/detail/client/current_connection.hpp>
 #include <shared_channel/detail/client/ending.hpp>
+#include <shared_channel/detail/client/failure.hpp>
 #include <shared_channel/detail/client/posting_order.hpp>
 #include <shared_channel/detail/client/news_bell.hpp>
 #include <shared_channel/version.hpp>

@@ -7,6 +7,7 @@
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/client/mismatch.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
+#include <shared_channel/detail/platform/errors.hpp>
 #include <shared_channel/detail/protocol/contract.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>

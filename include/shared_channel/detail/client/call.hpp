@@ -12,6 +12,7 @@
 #include <shared_channel/detail/base/test_point.hpp>
 #include <shared_channel/detail/client/cancellation.hpp>
 #include <shared_channel/detail/client/connection.hpp>
+#include <shared_channel/detail/client/failure.hpp>
 #include <shared_channel/detail/client/slot_claim.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
 #include <shared_channel/detail/protocol/order.hpp>
@@ -21,23 +22,6 @@
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
-
-/// What keeps a call from blocking, if anything: words of what failed, and the system's code.
-struct Obstacle {
-  const char* what = nullptr;
-  int native = 0;
-  explicit operator bool() const noexcept { return what != nullptr; }
-};
-
-/// Why a call did not end in its answer.
-struct Failure {
-  Errc code;
-  Execution execution;
-  Obstacle obstacle;          // system_error
-  std::size_t size;           // message_too_large: of the message
-  std::size_t limit;          // and of the slot
-  bool is_passed_on = false;  // the handler's words about another channel: it says nothing of this one
-};
 
 template <class Platform>
 class Call {

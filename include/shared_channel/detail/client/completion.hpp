@@ -17,6 +17,7 @@
 #include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/base/test_point.hpp>
 #include <shared_channel/detail/client/async_call.hpp>
+#include <shared_channel/detail/client/failure.hpp>
 #include <shared_channel/detail/client/news_bell.hpp>
 #include <shared_channel/detail/wait/adaptive_spin.hpp>
 #include <shared_channel/version.hpp>

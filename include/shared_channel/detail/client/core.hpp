@@ -20,6 +20,7 @@
 #include <shared_channel/detail/client/completion.hpp>
 #include <shared_channel/detail/client/connector.hpp>
 #include <shared_channel/detail/client/explain.hpp>
+#include <shared_channel/detail/client/failure.hpp>
 #include <shared_channel/detail/message/message.hpp>
 #include <shared_channel/detail/protocol/contract.hpp>
 #include <shared_channel/detail/protocol/order.hpp>

@@ -7,6 +7,7 @@
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/base/duration_text.hpp>
 #include <shared_channel/detail/client/call.hpp>
+#include <shared_channel/detail/client/failure.hpp>
 #include <shared_channel/error.hpp>
 #include <shared_channel/version.hpp>
 

@@ -16,6 +16,7 @@
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/inspect/call_view.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
+#include <shared_channel/detail/platform/errors.hpp>
 #include <shared_channel/detail/platform/inspection.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
 #include <shared_channel/result.hpp>

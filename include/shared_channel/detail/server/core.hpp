@@ -13,6 +13,7 @@
 #include <shared_channel/detail/base/handler_scope.hpp>
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
+#include <shared_channel/detail/server/clock_looks.hpp>
 #include <shared_channel/detail/server/dispatcher.hpp>
 #include <shared_channel/detail/server/finder.hpp>
 #include <shared_channel/detail/server/generation.hpp>

@@ -21,6 +21,7 @@
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/text.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
+#include <shared_channel/detail/platform/errors.hpp>
 #include <shared_channel/detail/platform/hold.hpp>
 #include <shared_channel/detail/platform/linux/beacon.hpp>
 #include <shared_channel/detail/platform/linux/descriptor.hpp>

@@ -17,6 +17,7 @@
 #include <shared_channel/detail/base/at_end.hpp>
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/test_point.hpp>
+#include <shared_channel/detail/platform/errors.hpp>
 #include <shared_channel/detail/platform/linux/admission.hpp>
 #include <shared_channel/detail/platform/linux/beacon.hpp>
 #include <shared_channel/detail/platform/linux/descriptor.hpp>

@@ -18,6 +18,7 @@
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
+#include <shared_channel/detail/platform/errors.hpp>
 #include <shared_channel/detail/platform/win32/mutex_keeper.hpp>
 #include <shared_channel/detail/platform/win32/object.hpp>
 #include <shared_channel/detail/platform/win32/process.hpp>

@@ -11,6 +11,7 @@
 #include <shared_channel/detail/base/test_point.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
+#include <shared_channel/detail/platform/errors.hpp>
 #include <shared_channel/detail/platform/win32/object.hpp>
 #include <shared_channel/detail/platform/win32/owner.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>

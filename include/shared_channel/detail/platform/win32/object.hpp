@@ -13,6 +13,7 @@
 
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
+#include <shared_channel/detail/platform/errors.hpp>
 #include <shared_channel/detail/platform/win32/owner.hpp>
 #include <shared_channel/detail/platform/win32/process.hpp>
 #include <shared_channel/detail/platform/win32/security.hpp>

@@ -9,6 +9,7 @@
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/test_point.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
+#include <shared_channel/detail/platform/errors.hpp>
 #include <shared_channel/detail/platform/win32/memory.hpp>
 #include <shared_channel/detail/platform/win32/mutex_keeper.hpp>
 #include <shared_channel/detail/platform/win32/object.hpp>
