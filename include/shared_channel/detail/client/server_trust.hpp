@@ -37,8 +37,7 @@ class ServerTrust {
       return names.error(
           Errc::not_owner,
           "the system does not tell which user serves the channel, perhaps because this process's user namespace "
-          "does not map that user; set ClientOptions::server to "
-          "ServerUser::any() if every user may");
+          "does not map that user; set ClientOptions::server to ServerUser::any() if every user may");
     }
     return names.error(Errc::not_owner, "the channel is served by user " + owner + "; set ClientOptions::server to " +
                                             Owners::naming(owner) + " if that is right");

@@ -61,12 +61,15 @@ template <class Handler, class Request, class Reply>
 concept BytesHandler =
     BytesMessage<Request> && Returns<Handler, std::size_t, std::span<const std::byte>, std::span<std::byte>>;
 
+/// What a handler can be given to write its reply into: the slot's bytes, or a default-constructed Reply.
+template <class Reply>
+concept WritableReply = FixedMessage<Reply> || std::default_initializable<Reply>;
+
 /// `void(const Request&, Reply&)`: writes the reply, if of fixed size, where the client will read it; else into a
 /// default-constructed one.
 template <class Handler, class Request, class Reply>
 concept InPlaceHandler =
-    !BytesMessage<Request> &&
-    (FixedMessage<Reply> || std::default_initializable<Reply>)&&Returns<Handler, void, Given<Request>, Reply&>;
+    !BytesMessage<Request> && WritableReply<Reply> && Returns<Handler, void, Given<Request>, Reply&>;
 
 /// `void(const Request&, Responder<Reply>)` or `void(Request, Responder<Reply>)`: answers later.
 template <class Handler, class Request, class Reply>
@@ -105,11 +108,9 @@ constexpr bool check_handler() {
   static_assert(
       HandlerFor<Handler, Request, Reply>,
       "SharedChannel: a handler must be callable as Reply(const Request&), Reply(Request), one that returns "
-      "Result<Reply>, "
-      "void(const Request&, Reply&) (Reply being default-constructible), void(const Request&, Responder<Reply>) or, "
-      "where request and reply are one type, void(T&); for Bytes as std::size_t(std::span<const std::byte>, "
-      "std::span<std::byte>); "
-      "each may take a trailing const CallContext&");
+      "Result<Reply>, void(const Request&, Reply&) (Reply being default-constructible), void(const Request&, "
+      "Responder<Reply>) or, where request and reply are one type, void(T&); for Bytes as "
+      "std::size_t(std::span<const std::byte>, std::span<std::byte>); each may take a trailing const CallContext&");
   return true;
 }
 

@@ -39,8 +39,11 @@ inline bool may_be_anybody(unsigned long user) {
   if (!file) return errno != ENOENT || ::access("/proc/self", F_OK) != 0;
   char map[4097];  // as long as it may be: a page
   std::size_t length = 0;
-  for (ssize_t got = 1; got > 0 && length<sizeof map - 1; length += got> 0 ? static_cast<std::size_t>(got) : 0)
-    got = ::pread(file.get(), map + length, sizeof map - 1 - length, static_cast<off_t>(length));
+  while (length + 1 < sizeof map) {
+    const ssize_t got = ::pread(file.get(), map + length, sizeof map - 1 - length, static_cast<off_t>(length));
+    if (got <= 0) break;
+    length += static_cast<std::size_t>(got);
+  }
   map[length] = '\0';
   return !has_line_for(map, user);
 }
