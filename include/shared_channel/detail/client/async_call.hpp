@@ -232,8 +232,8 @@ class AsyncCall : public RefCounted {
   std::optional<Entry> announce() noexcept {
     const std::lock_guard lock(mutex_);
     if (has_ended_locked()) return std::nullopt;
-    const State seen = call_.announce(announced_);
-    announced_ = true;
+    const State seen = call_.announce(has_waiter_bit_);
+    has_waiter_bit_ = true;
     if (call_.is_concluded_by(seen)) return std::nullopt;
     auto done = call_.done();
     if (done) return Entry{*done, seen.word()};
@@ -378,7 +378,7 @@ class AsyncCall : public RefCounted {
   Mutex mutex_;
   std::optional<NewsBell> caller_bell_;  // where the caller waits for the watcher's word, once it has had to
   End end_ = End::none;
-  bool announced_ = false;
+  bool has_waiter_bit_ = false;  // set for a watcher: it lasts as long as the call
   bool is_read_ = false;
   bool is_telling_ = false;
   bool is_shared_ = false;            // a watcher or a token has had it: from then on two threads use it

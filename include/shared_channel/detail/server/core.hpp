@@ -38,7 +38,7 @@ struct KeptHandler {
 };
 
 template <class Platform, class Observer = NoServerObserver>
-class ServerCore final : private Keeper {
+class ServerCore final : private Mender {
   using Generation = detail::Generation<Platform>;
   using Exec = typename Generation::Exec;
   using ForkMark = typename Platform::ForkMark;

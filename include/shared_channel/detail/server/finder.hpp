@@ -17,7 +17,7 @@
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
-/// Thread-safe. The keeper is called after each sleep.
+/// Thread-safe. The mender is called after each sleep.
 template <class Platform>
 class Finder {
   using Exec = typename Generation<Platform>::Exec;
@@ -40,7 +40,7 @@ class Finder {
 
   /// The next request, or nothing once the deadline has passed or the server is stopping. Nothing in a child either,
   /// where a handler that forked may return: a child has no slots (ForkGuard).
-  TakenCall next(Deadline& deadline, Keeper& keeper) {
+  TakenCall next(Deadline& deadline, Mender& mender) {
     if (stopping()) return {};
     const std::uint32_t looks = slots_.learn();
     Search search{*this, looks, looks, looks > 0 ? slots_.take_expected() : slots_.take_another()};
@@ -48,12 +48,12 @@ class Finder {
     // Plain calls have a look of their own: each nanosecond more would lengthen all of them.
     const bool is_over = looks > 0 ? spin_.look([&search] { return search.at_expected(); })
                                    : spin_.look([&search] { return search.in_all_slots(); });
-    return is_over ? search.found : await(search, deadline, keeper);
+    return is_over ? search.found : await(search, deadline, mender);
   }
 
   // ---- a loop that is not ours ----
   /// On the LoopNotice's thread, which is a worker that does not work: returns once a request waits or we stop.
-  void await_work(Keeper& keeper) noexcept {
+  void await_work(Mender& mender) noexcept {
     while (!is_worth_a_look()) {
       {
         const Upkeep::Sleep sleep(upkeep_);
@@ -62,7 +62,7 @@ class Finder {
         Deadline slice = Deadline::never().until(sleep.end());
         exec_.wait(sleeper.ticket(), slice);
       }
-      keeper.keep_up();
+      mender.keep_up();
     }
     slots_.fence_after_unlocking();  // it may have repaired one
     if (stopping()) slots_.refuse_all();
@@ -100,7 +100,7 @@ class Finder {
     TakenCall found;
   };
 
-  TakenCall await(Search& search, Deadline& deadline, Keeper& keeper);
+  TakenCall await(Search& search, Deadline& deadline, Mender& mender);
 
   [[nodiscard]] bool is_worth_a_look() noexcept { return stopping() || slots_.has_work(); }
   [[nodiscard]] bool stopping() const noexcept { return stopping_.load(std::memory_order_seq_cst); }
@@ -115,7 +115,7 @@ class Finder {
 };
 
 template <class Platform>
-TakenCall Finder<Platform>::await(Search& search, Deadline& deadline, Keeper& keeper) {
+TakenCall Finder<Platform>::await(Search& search, Deadline& deadline, Mender& mender) {
   const auto look = [&search] { return search.at_expected(); };
   for (;;) {
     if (stopping() || mark_.in_child()) return {};
@@ -129,7 +129,7 @@ TakenCall Finder<Platform>::await(Search& search, Deadline& deadline, Keeper& ke
       exec_.wait(sleeper.ticket(), slice);
       SHARED_CHANNEL_TEST_POINT(server_woke);
     }
-    keeper.keep_up();
+    mender.keep_up();
     // This look is apart from the spin, which must not count it as its success.
     if (search.anywhere()) return search.found;
   }

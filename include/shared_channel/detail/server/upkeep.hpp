@@ -10,12 +10,12 @@
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 /// Mends the server's words, when it is time.
-class Keeper {
+class Mender {
  public:
   virtual void keep_up() noexcept = 0;
 
  protected:
-  ~Keeper() = default;
+  ~Mender() = default;
 };
 
 /// Thread-safe.

@@ -127,7 +127,7 @@ class Beacon {
     return 0;
   }
 
-  /// The keeper thread's life.
+  /// The life of the beacon's thread.
   void keep() noexcept {
     const long me = ::syscall(SYS_gettid);
     if (me <= 0) return fail("gettid", errno);
@@ -186,7 +186,7 @@ class Beacon {
   bool running_ = false;
 };
 
-/// A client's view of the server's beacon; the word holds what the keeper thread wrote there.
+/// A client's view of the server's beacon; the word holds what the beacon's thread wrote there.
 class Watch {
  public:
   static Result<Watch> open(const Names& names, std::uint64_t, const ServerPage& page) {

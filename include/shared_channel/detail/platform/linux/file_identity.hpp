@@ -20,8 +20,8 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 ///
 /// - mark() alone sets it, once, before any other thread knows the descriptor. Nothing of ours moves it: we map,
 ///   reserve and pread(2), and the bytes that we lock are counted from the file's start.
-/// - Two that are kept at once differ. The position is the address of what keeps the descriptor, whichever module it is
-///   of, counted in objects of that size so that it fits the off_t of a 32-bit process. The keeper lives on after the
+/// - Two that are kept at once differ. The position is the address of what holds the descriptor, whichever module it is
+///   of, counted in objects of that size so that it fits the off_t of a 32-bit process. The holder lives on after the
 ///   program has closed its descriptor, so nothing else comes to lie there. What the program opens stands elsewhere: at
 ///   0, or where it has read to.
 /// - A fork()ed child shares the descriptions, their positions included, and so knows which numbers to close. One that
@@ -37,10 +37,10 @@ class FileIdentity {
   static FileIdentity of(int descriptor) noexcept {
     return look(descriptor, [descriptor] { return ::lseek(descriptor, 0, SEEK_CUR); });
   }
-  /// Gives a file that was just opened the position of its keeper. Keeps errno.
-  template <class Keeper>
-  static FileIdentity mark(int descriptor, const Keeper& keeper) noexcept {
-    const auto position = static_cast<off_t>(reinterpret_cast<std::uintptr_t>(&keeper) / sizeof(Keeper));
+  /// Gives a file that was just opened the position of its holder. Keeps errno.
+  template <class Holder>
+  static FileIdentity mark(int descriptor, const Holder& holder) noexcept {
+    const auto position = static_cast<off_t>(reinterpret_cast<std::uintptr_t>(&holder) / sizeof(Holder));
     return look(descriptor, [descriptor, position] { return ::lseek(descriptor, position, SEEK_SET); });
   }
 
