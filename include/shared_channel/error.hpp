@@ -196,7 +196,7 @@ class [[nodiscard]] Error {
   [[nodiscard]] bool not_executed() const noexcept { return execution_ == Execution::none; }
 
   /// True if the request was not executed and the same call may succeed later: the server was away or busy, or the
-  /// call ran out of time or was cancelled. Other errors stay until somebody mends their cause.
+  /// call ran out of time or was cancelled. Other errors stay until somebody removes their cause.
   [[nodiscard]] bool safe_to_retry() const noexcept { return not_executed() && detail::passes_by_itself(code_); }
 
   /// True of an error that the server's handler passed on (Responder::fail()): the channel and its server are well, and

@@ -175,11 +175,16 @@ struct Forms<Raw, Raw> {
 ///   Result<std::size_t>(the same)                                                 or passes an error on
 ///   void(RawRequest, RawResponder)                                                answers later, from any thread
 ///   void(std::span<const std::byte> request, RawResponder)                        the same without a copy
-/// and each may take a trailing `const CallContext&`. The span of a request of more than 4096 bytes, and that of the
-/// reply, lie in shared memory; a shorter request is a private copy, except in the last form: there a request of any
-/// length lies in shared memory, until it is answered and as long as the server lives; one of up to 112 bytes lies
-/// where a short reply is to be written, so what fills that in place copies first what it still needs. Where replies
-/// have a fixed size, a reply must have exactly that. Requests of fixed size always do.
+/// and each may take a trailing `const CallContext&`.
+///
+/// Where the bytes of a span lie:
+///   - The reply's lie in shared memory, and so do those of a request of more than 4096 bytes.
+///   - Those of a shorter request are a private copy, except in the last form.
+///   - In the last form a request of any length lies in shared memory, until it is answered and as long as the server
+///     lives. One of up to 112 bytes lies where a short reply is to be written: who fills that in place copies first
+///     what is still needed of the request.
+///
+/// Where replies have a fixed size, a reply must have exactly that. Requests of fixed size always do.
 class RawServer : private SharedChannel<detail::Raw>::Server {
   using Server = SharedChannel<detail::Raw>::Server;
   using Core = detail::ServerCore<detail::NativePlatform>;

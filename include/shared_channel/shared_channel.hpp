@@ -36,7 +36,7 @@
 //      slot_protocol, slot_state (what a slot's words say), order (of one thread's calls), doorbell, layout (the
 //      bytes), description (a type in words), contract (what both ends compare), frame (one message's place),
 //      stated_times (of a call), passed_on (an error)
-//   detail/base: knows no channels
+//   detail/base: knows no shared memory
 //      unique_ptr, ref_ptr, forward_list, spares (memory used again), without_memory, address_of, stored, copy_bytes,
 //      fetch (a cache line early), deadline, text, duration_text, name, callable, integer_cast, at_end, handler_scope,
 //      stop_when_asked, thread_end, test_point, probe (of a tracer)

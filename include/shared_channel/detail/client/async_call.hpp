@@ -169,7 +169,7 @@ class AsyncCall : public RefCounted {
     cancel();
   }
 
-  /// Ends a call that had to get a watcher, and cannot.
+  /// Ends a call that needs a watcher, where none could be had.
   void fail(Obstacle obstacle) noexcept {
     end([&] { return call_.give_up(Errc::system_error, obstacle); });
   }

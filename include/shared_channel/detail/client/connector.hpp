@@ -58,7 +58,7 @@ class Connector {
 
   // For raw clients: their bytes must not reach a server of other messages than they were made for, even if they fit.
 
-  /// Whether servers have had no other contract than this one so far, and the user knows of no other.
+  /// True if this is the first server's contract, and the user was told of no other since.
   [[nodiscard]] bool is_usual(std::uint64_t contract) const noexcept {
     return first_.load(std::memory_order_relaxed) == contract && is_as_told(contract);
   }

@@ -148,8 +148,8 @@ class ClientCore : public RefCounted {
 
   [[nodiscard]] bool is_in_child() const noexcept { return mark_.in_child(); }
 
-  /// Whether whoever would give back something of this must leave it as it is: in a fork()ed child, whose parent's it
-  /// is; or where another thread would be waited for that cannot go on.
+  /// True if nothing of this may be released: in a fork()ed child it is the parent's, and elsewhere releasing could
+  /// wait for a thread that cannot go on.
   [[nodiscard]] bool must_be_left() const noexcept { return mark_.in_child() || Platform::waits_in_vain(); }
 
   /// The end of the client that has `own`. What goes on after it, in other threads or in one that a signal handler has
@@ -193,7 +193,7 @@ class ClientCore : public RefCounted {
       -> decltype(answer(std::declval<std::invoke_result_t<Make&, Pin>&>())) {
     Result<void> last_end;  // of the server before
     for (bool has_attached = false;;) {
-      if (mark_.in_child()) return forked();  // again at each turn: `attempt` runs the user's code
+      if (mark_.in_child()) return forked();  // in each round: `attempt` runs the user's code
       Pin pin = connector_.current();
       if (pin && liveness == Liveness::asked && pin->server().glance() != platform::Peer::alive) {
         connector_.retire(pin);

@@ -95,8 +95,8 @@ class SlotClaim {
     return false;
   }
 
-  /// Takes over a slot whose owner is gone. Asks the system, which is slow, for at most `questions` owners, and but
-  /// once for one whose slots lie side by side. The next attempt goes on where this one ended.
+  /// Recovers a slot whose owner is gone. Asks the kernel, which is slow, about at most `questions` owners; once for
+  /// neighbouring slots of one owner. The next attempt goes on where this one ended.
   bool try_recover(std::uint32_t questions) noexcept {
     const SlotArray& slot_array = connection_.slot_array();
     std::uint32_t living = connection_.me();
@@ -150,10 +150,10 @@ class SlotClaim {
   /// its next round, so waiting callers overtake it now and then, and newcomers never starve it.
   ///
   /// Safe, because the mutex protects no slot: claim() and recover() become owners by compare-and-swap alone, and
-  /// recover() rests on the kernel's word, whoever asked for it. Of several that recover one slot one wins. `starving`
-  /// only sends newcomers to the queue. Live, because free slots are tried in each slice, and each owner is asked for
-  /// after (owners / questions_of_a_slice) slices at most. A caller that held a slot for a moment and gave it back
-  /// rings, as take() does: a living head may have passed it by.
+  /// recover() rests on the kernel's word, whoever asked for it. If several callers recover one slot, one of them gets
+  /// it. `starving` only sends newcomers to the queue. Live, because free slots are tried in each slice, and each owner
+  /// is asked for after (owners / questions_of_a_slice) slices at most. A caller that held a slot for a moment and gave
+  /// it back rings, as take() does: a living head may have passed it by.
   bool claim_with_mutex(Deadline& deadline) {
     for (;;) {
       switch (lock(deadline.within(queue_slice))) {

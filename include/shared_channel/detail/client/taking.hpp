@@ -1,4 +1,4 @@
-// What becomes of an asynchronous call that has ended: its reply is taken, by who asks for it, or for a callback.
+// What becomes of the reply of an asynchronous call: whoever asks for the reply takes it, or a callback gets it.
 #pragma once
 
 #include <utility>

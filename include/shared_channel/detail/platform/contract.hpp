@@ -1,5 +1,6 @@
-// The seam: what SharedChannel asks of an operating system. platform.hpp asks which one it
-// is. Both systems fill the seam with the same names:
+// The seam: what SharedChannel asks of an operating system. platform.hpp asks which one it is. Both systems fill the
+// seam with the same names. (Linux's own parts are linux_futex and so on, not linux::futex: with GNU extensions,
+// CMake's default, `linux` is a macro.)
 //
 //   platform/<system>/memory.hpp    Mapping: named shared memory
 //   platform/<system>/server_lease.hpp   ServerLease: who serves a name

@@ -47,8 +47,8 @@ void full_fence(const Word&) noexcept {
   std::atomic_thread_fence(std::memory_order_seq_cst);
 }
 
-/// A worker's announcement, from S1 until it goes out of scope. There are `most` workers at most: a higher count has
-/// been damaged, or fell below zero after damage. The count is then too high, which costs spurious rings and no sleep.
+/// A worker's announcement, from S1 until it goes out of scope. There are `most` workers at most. A higher count was
+/// damaged or has wrapped below zero, and becomes `most`. Too high a count costs spurious rings; no wake-up is lost.
 template <class Words>
 class Sleeper {
  public:

@@ -61,8 +61,9 @@ class Frame {
     set_length(bytes < most ? bytes : most);
   }
 
-  /// The message that lies here, of the length that its writer states, who is not trusted. Every reader of a variable
-  /// message asks here. What is nothing ends the call as corrupt.
+  /// The message that lies here; nothing if its writer, who is not trusted, states a length beyond capacity(): that
+  /// ends the call as corrupt. Every reader of a message of variable length asks here. (The text of a failure has a
+  /// bound of its own: Call::text().)
   [[nodiscard]] CheckedBytes checked() const noexcept {
     const std::size_t bytes = is_fixed_ ? capacity_ : length();  // loaded once
     if (bytes > capacity_) return {};

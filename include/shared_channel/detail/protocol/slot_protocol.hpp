@@ -1,8 +1,8 @@
 // A slot's life: every word, who may write it, and each memory ordering with its partner. No system call and no
 // clock: the same code runs between processes and in the explorer.
 //
-// Five words of a slot are its life. Each has one writer at any moment, and that is most of the argument. (What else a
-// slot holds, layout.hpp says; `place` and `before` have theirs in order.hpp.)
+// Five words of a slot are its life. Each has one writer at any moment, and that is most of the argument. (layout.hpp
+// lists the other fields; order.hpp explains `place` and `before`.)
 //
 //   owner     0 = free, else the lease number of the client that holds the slot.
 //   last      done(s): nothing of call s or an earlier one is pending (the slot is settled, see below), and the next
@@ -67,8 +67,9 @@
 // Why no worker of a live server is needed to free a slot: freeing is the owner's store, settling the next owner's
 // look. The server never writes `owner`, the client never writes `reply` or `taken`.
 //
-// Why the slots of the dead come back without robbing the living. `recover` needs the kernel's word that the owner's
-// whole process is gone, so that no instruction of it can still write. One compare-and-swap makes a live client the
+// Why the slots of the dead come back without robbing the living. Only callers that found no free slot recover:
+// SlotClaim. `recover` needs the kernel's word that the owner's whole process is gone, so that no instruction of it can
+// still write. One compare-and-swap makes a live client the
 // owner, whose own death would be seen to alike; from there it is an ordinary withdrawal and settling. An owner that
 // died before P1 left the words of the call before, which are settled. A dead server needs no repair: its generation
 // ends with it. Straggling threads of a dying server obey T2 like any other.
@@ -223,7 +224,7 @@ Claim claim(Slot& slot, std::uint32_t me) noexcept {
   return was_left_settled(slot) ? Claim::claimed : settle(slot);
 }
 
-/// Takes over a slot from client `dead`, of whom the kernel said that it is gone.
+/// Recovers a slot of client `dead`, of whom the kernel said that it is gone.
 template <class Slot>
 Claim recover(Slot& slot, std::uint32_t dead, std::uint32_t me) noexcept {
   return take_ownership(slot, dead, me) ? settle(slot) : Claim::occupied;

@@ -9,8 +9,8 @@
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
-/// After which calls a thread looks at the clock that always finds the next one, and so never wakes from sleep. Reading
-/// it is dear: not after each call, as long as they are short. Belongs to one thread at a time.
+/// Decides after which calls a busy thread reads the clock. Such a thread never wakes from sleep, so nothing else
+/// reminds it of the upkeep; reading the clock after every short call costs too much. Belongs to one thread at a time.
 class ClockLooks {
  public:
   /// To be asked after each call. `may_have_taken_long`: there is a sign that it has.

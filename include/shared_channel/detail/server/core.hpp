@@ -57,9 +57,10 @@ class ServerCore final : private Mender {
   /// Stops, and waits until handlers and responders have let go. Until then a handler may use its Server.
   void end() noexcept;
 
-  /// Whether end() would wait for the calling thread: it is in one of this server's handlers, or answers one of its
-  /// calls; it serves, or waits for the end, and is now in a signal handler that has called exit(); or it was a worker,
-  /// and the last to let go of the server, with a thread_local object of the handler's.
+  /// Whether end() would wait for the calling thread, because it
+  ///   - is in one of this server's handlers, or answers one of its calls;
+  ///   - serves, or waits for the end, and is now in a signal handler that has called exit();
+  ///   - was a worker, and the last to release the server, with a thread_local object of the handler's.
   [[nodiscard]] bool would_wait_for_itself() const noexcept {
     return is_in_handler() || serving_.load(std::memory_order_relaxed) == Platform::thread_number() ||
            workers_.has_this_thread();

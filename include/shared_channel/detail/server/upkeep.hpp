@@ -46,8 +46,8 @@ class Upkeep {
       at_it = nobody;
   }
 
-  /// A worker that goes to sleep, until it wakes. Each of them wakes without a ring for the next time: were only one on
-  /// watch, a long handler would take it away from there.
+  /// A worker that goes to sleep, until it wakes. Every sleeping worker wakes by itself for the upkeep: if only one
+  /// did, a long handler could hold it, and there would be none.
   class Sleep {
    public:
     explicit Sleep(Upkeep& upkeep) noexcept : upkeep_(upkeep) {

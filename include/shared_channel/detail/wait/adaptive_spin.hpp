@@ -1,15 +1,17 @@
-// How long a waiting thread spins before it sleeps. docs/performance.md has the measurements behind each line.
+// How long a waiting thread spins before it sleeps. docs/performance.md quotes these lines, and has the measurements
+// behind each.
 //
 //   1. A wait polls for two microseconds, then yields the core between its polls, then sleeps.
-//   2. It spins for no longer than the sleep that it may save would take: WaitPolicy::spin. If the peer had to be
-//      woken, that is the peer's wake-up, half as long again as lately, up to five times WaitPolicy::spin.
+//   2. It spins for no longer than the sleep that it may save would take: WaitPolicy::spin. After it woke the peer, it
+//      spins for 1.5 times the peer's recent wake-up time, but no less than WaitPolicy::spin and no more than five
+//      times that.
 //   3. A spin that did not pay four times in a row, the two microseconds or the rest, is tried at every second wait
-//      only, then at every fourth, then at every eighth. Not more rarely: threads that all slept would keep each other
-//      asleep. Two microseconds that paid make up for four times in vain, up to 32 times.
-//   4. A yield that takes longer than 1 ms has lent the core to a stranger for a time slice. If yields have not saved
-//      as much before, the thread sleeps, and for 16 times as long all waits sleep without a yield; 32, 64 up to 256
-//      times as long while that happens again and again.
-//   5. After the peer was woken there are no two microseconds of polls: no answer comes in them.
+//      only, then at every fourth, then at every eighth. Each brief spin that paid cancels four misses to come, 32 at
+//      most.
+//   4. A yield that takes longer than a millisecond has lent the core to a stranger for a time slice. If yields have
+//      not saved as much before, the thread sleeps, and for 16 times as long all waits sleep without a yield; 32, 64 up
+//      to 256 times as long while that happens again and again.
+//   5. After the peer was woken there are no two microseconds of polls: no reply comes in them.
 //
 // Spinning and yielding are investments: 2 bounds what one can lose, 3 and 4 how often.
 #pragma once

@@ -212,8 +212,8 @@ class ServerLease {
     return NameState::ours;
   }
 
-  /// Until protocol version 3 the lock on the name was one on the record. A server of then must meet it there; nothing
-  /// else depends on it, and so a client that reads the record may be in its way.
+  /// Servers before protocol version 3 look for the lock on the record, so we take it too. A client that reads the
+  /// record may prevent that; nothing else depends on it.
   static Result<Mapping> create_record(const Names& names, const std::string& object, const Admission& admission) {
     auto mapping = Mapping::create(names, object, rendezvous_bytes, admission, ForClients::read);
     if (mapping) static_cast<void>(linux_shm::lock(mapping->descriptor(), lease_number));
@@ -229,8 +229,8 @@ class ServerLease {
     return read_at(descriptor, 0, &record, sizeof record) && record.magic == rendezvous_magic;
   }
 
-  /// Whether nobody holds the name that somebody held, as far as this user may ask. The page of another protocol
-  /// version tells us nothing.
+  /// True if the record's server is gone: nobody holds the name's lock, as far as this user may ask. The page of
+  /// another protocol version tells us nothing.
   static bool is_left(const Names& names, const Descriptor& record, std::uint32_t version) {
     if (linux_shm::is_locked(record.get(), lease_number)) return false;
     if (version < first_with_lock) return true;

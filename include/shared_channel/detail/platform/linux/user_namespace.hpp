@@ -14,7 +14,7 @@
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform::linux_user {
 
-/// As which user the system shows all whom our user namespace does not map: the default of kernel.overflowuid, which
+/// The user id that the system shows for users our namespace does not map: the default of kernel.overflowuid, which
 /// nobody has a reason to change.
 inline constexpr unsigned long stand_in = 65534;
 

@@ -1,0 +1,13 @@
+# docs/performance.md has the rule of waiting in the words of the header, and argues for each line.
+cmake_minimum_required(VERSION 3.16)
+file(READ ${include}/detail/wait/adaptive_spin.hpp rule)
+file(READ ${include}/../../docs/performance.md page)
+string(REGEX REPLACE "^.*\n//   1\\. (.*)\n//\n// Spinning.*$" "1. \\1" rule "${rule}")
+string(REPLACE "\n//" " " rule "${rule}")
+string(REPLACE "`" "" page "${page}")
+string(REGEX REPLACE "[ \n]+" " " rule "${rule}")
+string(REGEX REPLACE "[ \n]+" " " page "${page}")
+string(FIND "${page}" "${rule}" at)
+if(at EQUAL -1)
+  message(SEND_ERROR "docs/performance.md has not these lines of adaptive_spin.hpp: ${rule}")
+endif()
