@@ -140,7 +140,7 @@ class SharedChannel<Request, Reply>::Server {
   /// What a loop of the program's own can wait for, together with serve_one(handler, 0ns): signalled while requests
   /// wait, and for good once the server stops. Linux: a descriptor for poll or epoll (readable); Win32: a manual-reset
   /// event for MsgWaitForMultipleObjects. After a wake-up call serve_one(handler, 0ns) until it returns false, or once
-  /// per turn of the loop: only a serve_one() that found nothing takes the signal back. It may be signalled without a
+  /// per round of the loop: only a serve_one() that found nothing takes the signal back. It may be signalled without a
   /// request now and then. Made on first use, with a thread that waits for requests in the loop's place, so that the
   /// first request after a pause takes two wake-ups. Owned by the server: to be neither closed nor reset nor read, and
   /// gone with it, but not if it is moved. -1 or nullptr if the system has no thread or handle to give, and in a

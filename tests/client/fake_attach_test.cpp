@@ -224,7 +224,7 @@ TEST_CASE("fake attach: nothing in shared memory is believed") {
   SECTION("a segment that was cut very short") {
     shrink(objects.names().segment(objects.generation()), 64);
     CHECK(error_of(silent.attach()) == Errc::layout_mismatch);
-    CHECK(kernel().count(Op::ring) == 0);  // nothing there to knock at
+    CHECK(kernel().count(Op::ring) == 0);  // nobody there to wake
   }
   SECTION("the segment's mark") {
     objects.header().mark.generation += 1;
@@ -274,7 +274,7 @@ TEST_CASE("fake attach: a record whose published generation was damaged still na
   }
 }
 
-TEST_CASE("fake attach: a client that finds its server damaged knocks, and not at every call") {
+TEST_CASE("fake attach: a client that finds its server damaged wakes it, and not at every call") {
   Silent silent;
   fake::Channel::Client client("attach");
   silent.objects.page().identity.magic = 0;

@@ -17,8 +17,8 @@
 // and process.hpp, win32/security.hpp, process.hpp and object.hpp). The other files of a system's folder are what these
 // are built on.
 //
-// Two parts stand apart, and say themselves what they are: error_text.hpp for Error, on which all of this is built, and
-// inspection.hpp, with hold.hpp, for what only looks.
+// Three parts stand apart, and say themselves what they are: error_text.hpp for Error, on which all of this is built,
+// errors.hpp, the sentences that both systems share, and inspection.hpp, with hold.hpp, for what only looks.
 //
 // The contract, in words. "Gone" always means: the kernel says that the process has ended. Slowness, a debugger or
 // SIGSTOP never make a process gone.
