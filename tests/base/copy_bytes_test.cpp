@@ -10,7 +10,7 @@ namespace copy_bytes_test {
 
 using shared_channel::detail::copy_bytes;
 
-TEST_CASE("copies of bytes: each length is copied whole, and nothing beside it") {
+TEST_CASE("copy bytes: each length is copied whole, and nothing beside it") {
   constexpr std::byte beside{0xEE};
   for (std::size_t length = 0; length <= 300; ++length) {
     std::vector<std::byte> from(length);
@@ -23,6 +23,6 @@ TEST_CASE("copies of bytes: each length is copied whole, and nothing beside it")
   }
 }
 
-TEST_CASE("copies of bytes: no bytes may be nowhere") { copy_bytes(nullptr, nullptr, 0); }
+TEST_CASE("copy bytes: no bytes may be nowhere") { copy_bytes(nullptr, nullptr, 0); }
 
 }  // namespace copy_bytes_test

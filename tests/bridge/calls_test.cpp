@@ -50,7 +50,7 @@ void check_busy_at_the_deadline(Channel::Client& client) {
 
 }  // namespace
 
-TEST_CASE("bridge: a call is answered by a server on the other side") {
+TEST_CASE("bridge calls: a call is answered by a server on the other side") {
   World world;
   const auto server = serving(world.far, answered);
   const Process exporter = world.exports(), importer = world.imports();
@@ -58,7 +58,7 @@ TEST_CASE("bridge: a call is answered by a server on the other side") {
   for (std::uint64_t id = 1; id <= 200; ++id) REQUIRE(client.call(echo(id), amply).value().id == id);
 }
 
-TEST_CASE("bridge: many calls are in flight at once") {
+TEST_CASE("bridge calls: many calls are in flight at once") {
   World world;
   const auto server = serving(world.far, answered, 64);
   const Process exporter = world.exports(), importer = world.imports();
@@ -78,7 +78,7 @@ TEST_CASE("bridge: many calls are in flight at once") {
   CHECK(good == 8 * 200);
 }
 
-TEST_CASE("bridge: messages of any length travel") {
+TEST_CASE("bridge calls: messages of any length travel") {
   World world;
   Texts::Server texts(world.far, {.max_calls = 2, .max_request_bytes = 300'000, .max_reply_bytes = 300'000});
   texts.start([](const std::string& text) { return text; }).value();
@@ -90,7 +90,7 @@ TEST_CASE("bridge: messages of any length travel") {
   }
 }
 
-TEST_CASE("bridge: what a handler throws reaches the caller") {
+TEST_CASE("bridge calls: what a handler throws reaches the caller") {
   World world;
   const auto server = serving(world.far, [](const Ask&) -> Answer { throw std::runtime_error("as asked"); });
   const Process exporter = world.exports(), importer = world.imports();
@@ -100,7 +100,7 @@ TEST_CASE("bridge: what a handler throws reaches the caller") {
   CHECK(answer.error().message().find("as asked") != std::string::npos);
 }
 
-TEST_CASE("bridge: without an exporter, and without a far server, there is no server") {
+TEST_CASE("bridge calls: without an exporter, and without a far server, there is no server") {
   World world;
   const Process importer = world.imports();
   Channel::Client client(world.near), patient(world.near, {.wait_for_server = true});
@@ -122,7 +122,7 @@ TEST_CASE("bridge: without an exporter, and without a far server, there is no se
   CHECK(eventually([&] { return error_of(client.call(echo(1), amply)) == Errc::no_server; }));
 }
 
-TEST_CASE("bridge: another type is a layout mismatch, and shows both") {
+TEST_CASE("bridge calls: another type is a layout mismatch, and shows both") {
   World world;
   const auto server = serving(world.far, answered);
   const Process exporter = world.exports(), importer = world.imports();
@@ -134,7 +134,7 @@ TEST_CASE("bridge: another type is a layout mismatch, and shows both") {
   CHECK(answer.error().message().find("u32") != std::string::npos);
 }
 
-TEST_CASE("bridge: a far server of other messages replaces one, and its callers see it") {
+TEST_CASE("bridge calls: a far server of other messages replaces one, and its callers see it") {
   World world;
   const Process exporter = world.exports(), importer = world.imports();
   {
@@ -152,7 +152,7 @@ TEST_CASE("bridge: a far server of other messages replaces one, and its callers 
   CHECK(error_of(before.call(echo(1), amply)) == Errc::layout_mismatch);
 }
 
-TEST_CASE("bridge: messages that are too large are told so") {
+TEST_CASE("bridge calls: messages that are too large are told so") {
   World world;
   Texts::Server texts(world.far, {.max_calls = 2, .max_request_bytes = 4 << 20, .max_reply_bytes = 4 << 20});
   std::atomic<std::uint64_t> runs{0};
@@ -184,7 +184,7 @@ struct Small {
 };
 }  // namespace
 
-TEST_CASE("bridge: a channel whose messages never fit says so at every call") {
+TEST_CASE("bridge calls: a channel whose messages never fit says so at every call") {
   using Huges = SharedChannel<Small, Huge>;
   World world;
   Huges::Server server(world.far, {.max_calls = 1});
@@ -200,7 +200,7 @@ TEST_CASE("bridge: a channel whose messages never fit says so at every call") {
   CHECK(runs == 0);
 }
 
-TEST_CASE("bridge: a far channel that is full is busy at the deadline, and not before it is full") {
+TEST_CASE("bridge calls: a far channel that is full is busy at the deadline, and not before it is full") {
   World world;
   Gate gate;
   const auto server = serving(world.far, std::ref(gate), 2);
@@ -217,7 +217,7 @@ TEST_CASE("bridge: a far channel that is full is busy at the deadline, and not b
   CHECK(gate.runs == 3);
 }
 
-TEST_CASE("bridge: a far channel that its own clients fill is busy too") {
+TEST_CASE("bridge calls: a far channel that its own clients fill is busy too") {
   World world;
   Gate gate;
   const auto server = serving(world.far, std::ref(gate), 1);
@@ -234,7 +234,7 @@ TEST_CASE("bridge: a far channel that its own clients fill is busy too") {
   CHECK(gate.runs == 2);
 }
 
-TEST_CASE("bridge: a cancelled call is cancelled at the handler") {
+TEST_CASE("bridge calls: a cancelled call is cancelled at the handler") {
   World world;
   std::atomic<bool> is_running{false}, was_cancelled{false};
   const auto server = serving(world.far, [&](const Ask& ask, const CallContext& context) {
@@ -254,7 +254,7 @@ TEST_CASE("bridge: a cancelled call is cancelled at the handler") {
   CHECK(eventually([&] { return was_cancelled.load(); }));
 }
 
-TEST_CASE("bridge: a handler learns that its caller's deadline has passed, and the caller is not kept waiting") {
+TEST_CASE("bridge calls: a handler learns that its caller's deadline has passed, and the caller is not kept waiting") {
   World world;
   std::atomic<bool> was_cancelled{false};
   std::atomic<std::int64_t> left{0};
@@ -273,7 +273,7 @@ TEST_CASE("bridge: a handler learns that its caller's deadline has passed, and t
   CHECK(left < std::chrono::nanoseconds(400ms).count());
 }
 
-TEST_CASE("bridge: what never reaches a handler before its deadline is told as not executed") {
+TEST_CASE("bridge calls: what never reaches a handler before its deadline is told as not executed") {
   World world;
   Gate gate;
   ServerOptions options;
@@ -296,7 +296,7 @@ TEST_CASE("bridge: what never reaches a handler before its deadline is told as n
   CHECK(gate.runs == 1);
 }
 
-TEST_CASE("bridge: a channel that is imported is not exported again") {
+TEST_CASE("bridge calls: a channel that is imported is not exported again") {
   World world;
   const auto server = serving(world.far, answered);
   const Process exporter = world.exports(), importer = world.imports();
@@ -308,7 +308,7 @@ TEST_CASE("bridge: a channel that is imported is not exported again") {
   CHECK(error_of(client.wait_for_server(700ms)) == Errc::no_server);
 }
 
-TEST_CASE("bridge: a name that is served here is imported once it is free") {
+TEST_CASE("bridge calls: a name that is served here is imported once it is free") {
   World world;
   const auto server = serving(world.far, answered);
   std::optional<Channel::Server> local(serving(world.near, [](const Ask&) { return Answer{99, 1}; }));
@@ -323,7 +323,7 @@ TEST_CASE("bridge: a name that is served here is imported once it is free") {
   }));
 }
 
-TEST_CASE("bridge: a channel whose memory was removed here is made again") {
+TEST_CASE("bridge calls: a channel whose memory was removed here is made again") {
   World world;
   const auto server = serving(world.far, answered);
   const Process exporter = world.exports(), importer = world.imports();

@@ -52,7 +52,7 @@ Here some_exporter() {
 
 }  // namespace
 
-TEST_CASE("bridge wire: every message is read as it was written") {
+TEST_CASE("bridge parts wire: every message is read as it was written") {
   const Here here = some_exporter();
   const auto there = read<Here>(write(here));
   REQUIRE(there);
@@ -113,7 +113,7 @@ TEST_CASE("bridge wire: every message is read as it was written") {
   CHECK(refused.text == "full");
 }
 
-TEST_CASE("bridge wire: a message of several that was cut is not read") {
+TEST_CASE("bridge parts wire: a message of several that was cut is not read") {
   Bytes calls, answers;
   for (const Id id : {7u, 8u}) {
     add(Call{1, id, 3, -4, never, 5, "1000", bytes_of("request")}, calls);
@@ -136,7 +136,7 @@ TEST_CASE("bridge wire: a message of several that was cut is not read") {
   }
 }
 
-TEST_CASE("bridge outbox: answers go together, each importer's for itself, and long ones alone") {
+TEST_CASE("bridge parts outbox: answers go together, each importer's for itself, and long ones alone") {
   std::vector<std::pair<Id, std::vector<Id>>> sent;
   Outbox outbox([&](const Outbox::Batch& batch) {
     const auto several = read<Answers>(batch.bytes);
@@ -163,7 +163,7 @@ TEST_CASE("bridge outbox: answers go together, each importer's for itself, and l
   CHECK(sent == wanted);
 }
 
-TEST_CASE("bridge outbox: its own thread sends what it is rung for, and the rest at its end") {
+TEST_CASE("bridge parts outbox: its own thread sends what it is rung for, and the rest at its end") {
   std::atomic<int> sent{0};
   Outbox outbox([&](const Outbox::Batch& batch) { sent += static_cast<int>(batch.ids.size()); });
   outbox.start();
@@ -177,7 +177,7 @@ TEST_CASE("bridge outbox: its own thread sends what it is rung for, and the rest
   CHECK(sent == 4);
 }
 
-TEST_CASE("bridge wire: what is none of its messages is not read, whatever it is") {
+TEST_CASE("bridge parts wire: what is none of its messages is not read, whatever it is") {
   std::mt19937 numbers(1);
   const std::vector<Bytes> good{write(some_exporter()), write(Ping{1, 2, 5, {3, 4}}), write(Pong{1, 2, 3, {4}}),
                                 write(Find{1}), write(Cancel{1, 2})};
@@ -197,7 +197,7 @@ TEST_CASE("bridge wire: what is none of its messages is not read, whatever it is
   }
 }
 
-TEST_CASE("bridge wire: times with which sums would overflow are not read") {
+TEST_CASE("bridge parts wire: times with which sums would overflow are not read") {
   const auto reads = [](Nanoseconds sent, Nanoseconds left) {
     Bytes bytes;
     add(Call{1, 2, 3, sent, left, 5, "1000", bytes_of("request")}, bytes);
@@ -218,7 +218,7 @@ TEST_CASE("bridge wire: times with which sums would overflow are not read") {
   }
 }
 
-TEST_CASE("bridge wire: contracts that differ have distinct ids") {
+TEST_CASE("bridge parts wire: contracts that differ have distinct ids") {
   const Contract contract = some_exporter().contract;
   Contract other = contract;
   CHECK(other.id() == contract.id());
@@ -232,7 +232,7 @@ TEST_CASE("bridge wire: contracts that differ have distinct ids") {
   CHECK(other.id() != contract.id());
 }
 
-TEST_CASE("bridge subjects: a channel's name is in few tokens, and answers say to what") {
+TEST_CASE("bridge parts subjects: a channel's name is in few tokens, and answers say to what") {
   const Subjects subjects("prefix", "a..b-c_d");
   CHECK(subjects.find() == "prefix.a::b-c_d.find");
   CHECK(subjects.at(0xff) == "prefix.a::b-c_d.at.ff");
@@ -246,7 +246,7 @@ TEST_CASE("bridge subjects: a channel's name is in few tokens, and answers say t
   CHECK(!answer_to(""));
 }
 
-TEST_CASE("bridge clock: a far deadline is never later than ours, whatever the clocks show") {
+TEST_CASE("bridge parts clock: a far deadline is never later than ours, whatever the clocks show") {
   std::mt19937_64 numbers(2);
   const auto at_random = [&](Nanoseconds most) {
     return static_cast<Nanoseconds>(numbers() % static_cast<std::uint64_t>(most));
@@ -273,7 +273,7 @@ TEST_CASE("bridge clock: a far deadline is never later than ours, whatever the c
   }
 }
 
-TEST_CASE("bridge clock: a far clock that has lost time is believed at its next answer") {
+TEST_CASE("bridge parts clock: a far clock that has lost time is believed at its next answer") {
   FarClock clock;
   clock.learn(0, 1000 * milliseconds, 2 * milliseconds);
   CHECK(clock.not_before(10 * milliseconds) > 1000 * milliseconds);
@@ -288,7 +288,7 @@ TEST_CASE("bridge clock: a far clock that has lost time is believed at its next 
   CHECK(clock.not_before(300 * milliseconds) > 790 * milliseconds);
 }
 
-TEST_CASE("bridge metrics: each family stands together under its heading") {
+TEST_CASE("bridge parts metrics: each family stands together under its heading") {
   Metrics one, other;
   one.calls = 3;
   one.answered(2ms);
@@ -371,7 +371,7 @@ Here adding_exporter() {
 
 }  // namespace
 
-TEST_CASE("bridge: a far machine of the other byte order is a layout mismatch") {
+TEST_CASE("bridge parts: a far machine of the other byte order is a layout mismatch") {
   const bridge_test::World world;
   Here other = some_exporter();
   other.contract.is_big_endian = std::endian::native == std::endian::little;
@@ -386,7 +386,7 @@ TEST_CASE("bridge: a far machine of the other byte order is a layout mismatch") 
   CHECK(stranger.calls == 0);
 }
 
-TEST_CASE("bridge: calls in flight share messages") {
+TEST_CASE("bridge parts: calls in flight share messages") {
   const bridge_test::World world;
   const Stranger stranger(world.broker.url(), world.near, adding_exporter());
   const auto importer = bridge_test::bridge({"import", world.near, "--nats", world.broker.url(), "--silence", "20s"});
@@ -403,7 +403,7 @@ TEST_CASE("bridge: calls in flight share messages") {
   CHECK(stranger.calls == count);
 }
 
-TEST_CASE("bridge: of a message of calls that reaches nobody none is executed") {
+TEST_CASE("bridge parts: of a message of calls that reaches nobody none is executed") {
   const bridge_test::World world;
   const auto importer = bridge_test::bridge({"import", world.near, "--nats", world.broker.url(), "--silence", "20s"});
   Adder::Client client(world.near);
@@ -460,7 +460,7 @@ struct Importing {
 
 }  // namespace
 
-TEST_CASE("bridge: an exporter that hears nothing is no server, is asked for now and then, and told of once") {
+TEST_CASE("bridge parts: an exporter that hears nothing is no server, is asked for now and then, and told of once") {
   const bridge_test::World world;
   const Here deaf = adding_exporter();
   const auto engine = make_nats_engine(options_for(world.broker.url()), nobody_reads());
@@ -482,7 +482,7 @@ TEST_CASE("bridge: an exporter that hears nothing is no server, is asked for now
   engine->stop();
 }
 
-TEST_CASE("bridge: a word that was overtaken by a later one is not believed") {
+TEST_CASE("bridge parts: a word that was overtaken by a later one is not believed") {
   const bridge_test::World world;
   const Stranger stranger(world.broker.url(), world.near, adding_exporter());
   Importing here(world);
@@ -499,7 +499,7 @@ TEST_CASE("bridge: a word that was overtaken by a later one is not believed") {
   CHECK(here.told("has no server") == 0);
 }
 
-TEST_CASE("bridge: the channel here has room for what all exporters take that answered") {
+TEST_CASE("bridge parts: the channel here has room for what all exporters take that answered") {
   const bridge_test::World world;
   Here small = adding_exporter(), large = adding_exporter();
   small.max_calls = 4;
@@ -514,7 +514,7 @@ TEST_CASE("bridge: the channel here has room for what all exporters take that an
   }));
 }
 
-TEST_CASE("bridge: what an exporter says of itself forges no line of the log") {
+TEST_CASE("bridge parts: what an exporter says of itself forges no line of the log") {
   const bridge_test::World world;
   Here here = adding_exporter();
   here.who = "host\nforged\x1b[2J";
@@ -534,7 +534,7 @@ TEST_CASE("bridge: what an exporter says of itself forges no line of the log") {
   std::filesystem::remove(log);
 }
 
-TEST_CASE("bridge: an exporter answers nobody but whoever asks, and executes nothing twice") {
+TEST_CASE("bridge parts: an exporter answers nobody but whoever asks, and executes nothing twice") {
   bridge_test::World world;
   std::atomic<int> runs{0};
   Adder::Server server(world.far);
@@ -654,7 +654,7 @@ class SlowEngine final : public Engine {
 
 }  // namespace
 
-TEST_CASE("bridge: while a call is being sent its exporter is neither asked for it nor told to cancel it") {
+TEST_CASE("bridge parts: while a call is being sent its exporter is neither asked for it nor told to cancel it") {
   const std::string near = test_support::unique_name("near");
   SlowEngine engine(near, adding_exporter());
   Importer importer(engine, Importing::options(near), nobody_reads());
@@ -676,7 +676,7 @@ TEST_CASE("bridge: while a call is being sent its exporter is neither asked for 
   engine.stop();
 }
 
-TEST_CASE("bridge: a call may take as long as its caller waits, less what two clocks' rates may differ by") {
+TEST_CASE("bridge parts: a call may take as long as its caller waits, less what two clocks' rates may differ by") {
   const std::string near = test_support::unique_name("near");
   SlowEngine engine(near, adding_exporter());
   engine.must_hold_up = false;
@@ -699,7 +699,7 @@ TEST_CASE("bridge: a call may take as long as its caller waits, less what two cl
   engine.stop();
 }
 
-TEST_CASE("bridge metrics: a file is replaced, a link stays one, and what is no file stays what it is") {
+TEST_CASE("bridge parts metrics: a file is replaced, a link stays one, and what is no file stays what it is") {
   const auto place = std::filesystem::temp_directory_path() / test_support::unique_name("bridge");
   std::filesystem::create_directory(place);
   const auto file = place / "file", link = place / "link", full = place / "full";

@@ -104,9 +104,9 @@ TEST_CASE("bad name: the message shows it and says what is allowed") {
         "Scope, not in the name");
 }
 
-TEST_CASE("good name: letters, digits, dot, underscore and hyphen") { check_works(unique_name("A.z_0-9")); }
+TEST_CASE("bad name: letters, digits, dot, underscore and hyphen make none") { check_works(unique_name("A.z_0-9")); }
 
-TEST_CASE("good name: upper and lower case are different channels") {
+TEST_CASE("bad name: upper and lower case make none, and are different channels") {
   const auto name = unique_name("case");
   Numbers::Server lower(name + "a");
   Numbers::Server upper(name + "A");

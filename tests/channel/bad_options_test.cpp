@@ -147,7 +147,7 @@ TEST_CASE("bad options: the name is looked at first") {
   CHECK(error_of(Numbers::Server::create("no/name", options)) == Errc::invalid_name);
 }
 
-TEST_CASE("bad handler: an empty std::function") {
+TEST_CASE("bad options: an empty std::function as the handler") {
   const auto name = unique_name("handler");
   Numbers::Server server(name);
   const std::function<int(const int&)> empty;
@@ -160,7 +160,7 @@ TEST_CASE("bad handler: an empty std::function") {
   CHECK_THAT(server.start(empty).error().message(), Contains("the handler is empty"));
 }
 
-TEST_CASE("bad handler: a null function pointer") {
+TEST_CASE("bad options: a null function pointer as the handler") {
   Numbers::Server server(unique_name("handler"));
   int (*returning)(const int&) = nullptr;
   void (*in_place)(const int&, int&) = nullptr;
@@ -172,7 +172,7 @@ TEST_CASE("bad handler: a null function pointer") {
   CHECK(error_of(server.serve_one(returning, 0ns)) == Errc::invalid_argument);
 }
 
-TEST_CASE("bad handler: after one the server still takes a good one") {
+TEST_CASE("bad options: after a bad handler the server still takes a good one") {
   const auto name = unique_name("handler");
   Numbers::Server server(name);
   CHECK(error_of(server.start(std::function<int(int)>())) == Errc::invalid_argument);

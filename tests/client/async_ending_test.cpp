@@ -79,7 +79,7 @@ class EveryForm {
 
 }  // namespace
 
-TEST_CASE("async: the deadline ends every form, and what was not taken never runs") {
+TEST_CASE("async ending: the deadline ends every form, and what was not taken never runs") {
   const auto name = unique_name("async");
   Channel::Server server(name);
   Channel::Client client(name);
@@ -94,7 +94,7 @@ TEST_CASE("async: the deadline ends every form, and what was not taken never run
   CHECK(gate.runs == 0);
 }
 
-TEST_CASE("async: the timeout counts from call_async") {
+TEST_CASE("async ending: the timeout counts from call_async") {
   const auto name = unique_name("async");
   Channel::Server server(name);
   Channel::Client client(name);
@@ -104,7 +104,7 @@ TEST_CASE("async: the timeout counts from call_async") {
   CHECK(error_of(pending.get()) == Errc::timed_out);
 }
 
-TEST_CASE("async: a call that was taken when its time ran out may have run") {
+TEST_CASE("async ending: a call that was taken when its time ran out may have run") {
   const auto name = unique_name("async");
   Gate gate;
   Channel::Server server(name);
@@ -120,7 +120,7 @@ TEST_CASE("async: a call that was taken when its time ran out may have run") {
   CHECK(client.call_async(echo(2), amply).get().value().id == 2);
 }
 
-TEST_CASE("async: zero and less try once, the largest timeouts do not overflow") {
+TEST_CASE("async ending: zero and less try once, the largest timeouts do not overflow") {
   const auto name = unique_name("async");
   std::optional<Channel::Server> server(std::in_place, name);
   Channel::Client client(name);
@@ -140,7 +140,7 @@ TEST_CASE("async: zero and less try once, the largest timeouts do not overflow")
   }
 }
 
-TEST_CASE("async: without a server the error is there at once") {
+TEST_CASE("async ending: without a server the error is there at once") {
   Channel::Client client(unique_name("async"));
   auto pending = client.call_async(echo(1), amply);
   CHECK(pending.ready());
@@ -156,7 +156,7 @@ TEST_CASE("async: without a server the error is there at once") {
   CHECK(error_of(client.call_async(echo(1), amply, std::function<void(Result<Answer>)>())) == Errc::invalid_argument);
 }
 
-TEST_CASE("async: the handler's failure reaches every form") {
+TEST_CASE("async ending: the handler's failure reaches every form") {
   const auto name = unique_name("async");
   Channel::Server server(name);
   server.start([](const Ask&) -> Answer { throw std::runtime_error("as asked"); }).value();
@@ -167,7 +167,7 @@ TEST_CASE("async: the handler's failure reaches every form") {
   CHECK(calls.unsafe == 5);
 }
 
-TEST_CASE("async: a server that stops ends every form at once") {
+TEST_CASE("async ending: a server that stops ends every form at once") {
   const auto name = unique_name("async");
   auto server = std::make_unique<Channel::Server>(name);
   Channel::Client client(name);
@@ -185,7 +185,7 @@ TEST_CASE("async: a server that stops ends every form at once") {
   server.reset();
 }
 
-TEST_CASE("async: a server that dies ends every form at once, and its successor is found") {
+TEST_CASE("async ending: a server that dies ends every form at once, and its successor is found") {
   const auto name = unique_name("async");
   auto server = peer("serve", name);
   REQUIRE(server.read_line() == "ready");
@@ -210,7 +210,7 @@ TEST_CASE("async: a server that dies ends every form at once, and its successor 
   CHECK_FALSE(more.end());
 }
 
-TEST_CASE("async: a callback that was told of a server's death may call the successor") {
+TEST_CASE("async ending: a callback that was told of a server's death may call the successor") {
   const auto name = unique_name("async");
   auto server = peer("serve", name);
   REQUIRE(server.read_line() == "ready");
@@ -236,7 +236,7 @@ TEST_CASE("async: a callback that was told of a server's death may call the succ
   CHECK_FALSE(error_of(second.last()));
 }
 
-TEST_CASE("async: a server that died between two calls is not asked") {
+TEST_CASE("async ending: a server that died between two calls is not asked") {
   const auto name = unique_name("async");
   auto server = peer("serve", name);
   REQUIRE(server.read_line() == "ready");
@@ -250,7 +250,7 @@ TEST_CASE("async: a server that died between two calls is not asked") {
   CHECK(client.call_async(echo(3), amply).get().value().id == 3);
 }
 
-TEST_CASE("async: the client's end ends what ends by itself, once, before its destructor returns") {
+TEST_CASE("async ending: the client's end ends what ends by itself, once, before its destructor returns") {
   const auto name = unique_name("async");
   std::atomic<int> calls{0};
   std::atomic<int> safe{0};
@@ -292,7 +292,7 @@ TEST_CASE("async: the client's end ends what ends by itself, once, before its de
   CHECK_FALSE(server.serve_one(std::ref(gate), 20ms).value());
 }
 
-TEST_CASE("async: a call that outlives its client cannot end by itself any more") {
+TEST_CASE("async ending: a call that outlives its client cannot end by itself any more") {
   const auto name = unique_name("async");
   Channel::Server server(name);
   std::optional<Channel::Client> client(std::in_place, name);
@@ -308,7 +308,7 @@ TEST_CASE("async: a call that outlives its client cannot end by itself any more"
   CHECK(error_of(outcome.last()) == Errc::timed_out);
 }
 
-TEST_CASE("async: a handler is refused its own channel") {
+TEST_CASE("async ending: a handler is refused its own channel") {
   const auto name = unique_name("async");
   Channel::Client client(name);
   Channel::Server server(name);

@@ -33,7 +33,7 @@ using namespace shared_channel;
 using namespace std::chrono_literals;
 using namespace test_support;
 
-TEST_CASE("async: many threads share a client, in all forms, and every call ends in its own answer") {
+TEST_CASE("async threads: many threads share a client, in all forms, and every call ends in its own answer") {
   constexpr std::uint64_t callers = 4;
   constexpr std::uint64_t rounds = 200;
   std::atomic<std::uint64_t> callbacks{0};
@@ -72,7 +72,7 @@ TEST_CASE("async: many threads share a client, in all forms, and every call ends
   CHECK(wrong == 0);
 }
 
-TEST_CASE("async: every callback is called once, however its call ends") {
+TEST_CASE("async threads: every callback is called once, however its call ends") {
   constexpr int rounds = 20;
   constexpr int calls = 10;
   std::atomic<int> ends{0};
@@ -95,7 +95,7 @@ TEST_CASE("async: every callback is called once, however its call ends") {
 
 #ifdef __linux__
 
-TEST_CASE("async: a forked child neither ends its parent's calls nor uses them") {
+TEST_CASE("async threads: a forked child neither ends its parent's calls nor uses them") {
 #if defined(__SANITIZE_THREAD__)
   SKIP_TEST("ThreadSanitizer knows no threads in a forked child");
 #endif
@@ -147,7 +147,7 @@ static long sleeps_of(pid_t thread) {
   return -1;
 }
 
-TEST_CASE("async: a completion thread with nothing to watch sleeps through") {
+TEST_CASE("async threads: a completion thread with nothing to watch sleeps through") {
   const auto name = unique_name("async");
   Gate gate;
   Channel::Server server(name);

@@ -25,7 +25,7 @@ using namespace shared_channel;
 using namespace std::chrono_literals;
 using namespace test_support;
 
-TEST_CASE("async: a native handle is signalled once the answer is there, and stays so") {
+TEST_CASE("async waiting: a native handle is signalled once the answer is there, and stays so") {
   GatedChannel channel;
   auto pending = channel.client.call_async(nap(0, 7), amply);
   const auto handle = pending.native_handle();
@@ -45,7 +45,7 @@ TEST_CASE("async: a native handle is signalled once the answer is there, and sta
   CHECK(answered.get().value().id == 8);
 }
 
-TEST_CASE("async: a watched call can be waited for in the ordinary way, also on the completion thread") {
+TEST_CASE("async waiting: a watched call can be waited for in the ordinary way, also on the completion thread") {
   GatedChannel channel;
   auto pending = channel.client.call_async(nap(0, 1), amply);
   auto other = channel.client.call_async(nap(0, 2), amply);
@@ -64,7 +64,7 @@ TEST_CASE("async: a watched call can be waited for in the ordinary way, also on 
   opener.join();
 }
 
-TEST_CASE("async: a watched call can be waited for while a callback occupies the completion thread") {
+TEST_CASE("async waiting: a watched call can be waited for while a callback occupies the completion thread") {
   GatedChannel channel;
   Outcome<Answer> outcome;
   std::atomic<bool> has_begun{false};
@@ -91,7 +91,7 @@ TEST_CASE("async: a watched call can be waited for while a callback occupies the
   CHECK(outcome.comes());
 }
 
-TEST_CASE("async: a coroutine goes on with the answer") {
+TEST_CASE("async waiting: a coroutine goes on with the answer") {
   GatedChannel channel;
   Outcome<Answer> outcome;
   std::thread::id resumed_on;
@@ -114,7 +114,7 @@ TEST_CASE("async: a coroutine goes on with the answer") {
   CHECK(resumed_on != std::this_thread::get_id());
 }
 
-TEST_CASE("async: a coroutine that is destroyed while it waits withdraws its call") {
+TEST_CASE("async waiting: a coroutine that is destroyed while it waits withdraws its call") {
   const auto name = unique_name("async");
   Channel::Server server(name);
   Channel::Client client(name);

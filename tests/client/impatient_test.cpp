@@ -3,8 +3,6 @@
 
 #include <shared_channel/shared_channel.hpp>
 
-#include <cstdint>
-#include <optional>
 #include <string>
 
 #include "support/errors.hpp"
@@ -71,20 +69,6 @@ TEST_CASE("impatient: a slot that the dead server's worker was in does not stay 
   CHECK(error_of(client.call(echo(1), 0ns)) == Errc::server_died);
   const Process successor = serving(name, "1");
   CHECK(client.call(echo(2), amply).value().id == 2);
-}
-
-TEST_CASE("impatient: the mark of a caller that died at the head of the queue does not keep a free slot from them") {
-  const auto name = unique_name("impatient");
-  Channel::Server server(name);
-  Channel::Client client(name);
-  CHECK(error_of(client.wait_for_server(amply)) == std::nullopt);
-
-  const auto names = detail::Names::make(name, Scope::session).value();
-  const auto generation = detail::platform::ServerLease::current_generation(names).value().generation;
-  const auto segment = detail::platform::Mapping::open(names, names.segment(generation)).value();
-  reinterpret_cast<detail::Header*>(segment.data())->slot_freed.starving = 1;
-
-  for (std::uint64_t id = 1; id <= 2; ++id) CHECK(error_of(client.call(echo(id), 0ns)) == Errc::timed_out);
 }
 
 }  // namespace impatient_test

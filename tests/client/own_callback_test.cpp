@@ -30,7 +30,7 @@ Task ask(std::shared_ptr<Channel::Client> client, Outcome<Answer>& outcome) {
 
 }  // namespace
 
-TEST_CASE("client: the last reference to it goes with its own callback") {
+TEST_CASE("own callback: the last reference to a client goes with it") {
   GatedChannel channel;
   Outcome<Answer> outcome;
   auto client = std::make_shared<Channel::Client>(channel.name);
@@ -46,7 +46,7 @@ TEST_CASE("client: the last reference to it goes with its own callback") {
   CHECK(eventually([&] { return left.expired(); }));
 }
 
-TEST_CASE("client: it is destroyed inside its own callback, and the other calls of that thread still end once") {
+TEST_CASE("own callback: a client is destroyed inside it, and the other calls of that thread still end once") {
   GatedChannel channel;
   Outcome<Answer> outcome;
   auto client = std::make_unique<Channel::Client>(channel.name);
@@ -65,7 +65,7 @@ TEST_CASE("client: it is destroyed inside its own callback, and the other calls 
   CHECK(outcome.count() == 4);
 }
 
-TEST_CASE("client: the last reference to it goes with the frame of its own coroutine") {
+TEST_CASE("own callback: the last reference to a client goes with the frame of its own coroutine") {
   GatedChannel channel;
   Outcome<Answer> outcome;
   auto client = std::make_shared<Channel::Client>(channel.name);

@@ -4,7 +4,9 @@
 #include <shared_channel/shared_channel.hpp>
 
 #include <atomic>
+#include <cstdint>
 #include <future>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -198,6 +200,16 @@ TEST_CASE("slots: calls in flight use the slots of the last ones again") {
     for (auto& call : pending) REQUIRE(call.get());
   }
   CHECK(faults::LiveSegment(name).header().high_water == at_once);
+}
+
+TEST_CASE("slots: the mark of a caller that died at the head of the queue keeps no free slot from those without time") {
+  const auto name = unique_name("slots");
+  Channel::Server server(name);
+  Channel::Client client(name);
+  CHECK(error_of(client.wait_for_server(amply)) == std::nullopt);
+  faults::LiveSegment(name).header().slot_freed.starving = 1;
+
+  for (std::uint64_t id = 1; id <= 2; ++id) CHECK(error_of(client.call(echo(id), 0ns)) == Errc::timed_out);
 }
 
 }  // namespace slots_test

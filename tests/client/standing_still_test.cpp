@@ -37,7 +37,7 @@ Process standing_head(const std::string& channel) {
 
 }  // namespace
 
-TEST_CASE("slots: a process stopped at the head of the queue does not hinder the others") {
+TEST_CASE("standing still: a process stopped at the head of the queue does not hinder the others") {
   GatedChannel channel(2);
   std::optional first(channel.client.call_async(nap(1), amply));
   std::optional second(channel.client.call_async(nap(1), amply));
@@ -64,7 +64,7 @@ TEST_CASE("slots: a process stopped at the head of the queue does not hinder the
   CHECK(head.wait() == ExitStatus{});
 }
 
-TEST_CASE("slots: with a process stopped at the head of the queue, the slots of the dead come back") {
+TEST_CASE("standing still: with a process stopped at the head of the queue, the slots of the dead come back") {
   GatedChannel channel(2);
   Process living = peer("hold", channel.name);
   REQUIRE(living.read_line() == "holding");

@@ -145,7 +145,7 @@ consteval bool all_are_as_expected() {
 }
 static_assert(all_are_as_expected(), "this compiler describes a type in words of its own");
 
-TEST_CASE("description: a list of types has the same texts from every compiler") {
+TEST_CASE("described types: a list of types has the same texts from every compiler") {
   for (const Described& one : list) CHECK(one.text == one.expected);
 }
 

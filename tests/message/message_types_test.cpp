@@ -55,20 +55,20 @@ void check_round_trips() {
 
 }  // namespace
 
-TEST_CASE("message: of one byte") { check_round_trips<Octets<1>>(); }
-TEST_CASE("message: of 47 bytes") { check_round_trips<Octets<47>>(); }
-TEST_CASE("message: of 112 bytes, the most that lies inline") { check_round_trips<Octets<112>>(); }
-TEST_CASE("message: of 113 bytes, the least that does not") { check_round_trips<Octets<113>>(); }
-TEST_CASE("message: aligned to 16") { check_round_trips<Octets<16, 16>>(); }
-TEST_CASE("message: aligned to 32") { check_round_trips<Octets<32, 32>>(); }
-TEST_CASE("message: aligned to 64") { check_round_trips<Octets<64, 64>>(); }
-TEST_CASE("message: aligned to a page") { check_round_trips<Octets<4096, 4096>>(); }
-TEST_CASE("message: of 4 KiB, the most that is copied first") { check_round_trips<Octets<4096>>(); }
-TEST_CASE("message: of 4097 bytes, the least that is not") { check_round_trips<Octets<4097>>(); }
-TEST_CASE("message: of 1 MiB") { check_round_trips<Octets<(1 << 20)>>(); }
-TEST_CASE("message: of 1 MiB aligned to a page") { check_round_trips<Octets<(1 << 20), 4096>>(); }
+TEST_CASE("message types: of one byte") { check_round_trips<Octets<1>>(); }
+TEST_CASE("message types: of 47 bytes") { check_round_trips<Octets<47>>(); }
+TEST_CASE("message types: of 112 bytes, the most that lies inline") { check_round_trips<Octets<112>>(); }
+TEST_CASE("message types: of 113 bytes, the least that does not") { check_round_trips<Octets<113>>(); }
+TEST_CASE("message types: aligned to 16") { check_round_trips<Octets<16, 16>>(); }
+TEST_CASE("message types: aligned to 32") { check_round_trips<Octets<32, 32>>(); }
+TEST_CASE("message types: aligned to 64") { check_round_trips<Octets<64, 64>>(); }
+TEST_CASE("message types: aligned to a page") { check_round_trips<Octets<4096, 4096>>(); }
+TEST_CASE("message types: of 4 KiB, the most that is copied first") { check_round_trips<Octets<4096>>(); }
+TEST_CASE("message types: of 4097 bytes, the least that is not") { check_round_trips<Octets<4097>>(); }
+TEST_CASE("message types: of 1 MiB") { check_round_trips<Octets<(1 << 20)>>(); }
+TEST_CASE("message types: of 1 MiB aligned to a page") { check_round_trips<Octets<(1 << 20), 4096>>(); }
 
-TEST_CASE("message: request and reply of different types") {
+TEST_CASE("message types: request and reply of different types") {
   struct Question {
     std::int16_t value;
   };
@@ -86,7 +86,7 @@ TEST_CASE("message: request and reply of different types") {
   CHECK(reply->values[99] == 42);
 }
 
-TEST_CASE("message: a large request with a small reply") {
+TEST_CASE("message types: a large request with a small reply") {
   const auto name = unique_name("message");
   using Channel = SharedChannel<Octets<10'000>, std::uint32_t>;
   Channel::Server server(name);
@@ -103,7 +103,7 @@ TEST_CASE("message: a large request with a small reply") {
   CHECK(*sum == 30'000);
 }
 
-TEST_CASE("message: one without a default constructor") {
+TEST_CASE("message types: one without a default constructor") {
   struct Number {
     explicit Number(int its_value) : value(its_value) {}
     int value;
@@ -118,7 +118,7 @@ TEST_CASE("message: one without a default constructor") {
   CHECK(reply->value == 42);
 }
 
-TEST_CASE("message: a large one without a default constructor") {
+TEST_CASE("message types: a large one without a default constructor") {
   struct Page {
     explicit Page(unsigned char fill) { bytes.fill(fill); }
     std::array<unsigned char, 100'000> bytes;
@@ -133,7 +133,7 @@ TEST_CASE("message: a large one without a default constructor") {
   CHECK(reply->bytes[99'999] == 7);
 }
 
-TEST_CASE("message: plain numbers and enumerations are messages too") {
+TEST_CASE("message types: plain numbers and enumerations are messages too") {
   enum class Colour : std::uint8_t { red, green };
   const auto name = unique_name("message");
   SharedChannel<double, Colour>::Server server(name);

@@ -78,7 +78,7 @@ struct Mixed {
 
 }  // namespace
 
-TEST_CASE("message: of a type with a unary & of its own") {
+TEST_CASE("overloaded operators: a message with a unary & of its own") {
   const auto name = unique_name("odd");
   SharedChannel<Odd>::Server server(name);
   REQUIRE(error_of(server.start([](const Odd& odd) { return Odd{odd.value + 1}; })) == std::nullopt);
@@ -87,7 +87,7 @@ TEST_CASE("message: of a type with a unary & of its own") {
   CHECK(client.call_async({42}, amply).get().value().value == 43);
 }
 
-TEST_CASE("message: of a type with an operator new of its own") {
+TEST_CASE("overloaded operators: a message with an operator new of its own") {
   come_and_go<Pooled<8>>();
   come_and_go<Pooled<10'000>>();  // a deferring handler's copy is on the heap
   come_and_go<Pooled<100'000>>();
@@ -95,7 +95,7 @@ TEST_CASE("message: of a type with an operator new of its own") {
   CHECK(Pooled<8>::freed + Pooled<10'000>::freed + Pooled<100'000>::freed == 0);
 }
 
-TEST_CASE("message: a large one with a unary & of its own") {
+TEST_CASE("overloaded operators: a large message with a unary & of its own") {
   const auto name = unique_name("odd");
   SharedChannel<LargeOdd>::Server server(name);
   REQUIRE(error_of(server.start([](const LargeOdd& odd, LargeOdd& reply) {
@@ -111,7 +111,7 @@ TEST_CASE("message: a large one with a unary & of its own") {
   CHECK(reply->rest.back() == std::byte{7});
 }
 
-TEST_CASE("message: parts with a unary & of their own") {
+TEST_CASE("overloaded operators: a message of parts with a unary & of their own") {
   const auto name = unique_name("odd");
   SharedChannel<Mixed>::Server server(name);
   REQUIRE(error_of(server.start([](const Mixed& mixed) {

@@ -70,7 +70,7 @@ void check_interrupted(Call&& call) {
 
 }  // namespace
 
-TEST_CASE("interrupt: a call that waits for its answer ends when the question says so") {
+TEST_CASE("raw interrupt: a call that waits for its answer ends when the question says so") {
   for (const WaitPolicy policy : {WaitPolicy(), WaitPolicy::sleep(), WaitPolicy::spin_only(), WaitPolicy{10s}}) {
     const auto name = unique_name("interrupt");
     Channel::Server server(name);
@@ -85,7 +85,7 @@ TEST_CASE("interrupt: a call that waits for its answer ends when the question sa
   }
 }
 
-TEST_CASE("interrupt: a call whose handler runs may have run") {
+TEST_CASE("raw interrupt: a call whose handler runs may have run") {
   GatedChannel channel;
   RawClient client(channel.name);
   Answer answer;
@@ -97,7 +97,7 @@ TEST_CASE("interrupt: a call whose handler runs may have run") {
   CHECK_FALSE(interrupted.error().not_executed());
 }
 
-TEST_CASE("interrupt: a call that waits for a slot ends") {
+TEST_CASE("raw interrupt: a call that waits for a slot ends") {
   for (const WaitPolicy policy : {WaitPolicy(), WaitPolicy::sleep()}) {
     GatedChannel channel(1, with(policy));
     RawClient client(channel.name, with(policy));
@@ -110,7 +110,7 @@ TEST_CASE("interrupt: a call that waits for a slot ends") {
   }
 }
 
-TEST_CASE("interrupt: a call that waits for a server ends") {
+TEST_CASE("raw interrupt: a call that waits for a server ends") {
   ClientOptions options;
   options.wait_for_server = true;
   RawClient client(unique_name("interrupt"), options);
@@ -121,7 +121,7 @@ TEST_CASE("interrupt: a call that waits for a server ends") {
   check_interrupted([&](const CallOptions& o) { return client.shape(o); });
 }
 
-TEST_CASE("interrupt: an asynchronous call asks while it is sent, and never again") {
+TEST_CASE("raw interrupt: an asynchronous call asks while it is sent, and never again") {
   GatedChannel channel;
   RawClient client(channel.name);
   Question question;
@@ -132,7 +132,7 @@ TEST_CASE("interrupt: an asynchronous call asks while it is sent, and never agai
   CHECK(question.asked == 0);
 }
 
-TEST_CASE("interrupt: a question that says no costs the call nothing but the time, and an answer is an answer") {
+TEST_CASE("raw interrupt: a question that says no costs the call nothing but the time, and an answer is an answer") {
   GatedChannel channel;
   RawClient client(channel.name);
   Answer answer;

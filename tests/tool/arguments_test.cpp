@@ -171,7 +171,7 @@ TEST_CASE("tool arguments: values nested deeper than any message are refused") {
   CHECK(call({echo.name, "-"}, {nested(900)}).code == 2);
 }
 
-TEST_CASE("tool: what the exit codes say of errors") {
+TEST_CASE("tool arguments: what the exit codes say of errors") {
   const auto error = [](Errc code) { return Error(code, "adder", "so it is"); };
   CHECK(tool::code_of_look(error(Errc::no_server)) == 3);
   CHECK(tool::code_of_look(error(Errc::invalid_name)) == 2);

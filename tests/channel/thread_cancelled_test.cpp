@@ -19,7 +19,7 @@
 #include "support/process.hpp"
 #include "support/time.hpp"
 
-namespace cancellation_test {
+namespace thread_cancelled_test {
 
 using namespace shared_channel;
 using namespace std::chrono_literals;
@@ -74,15 +74,15 @@ Answer answer(const Ask& ask) { return {ask.id, 0}; }
 
 }  // namespace
 
-}  // namespace cancellation_test
+}  // namespace thread_cancelled_test
 
 template <>
-struct shared_channel::ObserverOf<cancellation_test::Observed>
-    : cancellation_test::Cancellable<cancellation_test::Observed> {};
+struct shared_channel::ObserverOf<thread_cancelled_test::Observed>
+    : thread_cancelled_test::Cancellable<thread_cancelled_test::Observed> {};
 
-namespace cancellation_test {
+namespace thread_cancelled_test {
 
-TEST_CASE("client: a thread is cancelled while it waits for a server") {
+TEST_CASE("thread cancelled: while it waits for a server") {
   const auto name = unique_name("cancelled");
   const Unpublished record(name);
   Channel::Client client(name);
@@ -90,7 +90,7 @@ TEST_CASE("client: a thread is cancelled while it waits for a server") {
   CHECK(error_of(client.call(nap(1), 1s)) == Errc::no_server);
 }
 
-TEST_CASE("client: a thread is cancelled in a call that waits for a server") {
+TEST_CASE("thread cancelled: in a call that waits for a server") {
   ClientOptions options;
   options.wait_for_server = true;
   const auto name = unique_name("cancelled");
@@ -100,14 +100,14 @@ TEST_CASE("client: a thread is cancelled in a call that waits for a server") {
   CHECK(error_of(client.call(nap(1), 10ms)) == Errc::no_server);
 }
 
-TEST_CASE("client: a thread is cancelled while it waits for its reply") {
+TEST_CASE("thread cancelled: while it waits for its reply") {
   GatedChannel channel;
   CHECK(is_joined_after_cancel([&] { static_cast<void>(channel.client.call(nap(1), 300ms)); }));
   channel.gate.open();
   CHECK_FALSE(error_of(channel.client.call(nap(1), amply)));
 }
 
-TEST_CASE("client: a thread is cancelled in a call of a client that it makes and destroys") {
+TEST_CASE("thread cancelled: in a call of a client that it makes and destroys") {
   GatedChannel channel;
   channel.gate.open();
   CHECK(is_joined_after_cancel([&] {
@@ -117,7 +117,7 @@ TEST_CASE("client: a thread is cancelled in a call of a client that it makes and
   CHECK_FALSE(error_of(channel.client.call(nap(1), amply)));
 }
 
-TEST_CASE("client: a thread is cancelled that ends a client with a call in flight") {
+TEST_CASE("thread cancelled: while it ends a client with a call in flight") {
   GatedChannel channel;
   Errc told{};
   CHECK(is_joined_after_cancel([&] {
@@ -127,7 +127,7 @@ TEST_CASE("client: a thread is cancelled that ends a client with a call in fligh
   CHECK(told == Errc::timed_out);
 }
 
-TEST_CASE("server: a thread is cancelled that makes a server and destroys it") {
+TEST_CASE("thread cancelled: while it makes a server and destroys it") {
   const auto name = unique_name("cancelled");
   const auto serve_shortly = [&] {
     Channel::Server server(name);
@@ -143,7 +143,7 @@ TEST_CASE("server: a thread is cancelled that makes a server and destroys it") {
   CHECK(error_of(Channel::Client(name).call(nap(1), 1s)) == Errc::no_server);
 }
 
-TEST_CASE("server: a thread is cancelled that serves") {
+TEST_CASE("thread cancelled: while it serves") {
   const auto name = unique_name("cancelled");
   ServerOptions options;
   options.threads = 2;
@@ -153,7 +153,7 @@ TEST_CASE("server: a thread is cancelled that serves") {
   CHECK(is_joined_after_cancel([&] { CHECK_FALSE(error_of(server.serve(answer, stop.get_token()))); }));
 }
 
-TEST_CASE("observer: a thread is cancelled whose calls are observed") {
+TEST_CASE("thread cancelled: while its calls are observed") {
   const auto name = unique_name("cancelled");
   ObservedChannel::Server server(name);
   ObservedChannel::Client client(name);
@@ -164,7 +164,7 @@ TEST_CASE("observer: a thread is cancelled whose calls are observed") {
   CHECK(is_joined_after_cancel([&] { CHECK(client.call(Observed{8}, amply).value().value == 8); }));
 }
 
-TEST_CASE("inspect: a thread is cancelled that looks at channels") {
+TEST_CASE("thread cancelled: while it looks at channels") {
   GatedChannel channel;
   CHECK(is_joined_after_cancel([&] {
     CHECK_FALSE(error_of(list_channels()));
@@ -172,5 +172,5 @@ TEST_CASE("inspect: a thread is cancelled that looks at channels") {
   }));
 }
 
-}  // namespace cancellation_test
+}  // namespace thread_cancelled_test
 #endif

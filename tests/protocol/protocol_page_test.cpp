@@ -13,7 +13,7 @@
 
 #include "support/error_codes.hpp"
 
-namespace protocol_doc_test {
+namespace protocol_page_test {
 
 using namespace shared_channel::detail;
 
@@ -178,4 +178,4 @@ TEST_CASE("protocol page: its names are the channel's") {
   }
 }
 
-}  // namespace protocol_doc_test
+}  // namespace protocol_page_test

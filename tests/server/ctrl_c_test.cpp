@@ -15,7 +15,7 @@
 #include "support/seen.hpp"
 #include "support/time.hpp"
 
-namespace interrupt_test {
+namespace ctrl_c_test {
 
 using namespace shared_channel;
 using namespace std::chrono_literals;
@@ -34,7 +34,7 @@ void interrupt(Process& process) {
 
 }  // namespace
 
-TEST_CASE("interrupt: it ends a server that is idle") {
+TEST_CASE("ctrl-c: it ends a server that is idle") {
   const auto name = unique_name("interrupt");
   Process server = peer("serve_until_interrupted", name);
   REQUIRE(server.read_line() == "ready");
@@ -45,7 +45,7 @@ TEST_CASE("interrupt: it ends a server that is idle") {
   CHECK(shm_entries("shared_channel." + name).empty());
 }
 
-TEST_CASE("interrupt: it ends a server that is busy and its callers know how they stand") {
+TEST_CASE("ctrl-c: it ends a server that is busy and its callers know how they stand") {
   const auto name = unique_name("interrupt");
   Process server = peer("serve_until_interrupted", name);
   REQUIRE(server.read_line() == "ready");
@@ -68,4 +68,4 @@ TEST_CASE("interrupt: it ends a server that is busy and its callers know how the
   CHECK(last->not_executed());
 }
 
-}  // namespace interrupt_test
+}  // namespace ctrl_c_test

@@ -13,7 +13,7 @@
 #include "support/gated_channel.hpp"
 #include "support/names.hpp"
 
-namespace c_arguments_test {
+namespace c_interface_test {
 
 using namespace c_test;
 using namespace test_support;
@@ -282,4 +282,4 @@ TEST_CASE("c interface: options out of their ranges") {
 #endif
 }
 
-}  // namespace c_arguments_test
+}  // namespace c_interface_test

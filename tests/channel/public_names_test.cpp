@@ -18,7 +18,7 @@
 #include "support/error_codes.hpp"
 #include "support/names.hpp"
 
-namespace contract_test {
+namespace public_names_test {
 
 using namespace shared_channel;
 using std::chrono::nanoseconds;
@@ -212,7 +212,7 @@ static_assert(same<decltype(inspect("name")), Result<ChannelInfo>> &&
 
 }  // namespace
 
-TEST_CASE("contract: options have their defaults") {
+TEST_CASE("public names: options have their defaults") {
   const ServerOptions server;
   CHECK(server.max_calls == 16);
   CHECK(server.threads == 1);
@@ -225,7 +225,7 @@ TEST_CASE("contract: options have their defaults") {
   CHECK(WaitPolicy{}.spin > nanoseconds::zero());
 }
 
-TEST_CASE("contract: options are aggregates with designated initializers") {
+TEST_CASE("public names: options are aggregates with designated initializers") {
   const ServerOptions server{
       .max_calls = 1, .threads = 2, .access = Access::everyone(), .scope = Scope::machine, .wait = WaitPolicy::sleep()};
   CHECK((server.max_calls == 1 && server.threads == 2 && server.wait == WaitPolicy::sleep()));
@@ -233,7 +233,7 @@ TEST_CASE("contract: options are aggregates with designated initializers") {
   CHECK((client.wait_for_server && client.wait == WaitPolicy::spin_only()));
 }
 
-TEST_CASE("contract: every error code has a name of its own") {
+TEST_CASE("public names: every error code has a name of its own") {
   std::set<std::string_view> names;
   const auto codes = test_support::error_codes();
   for (const Errc code : codes) names.insert(to_string(code));
@@ -242,7 +242,7 @@ TEST_CASE("contract: every error code has a name of its own") {
   CHECK(to_string(Errc::timed_out) == "timed_out");
 }
 
-TEST_CASE("contract: a server and a client as a user writes them") {
+TEST_CASE("public names: a server and a client as a user writes them") {
   const auto name = test_support::unique_name("contract");
   Server server(name);
   CHECK(server.start(add).has_value());
@@ -262,7 +262,7 @@ TEST_CASE("contract: a server and a client as a user writes them") {
   server.stop();
 }
 
-TEST_CASE("contract: constructors throw what create returns") {
+TEST_CASE("public names: constructors throw what create returns") {
   CHECK_THROWS_AS(Server("no/name"), ChannelException);
   CHECK_THROWS_AS(Client("no/name"), ChannelException);
   try {
@@ -274,9 +274,9 @@ TEST_CASE("contract: constructors throw what create returns") {
   }
 }
 
-TEST_CASE("contract: the version is one number and three") {
+TEST_CASE("public names: the version is one number and three") {
   CHECK(SHARED_CHANNEL_VERSION ==
         SHARED_CHANNEL_VERSION_MAJOR * 10000 + SHARED_CHANNEL_VERSION_MINOR * 100 + SHARED_CHANNEL_VERSION_PATCH);
 }
 
-}  // namespace contract_test
+}  // namespace public_names_test

@@ -19,7 +19,7 @@
 #include "support/seam.hpp"
 #include "support/time.hpp"
 
-namespace platform_test {
+namespace seam_test {
 
 using namespace std::chrono_literals;
 using namespace test_support;
@@ -533,7 +533,7 @@ TEST_CASE("seam process: it has an id, and rests") {
   CHECK(stopwatch.elapsed() >= 20ms);
 }
 
-TEST_CASE("platform: a thread has one number, in every module, and no other living thread has it") {
+TEST_CASE("seam thread: it has one number, in every module, and no other living thread has it") {
   const std::uint32_t mine = thread_number();
   CHECK(mine != 0);
   CHECK(thread_number() == mine);
@@ -548,4 +548,4 @@ TEST_CASE("platform: a thread has one number, in every module, and no other livi
 #endif
 }
 
-}  // namespace platform_test
+}  // namespace seam_test

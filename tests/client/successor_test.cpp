@@ -17,7 +17,7 @@
 #include "support/names.hpp"
 #include "support/time.hpp"
 
-namespace doubt_test {
+namespace successor_test {
 
 using namespace shared_channel;
 using namespace std::chrono_literals;
@@ -40,7 +40,7 @@ struct Succession {
     second->start(std::ref(gate)).value();
   }
 
-  std::string name = unique_name("doubt");
+  std::string name = unique_name("successor");
   Gate gate;
   std::optional<Channel::Server> first;
   std::optional<Channel::Server> second;
@@ -49,19 +49,19 @@ struct Succession {
 
 }  // namespace
 
-TEST_CASE("client: after a call that timed out it leaves a server that has a successor") {
+TEST_CASE("successor: after a call that timed out a client leaves a server that has one") {
   Succession channel;
   CHECK(error_of(channel.client.call(echo(2), 50ms)) == Errc::timed_out);
   const auto reply = channel.client.call(echo(3), amply);
   CHECK(reply.value().id == 3);
 }
 
-TEST_CASE("client: after an asynchronous call that timed out it leaves a server that has a successor") {
+TEST_CASE("successor: after an asynchronous call that timed out a client leaves a server that has one") {
   Succession channel;
   CHECK(error_of(channel.client.call_async(echo(2), 50ms).get()) == Errc::timed_out);
   CHECK(channel.client.call_async(echo(3), amply).get().value().id == 3);
 }
 
-}  // namespace doubt_test
+}  // namespace successor_test
 
 #endif
