@@ -220,6 +220,20 @@ TEST_CASE("damage: a counter that gives a dead client's number does not cost the
   CHECK(Jobs::Client(channel).call({9, 0, 0}, amply));
 }
 
+TEST_CASE("damage: a client mutex that names a client which lives and does not know is free again") {
+  const auto channel = unique_name("damage");
+  Jobs::Server server(channel);
+  server.start([](const Job& job) { return answer_to(job); }).value();
+  const LiveSegment segment(channel);
+  Jobs::Client client(channel);
+  CHECK(client.call({1, 0, 0}, amply));
+  const std::uint32_t living = segment.header().next_client;
+  for (const std::uint32_t word : {living, living | 0x8000'0000}) {
+    segment.header().client_mutex = word;
+    CHECK(eventually([&] { return segment.header().client_mutex == 0; }));
+  }
+}
+
 TEST_CASE("damage: an idle server whose words were changed is found again") {
   const auto channel = unique_name("damaged-idle");
   Jobs::Server server(channel);
@@ -239,6 +253,29 @@ TEST_CASE("damage: an idle server whose words were changed is found again") {
 }
 
 #ifdef __linux__
+
+TEST_CASE("damage: a program that locks the numbers of all clients keeps newcomers out, and no longer than it lives") {
+  const auto channel = unique_name("damage");
+  Jobs::Server server(channel);
+  server.start([](const Job& job) { return answer_to(job); }).value();
+  Jobs::Client attached(channel);
+  CHECK(attached.call({1, 0, 0}, amply));
+  const auto names = detail::Names::make(channel, Scope::session).value();
+  const auto generation = detail::platform::ServerLease::current_generation(names).value().generation;
+  const int file = ::open(("/dev/shm/" + names.segment(generation)).c_str(), O_RDWR | O_CLOEXEC);
+  struct flock all {};
+  all.l_type = F_RDLCK;
+  all.l_start = detail::platform::ClientLease::last / 2;
+  REQUIRE(::fcntl(file, F_OFD_SETLK, &all) == 0);
+  LiveSegment(channel).header().next_client = detail::platform::ClientLease::last / 2;
+  Jobs::Client newcomer(channel);
+  const auto refused = newcomer.call({2, 0, 0}, amply);
+  CHECK(error_of(refused) == Errc::corrupt);
+  CHECK(refused.error().message().find("has locked all numbers") != std::string::npos);
+  CHECK(attached.call({3, 0, 0}, amply));
+  ::close(file);
+  CHECK(newcomer.call({4, 0, 0}, amply));
+}
 
 TEST_CASE("damage: a record that was removed is made anew") {
   const auto channel = unique_name("removed-record");

@@ -77,9 +77,14 @@ Result<ClientLease> take_lease(const Names& names, std::uint64_t generation, con
     me = (header.next_client.fetch_add(1, std::memory_order_relaxed) + 1) & ClientLease::last;
     if (me == 0 || owns_a_slot(slot_array, me)) continue;
     auto lease = ClientLease::take(names, generation, segment, me);
-    if (lease || lease.error().code() != Errc::busy) return lease;
+    if (!lease && lease.error().code() == Errc::busy) continue;
+    if (lease && owns_a_slot(slot_array, me)) continue;  // its last holder died just now
+    return lease;
   }
-  return names.error(Errc::corrupt, "the client counter does not advance (corrupted header)");
+  return names.error(
+      Errc::corrupt,
+      "no number is free for another client: the counter in shared memory does not advance, or a program "
+      "has locked all numbers; end that program, or make the server anew");
 }
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

@@ -81,6 +81,7 @@ class Generation {
     if (header().exec.sleepers.load(std::memory_order_relaxed) > workers)
       header().exec.sleepers.store(workers, std::memory_order_seq_cst);  // too many cost rings, too few lose them
     mend_high_water();
+    mend_client_mutex();
     return name;
   }
 
@@ -185,6 +186,18 @@ class Generation {
     }
   }
 
+  /// A damaged word may name a client that lives and does not know: nobody would unlock it, and callers beyond the
+  /// slots would get on by their own slow looks alone. A head that keeps the mutex for long sleeps, and has announced
+  /// that. One that does not, because its process is suspended, becomes one of two heads, which costs time and nothing
+  /// else: the mutex protects no slot.
+  void mend_client_mutex() noexcept {
+    std::uint32_t owner = header().client_mutex.load(std::memory_order_relaxed);
+    if (header().slot_freed.announced.load(std::memory_order_relaxed) != 0) owner = 0;
+    const bool is_stuck = owner != 0 && owner == awake_owner_;
+    awake_owner_ = owner;
+    if (is_stuck) header().client_mutex.compare_exchange_strong(owner, 0, std::memory_order_release);
+  }
+
   void unpublish() noexcept {
     lease_.unpublish();
     SHARED_CHANNEL_TEST_POINT(server_unpublished);
@@ -263,6 +276,7 @@ class Generation {
   std::optional<Exec> exec_;
   std::optional<SlotFreedBell> slot_freed_;
   std::optional<ClientMutex> client_mutex_;
+  std::uint32_t awake_owner_ = 0;  // the client mutex's owner at the last look, if no head had announced its sleep
   UniquePtr<std::optional<Signal>[]> done_;  // one per slot
 };
 
