@@ -37,6 +37,9 @@ void Metrics::answered(std::chrono::nanoseconds took) {
 }
 
 void Metrics::failed(shared_channel::Errc code) {
+  static_assert(
+      !shared_channel::detail::is_known(static_cast<shared_channel::Errc>(std::tuple_size_v<decltype(errors_)>)),
+      "a code that is not counted: enlarge errors_");
   const auto at = static_cast<std::size_t>(code);
   if (at < errors_.size()) errors_[at].fetch_add(1, std::memory_order_relaxed);
 }

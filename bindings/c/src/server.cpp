@@ -115,8 +115,7 @@ Error error_in(const sc_error& failure) {
   const std::size_t most = failure.size - offsetof(sc_error, message);
   const std::size_t room = most < sizeof failure.message ? most : sizeof failure.message;
   const std::string_view text(failure.message, ::strnlen(failure.message, room));
-  const Errc code = failure.code >= SC_INVALID_NAME && failure.code <= SC_SYSTEM_ERROR ? static_cast<Errc>(failure.code)
-                                                                                       : Errc::handler_failed;
+  const Errc code = is_code(failure.code) ? static_cast<Errc>(failure.code) : Errc::handler_failed;
   return Error(code, "", std::string(text), 0, failure.not_executed != 0 ? Execution::none : Execution::possible);
 }
 
@@ -276,8 +275,7 @@ sc_code sc_request_relay(sc_request* request, const sc_error* failure, sc_error*
     if (failure == nullptr) return invalid("the failure is NULL");
     if (failure->size < offsetof(sc_error, message) + 4 || failure->size > Report::largest_struct)
       return wrong_size("sc_error");
-    if (failure->code < SC_INVALID_NAME || failure->code > SC_SYSTEM_ERROR)
-      return invalid("the failure's code is SC_OK or none");
+    if (!is_code(failure->code)) return invalid("the failure's code is SC_OK or none");
     one.responder.fail(error_in(*failure));
     return {};
   });

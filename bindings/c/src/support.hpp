@@ -26,6 +26,8 @@ using namespace shared_channel;
 using std::chrono::nanoseconds;
 
 inline sc_code code_of(Errc code) noexcept { return static_cast<sc_code>(code); }
+/// Whether it is the code of an error. The library's own answer, so that a new Errc is asked for nowhere here.
+constexpr bool is_code(sc_code code) noexcept { return detail::is_known(static_cast<Errc>(code)); }
 
 inline Error invalid(std::string what) { return Error(Errc::invalid_argument, "", std::move(what)); }
 

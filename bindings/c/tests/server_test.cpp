@@ -229,6 +229,29 @@ TEST_CASE("c server: failures, errors of other channels, and requests that nobod
   CHECK(error_of(dropped.get()) == Errc::handler_failed);
 }
 
+TEST_CASE("c server: every code of an error is passed on, and no other number") {
+  const auto name = unique_name("c");
+  const auto server = open_server(name);
+  RawClient client(name);
+  sc_code code = 1;
+  for (; shared_channel::to_string(static_cast<Errc>(code)) != "unknown"; ++code) {
+    auto relayed = send_text(client, "1");
+    sc_error failure SC_ERROR_INIT;
+    failure.code = code;
+    REQUIRE(sc_request_relay(take(server.get()).get(), &failure, nullptr) == SC_OK);
+    CHECK(error_of(relayed.get()) == static_cast<Errc>(code));
+  }
+  auto dropped = send_text(client, "2");
+  const auto request = take(server.get());
+  for (const sc_code none : {INT32_MIN, -1, 0, code, code + 256, INT32_MAX}) {
+    sc_error failure SC_ERROR_INIT;
+    failure.code = none;
+    CHECK(sc_request_relay(request.get(), &failure, nullptr) == SC_INVALID_ARGUMENT);
+  }
+  CHECK(sc_request_fail(request.get(), "", nullptr) == SC_OK);
+  CHECK(error_of(dropped.get()) == Errc::handler_failed);
+}
+
 TEST_CASE("c server: a check, a stop and a close end the wait for requests") {
   const auto name = unique_name("c");
   auto server = open_server(name);
