@@ -49,7 +49,8 @@ bool is_native_order(const Contract& contract) {
   return contract.is_big_endian == (std::endian::native == std::endian::big);
 }
 
-/// Whether the same request may be executed by another exporter's server.
+/// Whether the same request may be executed by another exporter's server. Without a default, so that the compiler asks
+/// for new codes.
 bool can_be_passed_over(const Error& error) {
   if (!error.not_executed()) return false;
   switch (error.code()) {
@@ -59,9 +60,23 @@ bool can_be_passed_over(const Error& error) {
     case Errc::server_died:
     case Errc::layout_mismatch:
       return true;
-    default:
-      return false;
+    case Errc::invalid_name:
+    case Errc::invalid_argument:
+    case Errc::name_in_use:
+    case Errc::access_denied:
+    case Errc::not_owner:
+    case Errc::timed_out:
+    case Errc::cancelled:
+    case Errc::handler_failed:
+    case Errc::message_too_large:
+    case Errc::would_deadlock:
+    case Errc::forked:
+    case Errc::corrupt:
+    case Errc::out_of_memory:
+    case Errc::system_error:
+      break;
   }
+  return false;
 }
 
 }  // namespace
