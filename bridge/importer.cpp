@@ -329,10 +329,8 @@ void Importer::write_next(Far& far, Batch& batch, Endings& endings) {
     const Nanoseconds left = left_of(pending, far, time);
     if (left <= 0) {
       pending.id = 0;
-      --far.in_flight;
-      endings.emplace_back(std::move(pending),
+      endings.emplace_back(take_out(at),
                            error_of(Errc::timed_out, "the call could not be sent to a far server in time"));
-      calls_.erase(at);
       continue;
     }
     const shared_channel::Caller caller = pending.context.caller();
@@ -397,9 +395,14 @@ std::optional<Importer::Pending> Importer::withdraw(Id id) { return withdraw(Loc
 std::optional<Importer::Pending> Importer::withdraw(const Lock&, Id id) {
   const auto at = calls_.find(id);
   if (at == calls_.end()) return std::nullopt;
-  std::optional<Pending> pending(std::move(at->second));
+  return take_out(at);
+}
+
+/// Under the lock: from here on it is in flight no more.
+Importer::Pending Importer::take_out(Calls::iterator at) {
+  Pending pending(std::move(at->second));
   calls_.erase(at);
-  if (const auto far = fars_.find(pending->far); far != fars_.end()) --far->second.in_flight;
+  if (const auto far = fars_.find(pending.far); far != fars_.end()) --far->second.in_flight;
   return pending;
 }
 
@@ -492,14 +495,9 @@ void Importer::hear_answers(const Message& message) {
 std::vector<Importer::Pending> Importer::withdraw_batch(Id number) {
   const Lock lock(mutex_);
   std::vector<Pending> calls;
-  for (auto at = calls_.begin(); at != calls_.end();) {
-    if (at->second.batch != number) {
-      ++at;
-      continue;
-    }
-    if (const auto far = fars_.find(at->second.far); far != fars_.end()) --far->second.in_flight;
-    calls.push_back(std::move(at->second));
-    at = calls_.erase(at);
+  for (auto next = calls_.begin(); next != calls_.end();) {
+    const auto at = next++;
+    if (at->second.batch == number) calls.push_back(take_out(at));
   }
   return calls;
 }
@@ -631,11 +629,9 @@ void Importer::has_reconnected(Far& far, std::uint32_t connection, Endings& endi
 void Importer::end_lost(Id id, Id exporter, Endings& endings) {
   const auto at = calls_.find(id);
   if (at == calls_.end() || at->second.far != exporter) return;
-  if (const auto far = fars_.find(exporter); far != fars_.end()) --far->second.in_flight;
   at->second.id = 0;
-  endings.emplace_back(std::move(at->second),
+  endings.emplace_back(take_out(at),
                        error_of(Errc::server_died, "the call or its answer was lost on the way", Execution::possible));
-  calls_.erase(at);
 }
 
 void Importer::heard_from(Far& far) {
@@ -664,16 +660,13 @@ void Importer::connection_changed(bool is_connected, const std::string& text) {
 
 /// Whether those that were sent were executed nobody knows.
 void Importer::end_calls_of(Id exporter, const std::string& why, Endings& endings) {
-  for (auto at = calls_.begin(); at != calls_.end();) {
-    if (at->second.far != exporter) {
-      ++at;
-      continue;
-    }
-    endings.emplace_back(std::move(at->second), error_of(Errc::server_died, why, execution_of(at->second)));
-    at = calls_.erase(at);
+  for (auto next = calls_.begin(); next != calls_.end();) {
+    const auto at = next++;
+    if (at->second.far != exporter) continue;
+    const Execution execution = execution_of(at->second);
+    endings.emplace_back(take_out(at), error_of(Errc::server_died, why, execution));
   }
   if (const auto far = fars_.find(exporter); far != fars_.end()) {
-    far->second.in_flight = 0;
     unsent_.fetch_sub(far->second.unsent.size(), std::memory_order_relaxed);
     far->second.unsent.clear();
   }
@@ -795,17 +788,13 @@ std::vector<Id> Importer::old_calls_of(Id exporter) const {
 
 void Importer::look_after_calls(Endings& endings) {
   const auto time = Steady::now();
-  for (auto at = calls_.begin(); at != calls_.end();) {
-    Pending& pending = at->second;
-    if (time - pending.began < look_after || !pending.context.cancelled()) {
-      ++at;
-      continue;
-    }
-    if (const auto far = fars_.find(pending.far); far != fars_.end()) --far->second.in_flight;
+  for (auto next = calls_.begin(); next != calls_.end();) {
+    const auto at = next++;
+    const Pending& pending = at->second;
+    if (time - pending.began < look_after || !pending.context.cancelled()) continue;
     metrics_.cancelled.fetch_add(1, std::memory_order_relaxed);
     const Execution execution = execution_of(pending);
-    endings.emplace_back(std::move(pending), error_of(Errc::cancelled, "nobody waits for it", execution));
-    at = calls_.erase(at);
+    endings.emplace_back(take_out(at), error_of(Errc::cancelled, "nobody waits for it", execution));
   }
   for (auto at = waiting_.begin(); at != waiting_.end();) {
     const bool is_over = at->last_word <= time;

@@ -107,6 +107,7 @@ class Importer {
   };
 
   enum class Choice { found, wait, none };
+  using Calls = std::unordered_map<Id, Pending>;
   using Lock = std::unique_lock<std::mutex>;
   using Endings = std::vector<std::pair<Pending, Error>>;
 
@@ -140,6 +141,7 @@ class Importer {
   bool is_usable(const Far& far, const Local& local) const;
   std::optional<Pending> withdraw(Id id);
   std::optional<Pending> withdraw(const Lock& lock, Id id);
+  Pending take_out(Calls::iterator at);
   void end(Pending& pending, const Error& error);
   void end(Endings& endings);
   void cancel(const Unwanted& call);
@@ -194,7 +196,7 @@ class Importer {
   bool is_draining_ = false;
   std::map<Id, Far> fars_;
   std::set<Id> deaf_;  // exporters that said that they are there, but answered no Ping
-  std::unordered_map<Id, Pending> calls_;
+  Calls calls_;
   std::deque<Pending> waiting_;               // for room at an exporter
   std::vector<std::pair<Id, Id>> to_cancel_;  // exporters and calls, as soon as those are heard of again
   std::atomic<std::size_t> unsent_{0};        // calls that are to be published
