@@ -198,7 +198,7 @@ std::size_t Importer::largest() const { return engine_.largest(); }
 /// Enters a call that no exporter has executed among those to be sent, or keeps it until there is room, or ends it.
 void Importer::dispatch(Pending&& pending) {
   Lock lock(mutex_);
-  Far* far = nullptr;
+  FarExporter* far = nullptr;
   const bool is_its_turn = waiting_.empty() || !pending.tried.empty();
   switch (is_its_turn ? choose(pending, far) : Choice::wait) {
     case Choice::found:
@@ -222,22 +222,22 @@ Execution Importer::execution_of(const Pending& pending) {
   return pending.batch != 0 ? Execution::possible : Execution::none;
 }
 
-bool Importer::is_open(const Far& far) {
+bool Importer::is_open(const FarExporter& far) {
   return far.here.has_server && !far.here.is_leaving && far.gone_at == 0 && far.clock.is_known();
 }
 
-bool Importer::is_usable(const Far& far, const Local& local) const {
+bool Importer::is_usable(const FarExporter& far, const Local& local) const {
   return is_open(far) && far.contract_id == local.contract_id;
 }
 
 /// The exporter with the most room, and of these the one that has waited the longest.
-Importer::Choice Importer::choose(const Pending& pending, Far*& chosen) {
+Importer::Choice Importer::choose(const Pending& pending, FarExporter*& chosen) {
   const Nanoseconds time = now();
-  const auto load = [](const Far& far) {
+  const auto load = [](const FarExporter& far) {
     return static_cast<double>(far.in_flight) / static_cast<double>(std::max(far.here.max_calls, 1u));
   };
   bool is_anyone = false, may_come = false;
-  for (auto& [id, far] : fars_) {
+  for (auto& [id, far] : exporters_) {
     if (!is_usable(far, *pending.local)) continue;
     is_anyone = true;
     if (std::find(pending.tried.begin(), pending.tried.end(), id) != pending.tried.end()) continue;
@@ -253,9 +253,9 @@ Importer::Choice Importer::choose(const Pending& pending, Far*& chosen) {
 }
 
 /// Under the lock. Whoever did so calls flush() when it has no more.
-void Importer::enter(Pending&& pending, Far& far) {
+void Importer::enter(Pending&& pending, FarExporter& far) {
   const Id id = ++last_id_;
-  pending.far = far.here.exporter;
+  pending.exporter = far.here.exporter;
   pending.id = id;
   pending.batch = 0;
   ++far.in_flight;
@@ -302,7 +302,7 @@ void Importer::was_published(const Batch& batch, std::vector<Unwanted>& unwanted
 /// Under the lock: the calls for one exporter that fit into a message. Its number is 0 if there are none.
 void Importer::write_next(Batch& batch, Endings& endings) {
   batch.number = 0;
-  for (auto& [id, far] : fars_) {
+  for (auto& [id, far] : exporters_) {
     while (!far.unsent.empty()) {
       write_next(far, batch, endings);
       if (batch.number != 0) return;
@@ -310,7 +310,7 @@ void Importer::write_next(Batch& batch, Endings& endings) {
   }
 }
 
-void Importer::write_next(Far& far, Batch& batch, Endings& endings) {
+void Importer::write_next(FarExporter& far, Batch& batch, Endings& endings) {
   // In this order: a stop between the two makes the far deadlines earlier, and never later than the callers'.
   const Nanoseconds from = now();
   const auto time = Steady::now();
@@ -353,7 +353,7 @@ void Importer::write_next(Far& far, Batch& batch, Endings& endings) {
 }
 
 /// So that what the far channel says at the deadline is here by then.
-Nanoseconds Importer::left_of(const Pending& pending, const Far& far, Steady::time_point time) {
+Nanoseconds Importer::left_of(const Pending& pending, const FarExporter& far, Steady::time_point time) {
   const auto deadline = pending.context.deadline();
   if (deadline == Steady::time_point::max()) return never;
   const Nanoseconds left = FarClock::least(nanoseconds(deadline - stated_late - time));
@@ -380,7 +380,7 @@ void Importer::pump() {
     std::optional<Pending> first;
     {
       const Lock lock(mutex_);
-      Far* far = nullptr;
+      FarExporter* far = nullptr;
       if (waiting_.empty() || choose(waiting_.front(), far) == Choice::wait) return;
       first = std::move(waiting_.front());
       waiting_.pop_front();
@@ -402,7 +402,7 @@ std::optional<Importer::Pending> Importer::withdraw(const Lock&, Id id) {
 Importer::Pending Importer::take_out(Calls::iterator at) {
   Pending pending(std::move(at->second));
   calls_.erase(at);
-  if (const auto far = fars_.find(pending.far); far != fars_.end()) --far->second.in_flight;
+  if (const auto far = exporters_.find(pending.exporter); far != exporters_.end()) --far->second.in_flight;
   return pending;
 }
 
@@ -416,7 +416,7 @@ void Importer::end(Pending& pending, const Error& error) {
 void Importer::end(Endings& endings) {
   for (auto& [pending, error] : endings) end(pending, error);
   for (const auto& [pending, error] : endings) {
-    if (pending.id != 0 && pending.batch != 0) cancel({pending.far, pending.id, pending.batch});
+    if (pending.id != 0 && pending.batch != 0) cancel({pending.exporter, pending.id, pending.batch});
   }
   endings.clear();
 }
@@ -435,7 +435,7 @@ void Importer::cancel(const Unwanted& call) {
 
 void Importer::pass_over(Pending&& pending, Error refused) {
   metrics_.passed_over.fetch_add(1, std::memory_order_relaxed);
-  pending.tried.push_back(pending.far);
+  pending.tried.push_back(pending.exporter);
   pending.refused = std::move(refused);
   pending.id = 0;
   dispatch(std::move(pending));
@@ -508,7 +508,7 @@ void Importer::hear_nobody(std::vector<Pending>&& calls) {
   Endings endings;
   {
     const Lock lock(mutex_);
-    reached_nobody(calls.front().far, endings);
+    reached_nobody(calls.front().exporter, endings);
   }
   end(endings);
   const std::string gone = "the exporter of '" + options_.far_name + "' is gone";
@@ -517,8 +517,8 @@ void Importer::hear_nobody(std::vector<Pending>&& calls) {
 
 /// Under the lock: what an answer says of its exporter.
 void Importer::heard_end(const Pending& pending, const Answer& answer) {
-  const auto far = fars_.find(pending.far);
-  if (far == fars_.end()) return;
+  const auto far = exporters_.find(pending.exporter);
+  if (far == exporters_.end()) return;
   heard_from(far->second);
   const bool is_full = !answer.is_reply && answer.code == Errc::busy;
   far->second.full_until = is_full ? now() + full_for : 0;
@@ -561,8 +561,8 @@ void Importer::learn(const Here& here) {
 void Importer::learn(const Here& here, Endings& endings) {
   const Lock lock(mutex_);
   if (!is_connected_) return;
-  const auto [at, is_new] = fars_.try_emplace(here.exporter);
-  Far& far = at->second;
+  const auto [at, is_new] = exporters_.try_emplace(here.exporter);
+  FarExporter& far = at->second;
   if (!is_new && here.number < far.here.number) return;  // it was overtaken
   const bool is_other = is_new || far.here.has_server != here.has_server || far.here.is_leaving != here.is_leaving ||
                         !(far.here.contract == here.contract);
@@ -571,7 +571,7 @@ void Importer::learn(const Here& here, Endings& endings) {
   far.contract_id = here.contract.id();
   far.subject = subjects_.at(here.exporter);
   heard_from(far);
-  metrics_.peers = fars_.size();
+  metrics_.peers = exporters_.size();
   if (is_other && !deaf_.contains(here.exporter)) {
     std::string state = here.is_leaving   ? "leaves"
                         : here.has_server ? "takes " + here.contract.shape.request.description + " and answers " +
@@ -594,7 +594,7 @@ void Importer::hear_pong(Id exporter, const Message& message) {
     if (message.reached_nobody) {
       reached_nobody(exporter, endings);
     } else if (const auto pong = read<Pong>(message.bytes)) {
-      if (const auto far = fars_.find(exporter); far != fars_.end()) {
+      if (const auto far = exporters_.find(exporter); far != exporters_.end()) {
         if (!far->second.clock.is_known()) hears_for_the_first_time(exporter);
         has_reconnected(far->second, pong->connection, endings);
         for (const Id id : pong->unknown) end_lost(id, exporter, endings);
@@ -613,13 +613,13 @@ void Importer::hear_pong(Id exporter, const Message& message) {
 void Importer::hears_for_the_first_time(Id exporter) {
   if (deaf_.erase(exporter) != 0) log_("exporter " + hexadecimal(exporter) + " hears now what is sent to it");
   const bool is_first =
-      std::none_of(fars_.begin(), fars_.end(), [](const auto& far) { return far.second.clock.is_known(); });
+      std::none_of(exporters_.begin(), exporters_.end(), [](const auto& far) { return far.second.clock.is_known(); });
   if (is_first) next_attempt_ = std::max(next_attempt_, Steady::now() + gather);
   wake();
 }
 
 /// What it sent meanwhile is lost.
-void Importer::has_reconnected(Far& far, std::uint32_t connection, Endings& endings) {
+void Importer::has_reconnected(FarExporter& far, std::uint32_t connection, Endings& endings) {
   if (std::exchange(far.here.connection, connection) == connection) return;
   far.gone_at = 0;
   end_calls_of(far.here.exporter, "the exporter lost its connection while the call was in flight", endings);
@@ -628,13 +628,13 @@ void Importer::has_reconnected(Far& far, std::uint32_t connection, Endings& endi
 /// The exporter does not have it, and what it said of it would be here.
 void Importer::end_lost(Id id, Id exporter, Endings& endings) {
   const auto at = calls_.find(id);
-  if (at == calls_.end() || at->second.far != exporter) return;
+  if (at == calls_.end() || at->second.exporter != exporter) return;
   at->second.id = 0;
   endings.emplace_back(take_out(at),
                        error_of(Errc::server_died, "the call or its answer was lost on the way", Execution::possible));
 }
 
-void Importer::heard_from(Far& far) {
+void Importer::heard_from(FarExporter& far) {
   far.is_asked = false;
   far.silent_for = 0;
   if (std::exchange(far.is_silent, false)) log_("exporter " + hexadecimal(far.here.exporter) + " speaks again");
@@ -650,7 +650,7 @@ void Importer::connection_changed(bool is_connected, const std::string& text) {
     if (is_connected_ && !is_connected) to_cancel_.clear();  // of exporters that were not heard of again
     is_connected_ = is_connected;
     std::vector<Id> exporters;
-    for (const auto& [id, far] : fars_) exporters.push_back(id);
+    for (const auto& [id, far] : exporters_) exporters.push_back(id);
     for (const Id id : exporters) remove(id, "", endings);
     find_at_ = 0;
     wake();
@@ -662,11 +662,11 @@ void Importer::connection_changed(bool is_connected, const std::string& text) {
 void Importer::end_calls_of(Id exporter, const std::string& why, Endings& endings) {
   for (auto next = calls_.begin(); next != calls_.end();) {
     const auto at = next++;
-    if (at->second.far != exporter) continue;
+    if (at->second.exporter != exporter) continue;
     const Execution execution = execution_of(at->second);
     endings.emplace_back(take_out(at), error_of(Errc::server_died, why, execution));
   }
-  if (const auto far = fars_.find(exporter); far != fars_.end()) {
+  if (const auto far = exporters_.find(exporter); far != exporters_.end()) {
     unsent_.fetch_sub(far->second.unsent.size(), std::memory_order_relaxed);
     far->second.unsent.clear();
   }
@@ -674,16 +674,16 @@ void Importer::end_calls_of(Id exporter, const std::string& why, Endings& ending
 
 /// The exporter hears no more: it is dead, or ends gracefully and has still things to say. It gets no more calls.
 void Importer::reached_nobody(Id exporter, Endings& endings) {
-  const auto far = fars_.find(exporter);
-  if (far == fars_.end()) return;
+  const auto far = exporters_.find(exporter);
+  if (far == exporters_.end()) return;
   if (far->second.in_flight == 0) return remove(exporter, "it is gone", endings);
   if (far->second.gone_at == 0) far->second.gone_at = now();
   wake();
 }
 
 void Importer::remove(Id exporter, const std::string& why, Endings& endings) {
-  const auto at = fars_.find(exporter);
-  if (at == fars_.end()) return;
+  const auto at = exporters_.find(exporter);
+  if (at == exporters_.end()) return;
   end_calls_of(exporter,
                why.empty() ? "the connection to NATS was lost while the call was in flight"
                            : "the exporter went while the call was in flight",
@@ -693,8 +693,8 @@ void Importer::remove(Id exporter, const std::string& why, Endings& endings) {
     log_("exporter " + hexadecimal(exporter) + " (" + at->second.here.who +
          ") is no longer known: " + (is_deaf ? "it says that it is there, but hears nothing that is sent to it" : why));
   }
-  fars_.erase(at);
-  metrics_.peers = fars_.size();
+  exporters_.erase(at);
+  metrics_.peers = exporters_.size();
   find_at_ = std::min(find_at_, now() + (is_deaf ? find_while_alone : find_again));  // perhaps it is back
   wake();
 }
@@ -742,7 +742,7 @@ void Importer::look_after_exporters(Lock& lock, Nanoseconds time, Nanoseconds aw
   };
   std::vector<Question> questions;
   std::vector<Id> gone;
-  for (auto& [id, far] : fars_) {
+  for (auto& [id, far] : exporters_) {
     if (far.is_asked) far.silent_for += awake;
     const bool has_left = far.gone_at != 0 && (far.in_flight == 0 || time - far.gone_at > last_words);
     if (has_left || far.silent_for >= std::max<Nanoseconds>(forget_after, nanoseconds(options_.silence))) {
@@ -762,9 +762,9 @@ void Importer::look_after_exporters(Lock& lock, Nanoseconds time, Nanoseconds aw
     questions.push_back(
         {far.subject, answers_ + 'p' + hexadecimal(id), Ping{me_, 0, nanoseconds(options_.silence), old_calls_of(id)}});
   }
-  for (const Id id : gone) remove(id, fars_.at(id).gone_at != 0 ? "it is gone" : "it does not answer", endings);
+  for (const Id id : gone) remove(id, exporters_.at(id).gone_at != 0 ? "it is gone" : "it does not answer", endings);
   const bool must_find = time >= find_at_;
-  if (must_find) find_at_ = time + (fars_.empty() ? find_while_alone : find_otherwise);
+  if (must_find) find_at_ = time + (exporters_.empty() ? find_while_alone : find_otherwise);
   lock.unlock();
   for (auto& [subject, reply, ping] : questions) {
     ping.asked = now();
@@ -780,7 +780,7 @@ std::vector<Id> Importer::old_calls_of(Id exporter) const {
   std::vector<Id> old;
   for (const auto& [id, pending] : calls_) {
     const bool is_there = pending.batch != 0 && pending.sent < time;
-    if (pending.far == exporter && is_there && time - pending.sent > ask_after && old.size() < at_most)
+    if (pending.exporter == exporter && is_there && time - pending.sent > ask_after && old.size() < at_most)
       old.push_back(id);
   }
   return old;
@@ -803,7 +803,7 @@ void Importer::look_after_calls(Endings& endings) {
       continue;
     }
     bool is_silence = false;
-    for (const auto& [id, far] : fars_) is_silence = is_silence || (is_usable(far, *at->local) && far.is_silent);
+    for (const auto& [id, far] : exporters_) is_silence = is_silence || (is_usable(far, *at->local) && far.is_silent);
     endings.emplace_back(
         std::move(*at), is_silence
                             ? error_of(Errc::timed_out, "the exporters do not answer, and the call was not sent")
@@ -815,7 +815,7 @@ void Importer::look_after_calls(Endings& endings) {
 /// The messages that the channel here shall have: those it has, as long as anybody takes them.
 const Contract* Importer::offered() const {
   const Contract* first = nullptr;
-  for (const auto& [id, far] : fars_) {
+  for (const auto& [id, far] : exporters_) {
     if (!is_open(far)) continue;
     if (local_ && far.contract_id == local_->contract_id) return &local_->contract;
     if (first == nullptr) first = &far.here.contract;
@@ -877,7 +877,7 @@ std::optional<shared_channel::Error> Importer::refusal_of(const Contract& contra
                     "something else here");
   }
   std::size_t largest = engine_.largest();
-  for (const auto& [id, far] : fars_) {
+  for (const auto& [id, far] : exporters_) {
     if (far.contract_id == contract.id() && far.here.largest != 0)
       largest = std::min<std::size_t>(largest, far.here.largest);
   }
@@ -900,7 +900,7 @@ void Importer::open(Lock& lock, const Contract& contract) {
   shared_channel::ServerOptions options;
   options.access = options_.access;
   unsigned calls = 0;
-  for (const auto& [id, far] : fars_) {
+  for (const auto& [id, far] : exporters_) {
     const bool is_there = far.here.has_server && !far.here.is_leaving && far.contract_id == local->contract_id;
     if (is_there) calls += std::min(far.here.max_calls, 256u);
   }

@@ -74,8 +74,7 @@ class Importer {
     void join();
   };
 
-  /// An exporter.
-  struct Far {
+  struct FarExporter {
     Here here;
     std::uint64_t contract_id = 0;
     std::string subject;
@@ -99,7 +98,7 @@ class Importer {
     Steady::time_point began;
     Steady::time_point last_word;  // to a caller whose call could not be sent
     Steady::time_point sent{};
-    Id far = 0;
+    Id exporter = 0;
     Id id = 0;                     // as it is called there; 0: it is not there any more
     Id batch = 0;                  // the message that it was published in; 0: it was not
     std::vector<Id> tried;         // exporters that did not execute it
@@ -127,18 +126,18 @@ class Importer {
   void take(Local& local, shared_channel::RawRequest&& request, shared_channel::RawResponder&& responder,
             const shared_channel::CallContext& context);
   void dispatch(Pending&& pending);
-  void enter(Pending&& pending, Far& far);
+  void enter(Pending&& pending, FarExporter& far);
   void flush();
   void write_next(Batch& batch, Endings& endings);
-  void write_next(Far& far, Batch& batch, Endings& endings);
+  void write_next(FarExporter& far, Batch& batch, Endings& endings);
   void publish(const Batch& batch);
   void was_published(const Batch& batch, std::vector<Unwanted>& unwanted);
-  static Nanoseconds left_of(const Pending& pending, const Far& far, Steady::time_point time);
+  static Nanoseconds left_of(const Pending& pending, const FarExporter& far, Steady::time_point time);
   void pump();
-  Choice choose(const Pending& pending, Far*& chosen);
+  Choice choose(const Pending& pending, FarExporter*& chosen);
   static shared_channel::Execution execution_of(const Pending& pending);
-  static bool is_open(const Far& far);
-  bool is_usable(const Far& far, const Local& local) const;
+  static bool is_open(const FarExporter& far);
+  bool is_usable(const FarExporter& far, const Local& local) const;
   std::optional<Pending> withdraw(Id id);
   std::optional<Pending> withdraw(const Lock& lock, Id id);
   Pending take_out(Calls::iterator at);
@@ -160,12 +159,12 @@ class Importer {
   void learn(const Here& here, Endings& endings);
   void hear_pong(Id exporter, const Message& message);
   void hears_for_the_first_time(Id exporter);
-  void heard_from(Far& far);
+  void heard_from(FarExporter& far);
   void connection_changed(bool is_connected, const std::string& text);
   void end_calls_of(Id exporter, const std::string& why, Endings& endings);
   void end_lost(Id id, Id exporter, Endings& endings);
   std::vector<Id> old_calls_of(Id exporter) const;
-  void has_reconnected(Far& far, std::uint32_t connection, Endings& endings);
+  void has_reconnected(FarExporter& far, std::uint32_t connection, Endings& endings);
   void reached_nobody(Id exporter, Endings& endings);
   void remove(Id exporter, const std::string& why, Endings& endings);
   bool note_deaf(Id exporter);
@@ -194,7 +193,7 @@ class Importer {
   std::mutex mutex_;
   bool is_connected_ = false;
   bool is_draining_ = false;
-  std::map<Id, Far> fars_;
+  std::map<Id, FarExporter> exporters_;
   std::set<Id> deaf_;  // exporters that said that they are there, but answered no Ping
   Calls calls_;
   std::deque<Pending> waiting_;               // for room at an exporter
