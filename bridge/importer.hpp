@@ -121,7 +121,7 @@ class Importer {
     Id exporter = 0, id = 0, batch = 0;
   };
 
-  // ---- calls ----
+  // ---- calls: importer.cpp ----
   void serve(Local& local);
   void take(Local& local, shared_channel::RawRequest&& request, shared_channel::RawResponder&& responder,
             const shared_channel::CallContext& context);
@@ -146,7 +146,7 @@ class Importer {
   void cancel(const Unwanted& call);
   void pass_over(Pending&& pending, Error refused);
 
-  // ---- what comes ----
+  // ---- what comes: importer_hearing.cpp ----
   void hear_answer(const Message& message);
   void hear_news(const Message& message);
   void hear(const AnswerTo& to, const Message& message);
@@ -169,7 +169,7 @@ class Importer {
   void remove(Id exporter, const std::string& why, Endings& endings);
   bool note_deaf(Id exporter);
 
-  // ---- the keeper's thread ----
+  // ---- the keeper's thread: importer_keeping.cpp ----
   void keep(const std::stop_token& token);
   void look_after_exporters(Lock& lock, Nanoseconds time, Nanoseconds awake, Endings& endings);
   void look_after_calls(Endings& endings);
