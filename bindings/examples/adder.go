@@ -6,7 +6,8 @@ package main
 #include <shared_channel.h>
 
 static sc_code open_adder(sc_client** client, sc_error* error) {
-  const sc_message request = {sizeof request, 0, 0, 0, "{i32 i32}"}, reply = {sizeof reply, 0, 0, 0, "{i32}"};
+  const sc_message request = {.size = sizeof request, .description = "{i32 i32}"};
+  const sc_message reply = {.size = sizeof reply, .description = "{i32}"};
   const sc_client_options options = {.size = sizeof options, .request = &request, .reply = &reply};
   return sc_client_open("adder", &options, client, error);
 }

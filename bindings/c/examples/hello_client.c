@@ -4,7 +4,8 @@
 #include <stdio.h>
 
 int main(void) {
-  const sc_message numbers = {sizeof numbers, 0, 0, 0, "{i32 i32}"}, sum = {sizeof sum, 0, 0, 0, "{i32}"};
+  const sc_message numbers = {.size = sizeof numbers, .description = "{i32 i32}"};
+  const sc_message sum = {.size = sizeof sum, .description = "{i32}"};
   const sc_client_options options = {.size = sizeof options, .request = &numbers, .reply = &sum};
   const int32_t asked[2] = {2, 3};
   int32_t answer;

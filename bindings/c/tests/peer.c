@@ -13,8 +13,8 @@ static int fail(const sc_error* error) {
 
 /* Answers until it is asked for 0 + 0; that eight bytes come and four go is all that it knows of the descriptions. */
 static int serve(const char* name, const char* request_description, const char* reply_description) {
-  const sc_message numbers = {sizeof numbers, 0, 0, 0, request_description};
-  const sc_message sum = {sizeof sum, 0, 0, 0, reply_description};
+  const sc_message numbers = {.size = sizeof numbers, .description = request_description};
+  const sc_message sum = {.size = sizeof sum, .description = reply_description};
   sc_error error = SC_ERROR_INIT;
   sc_server* server;
   sc_request* request;
