@@ -2,9 +2,9 @@
 
 usage: python benchmark.py BUILD_DIR [SECONDS]     needs python_peer, built by CMake there, and numpy
 
-Servers are the same C++ programs for both, and have a processor of their own; they and their clients spin, but for asyncio's.
-Each figure is the p50 of its calls, the median of five rounds in which all take turns. The reply of 1 MiB is written anew for
-each call, and summed up.
+Servers are the same C++ programs for both, and have a processor of their own; they and their clients spin, but for
+asyncio's. Each figure is the p50 of its calls, the median of five rounds in which all take turns. The reply of 1 MiB is
+written anew for each call, and summed up.
 """
 
 import asyncio

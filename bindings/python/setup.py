@@ -1,4 +1,4 @@
-"""Builds the extension from the library's headers: those of the repository, or those that a source distribution brings."""
+"""Builds the extension from the library's headers: the repository's, or those that a source distribution brings."""
 
 import re
 import shutil

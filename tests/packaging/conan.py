@@ -1,5 +1,6 @@
 """usage: tests/packaging/conan.py DIRECTORY
-Runs the Conan recipe's methods in Conan's order, with stand-ins for its modules: the package lies in DIRECTORY/package."""
+Runs the Conan recipe's methods in Conan's order, with stand-ins for its modules. The package lies in
+DIRECTORY/package."""
 import fnmatch
 import os
 import runpy

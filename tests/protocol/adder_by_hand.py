@@ -1,7 +1,7 @@
-"""Asks `hello serve` for 2 + 3, knowing nothing but docs/protocol.md: a client in another language, for Linux on x86-64.
+"""Asks `hello serve` for 2 + 3, knowing nothing but docs/protocol.md: a client in another language, for Linux, x86-64.
 
-It stops at what shows the protocol. Python has no compare-and-swap, so it must be the only client while it runs; it polls
-instead of sleeping, and gives up without withdrawing.
+It stops at what shows the protocol. Python has no compare-and-swap, so it must be the only client while it runs; it
+polls instead of sleeping, and gives up without withdrawing.
 """
 
 import ctypes

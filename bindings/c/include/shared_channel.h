@@ -239,9 +239,9 @@ SC_API int sc_call_is_ready(sc_call* call);
 SC_API sc_handle sc_call_native_handle(sc_call* call);
 
 /* Waits for the end of the call, at most until its own timeout, and gives the reply, or says what it ended in; again,
- * if asked again. It has no sc_wait: whoever wants to be called away waits with sc_call_wait() before. The reply lies in
- * shared memory, aligned as the server says, until the call is released: a server of ill will can change it meanwhile,
- * so look at it once, or copy it. */
+ * if asked again. It has no sc_wait: whoever wants to be called away waits with sc_call_wait() before. The reply lies
+ * in shared memory, aligned as the server says, until the call is released: a server of ill will can change it
+ * meanwhile, so look at it once, or copy it. */
 SC_API sc_code sc_call_reply(sc_call* call, const void** reply, size_t* reply_size, sc_error* error);
 
 /* Ends the call now, unless it has ended: sc_call_reply() then says SC_CANCELLED. One that was not sent yet is never

@@ -43,7 +43,8 @@ def is_this_user(user: str) -> bool:
 def command(program: str, *arguments: str) -> list[str]:
     """What runs a text in another interpreter, so that interrupt() reaches it once it has printed something."""
     if IS_WINDOWS:
-        program = f"import sys; sys.path.append({str(Path(__file__).parent)!r}); import systems; systems.listen()\n{program}"
+        here = str(Path(__file__).parent)
+        program = f"import sys; sys.path.append({here!r}); import systems; systems.listen()\n{program}"
     return [sys.executable, "-c", program, *arguments]
 
 

@@ -38,7 +38,11 @@ class Pair:
         ("char", "x", b"x"),
         ("{i32 i32}", (2, 3), struct.pack("=ii", 2, 3)),
         ("{i32}", 5, struct.pack("=i", 5)),
-        ("{char f64 u16[3] bool}", ("x", 1.5, [1, 2, 3], True), b"x" + bytes(7) + struct.pack("=d3H?x", 1.5, 1, 2, 3, 1)),
+        (
+            "{char f64 u16[3] bool}",
+            ("x", 1.5, [1, 2, 3], True),
+            b"x" + bytes(7) + struct.pack("=d3H?x", 1.5, 1, 2, 3, 1),
+        ),
         ("char[5]", "abc", b"abc\0\0"),
         ("char", "\0", b"\0"),
         ("char[1]", "", b"\0"),

@@ -34,7 +34,8 @@ def blocks(page: str) -> list[str]:
 
 
 def whole(block: str) -> str:
-    return "\n".join(["import shared_channel as sc"] + [more for words, more in LEFT_OUT.items() if words in block] + [block])
+    left_out = [more for words, more in LEFT_OUT.items() if words in block]
+    return "\n".join(["import shared_channel as sc", *left_out, block])
 
 
 @contextmanager

@@ -26,7 +26,7 @@ class ChannelError(Exception):
     native: int = 0
     """The operating system's own code (errno, GetLastError()), or 0. What is an OSError has it as `errno`, too."""
     passed_on: bool = False
-    """True of an error that the server's handler raised: the channel is well, and it is about what the handler needed."""
+    """True of an error that the server's handler raised: the channel is well; it is about what the handler needed."""
     _spent: float = 0.0  # seconds that the call took, of one that was waited for
     promises_not_executed: bool = False
     """What the caller of a handler that raises this is told. False of an error that a call ended in."""

@@ -37,7 +37,9 @@ class _Form:
 
     def __init__(self, handler: Handler, request: Declared, reply: Declared) -> None:
         if _is_async(handler):
-            raise TypeError(f"{_name(handler)}() is async, and no loop would run it; a handler returns the reply itself")
+            raise TypeError(
+                f"{_name(handler)}() is async, and no loop would run it; a handler returns the reply itself"
+            )
         self._handler = handler
         hints = typing.get_type_hints(handler, include_extras=True) if request is None or reply is None else {}
         parameters = _parameters(handler)
@@ -97,7 +99,9 @@ def _parameters(handler: Handler) -> list[str]:
 def _hint(hints: dict[str, Any], name: str, handler: Handler) -> Any:
     if name not in hints:
         what = "its result" if name == "return" else f"its parameter {name}"
-        raise TypeError(f"{_name(handler)}() does not say the type of {what}; annotate it, or declare request and reply")
+        raise TypeError(
+            f"{_name(handler)}() does not say the type of {what}; annotate it, or declare request and reply"
+        )
     return hints[name]
 
 
@@ -193,7 +197,8 @@ class Server:
         max_calls        calls in flight at once; further callers queue
         threads          handlers that run at once
         max_..._bytes    largest message, where messages vary in length; each slot reserves as much
-        access           who may call: None for this user, "everyone", mode bits, (mode bits, group id) or, on Windows, SDDL
+        access           who may call: None for this user, "everyone", mode bits, (mode bits, group id) or, on Windows,
+                         SDDL
         spin             longest time in seconds to spin before sleeping; None: as the library does, inf: never sleep
         scope            "session" or "machine": which of Windows' sessions see the channel
         """
