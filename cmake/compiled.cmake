@@ -1,5 +1,5 @@
-# shared_channel::compiled, for programs of many files: the same headers, with what they share instantiated here once. It has both
-# exception modes, which have namespaces of their own; a program of another version does not link.
+# shared_channel::compiled, for programs of many files: the same headers, with what they share instantiated here once.
+# It has both exception modes, which have namespaces of their own; a program of another version does not link.
 add_library(shared_channel_compiled STATIC ${PROJECT_SOURCE_DIR}/src/compiled.cpp)
 add_library(shared_channel::compiled ALIAS shared_channel_compiled)
 set_target_properties(shared_channel_compiled PROPERTIES

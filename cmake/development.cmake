@@ -5,8 +5,8 @@ option(SHARED_CHANNEL_WARNINGS_AS_ERRORS "A warning of the compiler fails the bu
 
 set(CMAKE_CXX_EXTENSIONS OFF)
 
-# ccache, where it is installed. It takes precompiled headers only when told that they may be trusted, and from compilers that do
-# not write the time into them.
+# ccache, where it is installed. It takes precompiled headers only when told that they may be trusted, and from
+# compilers that do not write the time into them.
 find_program(SHARED_CHANNEL_CCACHE ccache)
 if(SHARED_CHANNEL_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER AND NOT MSVC)
   set(CMAKE_CXX_COMPILER_LAUNCHER
@@ -36,6 +36,7 @@ if(SHARED_CHANNEL_SANITIZE)
   # The library's fences order atomic words only, which need no such model.
   target_compile_options(shared_channel_development INTERFACE
     -fsanitize=${SHARED_CHANNEL_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer
-    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread -Wno-tsan>)
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread
+    -Wno-tsan>)
   target_link_options(shared_channel_development INTERFACE -fsanitize=${SHARED_CHANNEL_SANITIZE})
 endif()

@@ -1,5 +1,5 @@
-# The headers, the CMake package, the pkg-config file and the licence. Nothing of it belongs to a processor or a system: it lies
-# in share/, and all paths in it are relative to the place where it is found.
+# The headers, the CMake package, the pkg-config file and the licence. Nothing of it belongs to a processor or a system:
+# it lies in share/, and all paths in it are relative to the place where it is found.
 include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
 
@@ -21,7 +21,8 @@ if(SHARED_CHANNEL_BUILD_COMPILED)
   set(compiled_dir ${CMAKE_INSTALL_LIBDIR}/cmake/shared_channel)
   install(TARGETS shared_channel_compiled EXPORT shared_channel_compiled-targets
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT compiled)
-  install(EXPORT shared_channel_compiled-targets NAMESPACE shared_channel:: DESTINATION ${compiled_dir} COMPONENT compiled)
+  install(EXPORT shared_channel_compiled-targets NAMESPACE shared_channel:: DESTINATION ${compiled_dir}
+    COMPONENT compiled)
   set(found_dir \${PACKAGE_PREFIX_DIR}/${compiled_dir})
   if(IS_ABSOLUTE ${compiled_dir})
     set(found_dir ${compiled_dir})

@@ -1,7 +1,7 @@
-# `cpack` in the build directory makes shared_channel-VERSION.tar.gz and .zip, and for Debian libshared-channel-dev_VERSION-1_all.deb:
-# what `cmake --install` installs, for any processor. What is built for one processor is a Debian package of its own: the compiled form
-# (libshared-channel-compiled-dev), the program shared_channel (shared-channel), the bridge (shared-channel-bridge) and the library for C
-# (libshared-channel-c-dev).
+# `cpack` in the build directory makes shared_channel-VERSION.tar.gz and .zip, and for Debian
+# libshared-channel-dev_VERSION-1_all.deb: what `cmake --install` installs, for any processor. What is built for one
+# processor is a Debian package of its own: the compiled form (libshared-channel-compiled-dev), the program
+# shared_channel (shared-channel), the bridge (shared-channel-bridge) and the library for C (libshared-channel-c-dev).
 set(SHARED_CHANNEL_PACKAGE_CONTACT "The SharedChannel authors <nobody@invalid>" CACHE STRING
   "Who answers for the packages: NAME <ADDRESS>")
 set(CPACK_PACKAGE_NAME shared_channel)
@@ -74,7 +74,8 @@ if(components)
   set(CPACK_DEBIAN_UNSPECIFIED_PACKAGE_SUGGESTS ${suggested})
   set(CPACK_DEBIAN_UNSPECIFIED_DESCRIPTION ${CPACK_PACKAGE_DESCRIPTION})
   set(CPACK_DEBIAN_COMPILED_PACKAGE_SHLIBDEPS OFF)  # a static library needs none; it needs its headers
-  set(CPACK_DEBIAN_COMPILED_PACKAGE_DEPENDS "libshared-channel-dev (= ${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE})")
+  set(CPACK_DEBIAN_COMPILED_PACKAGE_DEPENDS
+    "libshared-channel-dev (= ${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE})")
   set(CPACK_DEBIAN_TOOL_PACKAGE_SECTION utils)
   set(CPACK_DEBIAN_BRIDGE_PACKAGE_SECTION net)
   set(CPACK_STRIP_FILES ON)

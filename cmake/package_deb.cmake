@@ -1,5 +1,5 @@
-# What Debian wants otherwise than `cmake --install` has it: the documents lie under the package's name, the licence is `copyright`,
-# there are changelogs, and these and the manual pages are compressed.
+# What Debian wants otherwise than `cmake --install` has it: the documents lie under the package's name, the licence is
+# `copyright`, there are changelogs, and these and the manual pages are compressed.
 if(NOT CPACK_GENERATOR STREQUAL DEB)
   return()
 endif()

@@ -1,6 +1,7 @@
-# add_page_blocks(TARGET PAGE LANGUAGE HEADER [STANDING]): makes a source of the page's code blocks in LANGUAGE (cpp, c), so that they are
-# compiled. HEADER has what the page leaves out. Blocks that declare types, or begin as the regular expression STANDING says, stand as
-# they are, the others in functions. Whole programs are left out: they are files, and tests compare them.
+# add_page_blocks(TARGET PAGE LANGUAGE HEADER [STANDING]): makes a source of the page's code blocks in LANGUAGE (cpp,
+# c), so that they are compiled. HEADER has what the page leaves out. Blocks that declare types, or begin as the regular
+# expression STANDING says, stand as they are, the others in functions. Whole programs are left out: they are files, and
+# tests compare them.
 function(add_page_blocks target page language header)
   set(standing "struct ")
   if(ARGC GREATER 4)

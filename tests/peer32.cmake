@@ -1,10 +1,11 @@
-# A 32-bit peer beside the 64-bit tests, where the compiler can make one; without it SHARED_CHANNEL_TEST_SPEC leaves out the
-# tests tagged [peer32].
+# A 32-bit peer beside the 64-bit tests, where the compiler can make one; without it SHARED_CHANNEL_TEST_SPEC leaves out
+# the tests tagged [peer32].
 include(CheckCXXSourceCompiles)
 
 if(UNIX AND CMAKE_SIZEOF_VOID_P EQUAL 8 AND NOT SHARED_CHANNEL_SANITIZE)
   set(CMAKE_REQUIRED_FLAGS -m32)
-  check_cxx_source_compiles("#include <string>\nint main() { return sizeof(void*) == 4 ? 0 : 1; }" SHARED_CHANNEL_M32_WORKS)
+  check_cxx_source_compiles("#include <string>\nint main() { return sizeof(void*) == 4 ? 0 : 1; }"
+    SHARED_CHANNEL_M32_WORKS)
   unset(CMAKE_REQUIRED_FLAGS)
 endif()
 

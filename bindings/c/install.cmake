@@ -1,4 +1,5 @@
-# The component `c`: header, library, CMake package and pkg-config file. `cmake --install BUILD --component c` installs it alone.
+# The component `c`: header, library, CMake package and pkg-config file. `cmake --install BUILD --component c` installs
+# it alone.
 include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/shared_channel_c)

@@ -1,8 +1,9 @@
-# Whoever builds without saying how gets what is optimised, since that is what he installs; whoever says it gets that, and a project
-# above this one decides for itself.
+# Whoever builds without saying how gets what is optimised, since that is what he installs; whoever says it gets that,
+# and a project above this one decides for itself.
 cmake_minimum_required(VERSION 3.16)
 file(REMOVE_RECURSE ${scratch})
-set(quiet -DSHARED_CHANNEL_BUILD_TESTS=OFF -DSHARED_CHANNEL_BUILD_EXAMPLES=OFF -DSHARED_CHANNEL_BUILD_COMPILED=ON ${options})
+set(quiet -DSHARED_CHANNEL_BUILD_TESTS=OFF -DSHARED_CHANNEL_BUILD_EXAMPLES=OFF -DSHARED_CHANNEL_BUILD_COMPILED=ON
+  ${options})
 unset(ENV{CMAKE_BUILD_TYPE})
 unset(ENV{CXXFLAGS})
 

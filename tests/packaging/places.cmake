@@ -1,11 +1,12 @@
-# The pkg-config file names the right places also where directories are given as absolute paths, and the licence does not
-# land among the documents of a project that has this one below it.
+# The pkg-config file names the right places also where directories are given as absolute paths, and the licence does
+# not land among the documents of a project that has this one below it.
 cmake_minimum_required(VERSION 3.16)
 file(REMOVE_RECURSE ${scratch})
 set(quiet -DSHARED_CHANNEL_BUILD_TESTS=OFF -DSHARED_CHANNEL_BUILD_EXAMPLES=OFF -DCMAKE_INSTALL_PREFIX=/opt/x ${options})
 
 function(configure build source)
-  execute_process(COMMAND ${CMAKE_COMMAND} -S ${source} -B ${build} ${quiet} ${ARGN} RESULT_VARIABLE result OUTPUT_QUIET)
+  execute_process(COMMAND ${CMAKE_COMMAND} -S ${source} -B ${build} ${quiet} ${ARGN} RESULT_VARIABLE result
+    OUTPUT_QUIET)
   if(NOT result EQUAL 0)
     message(FATAL_ERROR "cannot configure with ${ARGN}")
   endif()
@@ -32,7 +33,8 @@ set(SHARED_CHANNEL_INSTALL ON CACHE BOOL \"\")
 add_subdirectory(\"${source}\" below)
 ")
 configure(${scratch}/child ${scratch}/parent)
-execute_process(COMMAND ${CMAKE_COMMAND} --install ${scratch}/child --prefix ${scratch}/installed RESULT_VARIABLE result OUTPUT_QUIET)
+execute_process(COMMAND ${CMAKE_COMMAND} --install ${scratch}/child --prefix ${scratch}/installed RESULT_VARIABLE result
+  OUTPUT_QUIET)
 if(NOT result EQUAL 0 OR NOT EXISTS ${scratch}/installed/share/doc/shared_channel/LICENSE)
   message(FATAL_ERROR "the licence is not in share/doc/shared_channel")
 endif()

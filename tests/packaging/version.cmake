@@ -17,5 +17,6 @@ expect(CHANGELOG.md "\n## ${version}\n\nProtocol version ${protocol}:")
 expect(docs/versioning.md "find_package(shared_channel ${minor})")
 expect(packaging/vcpkg/shared-channel/vcpkg.json "\"version\": \"${version}\"")
 expect(packaging/conan/conanfile.py "version = \"${version}\"")
-expect(packaging/meson/shared_channel.wrap "shared_channel-${version}\nsource_filename = shared_channel-${version}-source.tar.gz")
+expect(packaging/meson/shared_channel.wrap
+  "shared_channel-${version}\nsource_filename = shared_channel-${version}-source.tar.gz")
 expect(packaging/meson/packagefiles/shared_channel/meson.build "version: '${version}'")
