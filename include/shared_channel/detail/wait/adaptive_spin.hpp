@@ -18,7 +18,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <thread>
 
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/wait/first_look.hpp>
@@ -27,12 +26,6 @@
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
-
-/// The clock and the yield of a spin. Tests have others.
-struct SpinTime {
-  static Clock::time_point now() noexcept { return Clock::now(); }
-  static void yield() noexcept { std::this_thread::yield(); }
-};
 
 /// What the peer did when the wait began.
 enum class PeerWas { awake, asleep };  // asleep: this thread has just woken it

@@ -3,9 +3,9 @@
 
 #include <atomic>
 #include <cstdint>
-#include <thread>
 
 #include <shared_channel/detail/base/deadline.hpp>
+#include <shared_channel/detail/wait/spin.hpp>
 #include <shared_channel/options.hpp>
 #include <shared_channel/version.hpp>
 
@@ -24,10 +24,11 @@ inline constexpr YieldTerms caller_yields{128, std::chrono::milliseconds(1), 2, 
 /// A thread that always finds at once what it waits for never lets others have its core. Callers on the core of a busy
 /// server would get one reply per time slice while others get thousands; callers beside one that the server answers at
 /// once would wait for a slice. So such threads yield the core every so many calls, and more rarely where nobody wants
-/// it, or a stranger does. Threads may share a FairYield.
-class FairYield {
+/// it, or a stranger does. Threads may share one.
+template <class Time>
+class BasicFairYield {
  public:
-  FairYield(WaitPolicy policy, const YieldTerms& terms) noexcept
+  BasicFairYield(WaitPolicy policy, const YieldTerms& terms) noexcept
       : terms_(terms), is_due_at_all_(policy.spin != (nanoseconds::max)()), interval_(terms.shortest) {}
 
   void after_call() noexcept {
@@ -44,9 +45,9 @@ class FairYield {
   void yield() noexcept {
     calls_.store(0, std::memory_order_relaxed);
     if (!is_due_at_all_) return;
-    const Clock::time_point before = Clock::now();
-    std::this_thread::yield();
-    interval_.store(interval_after(Clock::now() - before), std::memory_order_relaxed);
+    const Clock::time_point before = Time::now();
+    Time::yield();
+    interval_.store(interval_after(Time::now() - before), std::memory_order_relaxed);
   }
 
   [[nodiscard]] std::uint32_t interval_after(nanoseconds away) const noexcept {
@@ -63,5 +64,6 @@ class FairYield {
   std::atomic<std::uint32_t> interval_;
   std::atomic<std::uint32_t> calls_{0};
 };
+using FairYield = BasicFairYield<SpinTime>;
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

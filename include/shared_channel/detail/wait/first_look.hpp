@@ -8,19 +8,24 @@
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
+/// The body of the loop. Tests have another.
+struct EmptyLoop {
+  static void iterate() noexcept { std::atomic_signal_fence(std::memory_order_seq_cst); }  // which keeps the loop
+};
+
 /// Learns when to look first. A look takes the cache line away from the peer that is about to write there, so a first
 /// look that comes too early costs more than one that comes late. The first look therefore waits as long as recent
 /// answers took: a bit less after each answer that was there, clearly more after each that came soon after the look.
 /// The time is counted in iterations of an empty loop, which need no clock; how long one takes does not matter. Threads
 /// may share one.
-class FirstLook {
+template <class Loop>
+class BasicFirstLook {
  public:
   /// Waits, looks once, and learns from success. After failure comes arrived_late() or did_not_arrive().
   template <class Ready>
   bool succeeds(Ready&& ready) noexcept {
     const std::uint32_t iterations = iterations_.load(std::memory_order_relaxed);
-    for (std::uint32_t iteration = 0; iteration < iterations; ++iteration)
-      std::atomic_signal_fence(std::memory_order_seq_cst);
+    for (std::uint32_t iteration = 0; iteration < iterations; ++iteration) Loop::iterate();
     if (!ready()) return false;
     if (iterations > 0) iterations_.store(iterations - 1, std::memory_order_relaxed);
     return true;
@@ -43,5 +48,6 @@ class FirstLook {
 
   std::atomic<std::uint32_t> iterations_{0};
 };
+using FirstLook = BasicFirstLook<EmptyLoop>;
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail

@@ -7,6 +7,8 @@
 #include <intrin.h>
 #endif
 
+#include <thread>
+
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/version.hpp>
 
@@ -24,6 +26,12 @@ inline void pause() noexcept {
   asm volatile("yield");
 #endif
 }
+
+/// The clock and the yield of a thread that waits. Tests have others.
+struct SpinTime {
+  static Clock::time_point now() noexcept { return Clock::now(); }
+  static void yield() noexcept { std::this_thread::yield(); }
+};
 
 /// Reading the clock takes twenty nanoseconds, a poll a few: the clock is read only every so many polls.
 inline constexpr unsigned polls_per_clock = 64;
