@@ -59,6 +59,8 @@ const std::map<std::string, unsigned>& calls() {
       {"mprotect", SYS_mprotect},
       {"madvise", SYS_madvise},
       {"socketpair", SYS_socketpair},
+      {"sendto", SYS_sendto},
+      {"recvfrom", SYS_recvfrom},
       {"getrandom", SYS_getrandom},
       {"geteuid", SYS_geteuid},
       {"gettid", SYS_gettid},
@@ -82,9 +84,11 @@ const std::map<std::string, unsigned>& calls() {
   return numbers;
 }
 
+/// For all threads that there are.
 bool install(sock_filter* filter, std::size_t length) {
   const sock_fprog program{static_cast<unsigned short>(length), filter};
-  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) == 0;
 }
 
 /// libc's own waits go by other operations of futex than ours, and it ends the program where they are refused.
@@ -131,6 +135,11 @@ long spent() {
   return time.tv_sec * 1000 + time.tv_nsec / 1'000'000;
 }
 
+/// As CALL and ERRNO of a role say.
+bool refuse(const peer::Arguments& arguments) {
+  return refuse(arguments.at(1), static_cast<unsigned>(std::stoul(arguments.at(2))));
+}
+
 std::string outcome_of(const Result<Answer>& answer) {
   return answer ? "answered" : to_string(answer.error().code()).data();
 }
@@ -145,24 +154,26 @@ const peer::Role sandboxed_calls{"sandboxed_calls", [](const peer::Arguments&) {
                                    return 0;
                                  }};
 
-// sandboxed_server NAME CALL ERRNO: says how it started, serves until it hears a line, ends, and says its CPU time.
-const peer::Role sandboxed_server{
-    "sandboxed_server", [](const peer::Arguments& arguments) {
-      if (!refuse(arguments.at(1), static_cast<unsigned>(std::stoul(arguments.at(2))))) {
-        peer::say("no seccomp");
-        return 0;
-      }
-      {
-        auto server = Channel::Server::create(arguments.at(0), {.max_calls = 4});
-        Result<void> started;
-        if (server) started = server->start([](const Ask& ask) { return Answer{ask.id, 0}; });
-        const bool serves = server && started;
-        peer::say(serves ? "serves" : to_string((server ? started.error() : server.error()).code()));
-        if (serves) peer::hear();
-      }
-      peer::say(std::to_string(spent()));
-      return 0;
-    }};
+// sandboxed_server NAME CALL ERRNO first|later: says how it started, serves until it hears a line, ends, and says its
+// CPU time. The call is refused from the beginning, or once the server has started.
+const peer::Role sandboxed_server{"sandboxed_server", [](const peer::Arguments& arguments) {
+                                    const bool is_late = arguments.at(3) == "later";
+                                    bool is_refused = is_late || refuse(arguments);
+                                    {
+                                      auto server = Channel::Server::create(arguments.at(0), {.max_calls = 4});
+                                      Result<void> started;
+                                      if (server)
+                                        started = server->start([](const Ask& ask) { return Answer{ask.id, 0}; });
+                                      if (is_late) is_refused = refuse(arguments);
+                                      const bool serves = server && started;
+                                      const Errc failure =
+                                          serves ? Errc{} : (server ? started.error() : server.error()).code();
+                                      peer::say(!is_refused ? "no seccomp" : serves ? "serves" : to_string(failure));
+                                      if (serves && is_refused) peer::hear();
+                                    }
+                                    peer::say(std::to_string(spent()));
+                                    return 0;
+                                  }};
 
 // interrupted_server NAME: says how a server of 16 MiB was made that gets its memory a piece at a time at most.
 const peer::Role interrupted_server{"interrupted_server", [](const peer::Arguments& arguments) {
@@ -175,16 +186,17 @@ const peer::Role interrupted_server{"interrupted_server", [](const peer::Argumen
                                       return 0;
                                     }};
 
-// sandboxed_client NAME CALL ERRNO: calls a server, idly waits for one long answer, and says how it went and its CPU
-// time.
+// sandboxed_client NAME CALL ERRNO first|later: calls a server, idly waits for one long answer, and says how it went
+// and its CPU time. The call is refused from the beginning, or once the client is attached.
 const peer::Role sandboxed_client{
     "sandboxed_client", [](const peer::Arguments& arguments) {
-      if (!refuse(arguments.at(1), static_cast<unsigned>(std::stoul(arguments.at(2))))) {
-        peer::say("no seccomp");
-        return 0;
-      }
       {
         Channel::Client client(arguments.at(0));
+        if (arguments.at(3) == "later") (void)client.call(test_support::echo(1), std::chrono::seconds(20));
+        if (!refuse(arguments)) {
+          peer::say("no seccomp");
+          return 0;
+        }
         const auto first = client.call(test_support::echo(1), std::chrono::milliseconds(500));
         const auto second = client.call(nap(300), std::chrono::seconds(1));
         auto third = client.call_async(test_support::echo(3), std::chrono::milliseconds(500));

@@ -54,12 +54,21 @@ class FileIdentity {
   [[nodiscard]] bool is_known() const noexcept { return is_known_; }
   [[nodiscard]] bool is_still(int descriptor) const noexcept {
     const FileIdentity now = of(descriptor);
-    return is_known_ && now.is_known_ && now.device_ == device_ && now.file_ == file_ &&
+    if (is_known_ && !now.is_known_) return stands_at_position(descriptor);
+    return is_known_ && now.device_ == device_ && now.file_ == file_ &&
            (now.position_ == position_ || now.position_ == unknown || position_ == unknown);
   }
 
  private:
   static constexpr off_t unknown = -1;
+
+  /// All that can be asked where a sandbox, which came after we opened the file, refuses fstat(). Keeps errno.
+  [[nodiscard]] bool stands_at_position(int descriptor) const noexcept {
+    const int error = errno;
+    const bool stands = position_ != unknown && ::lseek(descriptor, 0, SEEK_CUR) == position_;
+    errno = error;
+    return stands;
+  }
 
   template <class Seek>
   static FileIdentity look(int descriptor, Seek&& seek) noexcept {

@@ -95,8 +95,18 @@ inline void wake(const Word& word, int count) noexcept {
 /// What a kernel's answer to a wait means. A wake-up that was meant for us is never reported as the deadline. A changed
 /// word or a signal is, once the deadline has passed: a peer that keeps changing words must not hold us.
 inline Wake meaning_of(int error, Deadline& deadline) noexcept {
-  if (error == 0) return Wake::signalled;
-  return error == ETIMEDOUT || deadline.passed() ? Wake::timed_out : Wake::signalled;
+  return error != 0 && deadline.passed() ? Wake::timed_out : Wake::signalled;
+}
+
+/// Whether the answer to a wait whose words have not changed is a refusal. A sandbox may refuse by any errno: the words
+/// are said to have changed, or the deadline to have passed, and are not so, or waits are interrupted all the time.
+inline bool is_refusal(int error, Deadline& deadline) noexcept {
+  static std::atomic<unsigned> interrupted{0};  // in a row, about
+  constexpr unsigned too_often = 64;
+  if (error == EINTR) return interrupted.fetch_add(1, std::memory_order_relaxed) >= too_often;
+  if (interrupted.load(std::memory_order_relaxed) != 0) interrupted.store(0, std::memory_order_relaxed);
+  if (error == ETIMEDOUT) return !deadline.passed();
+  return error != 0;
 }
 
 /// Sleeps while the word is `seen`.
@@ -104,7 +114,7 @@ inline Wake wait(const Word& word, std::uint32_t seen, Deadline& deadline) noexc
   Time until{};
   if (!deadline.is_never()) until = time_of(deadline.at());
   const int error = futex(word, FUTEX_WAIT_BITSET, seen, deadline.is_never() ? nullptr : &until);
-  if (!is_answer(error) && word.load(std::memory_order_seq_cst) == seen) {
+  if (is_refusal(error, deadline) && word.load(std::memory_order_seq_cst) == seen) {
     const nanoseconds left = deadline.remaining();
     constexpr nanoseconds nap = std::chrono::milliseconds(1);
     rest(left < nap ? left : nap);
@@ -142,19 +152,24 @@ inline int futex_waitv(const Watched* words, std::size_t count, Deadline& deadli
   return ::syscall(waitv_call, waiters, integer_cast<unsigned>(count), 0, timeout, CLOCK_MONOTONIC) >= 0 ? 0 : errno;
 }
 
+inline bool have_changed(const Watched* words, std::size_t count) noexcept {
+  for (std::size_t i = 0; i < count; ++i) {
+    if (words[i].word->load(std::memory_order_seq_cst) != words[i].seen) return true;
+  }
+  return false;
+}
+
 /// Sleeps while all of the words are as seen. Where there is no futex_waitv: on the first one, with a look at the
 /// others after each `slice`.
 inline Wake wait_any(const Watched* words, std::size_t count, Deadline& deadline, nanoseconds slice) noexcept {
   static std::atomic<bool> has_waitv{true};
   if (has_waitv.load(std::memory_order_relaxed)) {
     const int error = futex_waitv(words, count, deadline);
-    if (is_answer(error)) return meaning_of(error, deadline);
-    if (error != ENOMEM) has_waitv.store(false, std::memory_order_relaxed);
+    if (!is_refusal(error, deadline) || have_changed(words, count)) return meaning_of(error, deadline);
+    if (error != ENOMEM && !is_answer(error)) has_waitv.store(false, std::memory_order_relaxed);
   }
   for (;;) {
-    for (std::size_t i = 1; i < count; ++i) {
-      if (words[i].word->load(std::memory_order_seq_cst) != words[i].seen) return meaning_of(EAGAIN, deadline);
-    }
+    if (have_changed(words + 1, count - 1)) return meaning_of(EAGAIN, deadline);
     Deadline end_of_slice = deadline.within(slice);
     if (wait(*words[0].word, words[0].seen, end_of_slice) == Wake::signalled) return Wake::signalled;
     if (deadline.passed()) return Wake::timed_out;

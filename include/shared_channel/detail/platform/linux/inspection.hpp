@@ -74,7 +74,6 @@ class ObjectReader {
     auto* next = static_cast<std::byte*>(to);
     while (bytes != 0) {
       const ssize_t got = ::pread(descriptor_.get(), next, bytes, static_cast<off_t>(offset));
-      if (got < 0 && errno == EINTR) continue;
       if (got <= 0) return false;
       const auto count = static_cast<std::size_t>(got);
       next += count;

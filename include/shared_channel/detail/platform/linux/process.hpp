@@ -39,11 +39,8 @@ inline std::uint32_t thread_number() noexcept {
 namespace linux_random {
 
 inline bool from_kernel(std::uint64_t& number) noexcept {
-  long bytes = -1;
-  do {
-    bytes = ::syscall(SYS_getrandom, &number, sizeof number, GRND_NONBLOCK);
-  } while (bytes < 0 && errno == EINTR);
-  return bytes == static_cast<long>(sizeof number);
+  // So few bytes come whole, or not at all: no signal interrupts that.
+  return ::syscall(SYS_getrandom, &number, sizeof number, GRND_NONBLOCK) == static_cast<long>(sizeof number);
 }
 
 inline bool from_device(std::uint64_t& number) noexcept {
@@ -107,17 +104,18 @@ inline bool is_shutting_down() noexcept { return false; }
 /// Nothing keeps a thread from ending.
 using Thread = std::thread;
 
-/// Waits without a reason to be woken: for retries whose moment nobody announces. A signal may end it early. Where the
-/// system refuses to let us sleep, others at least get the core.
+/// Waits without a reason to be woken: for retries whose moment nobody announces. A signal may end it early, or have it
+/// wait twice: one that is always interrupted would not rest. Where the system refuses to let us sleep, others at least
+/// get the core.
 inline void rest(nanoseconds time) noexcept {
   const NoCancellation whole;
   const timespec duration{integer_cast<time_t>(time.count() / 1'000'000'000),
                           integer_cast<long>(time.count() % 1'000'000'000)};
-  if (::nanosleep(&duration, nullptr) == 0 || errno == EINTR) return;
+  if (::nanosleep(&duration, nullptr) == 0) return;
   constexpr std::int64_t longest = 1000;
   const std::int64_t milliseconds = (time.count() + 999'999) / 1'000'000;
   const auto bounded = static_cast<int>(milliseconds < longest ? milliseconds : longest);
-  if (::poll(nullptr, 0, bounded) == 0 || errno == EINTR) return;
+  if (::poll(nullptr, 0, bounded) == 0) return;
   ::sched_yield();
 }
 

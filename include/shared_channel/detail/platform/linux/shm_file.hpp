@@ -150,6 +150,7 @@ inline int reserve(int descriptor, std::size_t bytes) noexcept {
     return EFBIG;  // to try would be SIGXFSZ, which ends the process
   }
   std::size_t piece = std::size_t{4} << 20;
+  int patience = 1000;  // with the smallest pieces: a sandbox may interrupt all of them
   for (std::size_t at = 0; at < bytes;) {
     const std::size_t length = bytes - at < piece ? bytes - at : piece;
     const int error = reserve_piece(descriptor, at, length);
@@ -159,6 +160,8 @@ inline int reserve(int descriptor, std::size_t bytes) noexcept {
       return error;
     } else if (piece > std::size_t{4096}) {
       piece /= 2;
+    } else if (--patience == 0) {
+      return error;
     }
   }
   return 0;

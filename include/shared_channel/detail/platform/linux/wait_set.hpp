@@ -84,16 +84,15 @@ class Notifier : public RefCounted {
     if (!writable_.is_ours()) return;
     const NoCancellation whole;
     const char once = 1;  // if there is no room for it, others wait to be read
-    while (::send(writable_.get(), &once, sizeof once, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == EINTR) {
-    }
+    static_cast<void>(::send(writable_.get(), &once, sizeof once, MSG_DONTWAIT | MSG_NOSIGNAL));
   }
 
   void clear() noexcept {
     if (!readable_.is_ours()) return;
     const NoCancellation whole;
     char heard[64];
-    for (ssize_t bytes = 1; bytes > 0 || (bytes < 0 && errno == EINTR);)
-      bytes = ::recv(readable_.get(), heard, sizeof heard, MSG_DONTWAIT);
+    while (::recv(readable_.get(), heard, sizeof heard, MSG_DONTWAIT) > 0) {
+    }
   }
 
  private:
