@@ -203,8 +203,10 @@ bool take_ownership(Slot& slot, std::uint32_t before, std::uint32_t me) noexcept
 template <class Slot>
 Claim settle(Slot& slot) noexcept {
   const State request = load_request(slot);
+  // A posted call is a dead owner's, or a stray word's: then a worker may execute another one.
   if (is_settled(slot, request) ||
-      (request.phase() == Phase::posted && withdraw(slot, request.sequence()) != Withdrawal::abandoned)) {
+      (request.phase() == Phase::posted && withdraw(slot, request.sequence()) != Withdrawal::abandoned &&
+       !is_executing(slot))) {
     leave_settled(slot, request.sequence());
     return Claim::claimed;
   }
