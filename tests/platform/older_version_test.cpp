@@ -88,6 +88,26 @@ TEST_CASE("older version: a server that is still starting keeps its name") {
   CHECK(shm_entries("shared_channel." + name).empty());
 }
 
+TEST_CASE("older version: who may only read a record does not keep its name by a lock") {
+  const auto name = unique_name("older");
+  std::uint64_t magic = 0;
+  SECTION("of an older server") { magic = detail::rendezvous_magic; }
+  SECTION("that was never finished") {}
+  {
+    OldServer(name, magic).die();
+    const ChannelState unlocked = inspect(name).value().state;
+    const int reader = ::open(path_of(name).c_str(), O_RDONLY | O_CLOEXEC);
+    struct flock all {};
+    all.l_type = F_RDLCK;
+    REQUIRE(::fcntl(reader, F_OFD_SETLK, &all) == 0);
+    CHECK(inspect(name).value().state == unlocked);
+    CHECK(error_of(Channel::Client(name).call(echo(1), amply)) == Errc::no_server);
+    CHECK_FALSE(error_of(Channel::Server::create(name)));
+    ::close(reader);
+  }
+  CHECK(shm_entries("shared_channel." + name).empty());
+}
+
 TEST_CASE("older version: it finds the name of a newer server taken, also after the record was made anew") {
   const auto name = unique_name("older");
   {

@@ -119,7 +119,7 @@ inline Hold hold_on(const Names& names) {
   if (lock && linux_shm::is_locked(lock.get(), 0)) return Hold::held;
   // Until protocol version 3 that was the lock, and servers still hold it.
   const Descriptor record = linux_shm::open_object(names.rendezvous(), O_RDONLY);
-  if (record && linux_shm::is_locked(record.get(), 0)) return Hold::held;
+  if (record && linux_shm::is_locked_by_writer(record.get(), 0)) return Hold::held;
   return lock ? Hold::left : without;
 }
 

@@ -232,7 +232,7 @@ class ServerLease {
   /// True if the record's server is gone: nobody holds the name's lock, as far as this user may ask. The page of
   /// another protocol version tells us nothing.
   static bool is_left(const Names& names, const Descriptor& record, std::uint32_t version) {
-    if (linux_shm::is_locked(record.get(), lease_number)) return false;
+    if (linux_shm::is_locked_by_writer(record.get(), lease_number)) return false;
     if (version < first_with_lock) return true;
     const Descriptor lock = linux_shm::open_object(names.server_lock(), O_RDONLY);
     return lock && !linux_shm::is_locked(lock.get(), lease_number);
@@ -300,7 +300,7 @@ class ServerLease {
       if (!is_own_file(status)) return squatted(names, object);
       if (!read(old, previous)) previous = {};
       Deadline patience = patience_with_the_killed();
-      while (previous.version != abi_version && linux_shm::is_locked(old.get(), lease_number)) {
+      while (previous.version != abi_version && linux_shm::is_locked_by_writer(old.get(), lease_number)) {
         if (patience.passed()) return already_running(names);
         rest(std::chrono::milliseconds(1));
       }

@@ -188,6 +188,13 @@ inline bool is_locked(int descriptor, std::uint32_t number) noexcept {
   return ::fcntl(descriptor, F_OFD_GETLK, &range) != 0 || range.l_type != F_UNLCK;
 }
 
+/// The same for a file that others may read and not write: their locks can only be read locks, and do not count.
+inline bool is_locked_by_writer(int descriptor, std::uint32_t number) noexcept {
+  struct flock range = lock_of(number);
+  range.l_type = F_RDLCK;
+  return ::fcntl(descriptor, F_OFD_GETLK, &range) != 0 || range.l_type != F_UNLCK;
+}
+
 }  // namespace linux_shm
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform
