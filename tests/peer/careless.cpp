@@ -123,6 +123,36 @@ const peer::Role signalled_amid_calls{"signalled_amid_calls", [](const peer::Arg
                                         call(client, how);
                                         return 1;
                                       }};
+
+// signalled_amid_forwarding NAME HOW MICROSECONDS: the same, with a server of its own whose handlers call by that
+// client as well.
+const peer::Role signalled_amid_forwarding{
+    "signalled_amid_forwarding", [](const peer::Arguments& arguments) {
+      static const Lingering lingering;
+      static Channel::Client& client = *new Channel::Client(arguments.at(0));  // handlers outlive this program's main()
+      static const std::string own = arguments.at(0) + ".own";
+      static Channel::Server server(own);
+      sigset_t alarm;
+      sigemptyset(&alarm);
+      sigaddset(&alarm, SIGALRM);
+      pthread_sigmask(SIG_BLOCK, &alarm, nullptr);  // on all threads but this one
+      client.call_async(echo(1), 50s, [](const Told&) {}).value();
+      server
+          .start([](const test_support::Ask& ask) {
+            (void)client.call_async(echo(1), 50s, [](const Told&) {});
+            return Answer{ask.id, 1};
+          })
+          .value();
+      std::thread([] {
+        static Channel::Client& caller = *new Channel::Client(own);
+        for (;;) (void)caller.call(echo(1), 50s);
+      }).detach();
+      pthread_sigmask(SIG_UNBLOCK, &alarm, nullptr);
+      ::signal(SIGALRM, [](int) { peer::is_allocating() ? alarm_after(20) : std::exit(7); });
+      alarm_after(std::stoi(arguments.at(2)));
+      call(client, arguments.at(1));
+      return 1;
+    }};
 #endif
 
 }  // namespace peer_careless

@@ -286,6 +286,18 @@ TEST_CASE("exit: in a signal handler on a thread that makes asynchronous calls, 
   }
 }
 
+TEST_CASE("exit: in a signal handler on a thread for whose mutex a handler of the program's own server waits") {
+  const auto name = unique_name("exit");
+  Channel::Server server(name);
+  server.start([](const Ask& ask) { return Answer{ask.id, 1}; }).value();
+  const TsanOptions unreported("report_bugs=0 atexit_sleep_ms=0");
+  const Stopwatch watch;
+  for (int time = 0; time < 100 && watch.elapsed() < 5s; ++time) {
+    Process calling = peer("signalled_amid_forwarding", name, "callback", std::to_string(1 + time * 7919 % 8000));
+    REQUIRE(calling.wait(20s) == as_asked);
+  }
+}
+
 TEST_CASE("exit: in a signal handler on a thread that waits for an answer") {
   const auto name = unique_name("exit");
   Channel::Server server(name);

@@ -60,10 +60,11 @@ class ServerCore final : private Mender {
   /// Whether end() would wait for the calling thread, because it
   ///   - is in one of this server's handlers, or answers one of its calls;
   ///   - serves, or waits for the end, and is now in a signal handler that has called exit();
+  ///   - was amid a call, for whose mutex a handler may wait, and is now in such a signal handler;
   ///   - was a worker, and the last to release the server, with a thread_local object of the handler's.
   [[nodiscard]] bool would_wait_for_itself() const noexcept {
     return is_in_handler() || serving_.load(std::memory_order_relaxed) == Platform::thread_number() ||
-           workers_.has_this_thread();
+           Platform::waits_in_vain() || workers_.has_this_thread();
   }
 
   /// end() for a thread that it would wait for: waits for nobody. The threads leave when they next look, so the core
