@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "support/errors.hpp"
@@ -18,6 +19,8 @@
 #include "support/process.hpp"
 #include "support/time.hpp"
 #include "support/windows.hpp"
+
+#include <tlhelp32.h>
 
 namespace terminated_thread_test {
 
@@ -30,6 +33,17 @@ namespace {
 Answer terminate_at_seven(const Ask& ask) {
   if (ask.id == 7) TerminateThread(GetCurrentThread(), 0);
   return {ask.id, 0};
+}
+
+std::set<DWORD> threads_here() {
+  std::set<DWORD> found;
+  const detail::platform::Handle all(CreateToolhelp32Snapshot(TH32CS_SNAPTHREAD, 0));
+  THREADENTRY32 entry{};
+  entry.dwSize = sizeof entry;
+  for (BOOL more = Thread32First(all.get(), &entry); more != 0; more = Thread32Next(all.get(), &entry)) {
+    if (entry.th32OwnerProcessID == GetCurrentProcessId()) found.insert(entry.th32ThreadID);
+  }
+  return found;
 }
 
 }  // namespace
@@ -94,6 +108,26 @@ TEST_CASE("terminated thread: without the thread of its callbacks a client calls
   Channel::Client other(name);
   other.call_async(echo(4), amply, [&](const auto& reply) { called_back = reply.has_value(); }).value();
   CHECK(eventually([&] { return called_back.load(); }));
+}
+
+TEST_CASE("terminated thread: without the one that holds its name a server stops, and the next one has the name") {
+  const auto name = unique_name("terminated");
+  const std::set<DWORD> before = threads_here();
+  std::optional<Channel::Server> server(std::in_place, name);
+  for (const DWORD id : threads_here()) {
+    if (before.count(id) != 0) continue;
+    const detail::platform::Handle keeper(OpenThread(THREAD_TERMINATE | SYNCHRONIZE, FALSE, id));
+    REQUIRE(TerminateThread(keeper.get(), 0) != 0);
+    REQUIRE(WaitForSingleObject(keeper.get(), 10'000) == WAIT_OBJECT_0);
+  }
+  server->start([](const Ask& ask) { return Answer{ask.id, 0}; }).value();
+  const auto ended = server->wait();
+  REQUIRE(error_of(ended) == Errc::server_stopped);
+  CHECK(ended.error().message().find("the thread that holds its name") != std::string::npos);
+  Channel::Server next(name);
+  next.start([](const Ask& ask) { return Answer{ask.id + 1, 0}; }).value();
+  server.reset();
+  CHECK(Channel::Client(name).call(echo(1), amply).value().id == 2);
 }
 
 }  // namespace terminated_thread_test

@@ -344,6 +344,20 @@ TEST_CASE("win32: no_server tells that a server runs in the other namespace") {
   CHECK(answer.error().message().find("set ClientOptions::scope to Scope::machine") != std::string::npos);
 }
 
+TEST_CASE("win32: an heir's mark that another user made keeps no server from its name") {
+  const Names names = Segment::names_of(unique_name("win32"));
+  const win32::ObjectName lock(names, names.server_lock());
+  PSECURITY_DESCRIPTOR foreign = nullptr;
+  REQUIRE(ConvertStringSecurityDescriptorToSecurityDescriptorA("O:LSD:(A;;GA;;;WD)", SDDL_REVISION_1, &foreign,
+                                                               nullptr) != 0);
+  const win32::LocalMemory freed(foreign);
+  SECURITY_ATTRIBUTES attributes{sizeof attributes, foreign, FALSE};
+  const Handle mark(CreateEventW(&attributes, TRUE, FALSE, win32::heir_mark_of(lock.c_str()).c_str()));
+  if (!mark || win32::is_ours(mark.get())) SKIP_TEST("this user cannot make another user's object");
+  CHECK(win32::is_heir_due(win32::heir_mark_of(lock.c_str())));
+  CHECK_FALSE(error_of(ServerLease::acquire(names, Access::current_user())));
+}
+
 TEST_CASE("win32: short rests and short waits end after their time, not before") {
   for (const auto time : {100us, 900us, 2'500us, 10'000us}) {
     const Stopwatch watch;

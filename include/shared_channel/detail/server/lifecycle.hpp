@@ -211,8 +211,9 @@ Result<void> ServerCore<Platform, Observer>::ending() const {
   switch (cause_of_end_.load(std::memory_order_relaxed)) {
     case CauseOfEnd::name_lost:
       return names_.error(Errc::server_stopped,
-                          "somebody removed this channel's files from shared memory while the server ran, so no "
-                          "client finds it or another server has the name; this one has stopped; make a new one");
+                          "somebody removed this channel's files from shared memory while the server ran, or ended the "
+                          "thread that holds its name, so no client finds it or another server has the name; this one "
+                          "has stopped; make a new one");
     case CauseOfEnd::name_unrenewable:
       return names_.error(Errc::server_stopped,
                           "somebody removed this channel's lock or record from shared memory, and its server cannot "

@@ -21,9 +21,17 @@ inline bool is_heir_due(const std::wstring& mark) noexcept {
   return Handle(::OpenEventW(SYNCHRONIZE, FALSE, mark.c_str())) || ::GetLastError() == ERROR_ACCESS_DENIED;
 }
 
+/// The same for a mutex of our user's: anybody can make an event of that name, and it must keep no server from its own.
+/// Wine gives an event that was made without a security descriptor no owner: it counts as ours.
+inline bool is_our_heir_due(const std::wstring& mark) noexcept {
+  const AsProcess own;
+  const Handle found(::OpenEventW(READ_CONTROL, FALSE, mark.c_str()));
+  return found && (ObjectOwner(found.get()).sid() == nullptr || is_ours(found.get()));
+}
+
 /// A mutex on its way to the keeper thread, and there. Kept by the MutexKeeper that wants it and by the thread.
 struct KeptMutex : public RefCounted {
-  KeptMutex(Handle object, std::wstring object_name) noexcept
+  KeptMutex(Handle object, std::wstring object_name)
       : mutex(std::move(object).kept()),
         name(std::move(object_name)),
         heir_mark(heir_mark_of(name)),
@@ -53,14 +61,15 @@ struct KeptMutex : public RefCounted {
   }
 
   /// Says that the mutex, which the calling thread has just taken, will have an heir. 0, WAIT_TIMEOUT if it belongs to
-  /// the heir of another, or GetLastError().
+  /// the heir of another, or GetLastError(). A mark of another user's has to do as ours: clients heed it as well.
   DWORD announce_heir() noexcept {
     const AsProcess own;
     heir = Handle(::CreateEventW(nullptr, TRUE, FALSE, heir_mark.c_str())).kept();
     const DWORD error = ::GetLastError();
     if (heir && error != ERROR_ALREADY_EXISTS) return 0;
     heir = Handle();
-    return error == ERROR_ALREADY_EXISTS || error == ERROR_ACCESS_DENIED ? DWORD{WAIT_TIMEOUT} : error;
+    if (error != ERROR_ALREADY_EXISTS && error != ERROR_ACCESS_DENIED) return error;
+    return is_our_heir_due(heir_mark) ? DWORD{WAIT_TIMEOUT} : DWORD{0};
   }
 
   Handle mutex;

@@ -227,7 +227,7 @@ class KeeperThread : public RefCounted {
   static void take(KeptMutex& kept) noexcept {
     if (kept.taken_in_dll_main) {
       kept.heir = Handle();
-    } else if (is_heir_due(kept.heir_mark)) {
+    } else if (is_our_heir_due(kept.heir_mark)) {
       ::ReleaseMutex(kept.mutex.get());
       ::Sleep(1);
       if (kept.remaining() == 0) conclude(kept, WAIT_TIMEOUT);
@@ -291,6 +291,11 @@ class MutexKeeper {
     const HANDLE handles[] = {kept_->tried.get(), thread_->handle()};
     if (::WaitForMultipleObjects(2, handles, FALSE, INFINITE) != WAIT_OBJECT_0) return ERROR_INVALID_HANDLE;
     return kept_->failure;
+  }
+
+  /// False once the program has ended the thread, and so freed the mutex.
+  [[nodiscard]] bool keeps() const noexcept {
+    return thread_ && ::WaitForSingleObject(thread_->handle(), 0) == WAIT_TIMEOUT;
   }
 
  private:

@@ -72,18 +72,23 @@ class ServerLease {
     SHARED_CHANNEL_TEST_POINT(server_emptied_record);
   }
 
-  /// No client finds the record's generation any more.
-  void unpublish() const noexcept { record().generation.store(0); }
+  /// No client finds the record's generation any more. Not where the name is lost: then it may be another server's.
+  void unpublish() const noexcept {
+    if (has_name() || is_shutting_down()) record().generation.store(0);
+  }
 
-  /// Whether the name is still ours: the system takes no name from an object that is open.
+  /// Whether the name is still ours: the system takes no name from an object that is open, but the program may have
+  /// ended the thread that has the mutex. Then the record may be another server's.
   [[nodiscard]] NameState keep_name(const Admission&, bool& has_record) const noexcept {
-    has_record = true;
-    return NameState::ours;
+    has_record = has_name();
+    return has_record ? NameState::ours : NameState::lost;
   }
 
   [[nodiscard]] Rendezvous& record() const noexcept { return *reinterpret_cast<Rendezvous*>(mapping_.data()); }
 
  private:
+  [[nodiscard]] bool has_name() const noexcept { return keeper_->keeps(); }
+
   /// A process that is being ended keeps its mutex for a moment; nobody else is in the way then.
   static constexpr DWORD patience_ms = 250;
 
