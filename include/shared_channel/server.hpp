@@ -127,6 +127,7 @@ class SharedChannel<Request, Reply>::Server {
   /// its threads), timed_out (it still serves), invalid_argument (not begun with start()), would_deadlock (in a handler
   /// of its own), forked. Thread-safe after start(), but nobody may wait when the server is destroyed.
   Result<void> wait(std::chrono::nanoseconds timeout = (std::chrono::nanoseconds::max)()) {
+    const typename Platform::NoCancellation uncancelled;
     return core_ ? core_->wait(detail::Deadline(timeout)) : moved_from();
   }
 

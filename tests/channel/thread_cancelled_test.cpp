@@ -153,6 +153,14 @@ TEST_CASE("thread cancelled: while it serves") {
   CHECK(is_joined_after_cancel([&] { CHECK_FALSE(error_of(server.serve(answer, stop.get_token()))); }));
 }
 
+TEST_CASE("thread cancelled: while it waits for the end of a server") {
+  const auto name = unique_name("cancelled");
+  Channel::Server server(name);
+  server.start(answer).value();
+  CHECK(is_joined_after_cancel([&] { CHECK_FALSE(server.wait(100ms)); }));
+  CHECK_FALSE(error_of(Channel::Client(name).call(nap(1), amply)));
+}
+
 TEST_CASE("thread cancelled: while its calls are observed") {
   const auto name = unique_name("cancelled");
   ObservedChannel::Server server(name);

@@ -6,7 +6,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <set>
 #include <span>
 #include <string>
@@ -282,7 +281,7 @@ TEST_CASE("guest: a death is noticed although the memory is taken before the thr
     REQUIRE_FALSE(answer);
     CHECK(answer.error().code() != Errc::timed_out);
   }
-  std::printf("guest: memory taken in time %d of 8\n", reaped);
+  if (reaped == 0) SKIP_TEST("this kernel took no memory in time");
 }
 
 }  // namespace guest_test

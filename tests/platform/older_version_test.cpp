@@ -92,8 +92,7 @@ TEST_CASE("older version: who may only read a record does not keep its name by a
   const auto name = unique_name("older");
   std::uint64_t magic = 0;
   SECTION("of an older server") { magic = detail::rendezvous_magic; }
-  SECTION("that was never finished") {}
-  {
+  SECTION("that was never finished"){} {
     OldServer(name, magic).die();
     const ChannelState unlocked = inspect(name).value().state;
     const int reader = ::open(path_of(name).c_str(), O_RDONLY | O_CLOEXEC);

@@ -131,7 +131,8 @@ inline constexpr std::uint32_t service_open = 1;
 inline constexpr std::uint32_t service_stopped = 2;
 
 /// What a server has counted since it was made, for other programs to read. Written when it looks after its words: at
-/// most two seconds old, unless all of its threads are in handlers. Each number is whole; together they may be of two
+/// most two seconds old, unless all of its threads are in handlers, of which a busy one looks at the clock after 64
+/// calls at the latest. Each number is whole; together they may be of two
 /// moments.
 struct Statistics {
   LongWord done;       // answered by the handler

@@ -37,7 +37,7 @@ inline bool may_be_anybody(unsigned long user) {
   const NoCancellation whole;
   const Descriptor file([] { return ::open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC); });
   if (!file) return errno != ENOENT || ::access("/proc/self", F_OK) != 0;
-  char map[4097];  // as long as it may be: a page
+  char map[340 * 33 + 1];  // as long as it may be: 340 lines of three numbers in ten places each
   std::size_t length = 0;
   while (length + 1 < sizeof map) {
     const ssize_t got = ::pread(file.get(), map + length, sizeof map - 1 - length, static_cast<off_t>(length));
