@@ -29,7 +29,9 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 class ForkGuard {
  public:
   static ForkGuard& instance() {
-    static ForkGuard& guard = *new ForkGuard;  // never destroyed: static channels may outlive every static
+    // Never destroyed: static channels may outlive every static. Not on the heap, for a library that is unloaded.
+    alignas(ForkGuard) static std::byte memory[sizeof(ForkGuard)];
+    static ForkGuard& guard = *::new (static_cast<void*>(memory)) ForkGuard;
     return guard;
   }
 

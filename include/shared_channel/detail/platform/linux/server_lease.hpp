@@ -250,7 +250,7 @@ class ServerLease {
   }
 
   static Result<Descriptor> take_lock(const Names& names, const std::string& object) {
-    for (;;) {
+    for (int tries = 0; tries < 1000; ++tries) {  // again after each owner that removed the file meanwhile
       Descriptor lock = linux_shm::open_object(object, O_RDWR | O_CREAT | O_EXCL);
       const int error = errno;
       bool is_in_vain = lock.was_opened();  // made by us, and to go again unless it gets a lock, even another's
@@ -276,6 +276,7 @@ class ServerLease {
       if (::fstat(lock.get(), &status) != 0) return linux_shm::failed(names, "fstat", object, errno);
       if (status.st_nlink != 0) return lock;
     }
+    return already_running(names);
   }
 
   /// On failure the file of the lock is removed too.
