@@ -130,7 +130,7 @@ const peer::Role signalled_amid_forwarding{
     "signalled_amid_forwarding", [](const peer::Arguments& arguments) {
       static const Lingering lingering;
       static Channel::Client& client = *new Channel::Client(arguments.at(0));  // handlers outlive this program's main()
-      static const std::string own = arguments.at(0) + ".own";
+      const std::string own = arguments.at(0) + ".own";
       static Channel::Server server(own);
       sigset_t alarm;
       sigemptyset(&alarm);
@@ -143,8 +143,8 @@ const peer::Role signalled_amid_forwarding{
             return Answer{ask.id, 1};
           })
           .value();
+      static Channel::Client& caller = *new Channel::Client(own);
       std::thread([] {
-        static Channel::Client& caller = *new Channel::Client(own);
         for (;;) (void)caller.call(echo(1), 50s);
       }).detach();
       pthread_sigmask(SIG_UNBLOCK, &alarm, nullptr);
