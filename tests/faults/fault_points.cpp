@@ -104,8 +104,12 @@ class Trial {
     INFO(fault_ << " at " << point);
     int reached = 0;
     misses_ = 0;
+    const Stopwatch here;
+    const auto is_awaited = [&] {
+      return is_seldom(point) ? misses_ < 1 : misses_ < 30 || here.elapsed() < 40s;  // on a busy machine
+    };
     const auto is_wanted = [&](int tries) {
-      if (reached == 0) return tries < repetitions() || misses_ < (is_seldom(point) ? 1 : 30);  // on a busy machine
+      if (reached == 0) return tries < repetitions() || is_awaited();
       return tries < repetitions() && watch_.elapsed() < enough;
     };
     for (int i = 0; is_wanted(i); ++i) {
