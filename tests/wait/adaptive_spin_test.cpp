@@ -46,6 +46,7 @@ class Waits {
     const bool is_ready = spin_.poll(
         [&] {
           if (SteppedTime::yields == 0) ++polls_before_yield;
+          SteppedTime::time += poll_takes;
           return SteppedTime::time - begin >= after;
         },
         [] { return false; }, deadline, peer);
@@ -60,6 +61,7 @@ class Waits {
     return SteppedTime::time - slice - begin;
   }
 
+  nanoseconds poll_takes{};
   nanoseconds spun{};               // by the last wait
   unsigned polls_before_yield = 0;  // in the last wait
 
@@ -124,7 +126,7 @@ TEST_CASE("adaptive spin: where a stranger gets the core, waits sleep at once fo
   CHECK_FALSE(waits.wait(never, PeerWas::awake, 3ms));
   CHECK(waits.spun == 3ms);
   CHECK_FALSE(waits.wait(30us));
-  SteppedTime::time += 47ms;
+  SteppedTime::time += 11ms;
   CHECK_FALSE(waits.wait(30us));
   SteppedTime::time += 2ms;
   CHECK(waits.wait(30us));
@@ -133,7 +135,7 @@ TEST_CASE("adaptive spin: where a stranger gets the core, waits sleep at once fo
 TEST_CASE("adaptive spin: longer and longer while that goes on, and shorter once spins pay again") {
   Waits waits;
   CHECK_FALSE(waits.wait(never, PeerWas::awake, 3ms));
-  for (const int times : {16, 32, 64, 128, 256, 256}) {
+  for (const int times : {4, 8, 16, 32, 64, 128, 256, 256}) {
     const nanoseconds pause = waits.until_lent(3ms);
     CHECK(pause >= times * 3ms - 1ms);
     CHECK(pause <= times * 3ms + 1ms);
@@ -179,6 +181,32 @@ TEST_CASE("adaptive spin: a wait begins with polls that do not yield, where an a
     }
     CHECK(with_polls >= 8);
     CHECK(with_polls <= 16);
+  }
+}
+
+TEST_CASE("adaptive spin: a wait begins with polls for as long as a yield to another thread takes at least") {
+  struct Case {
+    const char* what;
+    std::vector<nanoseconds> yields;
+    nanoseconds shortest, longest;
+  };
+  const Case cases[] = {
+      {"nobody else", {1us, 2us}, 0us, 3us},
+      {"hardly longer than a brief spin", {3us}, 0us, 3us},
+      {"eight microseconds", {8us}, 8us, 10us},
+      {"the shortest counts", {900us, 40us, 6us, 9us}, 6us, 8us},
+      {"ten microseconds at most", {900us}, 9us, 12us},
+      {"a time slice of a stranger's teaches nothing", {3ms}, 0us, 3us},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.what);
+    Waits waits;
+    for (const nanoseconds yield : c.yields) waits.wait(yield, PeerWas::asleep, yield);
+    waits.poll_takes = 25ns;
+    SteppedTime::time += 1s;
+    waits.wait(20us);
+    CHECK(waits.polls_before_yield * waits.poll_takes >= c.shortest);
+    CHECK(waits.polls_before_yield * waits.poll_takes <= c.longest);
   }
 }
 

@@ -1,19 +1,19 @@
 // How long a waiting thread spins before it sleeps. docs/performance.md quotes these lines, and has the measurements
 // behind each.
 //
-//   1. A wait polls for two microseconds, then yields the core between its polls, then sleeps.
+//   1. A wait polls for as long as a yield to another thread would take at least, two to ten microseconds, then yields
+//      the core between its polls, then sleeps.
 //   2. It spins for no longer than the sleep that it may save would take: WaitPolicy::spin. After it woke the peer, it
 //      spins for 1.5 times the peer's recent wake-up time, but no less than WaitPolicy::spin and no more than five
 //      times that.
-//   3. A spin that did not pay four times in a row, the two microseconds or the rest, is tried at every second wait
-//      only, then at every fourth, then at every eighth. Each brief spin that paid cancels four misses to come, 32 at
-//      most.
+//   3. A spin that did not pay four times in a row, the first polls or the rest, is tried at every second wait only,
+//      then at every fourth, then at every eighth. First polls that paid cancel four misses to come, 32 at most.
 //   4. A yield that takes longer than a millisecond has lent the core to a stranger for a time slice. If yields have
-//      not saved as much before, the thread sleeps, and for 16 times as long all waits sleep without a yield; 32, 64 up
-//      to 256 times as long while that happens again and again.
-//   5. After the peer was woken there are no two microseconds of polls: no reply comes in them.
+//      not saved as much before, the thread sleeps, and for four times as long all waits sleep without a yield; 8, 16
+//      up to 256 times as long while that happens again and again.
+//   5. After the peer was woken there are no first polls: no reply comes in them.
 //
-// Spinning and yielding are investments: 2 bounds what one can lose, 3 and 4 how often.
+// Spinning and yielding are investments: 1 and 2 bound what one can lose, 3 and 4 how often.
 #pragma once
 
 #include <atomic>
@@ -71,7 +71,7 @@ constexpr bool is_possible(const WaitPolicy& policy) noexcept { return policy.sp
 inline constexpr char impossible_wait[] = "WaitPolicy::spin is negative; 0 sleeps at once";
 
 /// Whether strangers want the core. A yield that lends it to one costs a time slice. If that is more than yields have
-/// saved before, nobody yields again for many times as long: 16 times after the first loan, up to 256 times after
+/// saved before, nobody yields again for many times as long: four times after the first loan, up to 256 times after
 /// several. In a crowd of callers a yield may take as long now and then, and is worth it.
 class ContendedCore {
  public:
@@ -101,7 +101,7 @@ class ContendedCore {
   }
 
  private:
-  static constexpr std::uint32_t fewest = 16;
+  static constexpr std::uint32_t fewest = 4;
   static constexpr std::uint32_t most = 256;
   static constexpr nanoseconds longest = std::chrono::seconds(2);
   static constexpr nanoseconds saved_by_yields = std::chrono::microseconds(10);  // a sleep and its wake-up
@@ -110,6 +110,24 @@ class ContendedCore {
   std::atomic<std::uint32_t> times_{fewest};
   std::atomic<Clock::rep> until_{0};
   std::atomic<Clock::rep> saved_{0};
+};
+
+/// What a yield costs that lets another thread run: to switch to it and back, which takes one microsecond on some
+/// machines and ten on others. The shortest seen, since others had the threads between run for longer.
+class YieldCost {
+ public:
+  [[nodiscard]] nanoseconds seen() const noexcept { return nanoseconds(shortest_.load(std::memory_order_relaxed)); }
+  void took(nanoseconds away) noexcept {
+    if (away <= brief_spin) return;  // nobody wanted the core
+    const nanoseconds cost = away < most ? away : most;
+    if (seen() == unknown || cost < seen()) shortest_.store(cost.count(), std::memory_order_relaxed);
+  }
+
+ private:
+  static constexpr nanoseconds unknown{0};
+  static constexpr nanoseconds most = std::chrono::microseconds(10);
+
+  std::atomic<Clock::rep> shortest_{unknown.count()};
 };
 
 /// How threads wait for one peer. Threads may share one.
@@ -159,12 +177,24 @@ class BasicAdaptiveSpin {
 
   [[nodiscard]] SpinLedger& ledger(PeerWas peer) noexcept { return peer == PeerWas::awake ? awake_ : asleep_; }
 
-  /// The brief spin that each longer one begins with, which learns from how it ends. True: it found what it waits for.
+  /// The polls that each spin begins with, which learn from how they end. True: they found what they wait for.
   template <class Ready>
   bool spin_first(Ready& ready) noexcept {
-    const bool is_ready = spin_briefly(ready);
+    const bool is_ready = spin_briefly(ready) || save_yield(ready);
     is_ready ? first_look_.arrived_late() : first_look_.did_not_arrive();
     return is_ready;
+  }
+
+  /// Goes on polling where the yield that it may save would take much longer than a brief spin. There the peer may be
+  /// on another core and not be done with a switch of its own.
+  template <class Ready>
+  bool save_yield(Ready& ready) noexcept {
+    if (yield_cost_.seen() < 2 * brief_spin) return false;
+    const Clock::time_point limit = Time::now() + yield_cost_.seen() - brief_spin;
+    do {
+      if (spin_briefly(ready)) return true;
+    } while (Time::now() < limit);
+    return false;
   }
 
   /// Yields between its polls: the thread that wants the core may be the peer that we wait for.
@@ -182,6 +212,7 @@ class BasicAdaptiveSpin {
         contended_.was_lent(after, after - before);
         return is_ready;
       }
+      yield_cost_.took(after - before);
       if (is_ready) return learn_success(peer, after - begin);
       if (after >= next_look_around) {
         if (gone()) return false;
@@ -223,6 +254,7 @@ class BasicAdaptiveSpin {
   const WaitPolicy policy_;
   FirstLook first_look_;
   ContendedCore contended_;
+  YieldCost yield_cost_;
   SpinLedger brief_{32};
   SpinLedger awake_{0}, asleep_{0};       // by what the peer did
   std::atomic<std::int64_t> wake_up_{0};  // what the peer's lately took, in ns; 0: not known

@@ -39,8 +39,7 @@ class BasicFairYield {
   }
 
  private:
-  static constexpr std::uint32_t longest = 4096;                          // where nobody wants the core
-  static constexpr nanoseconds switching = std::chrono::microseconds(2);  // to another thread and back takes longer
+  static constexpr std::uint32_t longest = 4096;  // where nobody wants the core
 
   void yield() noexcept {
     calls_.store(0, std::memory_order_relaxed);
@@ -53,7 +52,7 @@ class BasicFairYield {
   [[nodiscard]] std::uint32_t interval_after(nanoseconds away) const noexcept {
     const std::uint32_t interval = interval_.load(std::memory_order_relaxed);
     if (away > terms_.strangers_slice) return up_to(terms_.longest, interval * terms_.growth);
-    return away > switching ? terms_.shortest : up_to(longest, interval * 2);
+    return away > brief_spin ? terms_.shortest : up_to(longest, interval * 2);
   }
   static std::uint32_t up_to(std::uint32_t most, std::uint32_t interval) noexcept {
     return interval < most ? interval : most;

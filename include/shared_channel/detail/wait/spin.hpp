@@ -36,7 +36,10 @@ struct SpinTime {
 /// Reading the clock takes twenty nanoseconds, a poll a few: the clock is read only every so many polls.
 inline constexpr unsigned polls_per_clock = 64;
 
-/// Polls `ready` for two microseconds or so. True if ready.
+/// About what a brief spin takes. A yield that took longer let another thread run.
+inline constexpr nanoseconds brief_spin = std::chrono::microseconds(2);
+
+/// Polls `ready` for `brief_spin` or so. True if ready.
 template <class Ready>
 bool spin_briefly(Ready&& ready) noexcept {
   for (unsigned poll = 0; poll < polls_per_clock; ++poll) {
