@@ -2,7 +2,7 @@
 # machines forbid; without it SHARED_CHANNEL_TEST_SPEC leaves out the tests tagged [peer32].
 include(CheckCXXSourceRuns)
 
-if(UNIX AND CMAKE_SIZEOF_VOID_P EQUAL 8 AND NOT SHARED_CHANNEL_SANITIZE)
+if(UNIX AND CMAKE_SIZEOF_VOID_P EQUAL 8 AND NOT CMAKE_CROSSCOMPILING AND NOT SHARED_CHANNEL_SANITIZE)
   set(CMAKE_REQUIRED_FLAGS -m32)
   check_cxx_source_runs("#include <string>\nint main() { return sizeof(void*) == 4 ? 0 : 1; }"
     SHARED_CHANNEL_M32_RUNS)
