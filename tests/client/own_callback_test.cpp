@@ -50,13 +50,16 @@ TEST_CASE("own callback: a client is destroyed inside it, and the other calls of
   GatedChannel channel;
   Outcome<Answer> outcome;
   auto client = std::make_unique<Channel::Client>(channel.name);
-  std::atomic<bool> has_destroyed{false};
+  std::atomic<bool> has_called{false}, has_destroyed{false};
   REQUIRE(client->call_async(nap(1), 30ms, [&](Result<Answer> result) {
+    has_called.wait(false);
     client.reset();
     has_destroyed = true;
     outcome.put(std::move(result));
   }));
   for (int i = 0; i < 3; ++i) REQUIRE(client->call_async(nap(1), amply, outcome.callback()));
+  has_called = true;
+  has_called.notify_one();
   CHECK(outcome.comes(4));
   CHECK(has_destroyed);
   CHECK(error_of(outcome.last()) == Errc::timed_out);
