@@ -320,7 +320,7 @@ TEST_CASE("explorer: further workers", "[.soak]") {
 }
 
 TEST_CASE("explorer: further walks", "[.soak]") {
-  // One in some hundred thousand walks meets it, the first after 3 to 60 million steps or more.
+  // One in some hundred thousand walks meets it, the first after 3 to 107 million steps.
   walks_catch("a slot given back silently", three_and_a_deadline, Break::gives_back_silently, 100 * enough_steps);
   const Plan plans[] = {two_and_a_stop,
                         two_of_all,
