@@ -50,16 +50,15 @@ TEST_CASE("own callback: a client is destroyed inside it, and the other calls of
   GatedChannel channel;
   Outcome<Answer> outcome;
   auto client = std::make_unique<Channel::Client>(channel.name);
-  std::atomic<bool> has_called{false}, has_destroyed{false};
+  std::atomic<bool> all_are_made{false}, has_destroyed{false};
   REQUIRE(client->call_async(nap(1), 30ms, [&](Result<Answer> result) {
-    has_called.wait(false);
+    static_cast<void>(eventually([&] { return all_are_made.load(); }));
     client.reset();
     has_destroyed = true;
     outcome.put(std::move(result));
   }));
   for (int i = 0; i < 3; ++i) REQUIRE(client->call_async(nap(1), amply, outcome.callback()));
-  has_called = true;
-  has_called.notify_one();
+  all_are_made = true;
   CHECK(outcome.comes(4));
   CHECK(has_destroyed);
   CHECK(error_of(outcome.last()) == Errc::timed_out);

@@ -194,6 +194,7 @@ TEST_CASE("adaptive spin: a wait begins with polls for as long as a yield to ano
       {"nobody else", {1us, 2us}, 0us, 3us},
       {"hardly longer than a brief spin", {3us}, 0us, 3us},
       {"eight microseconds", {8us}, 8us, 10us},
+      {"one that let nobody run does not count", {1us, 8us}, 8us, 10us},
       {"the shortest counts", {900us, 40us, 6us, 9us}, 6us, 8us},
       {"ten microseconds at most", {900us}, 9us, 12us},
       {"a time slice of a stranger's teaches nothing", {3ms}, 0us, 3us},

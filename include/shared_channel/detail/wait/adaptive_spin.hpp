@@ -112,8 +112,8 @@ class ContendedCore {
   std::atomic<Clock::rep> saved_{0};
 };
 
-/// What a yield costs that lets another thread run: to switch to it and back, which takes one microsecond on some
-/// machines and ten on others. The shortest seen, since others had the threads between run for longer.
+/// What a yield costs that lets another thread run: to switch to it and back takes one microsecond on some machines and
+/// ten on others. The shortest counts: in longer ones other threads ran for a while.
 class YieldCost {
  public:
   [[nodiscard]] nanoseconds seen() const noexcept { return nanoseconds(shortest_.load(std::memory_order_relaxed)); }
