@@ -29,7 +29,7 @@ struct YieldTime {
   }
 };
 
-constexpr YieldTerms terms{4, 200us, 10, 3000};
+constexpr YieldTerms terms{4, 200us, 10, 3000, 300};
 constexpr nanoseconds at_once = 2us;
 constexpr nanoseconds to_others_of_ours = 2us + 1ns;
 constexpr nanoseconds to_a_stranger = 200us + 1ns;
@@ -39,11 +39,11 @@ class Caller {
   explicit Caller(WaitPolicy policy = {}) : yield_(policy, terms) { YieldTime::yields = 0; }
 
   /// After how many calls it yields, which takes so long.
-  std::uint32_t yields_after(nanoseconds away) {
+  std::uint32_t yields_after(nanoseconds away, bool is_crowded = false) {
     YieldTime::away = away;
     const unsigned before = YieldTime::yields;
     for (std::uint32_t calls = 1; calls <= 10'000; ++calls) {
-      yield_.after_call();
+      yield_.after_call([is_crowded] { return is_crowded; });
       if (YieldTime::yields != before) return calls;
     }
     return 0;
@@ -75,6 +75,17 @@ TEST_CASE("fair yield: where a stranger takes the core for its slice, many times
   CHECK(caller.yields_after(to_a_stranger) == 400);
   CHECK(caller.yields_after(to_a_stranger) == 3000);
   CHECK(caller.yields_after(to_a_stranger - 1ns) == 3000);  // a whole slice, and no more: others of ours
+  CHECK(caller.yields_after(at_once) == 4);
+}
+
+TEST_CASE("fair yield: in a crowd a long yield may have gone to others of ours, and the limit is lower") {
+  Caller caller;
+  CHECK(caller.yields_after(to_a_stranger, true) == 4);
+  CHECK(caller.yields_after(to_a_stranger, true) == 40);
+  CHECK(caller.yields_after(to_a_stranger, true) == 300);
+  CHECK(caller.yields_after(to_a_stranger) == 300);  // the crowd has gone
+  CHECK(caller.yields_after(to_a_stranger, true) == 3000);
+  CHECK(caller.yields_after(to_others_of_ours, true) == 300);
   CHECK(caller.yields_after(at_once) == 4);
 }
 

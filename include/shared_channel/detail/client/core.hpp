@@ -19,6 +19,7 @@
 #include <shared_channel/detail/client/cancellation.hpp>
 #include <shared_channel/detail/client/completion.hpp>
 #include <shared_channel/detail/client/connector.hpp>
+#include <shared_channel/detail/client/crowd.hpp>
 #include <shared_channel/detail/client/explain.hpp>
 #include <shared_channel/detail/client/failure.hpp>
 #include <shared_channel/detail/message/message.hpp>
@@ -66,7 +67,7 @@ class ClientCore : public RefCounted {
           SHARED_CHANNEL_TEST_POINT(client_reads);
           return read(plain.call().reply());
         });
-    fair_yield_.after_call();  // without a slot, which others may wait for
+    fair_yield_.after_call([this] { return is_crowded(); });  // without a slot, which others may wait for
     return answer;
   }
 
@@ -161,6 +162,8 @@ class ClientCore : public RefCounted {
   void look_for_successor(const Pin& pin) noexcept { connector_.look_for_successor(pin); }
 
  private:
+  /// Whether many other clients call.
+  [[nodiscard]] bool is_crowded() noexcept;
   /// Whether there are other calls now than the asynchronous ones, which may outlive their client.
   [[nodiscard]] bool is_in_a_call(const RefPtr<ClientCore>& own) noexcept;
 
@@ -322,6 +325,13 @@ bool ClientCore<Platform>::is_in_a_call(const RefPtr<ClientCore>& own) noexcept 
     if (connector_.users() > others) return true;
   }
   return false;
+}
+
+template <class Platform>
+bool ClientCore<Platform>::is_crowded() noexcept {
+  if (mark_.in_child()) return false;
+  const Pin pin = connector_.current();
+  return pin && detail::is_crowded(pin->slot_array(), pin->me());
 }
 
 template <class Platform>

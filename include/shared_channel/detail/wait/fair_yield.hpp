@@ -13,13 +13,14 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 /// How often a thread yields for the others' sake. Intervals are counted in calls.
 struct YieldTerms {
-  std::uint32_t shortest;       // the interval where others of ours want the core
-  nanoseconds strangers_slice;  // a yield that took longer went to a stranger, for a time slice
-  std::uint32_t growth;         // the interval becomes so many times as long after that
-  std::uint32_t longest;        // and at most so long
+  std::uint32_t shortest;        // the interval where others of ours want the core
+  nanoseconds strangers_slice;   // a yield that took longer went to a stranger, for a time slice
+  std::uint32_t growth;          // the interval becomes so many times as long after that
+  std::uint32_t longest;         // and at most so long
+  std::uint32_t crowds_longest;  // in a crowd, where it may have gone to others of ours: they are to have turns too
 };
-inline constexpr YieldTerms server_yields{32, std::chrono::microseconds(200), 128, 4096};
-inline constexpr YieldTerms caller_yields{128, std::chrono::milliseconds(1), 2, 65536};
+inline constexpr YieldTerms server_yields{32, std::chrono::microseconds(200), 128, 4096, 4096};
+inline constexpr YieldTerms caller_yields{128, std::chrono::milliseconds(1), 2, 65536, 512};
 
 /// A thread that always finds at once what it waits for never lets others have its core. Callers on the core of a busy
 /// server would get one reply per time slice while others get thousands; callers beside one that the server answers at
@@ -31,27 +32,32 @@ class BasicFairYield {
   BasicFairYield(WaitPolicy policy, const YieldTerms& terms) noexcept
       : terms_(terms), is_due_at_all_(policy.spin != (nanoseconds::max)()), interval_(terms.shortest) {}
 
-  void after_call() noexcept {
+  /// `is_crowded` says whether many others call the same server; asked where a yield took long.
+  template <class Crowded>
+  void after_call(Crowded&& is_crowded) noexcept {
     const std::uint32_t calls = calls_.load(std::memory_order_relaxed) + 1;
     calls_.store(calls, std::memory_order_relaxed);
     if (calls >= interval_.load(std::memory_order_relaxed)) [[unlikely]]
-      yield();
+      yield(is_crowded);
   }
 
  private:
   static constexpr std::uint32_t longest = 4096;  // where nobody wants the core
 
-  void yield() noexcept {
+  template <class Crowded>
+  void yield(Crowded& is_crowded) noexcept {
     calls_.store(0, std::memory_order_relaxed);
     if (!is_due_at_all_) return;
     const Clock::time_point before = Time::now();
     Time::yield();
-    interval_.store(interval_after(Time::now() - before), std::memory_order_relaxed);
+    interval_.store(interval_after(Time::now() - before, is_crowded), std::memory_order_relaxed);
   }
 
-  [[nodiscard]] std::uint32_t interval_after(nanoseconds away) const noexcept {
+  template <class Crowded>
+  [[nodiscard]] std::uint32_t interval_after(nanoseconds away, Crowded& is_crowded) const noexcept {
     const std::uint32_t interval = interval_.load(std::memory_order_relaxed);
-    if (away > terms_.strangers_slice) return up_to(terms_.longest, interval * terms_.growth);
+    if (away > terms_.strangers_slice)
+      return up_to(is_crowded() ? terms_.crowds_longest : terms_.longest, interval * terms_.growth);
     return away > brief_spin ? terms_.shortest : up_to(longest, interval * 2);
   }
   static std::uint32_t up_to(std::uint32_t most, std::uint32_t interval) noexcept {
