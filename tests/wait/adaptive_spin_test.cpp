@@ -184,6 +184,16 @@ TEST_CASE("adaptive spin: a wait begins with polls that do not yield, where an a
   }
 }
 
+/// Yields of which `times` take 3 us, each before `longer` that take 9.
+std::vector<nanoseconds> with_short_ones(int times, int longer) {
+  std::vector<nanoseconds> yields;
+  for (int time = 0; time < times; ++time) {
+    yields.push_back(3us);
+    yields.insert(yields.end(), static_cast<std::size_t>(longer), 9us);
+  }
+  return yields;
+}
+
 TEST_CASE("adaptive spin: a wait begins with polls for as long as a yield to another thread takes at least") {
   struct Case {
     const char* what;
@@ -198,6 +208,9 @@ TEST_CASE("adaptive spin: a wait begins with polls for as long as a yield to ano
       {"the shortest counts", {900us, 40us, 6us, 9us}, 6us, 8us},
       {"ten microseconds at most", {900us}, 9us, 12us},
       {"a time slice of a stranger's teaches nothing", {3ms}, 0us, 3us},
+      {"a short one is remembered", with_short_ones(1, 20), 0us, 3us},
+      {"until many have taken longer", with_short_ones(1, 2000), 8us, 11us},
+      {"and as long as others are as short", with_short_ones(20, 50), 0us, 3us},
   };
   for (const Case& c : cases) {
     CAPTURE(c.what);
@@ -209,6 +222,15 @@ TEST_CASE("adaptive spin: a wait begins with polls for as long as a yield to ano
     CHECK(waits.polls_before_yield * waits.poll_takes >= c.shortest);
     CHECK(waits.polls_before_yield * waits.poll_takes <= c.longest);
   }
+}
+
+TEST_CASE("adaptive spin: a look that takes long is not taken for a yield that does") {
+  Waits waits;
+  waits.poll_takes = 8us;
+  waits.wait(9us, PeerWas::asleep);
+  waits.poll_takes = 25ns;
+  waits.wait(20us);
+  CHECK(waits.polls_before_yield * waits.poll_takes <= 3us);
 }
 
 TEST_CASE("adaptive spin: polls without a yield that paid make up for four waits in which they did not") {

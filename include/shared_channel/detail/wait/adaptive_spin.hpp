@@ -1,8 +1,8 @@
 // How long a waiting thread spins before it sleeps. docs/performance.md quotes these lines, and has the measurements
 // behind each.
 //
-//   1. A wait polls for as long as a yield to another thread would take at least, two to ten microseconds, then yields
-//      the core between its polls, then sleeps.
+//   1. A wait polls for as long as a yield to another thread takes at least, two to ten microseconds, then yields the
+//      core between its polls, then sleeps.
 //   2. It spins for no longer than the sleep that it may save would take: WaitPolicy::spin. After it woke the peer, it
 //      spins for 1.5 times the peer's recent wake-up time, but no less than WaitPolicy::spin and no more than five
 //      times that.
@@ -71,8 +71,8 @@ constexpr bool is_possible(const WaitPolicy& policy) noexcept { return policy.sp
 inline constexpr char impossible_wait[] = "WaitPolicy::spin is negative; 0 sleeps at once";
 
 /// Whether strangers want the core. A yield that lends it to one costs a time slice. If that is more than yields have
-/// saved before, nobody yields again for many times as long: four times after the first loan, up to 256 times after
-/// several. In a crowd of callers a yield may take as long now and then, and is worth it.
+/// saved before, nobody yields again for four times as long after the first loan, up to 256 times after several. In a
+/// crowd of callers a yield may take as long now and then, and is worth it.
 class ContendedCore {
  public:
   /// How long a thread that yields is away at most where only the channel's own threads want the core, but rarely.
@@ -113,19 +113,22 @@ class ContendedCore {
 };
 
 /// What a yield costs that lets another thread run: to switch to it and back takes one microsecond on some machines and
-/// ten on others. The shortest counts: in longer ones other threads ran for a while.
+/// ten on others. The shortest counts: in longer ones other threads ran for a while. But it is forgotten if no other is
+/// as short: then nobody ran in it, and an interrupt made it longer.
 class YieldCost {
  public:
   [[nodiscard]] nanoseconds seen() const noexcept { return nanoseconds(shortest_.load(std::memory_order_relaxed)); }
   void took(nanoseconds away) noexcept {
     if (away <= brief_spin) return;  // nobody wanted the core
     const nanoseconds cost = away < most ? away : most;
-    if (seen() == unknown || cost < seen()) shortest_.store(cost.count(), std::memory_order_relaxed);
+    const bool is_shortest = seen() == unknown || cost < seen();
+    shortest_.store((is_shortest ? cost : seen() + (cost - seen()) / memory).count(), std::memory_order_relaxed);
   }
 
  private:
   static constexpr nanoseconds unknown{0};
   static constexpr nanoseconds most = std::chrono::microseconds(10);
+  static constexpr int memory = 512;  // about so many yields
 
   std::atomic<Clock::rep> shortest_{unknown.count()};
 };
@@ -180,9 +183,9 @@ class BasicAdaptiveSpin {
   /// The polls that each spin begins with, which learn from how they end. True: they found what they wait for.
   template <class Ready>
   bool spin_first(Ready& ready) noexcept {
-    const bool is_ready = spin_briefly(ready) || save_yield(ready);
-    is_ready ? first_look_.arrived_late() : first_look_.did_not_arrive();
-    return is_ready;
+    const bool is_soon = spin_briefly(ready);
+    is_soon ? first_look_.arrived_late() : first_look_.did_not_arrive();
+    return is_soon || save_yield(ready);
   }
 
   /// Goes on polling where the yield that it may save would take much longer than a brief spin. There the peer may be
@@ -206,13 +209,14 @@ class BasicAdaptiveSpin {
     Clock::time_point before = begin, next_look_around = begin + look_around;
     while (before < limit && before < end_of_call) {
       Time::yield();
-      const bool is_ready = ready();
+      const nanoseconds yield_took = Time::now() - before;
+      const bool is_ready = ready();  // a server looks at all slots, which may take longer
       const Clock::time_point after = Time::now();
       if (after - before > ContendedCore::own_slice) {
         contended_.was_lent(after, after - before);
         return is_ready;
       }
-      yield_cost_.took(after - before);
+      yield_cost_.took(yield_took);
       if (is_ready) return learn_success(peer, after - begin);
       if (after >= next_look_around) {
         if (gone()) return false;
