@@ -1,4 +1,4 @@
-// Whether many others call.
+// Whether others have many calls in flight.
 #include "support/catch.hpp"
 
 #include <shared_channel/detail/client/crowd.hpp>
@@ -28,7 +28,7 @@ class Slots {
   void belong(std::uint32_t first, std::uint32_t last, std::uint32_t owner) {
     for (std::uint32_t index = first; index < last; ++index) array_[index].owner.store(owner);
   }
-  [[nodiscard]] bool are_crowded() const { return is_crowded(array_, me); }
+  [[nodiscard]] bool are_crowded() const { return others_hold_many(array_, me); }
 
  private:
   static constexpr Shape shape = shape_of<test_support::Ask, test_support::Answer>();

@@ -162,7 +162,7 @@ class ClientCore : public RefCounted {
   void look_for_successor(const Pin& pin) noexcept { connector_.look_for_successor(pin); }
 
  private:
-  /// Whether many other clients call.
+  /// Whether other clients have many calls in flight.
   [[nodiscard]] bool is_crowded() noexcept;
   /// Whether there are other calls now than the asynchronous ones, which may outlive their client.
   [[nodiscard]] bool is_in_a_call(const RefPtr<ClientCore>& own) noexcept;
@@ -331,7 +331,7 @@ template <class Platform>
 bool ClientCore<Platform>::is_crowded() noexcept {
   if (mark_.in_child()) return false;
   const Pin pin = connector_.current();
-  return pin && detail::is_crowded(pin->slot_array(), pin->me());
+  return pin && others_hold_many(pin->slot_array(), pin->me());
 }
 
 template <class Platform>

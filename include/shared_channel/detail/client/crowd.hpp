@@ -1,4 +1,4 @@
-// Whether many others call the same server.
+// Whether others have many calls in flight.
 #pragma once
 
 #include <atomic>
@@ -9,8 +9,9 @@
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
-/// Whether many calls of other clients than number `me` are in flight. A look at every slot: not for each call.
-inline bool is_crowded(const SlotArray& slot_array, std::uint32_t me) noexcept {
+/// Whether other clients than number `me` hold many slots, be it one client or several. Threads that share a client are
+/// not told apart. A look at every slot: not for each call.
+inline bool others_hold_many(const SlotArray& slot_array, std::uint32_t me) noexcept {
   constexpr std::uint32_t many = 8;
   std::uint32_t found = 0;
   for (std::uint32_t index = 0; index < slot_array.count() && found < many; ++index) {

@@ -225,7 +225,7 @@ class ServerCore final : private Mender {
     ClockLooks looks;
     while (const TakenCall call = finder_.next(never, *this)) {
       const bool took_long = dispatcher_.handle(call, handler);
-      fair_yield.after_call([] { return false; });  // to a server a crowd makes no difference
+      fair_yield.after_call();
       if (looks.are_due(took_long)) [[unlikely]]
         look_at_clock(looks);
     }

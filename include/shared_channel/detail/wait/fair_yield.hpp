@@ -32,7 +32,10 @@ class BasicFairYield {
   BasicFairYield(WaitPolicy policy, const YieldTerms& terms) noexcept
       : terms_(terms), is_due_at_all_(policy.spin != (nanoseconds::max)()), interval_(terms.shortest) {}
 
-  /// `is_crowded` says whether many others call the same server; asked where a yield took long.
+  void after_call() noexcept {
+    after_call([] { return false; });
+  }
+  /// `is_crowded` says whether others have many calls in flight; asked where a yield took long.
   template <class Crowded>
   void after_call(Crowded&& is_crowded) noexcept {
     const std::uint32_t calls = calls_.load(std::memory_order_relaxed) + 1;
