@@ -5,6 +5,8 @@
 
 #include <shared_channel/shared_channel.hpp>
 
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -76,6 +78,20 @@ TEST_CASE("access: mode and group let the group in") {
   CHECK_FALSE(error_of(server.start([](const Ask& ask) { return Answer{ask.id, 0}; })));
   CHECK(peer("call_as", std::to_string(nobody), "12345", name).read_line() == "ok");
   CHECK(peer("call_as", std::to_string(nobody), "54321", name).read_line() == "access_denied");
+}
+
+TEST_CASE("access: a channel that a server has only begun to make refuses nobody") {
+  if (!is_root()) SKIP_TEST("only root can become another user");
+  const auto name = unique_name("access");
+  const auto record = "/shared_channel." + name;
+  const int descriptor = ::shm_open(record.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  REQUIRE(descriptor >= 0);
+  const auto user = std::to_string(nobody);
+  CHECK(peer("call_as", user, user, name).read_line() == "no_server");
+  REQUIRE(::ftruncate(descriptor, 4096) == 0);
+  CHECK(peer("call_as", user, user, name).read_line() == "access_denied");
+  ::close(descriptor);
+  ::shm_unlink(record.c_str());
 }
 
 TEST_CASE("access: another user's server is called like one's own") {

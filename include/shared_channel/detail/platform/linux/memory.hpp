@@ -101,13 +101,15 @@ class Mapping {
   /// On failure the descriptor, and the lock that it may carry, stay the caller's until the name is removed.
   static Result<Mapping> fill(const Names& names, const std::string& object, Descriptor&& descriptor, std::size_t bytes,
                               const Admission& admission, ForClients clients) {
+    // First, since reserving takes long: clients of other users are to find an object that is not ready, not one that
+    // refuses them.
+    if (auto applied = linux_shm::apply_access(names, descriptor.get(), object, admission, clients); !applied) {
+      return applied.error();
+    }
     if (const int error = linux_shm::reserve(descriptor.get(), bytes); error != 0) {
       return linux_shm::failed(names, "posix_fallocate", object, error);
     }
     SHARED_CHANNEL_TEST_POINT(server_reserved_memory);
-    if (auto applied = linux_shm::apply_access(names, descriptor.get(), object, admission, clients); !applied) {
-      return applied.error();
-    }
     return map(names, object, std::move(descriptor), bytes, PROT_READ | PROT_WRITE);
   }
 

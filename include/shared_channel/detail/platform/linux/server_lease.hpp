@@ -57,8 +57,9 @@ class ServerLease {
   static Result<Published> current_generation(const Names& names) {
     const Descriptor descriptor = linux_shm::open_object(names.rendezvous(), O_RDONLY);
     if (!descriptor) {
-      if (errno == ENOENT) return not_running(names);
-      return linux_shm::failed(names, "shm_open", names.rendezvous(), errno);
+      const int error = errno;
+      if (error == ENOENT || (error == EACCES && is_begun(names))) return not_running(names);
+      return linux_shm::failed(names, "shm_open", names.rendezvous(), error);
     }
     RecordBytes record{};
     if (!read(descriptor, record) || record.generation == 0) return not_running(names);
@@ -227,6 +228,12 @@ class ServerLease {
 
   static bool read(const Descriptor& descriptor, RecordBytes& record) noexcept {
     return read_at(descriptor, 0, &record, sizeof record) && record.magic == rendezvous_magic;
+  }
+
+  /// Whether the record is still empty, and admits nobody yet. A server that was killed then leaves it so.
+  static bool is_begun(const Names& names) noexcept {
+    struct stat status {};
+    return linux_shm::look_up(names.rendezvous(), status) == 0 && status.st_size == 0;
   }
 
   /// True if the record's server is gone: nobody holds the name's lock, as far as this user may ask. The page of
