@@ -201,8 +201,8 @@ class SharedChannel<Request, Reply>::Client {
   explicit Client(detail::RefPtr<Core> core) : core_(std::move(core)) {}
 
   Result<Reply> exchange(const Request& request, detail::Deadline deadline, Observer& observer) {
-    if constexpr (detail::FixedMessage<Request> && sizeof(Request) > detail::copy_limit)
-      deadline.start();  // the copy counts
+    if constexpr (!detail::FixedMessage<Request> || sizeof(Request) > detail::copy_limit)
+      deadline.start();  // what encoding or copying takes counts
     observer.asks(request);
     return core_->exchange(
         deadline, observer.writer([&](const detail::Frame& frame) { return detail::write_message(request, frame); }),

@@ -73,7 +73,26 @@ bool between(Clock::time_point low, Clock::time_point value, Clock::time_point h
   return low <= value && value <= high;
 }
 
+// A message that takes long to encode.
+struct Slow {
+  static inline std::atomic<Clock::time_point> encoding;
+};
+
 }  // namespace
+
+}  // namespace call_context_test
+
+template <>
+struct shared_channel::Codec<call_context_test::Slow> {
+  static std::size_t size(const call_context_test::Slow&) { return 0; }
+  static void encode(const call_context_test::Slow&, std::span<std::byte>) {
+    call_context_test::Slow::encoding = call_context_test::Clock::now();
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  static std::optional<call_context_test::Slow> decode(std::span<const std::byte>) { return call_context_test::Slow{}; }
+};
+
+namespace call_context_test {
 
 TEST_CASE("call context: every form of handler may take one") {
   const auto calls = [](auto& server, auto&& handler) {
@@ -207,6 +226,18 @@ TEST_CASE("call context: what is filled in place counts against the deadline") {
   const CallContext context = context_of_one_call<Numbers>(server);
   asking.join();
   CHECK(between(before + amply, context.deadline(), filling + amply));
+}
+
+TEST_CASE("call context: what encoding takes counts against the deadline") {
+  const auto name = unique_name("context");
+  using Coded = SharedChannel<Slow, int>;
+  Coded::Server server(name);
+  Coded::Client client(name);
+  const auto before = Clock::now();
+  std::jthread asking([&] { (void)client.call(Slow{}, amply); });
+  const CallContext context = context_of_one_call<Coded>(server);
+  asking.join();
+  CHECK(between(before + amply, context.deadline(), Slow::encoding.load() + amply));
 }
 
 TEST_CASE("call context: not cancelled while the caller waits, and afterwards") {
