@@ -103,6 +103,17 @@ TEST_CASE("removed name: a server whose descriptors were closed makes its record
   CHECK(error_of(Channel::Server::create(name)) == Errc::name_in_use);
 }
 
+TEST_CASE("removed name: a server that spins for minutes makes its record anew meanwhile") {
+  const auto name = unique_name("spinning");
+  ServerOptions options;
+  options.wait.spin = std::chrono::minutes(10);
+  Channel::Server server(name, options);
+  server.start([](const Ask& ask) { return Answer{ask.id, 0}; }).value();
+  REQUIRE(::shm_unlink(("/shared_channel." + name).c_str()) == 0);
+  CHECK(eventually([&] { return std::filesystem::exists("/dev/shm/shared_channel." + name); }));
+  CHECK(Channel::Client(name).call(echo(1), amply).value().id == 1);
+}
+
 TEST_CASE("removed name: upkeep takes a lock again whose descriptor was closed, and keeps it") {
   namespace platform = shared_channel::detail::platform;
   const auto name = unique_name("closed");

@@ -117,9 +117,13 @@ class Finder {
 template <class Platform>
 TakenCall Finder<Platform>::await(Search& search, Deadline& deadline, Mender& mender) {
   const auto look = [&search] { return search.at_expected(); };
+  const auto keep_up = [&mender] {  // also in a spin that lasts for minutes
+    mender.keep_up();
+    return false;
+  };
   for (;;) {
     if (stopping() || mark_.in_child()) return {};
-    if (spin_.poll(look, deadline)) return search.found;
+    if (spin_.poll(look, keep_up, deadline, PeerWas::awake)) return search.found;
     if (deadline.passed()) return search.anywhere() ? search.found : TakenCall{};
     if (!spin_.never_sleeps()) {
       const Upkeep::Sleep sleep(upkeep_);
