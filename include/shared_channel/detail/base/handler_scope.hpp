@@ -19,7 +19,12 @@ class HandlerScope {
       : generation_(generation), index_(index), sequence_(sequence), outer_(innermost()) {
     innermost() = this;
   }
-  ~HandlerScope() { innermost() = outer_; }
+  /// Not always of the innermost: a program's fibers end in any order.
+  ~HandlerScope() {
+    HandlerScope** at = &innermost();
+    while (*at != nullptr && *at != this) at = &(*at)->outer_;
+    if (*at == this) *at = outer_;
+  }
   HandlerScope(const HandlerScope&) = delete;
   HandlerScope& operator=(const HandlerScope&) = delete;
 

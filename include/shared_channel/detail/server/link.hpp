@@ -84,9 +84,12 @@ class ServerLink : public RefCounted {
       innermost() = this;
       link_.visitors_.fetch_add(1, std::memory_order_seq_cst);
     }
+    /// Not always of the innermost: a program's fibers end in any order.
     ~Visit() {
       link_.visitors_.fetch_sub(1, std::memory_order_release);
-      innermost() = outer_;
+      Visit** at = &innermost();
+      while (*at != nullptr && *at != this) at = &(*at)->outer_;
+      if (*at == this) *at = outer_;
     }
     Visit(const Visit&) = delete;
     Visit& operator=(const Visit&) = delete;
@@ -95,14 +98,14 @@ class ServerLink : public RefCounted {
     [[nodiscard]] const Visit* outer() const noexcept { return outer_; }
 
     /// Of those that the calling thread is at.
-    static const Visit*& innermost() noexcept {
-      thread_local const Visit* visit = nullptr;
+    static Visit*& innermost() noexcept {
+      thread_local Visit* visit = nullptr;
       return visit;
     }
 
    private:
     ServerLink& link_;
-    const Visit* outer_;
+    Visit* outer_;
   };
 
   UserOf user_of_;
