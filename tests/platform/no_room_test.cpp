@@ -7,6 +7,9 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include <fstream>
+#include <string>
 #endif
 
 #include "support/errors.hpp"
@@ -38,6 +41,24 @@ TEST_CASE("no room: a channel larger than the memory there is") {
 }
 
 #ifdef __linux__
+TEST_CASE("no room: a client that asks whether it is connected keeps no memory of a server that has gone") {
+  const auto name = unique_name("no-room");
+  const auto mappings = [&] {
+    std::ifstream maps("/proc/self/maps");
+    int found = 0;
+    for (std::string line; std::getline(maps, line);) found += line.find(name) != std::string::npos ? 1 : 0;
+    return found;
+  };
+  SharedChannel<int>::Client client(name);
+  {
+    SharedChannel<int>::Server server(name);
+    REQUIRE_FALSE(error_of(client.wait_for_server(amply)));
+  }
+  CHECK(mappings() > 0);
+  CHECK_FALSE(client.connected());
+  CHECK(mappings() == 0);
+}
+
 TEST_CASE("no room: a server ends well where there is no memory") {
   const auto name = unique_name("no-room");
   CHECK(peer("no_memory_at_the_end", name).wait() == ExitStatus{});

@@ -141,7 +141,10 @@ class ClientCore : public RefCounted {
   [[nodiscard]] bool connected() noexcept {
     if (mark_.in_child()) return false;
     const Pin pin = connector_.current();
-    return pin && pin->server().look() == platform::Peer::alive;
+    if (!pin) return false;
+    const bool is_alive = pin->server().look() == platform::Peer::alive;
+    if (!is_alive) connector_.retire(pin);  // the next server may need the memory
+    return is_alive;
   }
 
   /// The error of a reply whose bytes make no sense, or whose length is impossible.
