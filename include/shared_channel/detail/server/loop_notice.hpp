@@ -141,7 +141,7 @@ class KeptNotice {
   [[nodiscard]] Notice* get() const noexcept { return notice_.load(std::memory_order_acquire); }
 
  private:
-  std::mutex making_;
+  typename Platform::Mutex making_;  // an exit() in a signal handler meanwhile does not end the server
   UniquePtr<Notice> kept_;
   std::atomic<Notice*> notice_{nullptr};
 };

@@ -153,17 +153,21 @@ class ForkGuard {
       ::munmap(page, size);
   }
 
+  // A signal handler that calls exit() in between would not know that its own thread has the mutex.
   void before_fork() noexcept {
+    const NoSignals unsignalled;
     mutex_.lock();
     is_forking() = true;
     must_tell_child_ = true;
   }
   void in_parent() noexcept {
+    const NoSignals unsignalled;
     must_tell_child_ = false;
     is_forking() = false;
     mutex_.unlock();
   }
   void in_child() noexcept {
+    const NoSignals unsignalled;
     if (must_tell_child_) become_child();
     is_forking() = false;
     mutex_.unlock();
