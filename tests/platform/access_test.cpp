@@ -86,12 +86,14 @@ TEST_CASE("access: a channel that a server has only begun to make refuses nobody
   const auto record = "/shared_channel." + name;
   const int descriptor = ::shm_open(record.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   REQUIRE(descriptor >= 0);
+  const detail::AtEnd removed([&]() noexcept {
+    ::close(descriptor);
+    ::shm_unlink(record.c_str());
+  });
   const auto user = std::to_string(nobody);
   CHECK(peer("call_as", user, user, name).read_line() == "no_server");
   REQUIRE(::ftruncate(descriptor, 4096) == 0);
   CHECK(peer("call_as", user, user, name).read_line() == "access_denied");
-  ::close(descriptor);
-  ::shm_unlink(record.c_str());
 }
 
 TEST_CASE("access: another user's server is called like one's own") {

@@ -55,11 +55,13 @@ class ServerLease {
 
   /// The generation that a server has published under this name. If that server was killed, its server page tells.
   static Result<Published> current_generation(const Names& names) {
-    const Descriptor descriptor = linux_shm::open_object(names.rendezvous(), O_RDONLY);
-    if (!descriptor) {
+    Descriptor descriptor = linux_shm::open_object(names.rendezvous(), O_RDONLY);
+    for (int look = 1; !descriptor; ++look) {
       const int error = errno;
       if (error == ENOENT || (error == EACCES && is_begun(names))) return not_running(names);
-      return linux_shm::failed(names, "shm_open", names.rendezvous(), error);
+      constexpr int looks = 3;  // it may have been made ready, or replaced, between the two looks
+      if (error != EACCES || look == looks) return linux_shm::failed(names, "shm_open", names.rendezvous(), error);
+      descriptor = linux_shm::open_object(names.rendezvous(), O_RDONLY);
     }
     RecordBytes record{};
     if (!read(descriptor, record) || record.generation == 0) return not_running(names);
@@ -231,7 +233,7 @@ class ServerLease {
   }
 
   /// Whether the record is still empty, and admits nobody yet. A server that was killed then leaves it so.
-  static bool is_begun(const Names& names) noexcept {
+  static bool is_begun(const Names& names) {
     struct stat status {};
     return linux_shm::look_up(names.rendezvous(), status) == 0 && status.st_size == 0;
   }
