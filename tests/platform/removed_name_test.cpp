@@ -110,8 +110,7 @@ TEST_CASE("removed name: a server that spins for minutes makes its record anew m
   Channel::Server server(name, options);
   server.start([](const Ask& ask) { return Answer{ask.id, 0}; }).value();
   REQUIRE(::shm_unlink(("/shared_channel." + name).c_str()) == 0);
-  CHECK(eventually([&] { return std::filesystem::exists("/dev/shm/shared_channel." + name); }));
-  CHECK(Channel::Client(name).call(echo(1), amply).value().id == 1);
+  CHECK(eventually([&] { return Channel::Client(name).call(echo(1), amply).has_value(); }));
 }
 
 TEST_CASE("removed name: upkeep takes a lock again whose descriptor was closed, and keeps it") {

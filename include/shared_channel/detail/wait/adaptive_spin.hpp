@@ -218,11 +218,12 @@ class BasicAdaptiveSpin {
       }
       yield_cost_.took(yield_took);
       if (is_ready) return learn_success(peer, after - begin);
+      before = after;
       if (after >= next_look_around) {
         if (gone()) return false;
-        next_look_around = after + look_around;
+        before = Time::now();  // a server's upkeep is no part of a yield
+        next_look_around = before + look_around;
       }
-      before = after;
     }
     if (before >= limit) learn_miss(peer);
     return false;
