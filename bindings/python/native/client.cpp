@@ -202,8 +202,14 @@ PyObject* shape(PyObject* self, PyObject*) {
 }
 
 PyObject* connected(PyObject* self, PyObject*) {
-  const SharedChannelEnd* const held = state_of<SharedChannelEnd>(self);
-  return PyBool_FromLong(held != nullptr && (*held)->client.connected() ? 1 : 0);
+  if (state_of<SharedChannelEnd>(self) == nullptr) Py_RETURN_FALSE;
+  return with_channel(self, [](Channel& channel) -> PyObject* {
+    const bool is_connected = [&] {
+      const WithoutLock unlocked;  // it may let go of an ended server's memory
+      return channel.client.connected();
+    }();
+    return PyBool_FromLong(is_connected ? 1 : 0);
+  });
 }
 
 PyObject* closed(PyObject* self, PyObject*) {
