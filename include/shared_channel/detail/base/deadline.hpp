@@ -35,8 +35,8 @@ class Interruption {
 /// When to give up. Made from a timeout: one of zero or less has passed already, one of nanoseconds::max() never
 /// passes, and none overflows.
 ///
-/// The clock is read at the first question, not at construction: reading it costs a fifth of a short
-/// call, and `Client::call` first asks once its request is posted.
+/// The clock is read at the first question, not at construction: reading it costs a fifth of a short call, and
+/// `Client::call` with a small request of fixed size first asks once that is posted.
 /// Not thread-safe: a Deadline belongs to the call that made it.
 class Deadline {
  public:
