@@ -10,8 +10,8 @@
 //      server_trust (whom to believe), current_connection, connection and attach (what it checks), call (one call),
 //      failure (why it did not end in its reply), slot_claim (its slot), cancellation, posting_order (its place among
 //      its thread's), async_call, ending and completion (a call that no thread waits for), news_bell (which wakes its
-//      watcher), wait_bell (that and a cancellation), taking (of its reply), crowd (of other callers), observer (what is
-//      told of a call), compiled (what the compiled library has of it)
+//      watcher), wait_bell (that and a cancellation), taking (of its reply), crowd (of other callers), observer (what
+//      is told of a call), compiled (what the compiled library has of it)
 //   detail/server: serving
 //      core (serving), lifecycle (how that begins and ends), finder (finding requests), next_slot (where to look
 //      first), workers (its threads), upkeep (mending its words), clock_looks (when that is due to a busy one),
