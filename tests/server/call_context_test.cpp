@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <stop_token>
 #include <string>

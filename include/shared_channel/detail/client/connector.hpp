@@ -47,6 +47,13 @@ class Connector {
 
   /// The connection in use, kept open by the pin; an empty pin if there is none.
   [[nodiscard]] Pin current() noexcept { return current_.current(); }
+  /// The same, if its server is alive. Lets go of one whose server has ended: the next one may need the memory.
+  [[nodiscard]] Pin living() noexcept {
+    Pin pin = current();
+    if (!pin || pin->server().look() == platform::Peer::alive) return pin;
+    retire(pin);
+    return {};
+  }
 
   /// Nobody gets the pinned connection any more.
   void retire(const Pin& pin) noexcept { current_.retire(pin); }
@@ -174,11 +181,7 @@ class Connector {
     if (!me)
       return names_.error(Errc::timed_out, "another thread was still connecting after " +
                                                duration_text(deadline.timeout()) + "; the request was not sent");
-    {
-      const Pin pin = current_.current();
-      if (pin && pin->server().look() == platform::Peer::alive) return {};
-      if (pin) current_.retire(pin);
-    }
+    if (living()) return {};
     auto connection = Connection::attach(names_, contract_, options_, spin_);
     if (!connection) {
       if (is_perhaps_damage(connection.error().code()) && claim_interval(next_wake_, wake_interval))

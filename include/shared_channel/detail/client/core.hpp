@@ -138,14 +138,7 @@ class ClientCore : public RefCounted {
   Result<Contract> contract(Deadline deadline);
   [[nodiscard]] Connector& connector() noexcept { return connector_; }
 
-  [[nodiscard]] bool connected() noexcept {
-    if (mark_.in_child()) return false;
-    const Pin pin = connector_.current();
-    if (!pin) return false;
-    const bool is_alive = pin->server().look() == platform::Peer::alive;
-    if (!is_alive) connector_.retire(pin);  // the next server may need the memory
-    return is_alive;
-  }
+  [[nodiscard]] bool connected() noexcept { return !mark_.in_child() && connector_.living(); }
 
   /// The error of a reply whose bytes make no sense, or whose length is impossible.
   [[nodiscard]] Error undecodable() const;
@@ -367,9 +360,7 @@ template <class Platform>
 Result<Contract> ClientCore<Platform>::contract(Deadline deadline) {
   if (mark_.in_child()) return forked();
   for (bool has_attached = false;; has_attached = true) {
-    const Pin pin = connector_.current();
-    if (pin && pin->server().look() == platform::Peer::alive) return connector_.told_contract(*pin);
-    if (pin) connector_.retire(pin);
+    if (const Pin pin = connector_.living()) return connector_.told_contract(*pin);
     if (has_attached && deadline.passed()) return none_lasts(deadline).error();
     if (auto attached = connector_.wait_for_server(deadline); !attached) return std::move(attached).error();
   }
