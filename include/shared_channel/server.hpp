@@ -40,7 +40,8 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI {
 /// nobody can tell what a handler had done by then: to pass its error on, return it. With ServerOptions::threads
 /// above 1 it is called concurrently. Requests of up to 4096 bytes are copied before it sees them; larger ones it sees
 /// where the client wrote them, and a Reply& of more than 4096 bytes holds what an earlier message left until it is
-/// written.
+/// written. A returned Reply of more than 4096 bytes, and any Reply&, lies where the caller may write too: take nothing
+/// from there that the caller must not have chosen.
 ///
 /// Destroying the server stops it, lets running handlers finish and their callers have their answers; other
 /// callers get server_stopped. In a handler of its own, or on another of its threads, as when a signal handler there

@@ -4,13 +4,22 @@
 #include <shared_channel/shared_channel.hpp>
 
 #include <atomic>
+#include <cstdint>
+#include <fstream>
 #include <functional>
 #include <memory>
+#include <sstream>
+#include <string>
 #include <thread>
+#include <type_traits>
 
 #include "support/errors.hpp"
 #include "support/names.hpp"
 #include "support/time.hpp"
+
+#ifdef _WIN32
+#include "support/windows.hpp"
+#endif
 
 namespace handler_test {
 
@@ -21,6 +30,10 @@ namespace {
 
 struct Box {
   int value;
+};
+struct Middling {  // returned in memory, not in registers
+  int value;
+  char rest[96] = {};
 };
 struct Large {
   int value;
@@ -39,6 +52,34 @@ int answer_to_one(Handler&& handler) {
 template <class Handler>
 int answer_to_one(Handler&& handler) {
   return answer_to_one<Box, Box>(std::forward<Handler>(handler));
+}
+
+struct MayThrow {
+  MayThrow() : value(0) {}  // not noexcept, as std::complex and std::chrono::time_point are not
+  explicit MayThrow(int number) : value(number) {}
+  int value;
+};
+struct TakesOne {
+  explicit TakesOne(int number) : value(number) {}
+  int value;
+};
+
+bool is_in_shared_memory(const void* address) {
+#ifdef _WIN32
+  MEMORY_BASIC_INFORMATION region{};
+  return VirtualQuery(address, &region, sizeof region) != 0 && region.Type == MEM_MAPPED;
+#else
+  std::ifstream maps("/proc/self/maps");
+  const auto at = reinterpret_cast<std::uintptr_t>(address);
+  for (std::string line; std::getline(maps, line);) {
+    std::istringstream text(line);
+    std::uintptr_t first = 0, end = 0;
+    char dash = 0;
+    text >> std::hex >> first >> dash >> end;
+    if (at >= first && at < end) return line.find("/dev/shm/") != std::string::npos;
+  }
+  return false;
+#endif
 }
 
 Box by_reference(const Box& box) { return {box.value + 1}; }
@@ -164,6 +205,42 @@ TEST_CASE("handler: a small reply to be written in place starts out as zeros") {
   SharedChannel<Box>::Client client(name);
   CHECK(client.call({5}, amply).value().value == 5);
   CHECK(client.call({0}, amply).value().value == 0);
+}
+
+TEST_CASE("handler: so do those of types whose constructors may throw, or take something") {
+  const auto name = unique_name("handler");
+  const auto answer_twice = []<class T>(const std::string& channel, std::type_identity<T>) {
+    typename SharedChannel<T>::Server server(channel);
+    CHECK_FALSE(error_of(server.start([](const T& asked, T& reply) {
+      if (asked.value != 0) reply.value = asked.value;
+    })));
+    typename SharedChannel<T>::Client client(channel);
+    CHECK(client.call(T(5), amply).value().value == 5);
+    CHECK(client.call(T(0), amply).value().value == 0);
+    int seen = -1;
+    const auto look = [&](const T& reply) { seen = reply.value; };
+    CHECK_FALSE(error_of(client.call_in_place([](T& request) { request.value = 7; }, look, amply)));
+    CHECK_FALSE(error_of(client.call_in_place([](T&) {}, look, amply)));
+    CHECK(seen == 0);
+  };
+  answer_twice(name + ".throws", std::type_identity<MayThrow>());
+  answer_twice(name + ".takes", std::type_identity<TakesOne>());
+}
+
+TEST_CASE("handler: a small reply is not where the caller can write until the handler has returned it") {
+  const auto name = unique_name("handler");
+  SharedChannel<Middling>::Server server(name);
+  const void* made = nullptr;
+  server
+      .start([&made](const Middling& asked) {
+        Middling reply{asked.value};
+        made = &reply;
+        return reply;
+      })
+      .value();
+  CHECK(SharedChannel<Middling>::Client(name).call({3}, amply).value().value == 3);
+  server.stop();
+  CHECK_FALSE(is_in_shared_memory(made));
 }
 
 TEST_CASE("handler: a small request to be filled in place starts out as zeros") {

@@ -115,13 +115,14 @@ const T& object_at(const std::byte* bytes) noexcept {
   return *std::launder(reinterpret_cast<const T*>(bytes));
 }
 
-/// An object at `bytes` for somebody to fill. Small ones start out value-initialised; large ones hold what an
-/// earlier message left there, because clearing a mebibyte costs as much as sending it.
+/// An object at `bytes` for somebody to fill. Small ones start out value-initialised, or as zeros where the type cannot
+/// be; large ones hold what an earlier message left there, because clearing a mebibyte costs as much as sending it.
 template <class T>
-T& fresh_object_at(std::byte* bytes) noexcept {
-  if constexpr (sizeof(T) <= copy_limit && std::is_nothrow_default_constructible_v<T>) {
+T& fresh_object_at(std::byte* bytes) {
+  if constexpr (sizeof(T) <= copy_limit && std::is_default_constructible_v<T>) {
     return *::new (static_cast<void*>(bytes)) T();
   } else {
+    if constexpr (sizeof(T) <= copy_limit) std::memset(static_cast<void*>(bytes), 0, sizeof(T));
     return object_at<T>(bytes);
   }
 }

@@ -155,11 +155,11 @@ Outcome invoke_bytes(Handler& handler, const Call& call) {
   const std::span<std::byte> room = span_of(reply.fixed(), reply.capacity());
   std::size_t bytes = 0;
   if constexpr (PassingOnBytesHandler<Handler, Request>) {
-    const Result<std::size_t> size = call_with(handler, call, request.bytes(), room);
+    const Result<std::size_t> size = detail::call_with(handler, call, request.bytes(), room);
     if (!size) return pass_on(size.error(), call);
     bytes = *size;
   } else {
-    bytes = call_with(handler, call, request.bytes(), room);
+    bytes = detail::call_with(handler, call, request.bytes(), room);
   }
   return send_written(reply, bytes, [&](std::string_view text) { return call.write_failure(text, PassedOn::none); });
 }
@@ -177,26 +177,27 @@ Outcome invoke(Handler& handler, const Call& call) {
     return with_request<Request, defers>(call.request(), [&](Request& request) -> Outcome {
       if constexpr (requires { call.saw(request); }) call.saw(request);  // an observer's
       if constexpr (InPlaceHandler<Handler, Request, Reply>) {
-        return send_filled<Reply>(
-            call.reply(), [&](Reply& reply) { call_with(handler, call, static_cast<Given<Request>>(request), reply); });
+        return send_filled<Reply>(call.reply(), [&](Reply& reply) {
+          detail::call_with(handler, call, static_cast<Given<Request>>(request), reply);
+        });
       } else if constexpr (defers) {
-        call_with(handler, call, std::move(request), call.template responder<Responder<Reply>>());
+        detail::call_with(handler, call, std::move(request), call.template responder<Responder<Reply>>());
         return deferred;
       } else if constexpr (InOutHandler<Handler, Request, Reply>) {
         if constexpr (FixedMessage<Request> && sizeof(Request) > copy_limit) {
-          std::memcpy(static_cast<void*>(call.reply().fixed()), &request, sizeof(Request));
-          call_with(handler, call, object_at<Request>(call.reply().fixed()));
+          std::memcpy(static_cast<void*>(call.reply().fixed()), address_of(request), sizeof(Request));
+          detail::call_with(handler, call, object_at<Request>(call.reply().fixed()));
           return Phase::done;
         } else {
-          call_with(handler, call, request);
-          return send<Reply>(request, call.reply());
+          detail::call_with(handler, call, request);
+          return detail::send<Reply>(request, call.reply());
         }
       } else if constexpr (PassingOnHandler<Handler, Request, Reply>) {
-        const Result<Reply> answer = call_with(handler, call, static_cast<Given<Request>>(request));
-        return answer ? send<Reply>(*answer, call.reply()) : pass_on(answer.error(), call);
+        const Result<Reply> answer = detail::call_with(handler, call, static_cast<Given<Request>>(request));
+        return answer ? detail::send<Reply>(*answer, call.reply()) : pass_on(answer.error(), call);
       } else {
         return send_made<Reply>(call.reply(), [&]() -> decltype(auto) {
-          return call_with(handler, call, static_cast<Given<Request>>(request));
+          return detail::call_with(handler, call, static_cast<Given<Request>>(request));
         });
       }
     });

@@ -54,17 +54,19 @@ Outcome send_filled(const Frame& frame, Fill&& fill) {
   } else {
     Reply reply{};
     fill(reply);
-    return send(reply, frame);
+    return detail::send(reply, frame);
   }
 }
 
+/// Lets `make` make a reply. A small one comes from elsewhere: what a handler returns it may look at until then, and
+/// the caller can write to the slot meanwhile. A large one is made there.
 template <class Reply, class Make>
 Outcome send_made(const Frame& frame, Make&& make) {
-  if constexpr (FixedMessage<Reply>) {
+  if constexpr (FixedMessage<Reply> && sizeof(Reply) > copy_limit) {
     ::new (static_cast<void*>(frame.fixed())) Reply(make());
     return Phase::done;
   } else {
-    return send<Reply>(make(), frame);
+    return detail::send<Reply>(make(), frame);
   }
 }
 
