@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include <shared_channel/detail/base/at_end.hpp>
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/base/ref_ptr.hpp>
 #include <shared_channel/detail/base/unique_ptr.hpp>
@@ -111,7 +112,13 @@ class [[nodiscard]] PendingCall {
     const detail::RefPtr<AsyncCall> call = call_;
     call->continue_with(
         detail::UniquePtr<detail::Resumption<Platform, Handle>>(new detail::Resumption<Platform, Handle>(coroutine)));
-    return !call->core()->completer().add(call) || !call->take_continuation();
+    bool is_added = false;
+    const detail::AtEnd disarmed([&]() noexcept {
+      if (!is_added) static_cast<void>(call->take_continuation());  // memory ran out: the coroutine gets the exception
+    });
+    const bool has_ended = static_cast<bool>(call->core()->completer().add(call));
+    is_added = true;
+    return !has_ended || !call->take_continuation();
   }
   Result<Reply> await_resume() {
     if (!call_ || is_taken_ || is_in_child()) return get();

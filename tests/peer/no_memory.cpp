@@ -101,5 +101,34 @@ const peer::Role no_memory_to_make{
       return 0;
     }};
 
+// no_memory_to_ask NAME: begins asynchronous calls with ever more memory, until that suffices, with a token and with a
+// callback. Takes back those that begin, and says how many.
+const peer::Role no_memory_to_ask{
+    "no_memory_to_ask", [](const peer::Arguments& arguments) {
+      using namespace std::chrono_literals;
+      Channel::Client client(arguments.at(0));
+      client.wait_for_server(10s).value();
+      const std::stop_source source;
+      int begun = 0;
+      const auto with_ever_more = [&](auto&& begin) {
+        bool has_begun = false;
+        for (long most = 0; most < 1000 && !has_begun; ++most) {
+          try {
+            allocations_left = most;
+            has_begun = begin();
+          } catch (const std::bad_alloc&) {
+          }
+          allocations_left = LONG_MAX;
+        }
+        begun += has_begun ? 1 : 0;
+      };
+      const test_support::Ask ask = test_support::echo(1);
+      const auto drop = [](Result<test_support::Answer>) {};
+      with_ever_more([&] { return client.call_async(ask, 10s, drop, source.get_token()).has_value(); });
+      with_ever_more([&] { return client.call_async(ask, 10s, drop).has_value(); });
+      peer::say(std::to_string(begun));
+      return 0;
+    }};
+
 }  // namespace
 #endif

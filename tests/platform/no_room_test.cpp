@@ -8,12 +8,15 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <cstdint>
 #include <fstream>
 #include <string>
 #endif
 
 #include "support/errors.hpp"
 #include "support/footprint.hpp"
+#include "support/messages.hpp"
 #include "support/names.hpp"
 #include "support/process.hpp"
 #include "support/resources.hpp"
@@ -70,6 +73,18 @@ TEST_CASE("no room: what a server is made of is removed if memory runs out on th
   Process making = peer("no_memory_to_make", name);
   CHECK(making.read_line() == "left:");
   CHECK(making.wait() == ExitStatus{});
+}
+
+TEST_CASE("no room: a request whose call cannot be handed over never runs") {
+  const auto name = unique_name("no-room");
+  Channel::Server server(name);
+  Process asking = peer("no_memory_to_ask", name);
+  REQUIRE(asking.read_line() == "2");
+  CHECK(asking.wait() == ExitStatus{});
+  std::atomic<int> executed{0};
+  server.start([&](const Ask& ask) { return Answer{ask.id, static_cast<std::uint64_t>(++executed)}; }).value();
+  CHECK(Channel::Client(name).call(echo(1), amply).value().id == 1);
+  CHECK(executed == 1);
 }
 
 TEST_CASE("no room: no more descriptors") {

@@ -69,6 +69,7 @@ class AsyncCall : public RefCounted {
   static void operator delete(void* memory, Spares& spares) noexcept { spares.give(memory); }
   static void operator delete(AsyncCall* call, std::destroying_delete_t) noexcept {
     call->cancel_when_asked_.reset();  // first, as ever: it may be about to use the rest
+    call->withdraw_unheld();
     const RefPtr<ClientCore> core = std::move(call->core_);
     call->~AsyncCall();
     core->spares().give(call);
@@ -281,6 +282,13 @@ class AsyncCall : public RefCounted {
       if (const UniquePtr<EndListener> listener = std::move(listener_)) listener->tell();
     }
     return end_ == End::answered;
+  }
+
+  /// Of a call that was sent and is nobody's: its maker ran out of memory before it could hand it over.
+  void withdraw_unheld() noexcept {
+    if (has_ended_locked() || !call_.may_be_in_use()) return;
+    end_locked(call_.give_up(Errc::cancelled));
+    if (const UniquePtr<EndListener> listener = std::move(listener_)) listener->tell();
   }
 
   /// Ends the call for its caller as `give_up` does, unless it has ended, and tells of it.

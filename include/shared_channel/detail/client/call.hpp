@@ -103,6 +103,9 @@ class Call {
   /// Why the last step did not succeed.
   [[nodiscard]] const Failure& failure() const noexcept { return failure_; }
 
+  /// Whether a worker may still read the request or write the reply.
+  [[nodiscard]] bool may_be_in_use() const noexcept { return is_posted_ && !is_concluded_ && !is_withdrawn_; }
+
   /// Gives the slot back, once the call has ended and its reply was read.
   void leave() noexcept {
     if (!claim_.is_held()) return;
@@ -181,9 +184,6 @@ class Call {
     is_withdrawn_ = true;
     return fails(code, execution, obstacle);
   }
-  /// Whether a worker may still read the request or write the reply.
-  [[nodiscard]] bool may_be_in_use() const noexcept { return is_posted_ && !is_concluded_ && !is_withdrawn_; }
-
   bool fails_as_answered(Phase phase) noexcept;
 
   /// The handler's failure, or the error that it passes on.
