@@ -406,6 +406,13 @@ TEST_CASE("fork: in a signal handler that interrupts the making of a descriptor"
   CHECK(forking.wait(20s) == ExitStatus{});
 }
 
+TEST_CASE("fork: in a signal handler that interrupts fork()") {
+#ifdef FORK_TEST_IS_SANITIZED
+  SKIP_TEST("the sanitizers do not support fork() in a signal handler");
+#endif
+  CHECK(peer("fork_in_fork").wait(20s) == ExitStatus{});  // of one thread: with more the C library waits for itself
+}
+
 TEST_CASE("fork: the program's own handlers may do what they like, also if they were there before us") {
   const auto name = unique_name("fork");
   Channel::Server server(name);

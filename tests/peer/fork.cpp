@@ -6,10 +6,12 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <mutex>
@@ -138,6 +140,44 @@ const peer::Role fork_under_mutex{"fork_under_mutex", [](const peer::Arguments& 
                                       return is_answered_by_a_new_client();
                                     });
                                   }};
+
+static const shared_channel::detail::platform::ForkMark* mark = nullptr;
+static std::atomic<bool> is_forking{false};
+static std::atomic<int> interrupted{0}, untold{0};
+
+static void fork_and_wait() {
+  is_forking = true;
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(mark->in_child() ? 0 : 1);
+  is_forking = false;
+  int status = 0;
+  while (child > 0 && ::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (child < 0 || status != 0) ++untold;
+}
+
+// fork_in_fork: fork()s, and does so in a signal handler that interrupts that, until it has fifty times.
+const peer::Role fork_in_fork{"fork_in_fork", [](const peer::Arguments&) {
+                                const shared_channel::detail::platform::ForkMark own;
+                                mark = &own;
+                                struct sigaction fork_too {};
+                                fork_too.sa_flags = SA_RESTART;
+                                fork_too.sa_handler = [](int) {
+                                  const int error = errno;
+                                  if (is_forking) ++interrupted;
+                                  fork_and_wait();
+                                  errno = error;
+                                };
+                                ::sigaction(SIGALRM, &fork_too, nullptr);
+                                for (int round = 0; interrupted < 50; ++round) {
+                                  // Once a round: where fork() takes longer than a timer's interval, nothing would run
+                                  // but the handler.
+                                  const itimerval soon{{0, 0}, {0, 1 + round % 200}};
+                                  ::setitimer(ITIMER_REAL, &soon, nullptr);
+                                  fork_and_wait();
+                                }
+                                return untold == 0 ? 0 : 1;
+                              }};
 
 }  // namespace peer_fork
 

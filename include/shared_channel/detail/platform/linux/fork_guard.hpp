@@ -106,7 +106,7 @@ class ForkGuard {
   class Undisturbed {
    public:
     explicit Undisturbed(ForkGuard& guard) noexcept : lock_(guard.mutex_, std::defer_lock) {
-      if (!is_forking()) lock_.lock();
+      if (!guard.is_forking()) lock_.lock();
       if (epoch() == none_yet) guard.become_child();
     }
 
@@ -153,30 +153,38 @@ class ForkGuard {
       ::munmap(page, size);
   }
 
-  // A signal handler that calls exit() in between would not know that its own thread has the mutex.
+  // A signal handler that calls exit() in between would not know that its own thread has the mutex. One that
+  // interrupts fork() itself may fork too.
   void before_fork() noexcept {
     const NoSignals unsignalled;
+    if (is_forking()) {
+      ++forks_;
+      return;
+    }
     mutex_.lock();
-    is_forking() = true;
-    must_tell_child_ = true;
+    forking_.store(::pthread_self(), std::memory_order_relaxed);
+    forks_ = 1;
   }
   void in_parent() noexcept {
     const NoSignals unsignalled;
-    must_tell_child_ = false;
-    is_forking() = false;
-    mutex_.unlock();
+    after_fork();
   }
   void in_child() noexcept {
     const NoSignals unsignalled;
-    if (must_tell_child_) become_child();
-    is_forking() = false;
+    if (epoch() == none_yet || told_ != ::getpid()) become_child();
+    after_fork();
+  }
+  void after_fork() noexcept {
+    if (--forks_ > 0) return;
+    forking_.store(pthread_t{}, std::memory_order_relaxed);
     mutex_.unlock();
   }
 
-  /// Whether the calling thread is in fork(), in the parent or in the child.
-  static bool& is_forking() noexcept {
-    thread_local bool is_it = false;
-    return is_it;
+  /// Whether the calling thread is in fork(), in the parent or in the child. Not a thread_local, which a plug-in may
+  /// get from the allocator. Each thread sees its own last word or another's later one, so it finds itself only if it
+  /// is.
+  [[nodiscard]] bool is_forking() const noexcept {
+    return ::pthread_equal(forking_.load(std::memory_order_relaxed), ::pthread_self()) != 0;
   }
 
   /// Once in a child, before that makes anything of its own. Allocates and frees nothing: a thread that did so in the
@@ -193,7 +201,7 @@ class ForkGuard {
       ::munmap(held.data, held.size);  // RLIMIT_AS, say, has been lowered: what the child does there ends the child
       held.data = MAP_FAILED;
     }
-    must_tell_child_ = false;
+    told_ = ::getpid();
     epoch_->store(++last_epoch_, std::memory_order_relaxed);
   }
 
@@ -202,7 +210,9 @@ class ForkGuard {
 
   std::mutex mutex_;
   List held_;
-  bool must_tell_child_ = false;
+  std::atomic<pthread_t> forking_{};             // the thread that is in fork(), and has the mutex
+  unsigned forks_ = 0;                           // how many it is in, one in another's signal handler
+  pid_t told_ = ::getpid();                      // the process whose epoch it is, where the kernel does not clear that
   std::uint32_t last_epoch_ = of_first_process;  // the same, where the kernel does not clear it
   // Static, since every call asks for it.
   static inline std::atomic<std::uint32_t> unmoved_epoch_{of_first_process};
