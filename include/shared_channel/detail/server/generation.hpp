@@ -119,9 +119,33 @@ class Generation {
     return {};
   }
 
+  /// Whoever lists the system's names learns the number as soon as there is one, and can be the first at another name
+  /// that it has. Then another number is drawn.
   Result<void> make_all(const ServerOptions& options, const Contract& contract) {
+    constexpr int draws = 100;
+    for (int draw = 1;; ++draw) {
+      number_ = random_number();
+      auto made = make_numbered(options, contract);
+      if (made || made.error().code() != Errc::not_owner || draw == draws) return made;
+      remove_objects();
+    }
+  }
+
+  /// What the last number has, which nobody has been told of.
+  void remove_objects() noexcept {
+    done_ = {};
+    client_mutex_.reset();
+    slot_freed_.reset();
+    exec_.reset();
+    leases_.reset();
+    segment_.reset();
+    page_.reset();
+    Mapping::remove(page_name_);
+    Mapping::remove(segment_name_);
+  }
+
+  Result<void> make_numbered(const ServerOptions& options, const Contract& contract) {
     Rendezvous& record = lease_.record();
-    number_ = random_number();
     record.magic = rendezvous_magic;
     record.version = abi_version;
     record.generation.store(0, std::memory_order_seq_cst);

@@ -59,6 +59,13 @@ inline Error failed(const Names& names, const char* call, const std::string& obj
 
 /// How a server's failure to make an object reads.
 inline Error not_made(const Names& names, const std::string& object, int error) {
+  if (error == EEXIST) {
+    return names.error(Errc::not_owner,
+                       "/dev/shm/" + object +
+                           " was made by somebody else just before; is this a program that wants to "
+                           "keep the server from its name?",
+                       error);
+  }
   if (error != EACCES && error != EPERM) return failed(names, "shm_open", object, error);
   return names.error(
       Errc::access_denied,
