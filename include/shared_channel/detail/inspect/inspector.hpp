@@ -118,12 +118,21 @@ class Inspector {
         Geometry::of(identity.shape, identity.slot_count).total_bytes != identity.total_bytes)
       return unreadable(impossible_page);
     describe(identity);
-    const bool is_alive = platform::is_server_alive(names_, info_.generation,
-                                                    page().alive.load(std::memory_order_relaxed), identity, hold_);
+    const bool is_alive = is_server_alive();
     const bool is_open = page().service.load(std::memory_order_relaxed) == service_open;
     info_.state = !is_alive ? ChannelState::dead : is_open ? ChannelState::open : ChannelState::stopping;
     info_.program = is_alive ? platform::program_of(identity.server_process) : std::string();
     return look_at_segment(identity);
+  }
+
+  bool is_server_alive() {
+    const auto seems_alive = [this] {
+      return platform::is_server_alive(names_, info_.generation, page().alive.load(std::memory_order_relaxed),
+                                       page().identity, hold_);
+    };
+    if (seems_alive()) return true;
+    hold_ = platform::hold_on(names_);  // its predecessor may have been dead when we looked first
+    return seems_alive();
   }
 
   void describe(const Identity& identity) {

@@ -44,8 +44,11 @@ inline Result<std::vector<std::string>> object_names(Scope) {
     return Error(code, "", "opendir of /dev/shm was refused; shared memory lies there", errno, Execution::none);
   }
   const AtEnd done([directory]() noexcept { ::closedir(directory); });
-  errno = 0;
-  while (const dirent* const entry = ::readdir(directory)) {
+  const auto next = [directory]() noexcept {
+    errno = 0;  // each time: it tells an error from the end
+    return ::readdir(directory);
+  };
+  while (const dirent* const entry = next()) {
     const std::string_view name = entry->d_name;
     if (name.starts_with(object_prefix)) found.emplace_back(name);
   }
@@ -142,7 +145,7 @@ inline unsigned locked_bytes(int descriptor, std::uint32_t first, std::uint32_t 
   };
   unsigned count = 0;
   std::vector<Range> left{{first, last}};
-  for (unsigned asked = 0; !left.empty() && count < most && asked < 4 * most; ++asked) {
+  for (unsigned asked = 0; !left.empty() && count < most && asked < 2 * most; ++asked) {
     const Range range = left.back();
     left.pop_back();
     struct flock found = lock_of(range.first);
@@ -162,9 +165,10 @@ inline unsigned locked_bytes(int descriptor, std::uint32_t first, std::uint32_t 
 
 }  // namespace linux_shm
 
-/// A hostile peer may hold any number of locks: beyond some, it does not matter how many.
+/// A hostile peer may hold any number of locks, through which the kernel walks for each question: beyond some, it does
+/// not matter how many.
 inline unsigned client_count(const Names&, std::uint64_t, const ObjectReader& segment) {
-  constexpr unsigned most = 65536;
+  constexpr unsigned most = 8192;
   return linux_shm::locked_bytes(segment.descriptor(), 1, ClientLease::last, most);
 }
 
