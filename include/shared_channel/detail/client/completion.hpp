@@ -44,8 +44,9 @@ class Watcher : public RefCounted {
 
   /// What is in the way, if no thread can be had.
   Obstacle start() {
-    if (const int failure = bell_.prepare(); failure != 0)
+    if (const int failure = bell_.prepare(); failure != 0) {
       return {"nothing could be made for a completion thread to sleep on", failure};
+    }
 #if defined(__cpp_exceptions)
     try {
 #endif
