@@ -187,6 +187,50 @@ TEST_CASE("win32: a glance at the server asks the system once in a while, not ea
   CHECK(3 * glances < looks);
 }
 
+TEST_CASE("win32: the record stays open to its server's user, whatever the SDDL says") {
+  const auto names = detail::Names::make(unique_name("win32"), Scope::session).value();
+  for (const char* sddl : {"D:P(A;;GA;;;IU)", "D:(A;;GA;;;AU)S:(ML;;NW;;;LW)", "O:BAG:BAD:P(A;;GRGW;;;WD)", "D:P"}) {
+    CAPTURE(sddl);
+    auto made = win32::SecurityAttributes::make(names, Access::sddl(sddl), win32::Use::reading);
+    REQUIRE(made);
+    BOOL is_there = FALSE, defaulted = FALSE;
+    PACL dacl = nullptr;
+    REQUIRE(GetSecurityDescriptorDacl(made->descriptor(), &is_there, &dacl, &defaulted));
+    void* first = nullptr;
+    REQUIRE(GetAce(dacl, 0, &first));
+    auto& entry = *static_cast<ACCESS_ALLOWED_ACE*>(first);
+    CHECK(entry.Header.AceType == ACCESS_ALLOWED_ACE_TYPE);
+    CHECK((entry.Mask & GENERIC_ALL) != 0);
+    CHECK(EqualSid(&entry.SidStart, win32::our_user().get().User.Sid));
+  }
+}
+
+TEST_CASE("win32: a file under a channel's name is not read") {
+  const auto name = unique_name("win32");
+  wchar_t folder[MAX_PATH], path[MAX_PATH];
+  REQUIRE(GetTempPathW(MAX_PATH, folder) != 0);
+  REQUIRE(GetTempFileNameW(folder, L"sch", 0, path) != 0);
+  {
+    const Handle file(
+        CreateFileW(path, GENERIC_READ | GENERIC_WRITE, 0, nullptr, OPEN_EXISTING, FILE_FLAG_DELETE_ON_CLOSE, nullptr));
+    const std::wstring object = L"Local\\shared_channel." + std::wstring(name.begin(), name.end());
+    const Handle section(CreateFileMappingW(file.get(), nullptr, PAGE_READWRITE, 0, 4096, object.c_str()));
+    REQUIRE(section);
+    CHECK(error_of(Channel::Client(name).call(echo(1), 1s)) == Errc::layout_mismatch);
+    CHECK(error_of(Channel::Server::create(name)) == Errc::layout_mismatch);
+  }
+  CHECK_FALSE(error_of(Channel::Server::create(name)));
+}
+
+TEST_CASE("win32: an SDDL whose rights cannot be cut down is refused") {
+  for (const char* sddl : {"D:NO_ACCESS_CONTROL", "D:P(OA;;GA;;;WD)", "O:BA"}) {
+    CAPTURE(sddl);
+    ServerOptions options;
+    options.access = Access::sddl(sddl);
+    CHECK(error_of(Channel::Server::create(unique_name("win32"), options)) == Errc::invalid_argument);
+  }
+}
+
 TEST_CASE("win32: other users get no right that a client does not use") {
   const auto name = unique_name("win32");
   const Segment segment = Segment::create(name);

@@ -96,12 +96,19 @@ class Mapping {
     if (data == nullptr) return win32::failed(names, "MapViewOfFile", name, ::GetLastError());
     Mapping mapping(std::move(section), data, 0);
     MEMORY_BASIC_INFORMATION region{};
-    // A section that somebody reserved without committing it would fault at the first touch.
-    if (::VirtualQuery(data, &region, sizeof region) == 0 || region.State != MEM_COMMIT) {
+    // A section that somebody reserved without committing it would fault at the first touch; one of a file, when that
+    // is on a network that does not answer.
+    if (::VirtualQuery(data, &region, sizeof region) == 0 || region.State != MEM_COMMIT || is_of_file(data)) {
       return no_segment(names, name.shown());
     }
     mapping.size_ = region.RegionSize;
     return mapping;
+  }
+
+  static bool is_of_file(void* view) noexcept {
+    wchar_t path[MAX_PATH];
+    return ::K32GetMappedFileNameW(::GetCurrentProcess(), view, path, MAX_PATH) != 0 ||
+           ::GetLastError() == ERROR_INSUFFICIENT_BUFFER;
   }
 
   static Error not_created(const Names& names, const win32::ObjectName& name, DWORD error) {

@@ -113,6 +113,7 @@ class KeeperThread : public RefCounted {
   };
 
   static constexpr DWORD last_steps_ms = 20;
+  static constexpr DWORD termination_ms = 1000;  // far more than the system takes
 
   KeeperThread() noexcept
       : news_(Handle(::CreateEventW(nullptr, FALSE, FALSE, nullptr)).kept()),
@@ -132,13 +133,16 @@ class KeeperThread : public RefCounted {
     closing_.store(true);
     look();
     if (is_in_dll_main() && !has_begun()) {
-      ::TerminateThread(thread_.get(), 0);  // before its first instruction, so it holds nothing
+      ::TerminateThread(thread_.get(), 0);                   // before its first instruction, so it holds nothing
+      ::WaitForSingleObject(thread_.get(), termination_ms);  // the code may be unloaded next
       return;
     }
     // In DllMain it ends as far as our code goes, not altogether.
     const HANDLE handles[] = {ended_.get(), thread_.get()};
     ::WaitForMultipleObjects(2, handles, FALSE, INFINITE);
-    ::WaitForSingleObject(thread_.get(), is_in_dll_main() ? last_steps_ms : INFINITE);
+    const bool is_inside = is_in_dll_main();
+    if (is_inside) ::SetThreadPriority(thread_.get(), THREAD_PRIORITY_TIME_CRITICAL);  // it has a few instructions left
+    ::WaitForSingleObject(thread_.get(), is_inside ? last_steps_ms : INFINITE);
   }
 
   static DWORD WINAPI run(void* self) noexcept {

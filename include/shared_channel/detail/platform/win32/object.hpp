@@ -81,6 +81,8 @@ inline Error failed(const Names& names, const char* call, const ObjectName& obje
     case ERROR_OUTOFMEMORY:
     case ERROR_COMMITMENT_LIMIT:
     case ERROR_NOT_ENOUGH_QUOTA:
+    case ERROR_PAGEFILE_QUOTA:
+    case ERROR_NO_SYSTEM_RESOURCES:
     case ERROR_DISK_FULL:
       return no_room(names, where, "memory", native);
     default:

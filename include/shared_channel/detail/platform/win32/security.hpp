@@ -24,11 +24,8 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform::win32 {
 class AsProcess {
  public:
   AsProcess() noexcept {
-    HANDLE token = nullptr;
-    if (::OpenThreadToken(::GetCurrentThread(), TOKEN_QUERY | TOKEN_IMPERSONATE, TRUE, &token) != 0)
-      impersonated_ = Handle(token);
-    else
-      is_anonymous_ = ::GetLastError() == ERROR_CANT_OPEN_ANONYMOUS && become_anonymous();
+    if (!open_token(TRUE) && ::GetLastError() == ERROR_ACCESS_DENIED) open_token(FALSE);
+    if (!impersonated_) is_anonymous_ = ::GetLastError() == ERROR_CANT_OPEN_ANONYMOUS && become_anonymous();
     if (impersonated_ || is_anonymous_) ::SetThreadToken(nullptr, nullptr);
   }
   AsProcess(const AsProcess&) = delete;
@@ -45,6 +42,14 @@ class AsProcess {
   }
 
  private:
+  /// A token may let in the process's user or the one that it is for, and not the other.
+  bool open_token(BOOL as_process) noexcept {
+    HANDLE token = nullptr;
+    if (::OpenThreadToken(::GetCurrentThread(), TOKEN_QUERY | TOKEN_IMPERSONATE, as_process, &token) == 0) return false;
+    impersonated_ = Handle(token);
+    return true;
+  }
+
   /// Nobody may open a token of SecurityAnonymous, to put it back. The anonymous logon's may do as little. Tried before
   /// the first is put aside: without it the thread would end with more rights than it had.
   static bool become_anonymous() noexcept { return ::ImpersonateAnonymousToken(::GetCurrentThread()) != 0; }
@@ -211,27 +216,69 @@ class SecurityAttributes {
   static Result<SecurityAttributes> given(const Names& names, const std::string& sddl, Use use) {
     std::wstring wide;
     for (const char c : sddl) wide += static_cast<wchar_t>(static_cast<unsigned char>(c));  // SDDL is ASCII
+    if (use == Use::reading) {
+      auto sid = our_sid(names);
+      if (!sid) return std::move(sid).error();
+      wide = with_us(std::move(wide), *sid);
+    }
     auto attributes = convert_owned(names, wide);
     if (!attributes) return attributes;
     BOOL has_dacl = FALSE, defaulted = FALSE;
     PACL dacl = nullptr;
-    if (::GetSecurityDescriptorDacl(attributes->descriptor(), &has_dacl, &dacl, &defaulted) == 0 || has_dacl == FALSE) {
+    if (::GetSecurityDescriptorDacl(attributes->descriptor(), &has_dacl, &dacl, &defaulted) == 0 || has_dacl == FALSE ||
+        dacl == nullptr) {
       return names.error(
           Errc::invalid_argument,
           "Access::sddl holds no DACL, such as D:P(A;;GA;;;BA), and so does not say who may use the channel");
     }
-    if (use == Use::reading && dacl != nullptr) leave_only_reading(*dacl);
-    if (use != Use::reading) cut_down(dacl, use);
+    if (!is_known(*dacl)) {
+      return names.error(Errc::invalid_argument,
+                         "Access::sddl has entries that are for objects of a directory; use A, XA and D");
+    }
+    if (use == Use::reading)
+      leave_only_reading(*dacl);
+    else
+      cut_down(*dacl, use);
     return attributes;
   }
 
-  static void cut_down(PACL dacl, Use use) noexcept {
-    const UserSid& user = our_user();
-    for (DWORD i = 0; dacl != nullptr && user.error() == 0 && i < dacl->AceCount; ++i) {
+  /// With an entry for our user before the others: the next server opens the record of this one, for as long as a
+  /// client has it, and an SDDL may name our groups alone, whose rights are cut down.
+  static std::wstring with_us(std::wstring sddl, const std::wstring& sid) {
+    int depth = 0;
+    for (std::size_t at = 0; at < sddl.size(); ++at) {
+      depth += sddl[at] == L'(' ? 1 : sddl[at] == L')' ? -1 : 0;
+      if (depth != 0 || sddl.compare(at, 2, L"D:") != 0) continue;
+      for (at += 2; at < sddl.size() && sddl[at] != L'(' && sddl.compare(at, 2, L"S:") != 0;) ++at;  // past its flags
+      return sddl.insert(at, L"(A;;GA;;;" + sid + L")");
+    }
+    return sddl;
+  }
+
+  static bool is_allowing(const ACE_HEADER& entry) noexcept {
+    return entry.AceType == ACCESS_ALLOWED_ACE_TYPE || entry.AceType == ACCESS_ALLOWED_CALLBACK_ACE_TYPE;
+  }
+
+  /// Whether all that it allows is in entries whose masks we find.
+  static bool is_known(ACL& dacl) noexcept {
+    for (DWORD i = 0; i < dacl.AceCount; ++i) {
       void* entry = nullptr;
-      if (::GetAce(dacl, i, &entry) == 0) return;
+      if (::GetAce(&dacl, i, &entry) == 0) return false;
+      const auto& header = *static_cast<const ACE_HEADER*>(entry);
+      const bool is_denying =
+          header.AceType == ACCESS_DENIED_ACE_TYPE || header.AceType == ACCESS_DENIED_CALLBACK_ACE_TYPE;
+      if (!is_allowing(header) && !is_denying) return false;
+    }
+    return true;
+  }
+
+  static void cut_down(ACL& dacl, Use use) noexcept {
+    const UserSid& user = our_user();
+    for (DWORD i = 0; user.error() == 0 && i < dacl.AceCount; ++i) {
+      void* entry = nullptr;
+      if (::GetAce(&dacl, i, &entry) == 0) return;
       ACCESS_ALLOWED_ACE& allowed = *static_cast<ACCESS_ALLOWED_ACE*>(entry);
-      if (allowed.Header.AceType != ACCESS_ALLOWED_ACE_TYPE) continue;
+      if (!is_allowing(allowed.Header)) continue;
       constexpr DWORD both = GENERIC_READ | GENERIC_WRITE;
       const bool is_client = (allowed.Mask & GENERIC_ALL) != 0 || (allowed.Mask & both) == both;
       if (is_client && ::EqualSid(&allowed.SidStart, user.get().User.Sid) == 0) allowed.Mask = static_cast<DWORD>(use);
@@ -248,7 +295,7 @@ class SecurityAttributes {
       void* entry = nullptr;
       if (::GetAce(&dacl, i, &entry) == 0) continue;
       auto& allowed = *static_cast<ACCESS_ALLOWED_ACE*>(entry);
-      if (allowed.Header.AceType != ACCESS_ALLOWED_ACE_TYPE) continue;
+      if (!is_allowing(allowed.Header)) continue;
       PSID sid = &allowed.SidStart;
       const bool is_ours = (user.error() == 0 && ::EqualSid(sid, user.get().User.Sid) != 0) ||
                            (owner.error() == 0 && ::EqualSid(sid, owner.get().Owner) != 0);

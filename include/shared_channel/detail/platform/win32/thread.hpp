@@ -40,6 +40,7 @@ class Thread {
     if (!steps_->give_up()) {  // else it was made in this very DllMain, and will do nothing
       const HANDLE handles[] = {steps_->left.get(), steps_->thread.get()};
       ::WaitForMultipleObjects(2, handles, FALSE, INFINITE);  // at the process's end it is gone without a word
+      ::SetThreadPriority(steps_->thread.get(), THREAD_PRIORITY_TIME_CRITICAL);  // it has a few instructions left
       ::WaitForSingleObject(steps_->thread.get(), last_steps_ms);
     }
     thread_.detach();
@@ -57,7 +58,7 @@ class Thread {
     bool begin() noexcept {
       HANDLE own = nullptr;
       const HANDLE process = ::GetCurrentProcess();
-      ::DuplicateHandle(process, ::GetCurrentThread(), process, &own, SYNCHRONIZE, FALSE, 0);
+      ::DuplicateHandle(process, ::GetCurrentThread(), process, &own, SYNCHRONIZE | THREAD_SET_INFORMATION, FALSE, 0);
       thread = Handle(own).kept();
       const bool is_wanted = !is_decided.exchange(true, std::memory_order_acq_rel);
       ::SetEvent(begun.get());

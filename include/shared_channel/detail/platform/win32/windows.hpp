@@ -21,3 +21,6 @@
 #undef NOMINMAX
 #undef SHARED_CHANNEL_DEFINED_NOMINMAX
 #endif
+
+/// Of <psapi.h>, which would bring macros.
+extern "C" DWORD WINAPI K32GetMappedFileNameW(HANDLE, LPVOID, LPWSTR, DWORD);
