@@ -3,9 +3,11 @@
 // the old one is gone with it.
 #include "engine_nats.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstdlib>
 #include <map>
 #include <mutex>
 #include <set>
@@ -29,6 +31,32 @@ struct Destroyer {
 };
 using Options = std::unique_ptr<natsOptions, Destroyer<natsOptions_Destroy>>;
 using Subscription = std::unique_ptr<natsSubscription, Destroyer<natsSubscription_Destroy>>;
+
+/// A broker's URL, and what it has before its host: USER:PASSWORD@, or TOKEN@.
+class BrokerUrl {
+ public:
+  explicit BrokerUrl(std::string url) : url_(std::move(url)) {
+    const std::size_t scheme = url_.find("://");
+    begin_ = scheme == std::string::npos ? 0 : scheme + 3;
+    const std::size_t at = url_.rfind('@');
+    if (at != std::string::npos && at >= begin_) length_ = at + 1 - begin_;
+  }
+
+  [[nodiscard]] std::string without_secrets() const { return std::string(url_).erase(begin_, length_); }
+  [[nodiscard]] bool has_secrets() const { return length_ > 1; }
+  /// Of the user; or the token, if there is no password.
+  [[nodiscard]] std::string user() const { return secrets().substr(0, secrets().find(':')); }
+  [[nodiscard]] std::string password() const {
+    const std::size_t colon = secrets().find(':');
+    return colon == std::string::npos ? "" : secrets().substr(colon + 1);
+  }
+
+ private:
+  [[nodiscard]] std::string secrets() const { return has_secrets() ? url_.substr(begin_, length_ - 1) : ""; }
+
+  std::string url_;
+  std::size_t begin_ = 0, length_ = 0;
+};
 
 /// One connection, from the moment that it is there until the last of its callbacks has run.
 struct Connection {
@@ -112,13 +140,14 @@ class NatsEngine final : public Engine {
         static_cast<void>(natsConnection_GetConnectedUrl(connection->nats, url, sizeof url));
         remember_servers(*connection);
         set_current(connection);
-        tell(true, url);
+        tell(true, BrokerUrl(url).without_secrets());
         wait_until_closed(*connection, token);
         if (token.stop_requested()) drain(*connection);
         set_current(nullptr);
         const char* why = nullptr;
         static_cast<void>(natsConnection_GetLastError(connection->nats, &why));
         tell(false, token.stop_requested() ? "stopped" : why != nullptr && *why != 0 ? why : "the server closed it");
+        remember_servers(*connection);  // those that joined meanwhile
         close(*connection);
       } else if (const std::string why = why_not(status); why != told) {
         tell(false, told = why);
@@ -226,8 +255,9 @@ class NatsEngine final : public Engine {
     set(natsOptions_SetErrorHandler, on_error, static_cast<void*>(this));
     set(natsOptions_SetClosedCB, on_closed, static_cast<void*>(&connection));
     if (!options_.name.empty()) set(natsOptions_SetName, options_.name.c_str());
-    if (!options_.user.empty()) set(natsOptions_SetUserInfo, options_.user.c_str(), options_.password.c_str());
-    if (!options_.token.empty()) set(natsOptions_SetToken, options_.token.c_str());
+    const NatsOptions known = known_to_all();
+    if (!known.user.empty()) set(natsOptions_SetUserInfo, known.user.c_str(), known.password.c_str());
+    if (!known.token.empty()) set(natsOptions_SetToken, known.token.c_str());
     if (!options_.credentials.empty())
       set(natsOptions_SetUserCredentialsFromFiles, options_.credentials.c_str(), nullptr);
     if (!options_.ca.empty() || !options_.certificate.empty()) set(natsOptions_SetSecure, true);
@@ -275,13 +305,32 @@ class NatsEngine final : public Engine {
     }
     return servers;
   }
+  /// The user or token of all brokers: those that the cluster names have none in their URLs. A URL's own goes first.
+  NatsOptions known_to_all() const {
+    NatsOptions known = options_;
+    if (!known.user.empty() || !known.token.empty()) return known;
+    for (const std::string& told : told_servers()) {
+      const BrokerUrl url(told);
+      if (!url.has_secrets()) continue;
+      (url.password().empty() ? known.token : known.user) = url.user();
+      known.password = url.password();
+      break;
+    }
+    return known;
+  }
+  /// A connection names only those that it was not given, so what earlier ones named stays.
   void remember_servers(Connection& connection) {
     char** servers = nullptr;
     int count = 0;
     if (natsConnection_GetDiscoveredServers(connection.nats, &servers, &count) != NATS_OK) return;
-    discovered_.assign(servers, servers + count);
-    for (int i = 0; i < count; ++i) std::free(servers[i]);
+    for (int i = 0; i < count; ++i) {
+      if (std::find(discovered_.begin(), discovered_.end(), servers[i]) == discovered_.end())
+        discovered_.emplace_back(servers[i]);
+      std::free(servers[i]);
+    }
     std::free(servers);
+    constexpr std::size_t at_most = 32;  // in a cluster whose addresses change: the latest
+    if (discovered_.size() > at_most) discovered_.erase(discovered_.begin(), discovered_.end() - at_most);
   }
 
   const NatsOptions options_;

@@ -139,9 +139,10 @@ void must_know(const Json& object, const std::set<std::string>& keys) {
   }
 }
 
-Channel channel_in(const Json& value) {
+Channel channel_in(const Json& value, bool is_import) {
   if (value.is_string()) return channel_of(value.get<std::string>(), {});
-  must_know(value, {"name", "as", "max_calls", "access", "server"});
+  using Keys = std::set<std::string>;
+  must_know(value, is_import ? Keys{"name", "as", "max_calls", "access"} : Keys{"name", "as", "server"});
   Channel channel;
   channel.name = value.at("name").get<std::string>();
   channel.as = value.value("as", channel.name);
@@ -175,7 +176,7 @@ Options read_file(const std::string& path) {
     Options options;
     for (const bool is_import : {false, true}) {
       for (const Json& channel : json.value(is_import ? "import" : "export", Json::array()))
-        add(options, settings, channel_in(channel), is_import);
+        add(options, settings, channel_in(channel, is_import), is_import);
     }
     if (options.imports.empty() && options.exports.empty()) complain("it neither exports nor imports a channel");
     finish(options, std::move(settings));

@@ -229,31 +229,84 @@ TEST_CASE("bridge seen: the connection may be TLS, to a server that is who it sa
   CHECK(world.client().call(echo(1), amply).value().id == 1);
 }
 
-TEST_CASE("bridge seen: three nats-servers are one, and one that goes is done without") {
-  const std::string near = unique_name("near"), far = unique_name("far");
-  std::vector<std::uint16_t> ports, routes;
-  for (int i = 0; i < 3; ++i) {
-    ports.push_back(free_port());
-    routes.push_back(free_port());
+namespace {
+
+/// Three nats-servers that know of each other.
+struct Three {
+  explicit Three(const std::vector<std::string>& more = {}) {
+    const auto url = [](std::uint16_t port) { return "nats://127.0.0.1:" + std::to_string(port); };
+    const std::uint16_t first = free_port();
+    for (int i = 0; i < 3; ++i) {
+      std::vector<std::string> arguments{"--cluster_name", "three",   "--cluster", url(i == 0 ? first : free_port()),
+                                         "--routes",       url(first)};
+      arguments.insert(arguments.end(), more.begin(), more.end());
+      brokers.push_back(std::make_unique<Broker>(std::move(arguments)));
+    }
   }
-  const auto url = [](std::uint16_t port) { return "nats://127.0.0.1:" + std::to_string(port); };
   std::vector<std::unique_ptr<Broker>> brokers;
-  for (std::size_t i = 0; i < 3; ++i) {
-    brokers.push_back(std::make_unique<Broker>(
-        std::vector<std::string>{"--cluster_name", "three", "--cluster", url(routes[i]), "--routes", url(routes[0])},
-        ports[i]));
-  }
+};
+
+}  // namespace
+
+TEST_CASE("bridge seen: three nats-servers are one, and one that goes is done without, now and later") {
+  const std::string near = unique_name("near"), far = unique_name("far");
+  const Three three;
   const auto server = echoing(far);
-  const Process exporter = bridge({"export", far + "=" + near + ".x", "--nats", brokers[0]->url()});
+  const Process exporter = bridge({"export", far + "=" + near + ".x", "--nats", three.brokers[0]->url()});
   // It is told of one only; the cluster tells it of the others.
   const Process importer =
-      bridge({"import", near + "=" + near + ".x", "--nats", brokers[1]->url(), "--silence", "20s"});
+      bridge({"import", near + "=" + near + ".x", "--nats", three.brokers[1]->url(), "--silence", "20s"});
   Channel::Client client(near);
   client.wait_for_server(amply).value();
   for (std::uint64_t id = 0; id < 50; ++id) REQUIRE(client.call(echo(id), amply).value().id == id);
-  brokers[1]->kill();
-  CHECK(eventually([&] { return client.call(echo(1), 1s).has_value(); }));
+  const auto goes_on = [&] { return client.call(echo(1), 1s).has_value(); };
+  three.brokers[1]->kill();
+  CHECK(eventually(goes_on));
   for (std::uint64_t id = 0; id < 50; ++id) CHECK(client.call(echo(id), amply).value().id == id);
+  for (const int one : {0, 2}) three.brokers[one]->kill();  // whichever it has found
+  for (const int one : {0, 2}) three.brokers[one]->start();
+  CHECK(eventually(goes_on));
+}
+
+TEST_CASE("bridge seen: a password in the URL is good for the whole cluster, and stays out of the log") {
+  const Folder folder;
+  const std::string near = unique_name("near"), far = unique_name("far");
+  for (const bool is_token : {false, true}) {
+    const Three three(is_token ? std::vector<std::string>{"--auth", "secret"}
+                               : std::vector<std::string>{"--user", "bridge", "--pass", "secret"});
+    const auto started = [&](const std::string& what, const std::string& name, const std::vector<std::string>& more) {
+      std::string url = three.brokers[what == "export" ? 0 : 1]->url();
+      url.insert(url.find("//") + 2, is_token ? "secret@" : "bridge:secret@");
+      std::vector<std::string> arguments{what, name + "=" + near + ".x", "--nats", url};
+      arguments.insert(arguments.end(), more.begin(), more.end());
+      Streams streams;
+      streams.errors = Stream::file(folder.file(what));
+      return Process(SHARED_CHANNEL_BRIDGE, arguments, streams);
+    };
+    const auto server = echoing(far);
+    const Process exporter = started("export", far, {}), importer = started("import", near, {"--silence", "20s"});
+    Channel::Client client(near);
+    client.wait_for_server(amply).value();
+    CHECK(client.call(echo(1), amply));
+    three.brokers[1]->kill();
+    CHECK(eventually([&] { return client.call(echo(1), 1s).has_value(); }));
+    for (const char* log : {"export", "import"}) {
+      CAPTURE(folder.read(log));
+      CHECK(folder.read(log).find("connected to nats://127.0.0.1:") != std::string::npos);
+      CHECK(folder.read(log).find("secret") == std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("bridge seen: a file that sets what only the other direction has is refused") {
+  const Folder folder;
+  for (const char* text :
+       {R"({"export": [{"name": "one", "access": "everyone"}]})", R"({"export": [{"name": "one", "max_calls": 4}]})",
+        R"({"import": [{"name": "one", "server": "any"}]})"}) {
+    CAPTURE(text);
+    Process refused = bridge({"run", folder.write("file.json", text)});
+    CHECK(refused.wait() == ExitStatus{2, false});
+  }
 }
 
 }  // namespace bridge_seen_test
