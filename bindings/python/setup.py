@@ -58,6 +58,8 @@ setup(
             include_dirs=[str(headers)],
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
             py_limited_api=True,
+            # What the CMake package links: shm_open() is there before glibc 2.34.
+            libraries=["advapi32"] if sys.platform == "win32" else ["rt"],
         )
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},

@@ -179,7 +179,10 @@ PyObject* new_server(PyTypeObject* type, PyObject* arguments, PyObject*) {
   options.access = *callers;
   options.scope = *where;
   return guarded([&]() -> PyObject* {
-    auto server = RawServer::create(*words, shape, options);
+    auto server = [&] {
+      const WithoutLock unlocked;  // it may wait for a dead server's name, and reserves the memory
+      return RawServer::create(*words, shape, options);
+    }();
     if (!server) return raise(server.error());
     return make_instance(type, new State(*std::move(server)));
   });
