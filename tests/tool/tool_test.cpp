@@ -293,6 +293,9 @@ TEST_CASE("tool: what a killed server left is dead, and is cleaned away") {
   test_support::Channel::Client client(name);
   REQUIRE(client.call(test_support::echo(1)).has_value());
   CHECK(run({"clean", name}).code == 6);
+  const std::string missing = unique_name("tool");
+  CHECK(run({"clean", name, missing}).code == 6);  // whichever comes first
+  CHECK(run({"clean", missing, name}).code == 6);
   REQUIRE(client.call(test_support::echo(1)).has_value());
   peer.kill();
   peer.wait();

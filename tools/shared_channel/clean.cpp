@@ -1,4 +1,5 @@
 // shared_channel clean: removes what a killed server left, if surely nobody serves.
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -51,7 +52,7 @@ int clean_all(const std::vector<std::string>& names, const Common& common) {
   Json all = Json::array();
   for (const std::string& name : names) {
     const Cleaned cleaned = clean(name, common.scope());
-    if (cleaned.code != exit_code::done) worst = cleaned.code;
+    worst = std::max(worst, cleaned.code);
     const std::string sentence = printable(cleaned.sentence);
     all.push_back({{"name", name}, {"removed", cleaned.code == exit_code::done}, {"message", sentence}});
     if (!common.json) std::fprintf(cleaned.code == exit_code::done ? stdout : stderr, "%s\n", sentence.c_str());
