@@ -113,7 +113,7 @@ struct ServerOptions {
   /// How an idle thread waits for the next call.
   WaitPolicy wait = {};
   /// Largest message of a channel whose messages vary in length, 1 to max_message_bytes; each slot reserves as much.
-  /// Only the bytes used travel. Without meaning for messages of fixed size.
+  /// Only the bytes used travel. Without meaning for messages of fixed size, but checked all the same.
   std::size_t max_request_bytes = 64 * 1024;
   std::size_t max_reply_bytes = 64 * 1024;
 };

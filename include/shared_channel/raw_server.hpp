@@ -179,7 +179,8 @@ struct Forms<Raw, Raw> {
 ///
 /// Where the bytes of a span lie:
 ///   - The reply's lie in shared memory, and so do those of a request of more than 4096 bytes.
-///   - Those of a shorter request are a private copy, except in the last form.
+///   - Those of a shorter request are a private copy, except in the last form. It is aligned to 16, whatever the shape
+///     says.
 ///   - In the last form a request of any length lies in shared memory, until it is answered and as long as the server
 ///     lives. One of up to 112 bytes lies where a short reply is to be written: who fills that in place copies first
 ///     what is still needed of the request.
