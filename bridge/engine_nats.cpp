@@ -44,16 +44,19 @@ class BrokerUrl {
 
   [[nodiscard]] std::string without_secrets() const { return std::string(url_).erase(begin_, length_); }
   [[nodiscard]] bool has_secrets() const { return length_ > 1; }
-  /// Of the user; or the token, if there is no password.
-  [[nodiscard]] std::string user() const { return secrets().substr(0, secrets().find(':')); }
-  [[nodiscard]] std::string password() const {
-    const std::size_t colon = secrets().find(':');
-    return colon == std::string::npos ? "" : secrets().substr(colon + 1);
+  /// This URL with what `other` has before its host, unless it has that itself.
+  [[nodiscard]] std::string with_secrets_of(const BrokerUrl& other) const {
+    return length_ != 0 ? url_ : std::string(url_).insert(begin_, other.url_, other.begin_, other.length_);
+  }
+  /// Whether a text has the password in it, or the token.
+  [[nodiscard]] bool is_betrayed_by(const std::string& text) const {
+    if (!has_secrets()) return false;
+    const std::string secrets = url_.substr(begin_, length_ - 1);
+    const std::string secret = secrets.substr(secrets.find(':') + 1);  // all of it where there is none
+    return !secret.empty() && text.find(secret) != std::string::npos;
   }
 
  private:
-  [[nodiscard]] std::string secrets() const { return has_secrets() ? url_.substr(begin_, length_ - 1) : ""; }
-
   std::string url_;
   std::size_t begin_ = 0, length_ = 0;
 };
@@ -156,8 +159,11 @@ class NatsEngine final : public Engine {
     }
   }
 
-  static std::string why_not(natsStatus status) {
+  std::string why_not(natsStatus status) const {
     const char* const detail = nats_GetLastError(nullptr);
+    for (const std::string& told : told_servers()) {
+      if (detail != nullptr && BrokerUrl(told).is_betrayed_by(detail)) return natsStatus_GetText(status);
+    }
     return detail != nullptr && *detail != 0 ? detail : natsStatus_GetText(status);
   }
 
@@ -255,9 +261,8 @@ class NatsEngine final : public Engine {
     set(natsOptions_SetErrorHandler, on_error, static_cast<void*>(this));
     set(natsOptions_SetClosedCB, on_closed, static_cast<void*>(&connection));
     if (!options_.name.empty()) set(natsOptions_SetName, options_.name.c_str());
-    const NatsOptions known = known_to_all();
-    if (!known.user.empty()) set(natsOptions_SetUserInfo, known.user.c_str(), known.password.c_str());
-    if (!known.token.empty()) set(natsOptions_SetToken, known.token.c_str());
+    if (!options_.user.empty()) set(natsOptions_SetUserInfo, options_.user.c_str(), options_.password.c_str());
+    if (!options_.token.empty()) set(natsOptions_SetToken, options_.token.c_str());
     if (!options_.credentials.empty())
       set(natsOptions_SetUserCredentialsFromFiles, options_.credentials.c_str(), nullptr);
     if (!options_.ca.empty() || !options_.certificate.empty()) set(natsOptions_SetSecure, true);
@@ -305,31 +310,24 @@ class NatsEngine final : public Engine {
     }
     return servers;
   }
-  /// The user or token of all brokers: those that the cluster names have none in their URLs. A URL's own goes first.
-  NatsOptions known_to_all() const {
-    NatsOptions known = options_;
-    if (!known.user.empty() || !known.token.empty()) return known;
-    for (const std::string& told : told_servers()) {
-      const BrokerUrl url(told);
-      if (!url.has_secrets()) continue;
-      (url.password().empty() ? known.token : known.user) = url.user();
-      known.password = url.password();
-      break;
-    }
-    return known;
-  }
-  /// A connection names only those that it was not given, so what earlier ones named stays.
+  /// A connection names only those that it was not given, so what earlier ones named stays. What it names, it names
+  /// without a user: that is the one of the first URL that has one.
   void remember_servers(Connection& connection) {
     char** servers = nullptr;
     int count = 0;
     if (natsConnection_GetDiscoveredServers(connection.nats, &servers, &count) != NATS_OK) return;
+    const std::vector<std::string> told = told_servers();
+    const auto known =
+        std::find_if(told.begin(), told.end(), [](const auto& url) { return BrokerUrl(url).has_secrets(); });
     for (int i = 0; i < count; ++i) {
-      if (std::find(discovered_.begin(), discovered_.end(), servers[i]) == discovered_.end())
-        discovered_.emplace_back(servers[i]);
+      std::string url = servers[i];
+      if (known != told.end()) url = BrokerUrl(url).with_secrets_of(BrokerUrl(*known));
+      std::erase(discovered_, url);
+      discovered_.push_back(std::move(url));
       std::free(servers[i]);
     }
     std::free(servers);
-    constexpr std::size_t at_most = 32;  // in a cluster whose addresses change: the latest
+    constexpr std::size_t at_most = 16;  // in a cluster whose addresses change: those named last
     if (discovered_.size() > at_most) discovered_.erase(discovered_.begin(), discovered_.end() - at_most);
   }
 

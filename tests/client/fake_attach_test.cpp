@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include <shared_channel/shared_channel.hpp>
 
@@ -110,6 +111,16 @@ TEST_CASE("fake attach: a server that is gone as soon as it is attached to holds
   CHECK(refused.error().not_executed());
   CHECK(kernel().count(Op::open_watch) > 1);
   silent.objects.page().alive = lit;
+}
+
+TEST_CASE("fake attach: what it takes counts against the call's deadline") {
+  const Silent silent;
+  ClientOptions options;
+  options.wait = WaitPolicy::sleep();
+  fake::Channel::Client client("attach", options);
+  kernel().at(Op::open_watch, "", [] { std::this_thread::sleep_for(100ms); });
+  CHECK(error_of(client.call(fake::Ask{1}, 50ms)) == Errc::timed_out);
+  CHECK(kernel().count(Op::wait) == 0);  // there was nothing left to wait for
 }
 
 TEST_CASE("fake attach: a lease number that is held is passed over, and the search for one ends") {

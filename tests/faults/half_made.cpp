@@ -7,6 +7,7 @@
 
 #include <sys/stat.h>
 
+#include <csignal>
 #include <string>
 
 #include "faults/fault_peer.hpp"
@@ -25,7 +26,9 @@ TEST_CASE("half made: objects without their memory admit whom they will admit") 
   int killed = 0;
   for (;; ++killed) {
     Process server = fault_peer("admitting_server", name, std::to_string(killed + 1));
-    if (server.wait() == ExitStatus{}) break;
+    const ExitStatus end = server.wait();
+    if (end == ExitStatus{}) break;
+    REQUIRE(end == ExitStatus{SIGKILL, true});
     for (const auto& object : shm_entries("shared_channel." + name)) {
       if (object.ends_with(":server")) continue;  // the server's own, always
       INFO(object << ", server killed at its object number " << killed + 1);

@@ -286,8 +286,8 @@ class AsyncCall : public RefCounted {
 
   /// Of a call that was sent and is nobody's: its maker ran out of memory before it could hand it over.
   void withdraw_unheld() noexcept {
-    if (has_ended_locked() || !call_.may_be_in_use()) return;
-    end_locked(call_.give_up(Errc::cancelled));
+    if (!has_ended_locked() && call_.may_be_in_use()) end_locked(call_.give_up(Errc::cancelled));
+    if (!has_ended_locked()) return;
     if (const UniquePtr<EndListener> listener = std::move(listener_)) listener->tell();
   }
 

@@ -199,7 +199,7 @@ class ClientCore : public RefCounted {
         continue;
       }
       if (!pin) {
-        deadline.start();  // what attaching takes counts
+        deadline.at();  // starts it, unless it runs: what attaching takes counts
         auto attached = has_attached && deadline.passed() ? none_lasts(deadline) : connector_.connect(deadline);
         has_attached = true;
         if (attached) continue;

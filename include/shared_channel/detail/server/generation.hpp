@@ -120,13 +120,15 @@ class Generation {
   }
 
   /// Whoever lists the system's names learns the number as soon as there is one, and can be the first at another name
-  /// that it has. Then another number is drawn.
+  /// that it has; on Win32 we may then have no access to it. Then another number is drawn.
   Result<void> make_all(const ServerOptions& options, const Contract& contract) {
     constexpr int draws = 100;
     for (int draw = 1;; ++draw) {
       number_ = random_number();
       auto made = make_numbered(options, contract);
-      if (made || made.error().code() != Errc::not_owner || draw == draws) return made;
+      const bool may_be_taken =
+          !made && (made.error().code() == Errc::not_owner || made.error().code() == Errc::access_denied);
+      if (!may_be_taken || draw == draws) return made;
       remove_objects();
     }
   }

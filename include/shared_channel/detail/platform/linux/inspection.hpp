@@ -145,7 +145,7 @@ inline unsigned locked_bytes(int descriptor, std::uint32_t first, std::uint32_t 
   };
   unsigned count = 0;
   std::vector<Range> left{{first, last}};
-  for (unsigned asked = 0; !left.empty() && count < most && asked < 2 * most; ++asked) {
+  for (unsigned asked = 0; !left.empty() && count < most && asked <= 2 * most; ++asked) {
     const Range range = left.back();
     left.pop_back();
     struct flock found = lock_of(range.first);

@@ -107,8 +107,9 @@ class Mapping {
 
   static bool is_of_file(void* view) noexcept {
     wchar_t path[MAX_PATH];
-    return ::K32GetMappedFileNameW(::GetCurrentProcess(), view, path, MAX_PATH) != 0 ||
-           ::GetLastError() == ERROR_INSUFFICIENT_BUFFER;
+    if (::K32GetMappedFileNameW(::GetCurrentProcess(), view, path, MAX_PATH) != 0) return true;
+    const DWORD error = ::GetLastError();  // ERROR_FILE_INVALID for memory of the paging file
+    return error == ERROR_INSUFFICIENT_BUFFER || error == ERROR_MORE_DATA || error == ERROR_BAD_LENGTH;
   }
 
   static Error not_created(const Names& names, const win32::ObjectName& name, DWORD error) {

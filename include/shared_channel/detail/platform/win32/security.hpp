@@ -201,9 +201,13 @@ class SecurityAttributes {
 
   static Result<std::wstring> our_sid(const Names& names) {
     const UserSid& user = our_user();
+    return text_of(names, user.error(), user.get().User.Sid);
+  }
+
+  static Result<std::wstring> text_of(const Names& names, DWORD error, PSID sid) {
     wchar_t* raw = nullptr;
-    if (user.error() != 0 || ::ConvertSidToStringSidW(user.get().User.Sid, &raw) == 0) {
-      const DWORD error = user.error() != 0 ? user.error() : ::GetLastError();
+    if (error == 0 && ::ConvertSidToStringSidW(sid, &raw) == 0) error = ::GetLastError();
+    if (error != 0) {
       return names.error(Errc::system_error, "the user of this process could not be determined",
                          static_cast<int>(error));
     }
@@ -217,9 +221,10 @@ class SecurityAttributes {
     std::wstring wide;
     for (const char c : sddl) wide += static_cast<wchar_t>(static_cast<unsigned char>(c));  // SDDL is ASCII
     if (use == Use::reading) {
-      auto sid = our_sid(names);
+      const OwnerSid owner;
+      auto sid = text_of(names, owner.error(), owner.get().Owner);
       if (!sid) return std::move(sid).error();
-      wide = with_us(std::move(wide), *sid);
+      wide = with_owner(std::move(wide), *sid);
     }
     auto attributes = convert_owned(names, wide);
     if (!attributes) return attributes;
@@ -242,9 +247,10 @@ class SecurityAttributes {
     return attributes;
   }
 
-  /// With an entry for our user before the others: the next server opens the record of this one, for as long as a
-  /// client has it, and an SDDL may name our groups alone, whose rights are cut down.
-  static std::wstring with_us(std::wstring sddl, const std::wstring& sid) {
+  /// With an entry before the others for who owns what our process makes: the next server opens the record of this one,
+  /// for as long as a client has it, and an SDDL may name our groups alone, whose rights are cut down. Of an elevated
+  /// process that is the Administrators, and not its user, who may run programs that are not elevated.
+  static std::wstring with_owner(std::wstring sddl, const std::wstring& sid) {
     int depth = 0;
     for (std::size_t at = 0; at < sddl.size(); ++at) {
       depth += sddl[at] == L'(' ? 1 : sddl[at] == L')' ? -1 : 0;
