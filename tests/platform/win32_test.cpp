@@ -218,7 +218,8 @@ TEST_CASE("win32: a file under a channel's name is not read") {
     const Handle section(CreateFileMappingW(file.get(), nullptr, PAGE_READWRITE, 0, 4096, object.c_str()));
     REQUIRE(section);
     CHECK(error_of(Channel::Client(name).call(echo(1), 1s)) == Errc::layout_mismatch);
-    CHECK(error_of(Channel::Server::create(name)) == Errc::layout_mismatch);
+    const auto refused = error_of(Channel::Server::create(name));
+    CHECK((refused == Errc::layout_mismatch || refused == Errc::not_owner));  // Wine's sections of files are nobody's
   }
   CHECK_FALSE(error_of(Channel::Server::create(name)));
 }

@@ -230,7 +230,8 @@ class SecurityAttributes {
     if (!attributes) return attributes;
     BOOL has_dacl = FALSE, defaulted = FALSE;
     PACL dacl = nullptr;
-    if (::GetSecurityDescriptorDacl(attributes->descriptor(), &has_dacl, &dacl, &defaulted) == 0 || has_dacl == FALSE ||
+    if (wide.find(L"NO_ACCESS_CONTROL") != std::wstring::npos ||  // Wine takes it for an empty list
+        ::GetSecurityDescriptorDacl(attributes->descriptor(), &has_dacl, &dacl, &defaulted) == 0 || has_dacl == FALSE ||
         dacl == nullptr) {
       return names.error(
           Errc::invalid_argument,
