@@ -39,6 +39,30 @@ class Shape:
     height: sc.f32
 
 
+def echo(message: bytes) -> bytes:
+    return message
+
+
+def test_other_threads_run_while_the_memory_is_made(name: str) -> None:
+    ticks = 0
+    is_over = threading.Event()
+
+    def tick() -> None:
+        nonlocal ticks
+        while not is_over.wait(0.0005):
+            ticks += 1
+
+    beside = threading.Thread(target=tick)
+    beside.start()
+    try:
+        before = ticks
+        with sc.Server(name, echo, max_request_bytes=16 << 20):  # a quarter of a GiB, which takes tens of milliseconds
+            assert ticks - before >= 5
+    finally:
+        is_over.set()
+        beside.join()
+
+
 class TestDeclarations:
     def test_by_description(self, peers: Peers, name: str) -> None:
         @sc.serve(name, "{i32 i32}", "{i32}")
