@@ -98,9 +98,9 @@ class SharedChannel<Request, Reply>::Client {
 
   /// The same without copies, for messages of fixed size: `fill(Request&)` writes the request in shared memory,
   /// `read(const Reply&)` sees the reply there. A Request of up to 4096 bytes starts value-initialised, or as zero
-  /// bytes if it has no default constructor; a larger one holds what an earlier message left. For Bytes: `std::size_t fill(std::span<std::byte>)` returns how many bytes of
-  /// the span it used, and `read(std::span<const std::byte>)` sees the reply; up to 4096 of its bytes are a private
-  /// copy.
+  /// bytes if it has no default constructor; a larger one holds what an earlier message left. For Bytes: `std::size_t
+  /// fill(std::span<std::byte>)` returns how many bytes of the span it used, and `read(std::span<const std::byte>)`
+  /// sees the reply; up to 4096 of its bytes are a private copy.
   ///
   /// `fill` runs again if the call moves on to a new server. `read` should trust the values no more than it trusts the
   /// server, and must not keep the reference. While they run they occupy a slot.
