@@ -3,6 +3,7 @@
 
 #include <shared_channel/shared_channel.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -106,7 +107,7 @@ class Trial {
     misses_ = 0;
     const Stopwatch here;
     const auto is_awaited = [&] {
-      return is_seldom(point) ? misses_ < 1 : misses_ < 30 || here.elapsed() < 40s;  // on a busy machine
+      return is_seldom(point) ? misses_ < 1 : misses_ < 10 || here.elapsed() < 40s;  // on a busy machine
     };
     const auto is_wanted = [&](int tries) {
       if (reached == 0) return tries < repetitions() || is_awaited();
@@ -138,10 +139,10 @@ class Trial {
   /// The fault, once. Whether the victim came to the point.
   bool suffer_once(const std::string& point, const std::string& fault, int nth) {
     const char* slow = point == "server_lets_go" ? "server_marked_taken" : "nowhere";
-    Process victim =
-        fault_peer(role_ == "client" ? "victim_client" : "victim_server", channel_,
-                   role_ == "client" ? calls_.path : executions_.path,
-                   role_ == "client" ? next_ids() : std::to_string(++series_), point, fault, std::to_string(nth), slow);
+    Process victim = fault_peer(
+        role_ == "client" ? "victim_client" : "victim_server", channel_,
+        role_ == "client" ? calls_.path : executions_.path, role_ == "client" ? next_ids() : std::to_string(++series_),
+        point, fault, std::to_string(nth), slow, std::to_string(600 * (1 + std::min(misses_, 6))));  // a busy machine
     if (point == "client_disconnects") {
       std::this_thread::sleep_for(20ms * (1 + misses_));  // until it is connected
       stop_serving();
@@ -222,7 +223,8 @@ TEST_CASE("fault points: a client that stands still at any of them costs the oth
     INFO(point);
     bool is_reached = false;
     for (int tries = 0; tries < 30 && !is_reached; ++tries) {
-      Process victim = fault_peer("victim_client", channel, calls.path, first_id(), point, "stop", "1", "nowhere");
+      Process victim =
+          fault_peer("victim_client", channel, calls.path, first_id(), point, "stop", "1", "nowhere", "500");
       is_reached = is_stopped_at(victim);
       if (!is_reached) continue;
       Jobs::Client other(channel);

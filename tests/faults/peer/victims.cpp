@@ -30,15 +30,19 @@ void arm(const peer::Arguments& arguments, std::size_t at) {
   test_points::arm(arguments.at(at), arguments.at(at + 1), std::stoi(arguments.at(at + 2)), arguments.at(at + 3));
 }
 
+std::chrono::milliseconds patience(const peer::Arguments& arguments) {
+  return std::chrono::milliseconds(std::stoi(arguments.at(7)));
+}
+
 void say_whether_hit() { peer::say(test_points::was_hit() ? "hit" : "missed"); }
 
 }  // namespace
 
-// victim_client NAME JOURNAL FIRST POINT FAULT NTH SLOW: calls until the fault has happened or it is late, and says
-// "hit" or "missed".
+// victim_client NAME JOURNAL FIRST POINT FAULT NTH SLOW MS: calls until the fault has happened or it has had so many
+// milliseconds, and says "hit" or "missed".
 const peer::Role victim_client{"victim_client", [](const peer::Arguments& arguments) {
                                  arm(arguments, 3);
-                                 const auto until = Clock::now() + 400ms;
+                                 const auto until = Clock::now() + patience(arguments);
                                  {
                                    Asker<Job, Done> asker(arguments.at(0), std::stoull(arguments.at(2)),
                                                           arguments.at(1));
@@ -52,11 +56,10 @@ const peer::Role victim_client{"victim_client", [](const peer::Arguments& argume
                                  return 0;
                                }};
 
-// victim_server NAME JOURNAL NUMBER POINT FAULT NTH SLOW: serves one generation after another until the fault has
-// happened or it is late.
+// victim_server NAME JOURNAL NUMBER POINT FAULT NTH SLOW MS: serves one generation after another as long.
 const peer::Role victim_server{"victim_server", [](const peer::Arguments& arguments) {
                                  arm(arguments, 3);
-                                 const auto until = Clock::now() + 600ms;
+                                 const auto until = Clock::now() + patience(arguments);
                                  Handler handler(arguments.at(1));
                                  while (!test_points::was_hit() && Clock::now() < until) {
                                    auto server =
