@@ -233,8 +233,7 @@ class AsyncCall : public RefCounted {
   std::optional<Entry> announce() noexcept {
     const std::lock_guard lock(mutex_);
     if (has_ended_locked()) return std::nullopt;
-    const State seen = call_.announce(has_waiter_bit_);
-    has_waiter_bit_ = true;
+    const State seen = call_.announce(std::exchange(has_waiter_bit_, true));
     if (call_.is_concluded_by(seen)) return std::nullopt;
     auto done = call_.done();
     if (done) return Entry{*done, seen.word()};
@@ -260,7 +259,6 @@ class AsyncCall : public RefCounted {
 
  private:
   friend Ending;
-
   struct Cancel {
     void operator()() const noexcept {
       if (!call->core_->is_in_child()) call->cancel_untold();
@@ -287,8 +285,7 @@ class AsyncCall : public RefCounted {
   /// Of a call that was sent and is nobody's: its maker ran out of memory before it could hand it over.
   void withdraw_unheld() noexcept {
     if (!has_ended_locked() && call_.may_be_in_use()) end_locked(call_.give_up(Errc::cancelled));
-    if (!has_ended_locked()) return;
-    if (const UniquePtr<EndListener> listener = std::move(listener_)) listener->tell();
+    if (const UniquePtr<EndListener> listener = std::move(listener_); listener && has_ended_locked()) listener->tell();
   }
 
   /// Ends the call for its caller as `give_up` does, unless it has ended, and tells of it.
