@@ -4,11 +4,13 @@
 #include "role.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <climits>
 #include <cstddef>
 #include <cstdlib>
 #include <mutex>
 #include <new>
+#include <stop_token>
 #include <string>
 
 #include <shared_channel/shared_channel.hpp>
@@ -101,34 +103,28 @@ const peer::Role no_memory_to_make{
       return 0;
     }};
 
-// no_memory_to_ask NAME: begins asynchronous calls with ever more memory, until that suffices, with a token and with a
-// callback. Takes back those that begin, and says how many.
-const peer::Role no_memory_to_ask{
-    "no_memory_to_ask", [](const peer::Arguments& arguments) {
-      using namespace std::chrono_literals;
-      Channel::Client client(arguments.at(0));
-      client.wait_for_server(10s).value();
-      const std::stop_source source;
-      int begun = 0;
-      const auto with_ever_more = [&](auto&& begin) {
-        bool has_begun = false;
-        for (long most = 0; most < 1000 && !has_begun; ++most) {
-          try {
-            allocations_left = most;
-            has_begun = begin();
-          } catch (const std::bad_alloc&) {
-          }
-          allocations_left = LONG_MAX;
-        }
-        begun += has_begun ? 1 : 0;
-      };
-      const test_support::Ask ask = test_support::echo(1);
-      const auto drop = [](Result<test_support::Answer>) {};
-      with_ever_more([&] { return client.call_async(ask, 10s, drop, source.get_token()).has_value(); });
-      with_ever_more([&] { return client.call_async(ask, 10s, drop).has_value(); });
-      peer::say(std::to_string(begun));
-      return 0;
-    }};
+// no_memory_to_ask NAME MOST: begins an asynchronous call with memory for MOST allocations; says whether that threw,
+// and hears a line: the requests of one that has ended would not run anyway.
+const peer::Role no_memory_to_ask{"no_memory_to_ask", [](const peer::Arguments& arguments) {
+                                    using namespace std::chrono_literals;
+                                    Channel::Client client(arguments.at(0));
+                                    client.wait_for_server(10s).value();
+                                    const std::stop_source source;
+                                    const auto drop = [](const shared_channel::Result<test_support::Answer>&) {};
+                                    const test_support::Ask ask = test_support::echo(1);
+                                    const long most = std::stol(arguments.at(1));
+                                    bool has_thrown = false;
+                                    try {
+                                      allocations_left = most;
+                                      static_cast<void>(client.call_async(ask, 10s, drop, source.get_token()));
+                                    } catch (const std::bad_alloc&) {
+                                      has_thrown = true;
+                                    }
+                                    allocations_left = LONG_MAX;
+                                    peer::say(has_thrown ? "thrown" : "returned");
+                                    peer::hear();
+                                    return 0;
+                                  }};
 
 }  // namespace
 #endif
