@@ -81,7 +81,7 @@ struct ChannelInfo {
   // What goes on.
   std::vector<CallInfo> calls;       ///< In flight, in the order of their slots.
   bool is_slot_awaited = false;      ///< Whether a caller waits for a slot.
-  unsigned clients = 0;              ///< Attached now.
+  unsigned clients = 0;              ///< Attached now; of more than 8192, Linux says 8192.
   std::uint32_t clients_so_far = 0;  ///< As they say.
   unsigned sleeping_threads = 0;     ///< Of the server, as it says.
   unsigned slots_used = 0;           ///< So many of max_calls have ever been used.
