@@ -40,3 +40,10 @@ if(SHARED_CHANNEL_SANITIZE)
     -Wno-tsan>)
   target_link_options(shared_channel_development INTERFACE -fsanitize=${SHARED_CHANNEL_SANITIZE})
 endif()
+
+# Most of the build time of a test or a command of the tool is its copy of the same templates: their files are compiled
+# a few at a time.
+option(SHARED_CHANNEL_UNITY_BUILD "Compile the files of tests and tools a few at a time" ON)
+function(compile_together)
+  set_target_properties(${ARGN} PROPERTIES UNITY_BUILD ${SHARED_CHANNEL_UNITY_BUILD} UNITY_BUILD_BATCH_SIZE 8)
+endfunction()

@@ -18,14 +18,14 @@ Json seconds_or_null(const std::optional<std::chrono::nanoseconds>& duration) {
   return seconds(*duration);
 }
 
-Json to_json(const shared_channel::MessageShape& message) {
+Json json_of(const shared_channel::MessageShape& message) {
   return {{"description", message.description},
           {"size", message.size},
           {"align", message.align},
           {"variable", message.is_variable}};
 }
 
-Json to_json(const CallInfo& call) {
+Json json_of(const CallInfo& call) {
   return {{"slot", call.slot},
           {"state", std::string(to_string(call.state))},
           {"number", call.number},
@@ -35,7 +35,7 @@ Json to_json(const CallInfo& call) {
           {"left", seconds_or_null(call.left)}};
 }
 
-Json to_json(const shared_channel::ServerStats& stats) {
+Json json_of(const shared_channel::ServerStats& stats) {
   return {{"done", stats.done},           {"failed", stats.failed},
           {"refused", stats.refused},     {"withdrawn", stats.withdrawn},
           {"abandoned", stats.abandoned}, {"malformed", stats.malformed},
@@ -114,7 +114,7 @@ std::string caller_text(const CallInfo& call) {
 
 Json to_json(const ChannelInfo& info) {
   Json calls = Json::array();
-  for (const CallInfo& call : info.calls) calls.push_back(to_json(call));
+  for (const CallInfo& call : info.calls) calls.push_back(json_of(call));
   char generation[17];
   std::snprintf(generation, sizeof generation, "%016llx", static_cast<unsigned long long>(info.generation));
   Json json{{"name", info.name},
@@ -129,8 +129,8 @@ Json to_json(const ChannelInfo& info) {
             {"generation", generation},
             {"protocol_version", info.protocol_version},
             {"started", nullptr},
-            {"request", to_json(info.shape.request)},
-            {"reply", to_json(info.shape.reply)},
+            {"request", json_of(info.shape.request)},
+            {"reply", json_of(info.shape.reply)},
             {"max_calls", info.max_calls},
             {"in_flight", info.calls.size()},
             {"queued", queued(info)},
@@ -142,7 +142,7 @@ Json to_json(const ChannelInfo& info) {
             {"calls_so_far", info.calls_so_far},
             {"sleeping_threads", info.sleeping_threads},
             {"slots_used", info.slots_used},
-            {"stats", to_json(info.stats)},
+            {"stats", json_of(info.stats)},
             {"stats_age", seconds_or_null(info.stats_age)}};
   if (info.started) json["started"] = seconds(info.started->time_since_epoch());
   return json;

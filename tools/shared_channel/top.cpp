@@ -30,7 +30,7 @@ constexpr Column columns[] = {{Order::rate, 'c', "calls"},
                               {Order::failures, 'e', "errors"},
                               {Order::memory, 'm', "memory"}};
 
-struct Settings {
+struct TopSettings {
   nanoseconds interval = std::chrono::seconds(1);
   std::uint64_t count = 0;  // of looks; 0: no limit
   Order order = Order::rate;
@@ -43,7 +43,8 @@ struct Line {
 
 class Top {
  public:
-  Top(const Settings& settings, const Common& common) : settings_(settings), common_(common), order_(settings.order) {}
+  Top(const TopSettings& settings, const Common& common)
+      : settings_(settings), common_(common), order_(settings.order) {}
 
   int run() {
     catch_interrupts();
@@ -217,7 +218,7 @@ class Top {
     print({{"channels", std::move(all)}});
   }
 
-  const Settings& settings_;
+  const TopSettings& settings_;
   const Common& common_;
   Order order_;
   Rates rates_;
@@ -232,7 +233,7 @@ void add_top(CLI::App& app, Common& common, Action& action) {
                                   "  shared_channel top                   keys sort (c n f e m) and quit (q)\n"
                                   "  shared_channel top --sort memory --interval 5s\n"
                                   "  shared_channel top --count 3 >log    plain lines where there is no terminal");
-  const auto settings = std::make_shared<Settings>();
+  const auto settings = std::make_shared<TopSettings>();
   add_duration(command, "--interval,-i", settings->interval, "From one look to the next [1s]");
   const auto read_count = [settings](const std::string& text) {
     const char* const end = text.data() + text.size();

@@ -20,7 +20,7 @@ namespace {
 using std::chrono::nanoseconds;
 using Clock = std::chrono::steady_clock;
 
-struct Settings {
+struct WatchSettings {
   std::string channel;
   nanoseconds over = std::chrono::milliseconds(100);
   nanoseconds interval = std::chrono::milliseconds(20);
@@ -40,7 +40,7 @@ std::string now_text() {
 
 class Watch {
  public:
-  Watch(const Settings& settings, const Common& common) : settings_(settings), common_(common) {}
+  Watch(const WatchSettings& settings, const Common& common) : settings_(settings), common_(common) {}
 
   int run() {
     catch_interrupts();
@@ -173,7 +173,7 @@ class Watch {
     is_heard_ = flush_output();
   }
 
-  const Settings& settings_;
+  const WatchSettings& settings_;
   const Common& common_;
   bool is_heard_ = true;
   std::optional<std::pair<std::uint64_t, ChannelState>> server_;
@@ -191,7 +191,7 @@ void add_watch(CLI::App& app, Common& common, Action& action) {
       add_command(app, common, "watch", "Print a line for each call that failed or took long, as sampling sees them",
                   "  shared_channel watch adder --over 50ms\n"
                   "  shared_channel watch adder --for 1min --json");
-  const auto settings = std::make_shared<Settings>();
+  const auto settings = std::make_shared<WatchSettings>();
   add_word(command, "NAME", settings->channel, "The channel").required();
   add_duration(command, "--over", settings->over, "Tell of calls that last longer [100ms]");
   add_duration(command, "--interval,-i", settings->interval, "From one look to the next [20ms]");
