@@ -21,6 +21,7 @@
 #include <shared_channel/options.hpp>
 #include <shared_channel/pending_call.hpp>
 #include <shared_channel/result.hpp>
+#include <shared_channel/timeout.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI {
@@ -76,7 +77,7 @@ class SharedChannel<Request, Reply>::Client {
   /// Asks and waits for the answer, at most `timeout` on the steady clock. nanoseconds::max() waits indefinitely; zero
   /// or less tries once. Large replies live on the heap inside the Result. Not for Bytes.
   Result<Reply> call(const Request& request,
-                     std::chrono::nanoseconds timeout = default_timeout) requires(!detail::BytesMessage<Request>) {
+                     Timeout timeout = default_timeout) requires(!detail::BytesMessage<Request>) {
     if (!core_) return moved_from();
     Observer observer(core_->names());
     return observer.ended([&] { return exchange(request, detail::Deadline(timeout), observer); });
@@ -86,7 +87,7 @@ class SharedChannel<Request, Reply>::Client {
   /// its answer if that is there, else in Errc::cancelled. A request that no handler has taken is withdrawn and never
   /// runs, and Error::not_executed() is true; the handler of another learns it by CallContext::cancelled(), and its
   /// reply is dropped. What runs in this thread (a Codec, `fill`, `read`) is not interrupted.
-  Result<Reply> call(const Request& request, std::chrono::nanoseconds timeout,
+  Result<Reply> call(const Request& request, Timeout timeout,
                      std::stop_token token) requires(!detail::BytesMessage<Request>) {
     if (!core_) return moved_from();
     Observer observer(core_->names());
@@ -105,12 +106,12 @@ class SharedChannel<Request, Reply>::Client {
   /// `fill` runs again if the call moves on to a new server. `read` should trust the values no more than it trusts the
   /// server, and must not keep the reference. While they run they occupy a slot.
   template <class Fill, class Read>
-  Result<void> call_in_place(Fill&& fill, Read&& read, std::chrono::nanoseconds timeout = default_timeout,
+  Result<void> call_in_place(Fill&& fill, Read&& read, Timeout timeout = default_timeout,
                              std::stop_token token = {}) requires(!detail::BytesMessage<Request>) {
     static_assert(detail::FixedMessage<Request> && detail::FixedMessage<Reply>,
                   "SharedChannel: call_in_place is for messages of fixed size, and for Bytes");
-    static_assert(std::is_invocable_v<Fill&, Request&>, "SharedChannel: fill must be callable as fill(Request&)");
-    static_assert(std::is_invocable_v<Read&, const Reply&>,
+    static_assert(detail::Fills<Fill&, Request>, "SharedChannel: fill must be callable as fill(Request&)");
+    static_assert(detail::CallableWith<Read&, const Reply&>,
                   "SharedChannel: read must be callable as read(const Reply&)");
     return exchange_in_place(
         timeout, token,
@@ -124,11 +125,11 @@ class SharedChannel<Request, Reply>::Client {
         });
   }
   template <class Fill, class Read>
-  Result<void> call_in_place(Fill&& fill, Read&& read, std::chrono::nanoseconds timeout = default_timeout,
+  Result<void> call_in_place(Fill&& fill, Read&& read, Timeout timeout = default_timeout,
                              std::stop_token token = {}) requires(detail::BytesMessage<Request>) {
     static_assert(std::is_invocable_r_v<std::size_t, Fill&, std::span<std::byte>>,
                   "SharedChannel: fill must be callable as std::size_t fill(std::span<std::byte>)");
-    static_assert(std::is_invocable_v<Read&, std::span<const std::byte>>,
+    static_assert(detail::CallableWith<Read&, std::span<const std::byte>>,
                   "SharedChannel: read must be callable as read(std::span<const std::byte>)");
     return exchange_in_place(
         timeout, token,
@@ -145,8 +146,8 @@ class SharedChannel<Request, Reply>::Client {
   /// flight as the server has slots; with all of them occupied call_async() queues, at most `timeout`, as call() does.
   /// The timeout counts from here. An error to send comes back in a PendingCall that is ready. Not for Bytes.
   /// Thread-safe.
-  PendingCall<Reply> call_async(const Request& request, std::chrono::nanoseconds timeout = default_timeout) requires(
-      !detail::BytesMessage<Request>) {
+  PendingCall<Reply> call_async(const Request& request,
+                                Timeout timeout = default_timeout) requires(!detail::BytesMessage<Request>) {
     auto call = begin(request, timeout);
     if (!call) return PendingCall<Reply>(std::move(call).error());
     return PendingCall<Reply>(*std::move(call));
@@ -164,9 +165,8 @@ class SharedChannel<Request, Reply>::Client {
   /// the child as well, the thread ends there, and no other `done` of the parent's is called. On Linux the thread
   /// inherits the signals that its first call's thread has blocked: block those for signalfd(2) before that.
   template <class F>
-  Result<void> call_async(const Request& request, std::chrono::nanoseconds timeout,
-                          F&& done) requires(!detail::BytesMessage<Request>) {
-    static_assert(std::is_invocable_v<std::decay_t<F>&, Result<Reply>>,
+  Result<void> call_async(const Request& request, Timeout timeout, F&& done) requires(!detail::BytesMessage<Request>) {
+    static_assert(detail::CallableWith<std::decay_t<F>&, Result<Reply>>,
                   "SharedChannel: the function given to call_async must be callable as done(Result<Reply>)");
     return begin_and_tell<Reply>(std::forward<F>(done), [&] { return begin(request, timeout); });
   }
@@ -174,20 +174,20 @@ class SharedChannel<Request, Reply>::Client {
   /// The same, until somebody asks `token` to stop: that ends the call as PendingCall::cancel() does, and `done` is
   /// called; asked before the request is sent, this returns `cancelled`.
   template <class F>
-  Result<void> call_async(const Request& request, std::chrono::nanoseconds timeout, F&& done,
+  Result<void> call_async(const Request& request, Timeout timeout, F&& done,
                           std::stop_token token) requires(!detail::BytesMessage<Request>) {
-    static_assert(std::is_invocable_v<std::decay_t<F>&, Result<Reply>>,
+    static_assert(detail::CallableWith<std::decay_t<F>&, Result<Reply>>,
                   "SharedChannel: the function given to call_async must be callable as done(Result<Reply>)");
     return begin_and_tell<Reply>(std::forward<F>(done), [&] { return begin(request, timeout, token); });
   }
 
   /// Waits until a server is there and attaches to it. Errors: no_server at the deadline, or what attaching says.
-  Result<void> wait_for_server(std::chrono::nanoseconds timeout) {
+  Result<void> wait_for_server(Timeout timeout) {
     if (!core_) return moved_from();
     return core_->wait_for_server(detail::Deadline(timeout));
   }
   /// The same, until somebody asks `token` to stop: cancelled.
-  Result<void> wait_for_server(std::chrono::nanoseconds timeout, std::stop_token token) {
+  Result<void> wait_for_server(Timeout timeout, std::stop_token token) {
     if (!core_) return moved_from();
     return core_->cancellable(token, timeout,
                               [&](const detail::Deadline& deadline) { return core_->wait_for_server(deadline); });
@@ -209,14 +209,13 @@ class SharedChannel<Request, Reply>::Client {
         observer.reader([&](const detail::Frame& frame) { return detail::read_reply<Reply>(frame, *core_); }));
   }
 
-  Result<detail::RefPtr<AsyncCall>> begin(const Request& request, std::chrono::nanoseconds timeout) {
+  Result<detail::RefPtr<AsyncCall>> begin(const Request& request, Timeout timeout) {
     if (!core_) return moved_from();
     Observer observer(core_->names());
     observer.asks(request);
     return observer.begun([&] { return begin_by(request, detail::Deadline(timeout), observer); });
   }
-  Result<detail::RefPtr<AsyncCall>> begin(const Request& request, std::chrono::nanoseconds timeout,
-                                          const std::stop_token& token) {
+  Result<detail::RefPtr<AsyncCall>> begin(const Request& request, Timeout timeout, const std::stop_token& token) {
     if (!core_) return moved_from();
     Observer observer(core_->names());
     observer.asks(request);
@@ -237,7 +236,9 @@ class SharedChannel<Request, Reply>::Client {
   template <class Answer, class F, class Begin>
   Result<void> begin_and_tell(F&& done, Begin&& begin) {
     using Callback = detail::Callback<Platform, Answer, std::decay_t<F>>;
-    if (detail::is_empty(done)) return Error(Errc::invalid_argument, "", "the function given to call_async is empty");
+    if (!core_) return moved_from();
+    if (detail::is_empty(done))
+      return core_->names().error(Errc::invalid_argument, "the function given to call_async is empty");
     auto then = detail::UniquePtr<Callback>(new Callback(std::forward<F>(done)));
     Result<detail::RefPtr<AsyncCall>> begun = begin();
     if (!begun) return std::move(begun).error();
@@ -246,8 +247,7 @@ class SharedChannel<Request, Reply>::Client {
   }
 
   template <class Fill, class Read>
-  Result<void> exchange_in_place(std::chrono::nanoseconds timeout, const std::stop_token& token, Fill&& fill,
-                                 Read&& read) {
+  Result<void> exchange_in_place(Timeout timeout, const std::stop_token& token, Fill&& fill, Read&& read) {
     if (!core_) return moved_from();
     Observer observer(core_->names());
     const auto work = [&](detail::Deadline deadline) {

@@ -11,6 +11,7 @@
 #include <shared_channel/detail/client/taking.hpp>
 #include <shared_channel/native_handle.hpp>
 #include <shared_channel/result.hpp>
+#include <shared_channel/timeout.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI {
@@ -62,9 +63,7 @@ class [[nodiscard]] PendingCall {
   [[nodiscard]] bool is_refused() const noexcept { return is_refused_; }
 
   /// Waits until ready(), at most `timeout` (zero or less: looks once). True if ready.
-  bool wait(std::chrono::nanoseconds timeout) {
-    return !call_ || is_in_child() || call_->wait(detail::Deadline(timeout));
-  }
+  bool wait(Timeout timeout) { return !call_ || is_in_child() || call_->wait(detail::Deadline(timeout)); }
 
   /// Ends the call now, unless it has ended already: the PendingCall is then ready(), what waits for it goes on, and
   /// get() gives the answer, if that has come after all, or cancelled. A request that no handler has taken is withdrawn

@@ -14,6 +14,7 @@
 #include <shared_channel/channel.hpp>
 #include <shared_channel/channel_shape.hpp>
 #include <shared_channel/client.hpp>
+#include <shared_channel/detail/base/callable.hpp>
 #include <shared_channel/detail/base/copy_bytes.hpp>
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/base/ref_ptr.hpp>
@@ -25,6 +26,7 @@
 #include <shared_channel/raw_draft.hpp>
 #include <shared_channel/raw_reply.hpp>
 #include <shared_channel/result.hpp>
+#include <shared_channel/timeout.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI {
@@ -32,9 +34,9 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI {
 /// How long a raw call may take. Functions that take these take a duration instead, too: it is the timeout.
 struct CallOptions {
   /// For the whole call, as in Client::call().
-  std::chrono::nanoseconds timeout = default_timeout;
+  Timeout timeout = default_timeout;
   /// How long of that it may wait for a slot where all are occupied; then it fails with busy. Zero: at once.
-  std::chrono::nanoseconds slot_wait = (std::chrono::nanoseconds::max)();
+  Timeout slot_wait = (std::chrono::nanoseconds::max)();
   /// The waiting thread asks meanwhile whether the call is to be cancelled. For draft() and call_async(): only until
   /// they return; a program that waits for such a call afterwards does so in pieces, and cancels it.
   Interrupt interrupt = {};
@@ -47,7 +49,7 @@ struct Raw;
 
 /// What may stand in the place of CallOptions. Braces are always options.
 template <class T>
-concept TimeoutAlone = std::convertible_to<T, std::chrono::nanoseconds>;
+concept TimeoutAlone = std::convertible_to<T, Timeout>;
 
 /// Writes a request that lies elsewhere into its frame, if it can be one.
 struct RawCopy {
@@ -136,7 +138,7 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
   Result<std::size_t> call(std::span<const std::byte> request, std::span<std::byte> reply,
                            detail::TimeoutAlone auto timeout) {
     if (!core_) return moved_from();
-    detail::Deadline deadline(timeout);
+    detail::Deadline deadline{Timeout(timeout)};
     return exchange_copies(request, reply, deadline, Core::no_limit);
   }
 
@@ -147,7 +149,7 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
   Result<void> call_in_place(Fill&& fill, Read&& read, const CallOptions& options = {}, std::stop_token token = {}) {
     static_assert(std::is_invocable_r_v<std::size_t, Fill&, std::span<std::byte>>,
                   "SharedChannel: fill must be callable as std::size_t fill(std::span<std::byte>)");
-    static_assert(std::is_invocable_v<Read&, std::span<const std::byte>>,
+    static_assert(detail::CallableWith<Read&, std::span<const std::byte>>,
                   "SharedChannel: read must be callable as read(std::span<const std::byte>)");
     const auto write = [&](const detail::Frame& frame) {
       const std::size_t bytes = fill(detail::span_of(frame.fixed(), frame.capacity()));
@@ -190,7 +192,7 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
   template <class F>
   Result<void> call_async(std::span<const std::byte> request, const CallOptions& options, F&& done,
                           std::stop_token token = {}) {
-    static_assert(std::is_invocable_v<std::decay_t<F>&, Result<RawReply>>,
+    static_assert(detail::CallableWith<std::decay_t<F>&, Result<RawReply>>,
                   "SharedChannel: the function given to call_async must be callable as done(Result<RawReply>)");
     return begin_and_tell<RawReply>(std::forward<F>(done), [&] { return begin(request, options, token); });
   }

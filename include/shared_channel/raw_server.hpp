@@ -25,6 +25,7 @@
 #include <shared_channel/options.hpp>
 #include <shared_channel/result.hpp>
 #include <shared_channel/server.hpp>
+#include <shared_channel/timeout.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI {
@@ -225,7 +226,7 @@ class RawServer : private SharedChannel<detail::Raw>::Server {
   /// The next request, for a program that answers by itself; nothing if none came within `timeout` (zero or less: looks
   /// once), or if the server is stopped. One thread at a time (invalid_argument); the calls may be answered from any.
   /// A call that is destroyed unanswered is handler_failed. Errors as serve_one().
-  Result<std::optional<RawCall>> next(std::chrono::nanoseconds timeout) {
+  Result<std::optional<RawCall>> next(Timeout timeout) {
     detail::Deadline deadline(timeout);
     std::optional<RawCall> taken;
     const auto keep = [&](RawRequest request, RawResponder responder, const CallContext& context) {

@@ -21,6 +21,7 @@
 #include <shared_channel/options.hpp>
 #include <shared_channel/result.hpp>
 #include <shared_channel/server_stats.hpp>
+#include <shared_channel/timeout.hpp>
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI {
@@ -94,7 +95,7 @@ class SharedChannel<Request, Reply>::Server {
   template <class Handler>
   Result<void> serve(Handler&& handler, std::stop_token token) {
     if (!core_) return moved_from();
-    if (is_empty(handler)) return empty_handler();
+    if (is_empty<std::remove_reference_t<Handler>>(handler)) return empty_handler();
     HandlerCall<std::remove_reference_t<Handler>&> call{handler};
     return core_->serve(call, token);
   }
@@ -103,9 +104,9 @@ class SharedChannel<Request, Reply>::Server {
   /// one; false if none came within `timeout` (zero or less: looks once), or if the server is stopped.
   /// Errors as serve().
   template <class Handler>
-  Result<bool> serve_one(Handler&& handler, std::chrono::nanoseconds timeout) {
+  Result<bool> serve_one(Handler&& handler, Timeout timeout) {
     if (!core_) return moved_from();
-    if (is_empty(handler)) return empty_handler();
+    if (is_empty<std::remove_reference_t<Handler>>(handler)) return empty_handler();
     HandlerCall<std::remove_reference_t<Handler>&> call{handler};
     return core_->serve_one(call, detail::Deadline(timeout));
   }
@@ -116,7 +117,7 @@ class SharedChannel<Request, Reply>::Server {
   template <class Handler>
   Result<void> start(Handler&& handler) {
     if (!core_) return moved_from();
-    if (is_empty(handler)) return empty_handler();
+    if (is_empty<std::decay_t<Handler>>(handler)) return empty_handler();
     using Kept = KeptHandlerCall<std::decay_t<Handler>>;
     return core_->start(detail::UniquePtr<Kept>(new Kept(std::forward<Handler>(handler))));
   }
@@ -127,7 +128,7 @@ class SharedChannel<Request, Reply>::Server {
   /// Errors: server_stopped (it ended by itself; the text says why: shared memory was removed, or handlers ended all of
   /// its threads), timed_out (it still serves), invalid_argument (not begun with start()), would_deadlock (in a handler
   /// of its own), forked. Thread-safe after start(), but nobody may wait when the server is destroyed.
-  Result<void> wait(std::chrono::nanoseconds timeout = (std::chrono::nanoseconds::max)()) {
+  Result<void> wait(Timeout timeout = (std::chrono::nanoseconds::max)()) {
     const typename Platform::NoCancellation uncancelled;
     return core_ ? core_->wait(detail::Deadline(timeout)) : moved_from();
   }

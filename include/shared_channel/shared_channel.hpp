@@ -3,7 +3,7 @@
 // Reading order, from a call to the cache line: every header once, under its folder.
 //
 //   .: what users name
-//      channel, options, error, result, client, pending_call, server, native_handle, server_stats, responder,
+//      channel, options, timeout, error, result, client, pending_call, server, native_handle, server_stats, responder,
 //      call_context, codec, description, observer, version
 //   detail/client: asking
 //      core (from a call to its Result), explain and mismatch (errors in words), connector (finding the server),
@@ -26,8 +26,8 @@
 //   detail/platform: the operating system
 //      contract (in words), platform (the selector), errors (both systems' sentences), error_text
 //   detail/platform/linux: and
-//      memory, server_lease, signal, wait_set, beacon, lease, owner, process, admission (who may), shm_file, futex,
-//      fork_guard, descriptor, file_identity, user_namespace, guards, error_text
+//      memory, server_lease, leftovers, signal, wait_set, beacon, lease, owner, process, admission (who may), shm_file,
+//      futex, fork_guard, descriptor, file_identity, user_namespace, guards, error_text
 //   detail/platform/win32: as the contract says
 //      memory, server_lease, signal, wait_set, beacon, lease, owner, process, object, security, mutex_keeper,
 //      kept_mutex, thread (to be waited for in DllMain), handle, waiting, guards, windows (the system's header),

@@ -63,6 +63,13 @@ TEST_CASE("bad name: too long") {
   check_refused(name + std::string(5000, 'x'));
 }
 
+TEST_CASE("bad name: of one that is too long, too, only what upsets no terminal is shown") {
+  const std::string_view beginning("\x1b[2J\n\0 \xff", 8);
+  const auto refusal = Numbers::Client::create(std::string(beginning) + std::string(max_name_length, 'x'));
+  REQUIRE(error_of(refusal) == Errc::invalid_name);
+  for (const char c : refusal.error().message()) CHECK((c >= ' ' && c <= '~'));
+}
+
 TEST_CASE("bad name: separators") {
   for (const char* name : {"/name", "na/me", "name/", "../name", "\\name", "na\\me", "name\\"}) check_refused(name);
 }

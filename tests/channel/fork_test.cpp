@@ -233,6 +233,40 @@ TEST_CASE("fork: the child may make clients of its own") {
   CHECK(client.call(echo(3), amply).value().id == 3);
 }
 
+TEST_CASE("fork: a handler's child may make clients of its own, of the same channel as well") {
+  const auto name = unique_name("fork");
+  ServerOptions options;
+  options.threads = 2;
+  Channel::Server server(name, options);
+  std::atomic<bool> is_answered{false};
+  server
+      .start([&](const Ask& ask) {
+        if (ask.id == 1) {
+          is_answered = in_child([&] {
+            const auto reply = Channel::Client(name).call(echo(2), amply);
+            return reply && reply->id == 2;
+          });
+        }
+        return answer(ask);
+      })
+      .value();
+  CHECK(Channel::Client(name).call(echo(1), amply).value().id == 1);
+  CHECK(is_answered);
+}
+
+TEST_CASE("fork: a child may ask the parent's server for its stats, even if a thread did so at that moment") {
+  Channel::Server server(unique_name("fork"));
+  std::jthread asking([&](const std::stop_token& over) {
+    while (!over.stop_requested()) static_cast<void>(server.stats());
+  });
+  for (int round = 0; round < 100; ++round) {
+    REQUIRE(in_child([&] {
+      ::alarm(20);
+      return server.stats().longest_running == 0ns;
+    }));
+  }
+}
+
 TEST_CASE("fork: a child that destroys the parent's client does no harm") {
   const auto name = unique_name("fork");
   Process server = peer("serve", name, "1");

@@ -156,6 +156,17 @@ TEST_CASE("async ending: without a server the error is there at once") {
   CHECK(error_of(client.call_async(echo(1), amply, std::function<void(Result<Answer>)>())) == Errc::invalid_argument);
 }
 
+TEST_CASE(
+    "async ending: a function that is empty is refused in the channel's name, and not of a client that was moved") {
+  const auto name = unique_name("async");
+  Channel::Client client(name);
+  const auto refused = client.call_async(echo(1), amply, std::function<void(Result<Answer>)>());
+  CHECK(refused.error().code() == Errc::invalid_argument);
+  CHECK(refused.error().message().find(name) != std::string::npos);
+  const Channel::Client moved = std::move(client);
+  CHECK(error_of(client.call_async(echo(1), amply, std::function<void(Result<Answer>)>())) == Errc::no_server);
+}
+
 TEST_CASE("async ending: the handler's failure reaches every form") {
   const auto name = unique_name("async");
   Channel::Server server(name);

@@ -1,14 +1,18 @@
-// A server that is gone although its liveness word is lit: its clients find the next one after one call that timed out.
+// A server that is gone although its liveness word is lit: its clients find the next one after one call that it left
+// without an answer.
 #include "support/catch.hpp"
 
 #ifdef __linux__  // Win32 tells a server's end by kernel objects that no stray word can change
 
+#include <shared_channel/raw.hpp>
 #include <shared_channel/shared_channel.hpp>
 
 #include <chrono>
 #include <functional>
 #include <optional>
+#include <stop_token>
 #include <string>
+#include <thread>
 
 #include "faults/segment.hpp"
 #include "support/errors.hpp"
@@ -27,10 +31,13 @@ namespace {
 
 // A channel whose first server is gone, unnoticed, and whose second one serves.
 struct Succession {
-  Succession() {
-    first.emplace(name);
+  explicit Succession(bool is_occupied = false) {
+    ServerOptions options;
+    options.max_calls = 1;
+    first.emplace(name, options);
     first->start(std::ref(gate)).value();
     CHECK_FALSE(error_of(client.call(echo(1), amply)));
+    if (is_occupied) slot = other.draft(amply).value();
     const faults::LiveSegment segment(name);
     const auto lit = segment.page().alive.load();
     first.reset();
@@ -45,6 +52,8 @@ struct Succession {
   std::optional<Channel::Server> first;
   std::optional<Channel::Server> second;
   Channel::Client client{name};
+  RawClient other{name};
+  std::optional<RawDraft> slot;
 };
 
 }  // namespace
@@ -60,6 +69,23 @@ TEST_CASE("successor: after an asynchronous call that timed out a client leaves 
   Succession channel;
   CHECK(error_of(channel.client.call_async(echo(2), 50ms).get()) == Errc::timed_out);
   CHECK(channel.client.call_async(echo(3), amply).get().value().id == 3);
+}
+
+TEST_CASE("successor: after a call that found all slots occupied a client leaves a server that has one") {
+  Succession channel(true);
+  CHECK(error_of(channel.client.call(echo(2), 50ms)) == Errc::busy);
+  CHECK(channel.client.call(echo(3), amply).value().id == 3);
+}
+
+TEST_CASE("successor: after a call that was cancelled a client leaves a server that has one") {
+  Succession channel;
+  std::stop_source given_up;
+  std::jthread soon([&] {
+    std::this_thread::sleep_for(20ms);
+    given_up.request_stop();
+  });
+  CHECK(error_of(channel.client.call(echo(2), amply, given_up.get_token())) == Errc::cancelled);
+  CHECK(channel.client.call(echo(3), amply).value().id == 3);
 }
 
 }  // namespace successor_test

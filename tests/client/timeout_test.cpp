@@ -1,11 +1,16 @@
 // Deadlines, and what becomes of calls that miss theirs.
 #include "support/catch.hpp"
 
+#include <shared_channel/raw.hpp>
 #include <shared_channel/shared_channel.hpp>
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <future>
+#include <ratio>
+#include <span>
+#include <stop_token>
 #include <thread>
 #include <vector>
 
@@ -163,6 +168,38 @@ TEST_CASE("timeout: huge ones neither overflow nor end early") {
     REQUIRE(answer);
     REQUIRE(answer->id == id);
   }
+}
+
+TEST_CASE("timeout: huge ones of any unit are not too long for nanoseconds") {
+  const auto name = unique_name("timeout");
+  Channel::Server server(name);
+  Napper napper;
+  CHECK_FALSE(error_of(server.start(std::ref(napper))));
+  Channel::Client client(name);
+  RawClient raw(name);
+  const auto request = nap(20, 1);
+  const auto check = [&](auto timeout) {
+    CHECK_FALSE(error_of(client.wait_for_server(timeout)));
+    CHECK_FALSE(error_of(client.call(request, timeout)));
+    CHECK_FALSE(error_of(client.call(request, timeout, std::stop_token())));
+    CHECK_FALSE(error_of(client.call_in_place([&](Ask& ask) { ask = request; }, [](const Answer&) {}, timeout)));
+    auto later = client.call_async(request, timeout);
+    CHECK(later.wait(timeout));
+    CHECK_FALSE(error_of(later.get()));
+    Answer answer{};
+    const auto bytes = std::as_bytes(std::span(&request, 1));
+    const auto room = std::as_writable_bytes(std::span(&answer, 1));
+    CHECK_FALSE(error_of(raw.call(bytes, room, timeout)));
+    CallOptions options;
+    options.timeout = options.slot_wait = timeout;
+    CHECK_FALSE(error_of(raw.call(bytes, room, options)));
+  };
+  check(std::chrono::microseconds::max());
+  check(std::chrono::seconds::max());
+  check(std::chrono::hours::max());
+  check(std::chrono::duration<std::uint64_t, std::milli>(~std::uint64_t{0}));
+  check(std::chrono::duration<std::int16_t, std::ratio<86400 * 365>>(300));
+  CHECK(error_of(client.call(request, std::chrono::hours::min())) == Errc::timed_out);
 }
 
 TEST_CASE("timeout: max waits as long as it takes") {

@@ -58,6 +58,29 @@ TEST_CASE("removed name: the server that lost it does not take it from the next 
   CHECK(shm_entries("shared_channel." + name).empty());
 }
 
+TEST_CASE("removed name: the next server removes what a killed one has left without a record") {
+  const auto answer = [](const Ask& ask) { return Answer{ask.id, 0}; };
+  const auto name = unique_name("removed");
+  Channel::Server namesake(name + ".0123456789abcdef");  // as a generation of it would be called
+  namesake.start(answer).value();
+  const auto kept = shm_entries("shared_channel." + name);
+  Process killed = peer("serve", name);
+  REQUIRE(killed.read_line() == "ready");
+  killed.kill();
+  const std::string record = "/shared_channel." + name;
+  SECTION("somebody has removed it") { REQUIRE(::shm_unlink(record.c_str()) == 0); }
+  SECTION("somebody has emptied it") { REQUIRE(::truncate(("/dev/shm" + record).c_str(), 0) == 0); }
+  CHECK(shm_entries("shared_channel." + name).size() >= kept.size() + 3);
+  {
+    Channel::Server next(name);
+    next.start(answer).value();
+    CHECK(shm_entries("shared_channel." + name).size() == 2 * kept.size());
+    CHECK(Channel::Client(name).call(echo(1), amply).value().id == 1);
+    CHECK(Channel::Client(name + ".0123456789abcdef").call(echo(2), amply).value().id == 2);
+  }
+  CHECK(shm_entries("shared_channel." + name) == kept);
+}
+
 TEST_CASE("removed name: a server whose descriptors were closed leaves the next one's files alone") {
   const auto name = unique_name("closed");
   std::optional<Channel::Server> first(std::in_place, name);

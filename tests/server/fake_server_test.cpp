@@ -165,7 +165,11 @@ TEST_CASE("fake server: a thread that does not start is an error, after which no
   CHECK(fake::Objects("server").page().service == detail::service_stopped);
   fake::Channel::Client client("server");
   CHECK(error_of(client.call(fake::Ask{1}, amply)) == Errc::server_stopped);
-  CHECK(error_of(server.start(std::ref(handler))) == Errc::server_stopped);
+  for (const Error& error : {server.start(std::ref(handler)).error(), server.serve(handler).error(),
+                             server.serve_one(handler, 0ns).error()}) {
+    CHECK(error.code() == Errc::server_stopped);
+    CHECK(error.message().find("no threads") != std::string::npos);
+  }
 }
 
 TEST_CASE("fake server: stop() wakes every worker, also where one ring wakes but one") {

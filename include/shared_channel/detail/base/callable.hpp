@@ -1,12 +1,28 @@
 // What can be asked of a callable before it is called.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <type_traits>
 
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
+
+/// What `f(args...)` calls. A pointer to a member is none, though std::invoke() takes one.
+template <class F, class... Args>
+concept CallableWith = std::invocable<F, Args...> && !std::is_member_pointer_v<std::remove_cvref_t<F>>;
+
+/// Whether what `f` is given can be asked without compiling its body: it has one signature.
+template <class F>
+concept HasOneSignature = std::is_function_v<std::remove_pointer_t<std::remove_cvref_t<F>>> || requires {
+  &std::remove_cvref_t<F>::operator();
+};
+
+/// `f(args..., T&)` that can write to its T. One that takes a T by value or as const would write nowhere, and takes an
+/// rvalue as well; so does a generic one that takes `auto&&`, which may.
+template <class F, class T, class... Args>
+concept Fills = CallableWith<F, Args..., T&> && !(HasOneSignature<F> && CallableWith<F, Args..., T>);
 
 /// Whether a callable can be empty (function pointer, std::function), and is.
 template <class Handler>

@@ -12,11 +12,19 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 /// might wait for itself, and is refused.
 class HandlerScope {
  public:
-  /// For a thread that waits for the server's end: a signal handler on it must not wait for that end either.
-  explicit HandlerScope(std::uint64_t generation) noexcept : HandlerScope(generation, no_slot, 0) {}
+  /// For a thread that waits for the server's end: a signal handler on it must not wait for that end either. `mark`
+  /// is the server's, and tells a fork()ed child, which inherits the list.
+  template <class ForkMark>
+  HandlerScope(const ForkMark& mark, std::uint64_t generation) noexcept : HandlerScope(mark, generation, no_slot, 0) {}
   /// The call is known by its slot's index and its sequence number there.
-  HandlerScope(std::uint64_t generation, std::uint32_t index, std::uint32_t sequence) noexcept
-      : generation_(generation), index_(index), sequence_(sequence), outer_(innermost()) {
+  template <class ForkMark>
+  HandlerScope(const ForkMark& mark, std::uint64_t generation, std::uint32_t index, std::uint32_t sequence) noexcept
+      : mark_(&mark),
+        in_child_([](const void* of) { return static_cast<const ForkMark*>(of)->in_child(); }),
+        generation_(generation),
+        index_(index),
+        sequence_(sequence),
+        outer_(innermost()) {
     innermost() = this;
   }
   /// Not always of the innermost: a program's fibers end in any order.
@@ -39,9 +47,10 @@ class HandlerScope {
   }
   [[nodiscard]] bool is_unanswered() const noexcept { return unanswered_; }
 
+  /// Whether a handler of this generation runs here. In a child that a handler has made, the parent serves.
   static bool serves(std::uint64_t generation) noexcept {
     for (const HandlerScope* scope = innermost(); scope != nullptr; scope = scope->outer_) {
-      if (scope->generation_ == generation) return true;
+      if (scope->generation_ == generation && !scope->in_child_(scope->mark_)) return true;
     }
     return false;
   }
@@ -54,6 +63,8 @@ class HandlerScope {
     return scope;
   }
 
+  const void* mark_;
+  bool (*in_child_)(const void*);
   std::uint64_t generation_;
   std::uint32_t index_;
   std::uint32_t sequence_;

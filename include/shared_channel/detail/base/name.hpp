@@ -48,9 +48,9 @@ class Names {
   static Result<Names> make(std::string_view channel, Scope scope) {
     if (channel.empty()) return invalid(channel, "the name is empty; give it 1 to 150 characters of A-Z a-z 0-9 . _ -");
     if (channel.size() > max_name_length) {
-      return invalid(channel.substr(0, max_name_length), "the name has " + std::to_string(channel.size()) +
-                                                             " bytes (its beginning is shown); at most " +
-                                                             std::to_string(max_name_length) + " are allowed");
+      return invalid(masked(std::string(channel.substr(0, max_name_length)), is_portable),
+                     "the name has " + std::to_string(channel.size()) + " bytes (its beginning is shown); at most " +
+                         std::to_string(max_name_length) + " are allowed");
     }
     for (const char c : channel) {
       if (!is_portable(c)) {

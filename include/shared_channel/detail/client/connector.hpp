@@ -91,9 +91,9 @@ class Connector {
   /// The same, waiting for a server until the deadline.
   Result<void> wait_for_server(Deadline& deadline);
 
-  /// After a call that timed out: looks whether the server has a successor, and retires it if so. Its liveness word is
-  /// no proof of life: a stray write may have lit it, or a death have left it lit. A record that names no generation
-  /// proves nothing, nor does the record of a user who may not serve us.
+  /// After a call that ended without a word from its server: looks whether the server has a successor, and retires it
+  /// if so. Its liveness word is no proof of life: a stray write may have lit it, or a death have left it lit. A record
+  /// that names no generation proves nothing, nor does the record of a user who may not serve us.
   void look_for_successor(const Pin& pin) noexcept;
 
  private:
@@ -111,7 +111,7 @@ class Connector {
   /// How often a client that waits for a server looks for one.
   static constexpr nanoseconds search_interval = std::chrono::milliseconds(5);
 
-  /// How often a client that times out looks whether its server is still the channel's.
+  /// How often a client whose calls end so looks whether its server is still the channel's.
   static constexpr nanoseconds successor_interval = std::chrono::milliseconds(500);
 
   /// How often a client that cannot attach wakes the server that ought to be there.

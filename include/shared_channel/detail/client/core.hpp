@@ -261,7 +261,9 @@ class ClientCore : public RefCounted {
   /// Whether a call that failed so may be made again, on the next server.
   bool goes_on(const Failure& failure, const Pin& pin, Deadline& deadline) noexcept {
     if (failure.is_passed_on) return false;
-    if (failure.code == Errc::timed_out) connector_.look_for_successor(pin);
+    const bool has_given_up =
+        failure.code == Errc::timed_out || failure.code == Errc::busy || failure.code == Errc::cancelled;
+    if (has_given_up) connector_.look_for_successor(pin);
     // The slots may be those of dead owners, of whom we cannot learn any more: the next call attaches anew.
     if (failure.code == Errc::busy && !pin->lease().can_tell()) connector_.retire(pin);
     if (failure.code != Errc::server_died && failure.code != Errc::server_stopped) return false;

@@ -50,7 +50,8 @@ inline std::string too_large(const Failure& failure) {
   return std::string(is_request ? "the request has " : "the reply has ") + std::to_string(failure.size) +
          (failure.size < 0xFFFF'FFFF ? " bytes" : " bytes or more") + " and the channel carries at most " +
          std::to_string(failure.limit) +
-         "; raise ServerOptions::" + (is_request ? "max_request_bytes" : "max_reply_bytes");
+         "; raise ServerOptions::" + (is_request ? "max_request_bytes" : "max_reply_bytes") +
+         ", or the size in the shape of a raw server";
 }
 
 /// Of a call that had to wait, and could not.

@@ -79,7 +79,7 @@ bool must_ring(Words& words) noexcept {
   return true;
 }
 
-/// The words that are rung with the signal that wakes their sleepers. Thread-safe.
+/// The words of an eventcount, and the Signal that wakes its sleepers. Thread-safe.
 template <class Words, class Signal>
 class Doorbell {
  public:
@@ -138,7 +138,7 @@ bool must_tell_slot_freed(Words& words) noexcept {
   return true;
 }
 
-/// The same pair for the caller that waits for a slot.
+/// The same for the caller that waits for a slot.
 template <class Words, class Signal>
 class SlotFreedBell {
  public:

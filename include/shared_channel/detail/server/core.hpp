@@ -181,6 +181,9 @@ class ServerCore final : private Mender {
 
   void join() noexcept;
 
+  /// The end of a server that could not begin to serve.
+  void stop_without_threads() noexcept;
+
   /// Whether one still had to be woken.
   bool wake_workers() noexcept {
     const bool is_needed = upkeep_.has_sleepers();
@@ -196,7 +199,7 @@ class ServerCore final : private Mender {
   void look_at_clock(ClockLooks& looks) noexcept;
 
   /// Why a server ends. Written before stopping_ is set, and read by threads that have seen that.
-  enum class CauseOfEnd : unsigned char { asked, name_lost, name_unrenewable, threads_ended };
+  enum class CauseOfEnd : unsigned char { asked, no_threads, name_lost, name_unrenewable, threads_ended };
 
   /// An error if the server has ended by itself.
   [[nodiscard]] Result<void> ending() const;

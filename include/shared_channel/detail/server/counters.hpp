@@ -26,8 +26,8 @@ struct SlotRecord : SlotLock, SlotHistory {
 /// Thread-safe.
 class Counters {
  public:
-  /// Call `sequence` ended so, in a slot whose last one before it was `before`; abandoned if its caller had left by
-  /// then.
+  /// Counts call `sequence`, which ended with `outcome` in the slot of `record`. The call before it there was `before`.
+  /// `is_abandoned`: its caller had left by then.
   void count(SlotRecord& record, Phase outcome, bool is_abandoned, std::uint32_t before,
              std::uint32_t sequence) noexcept {
     const bool is_handled = outcome == Phase::done || outcome == Phase::failed || outcome == Phase::oversized;

@@ -67,7 +67,7 @@ class Dispatcher final : private AnswerSink {
 
   template <class HandlerCall>
   Outcome call_handler(TakenCall call, HandlerCall& handler) {
-    HandlerScope scope(generation_.number(), call.index, call.sequence);
+    HandlerScope scope(mark_, generation_.number(), call.index, call.sequence);
     const Invocation unobserved(*this, generation_.slot_array(), link_, call);
     const auto& invocation = observer_.began(unobserved, call);
 #if defined(__cpp_exceptions)
@@ -101,7 +101,7 @@ class Dispatcher final : private AnswerSink {
     const bool took_long = slots_.end_and_unlock(call, outcome);
     if constexpr (!std::is_same_v<Observer, NoServerObserver>) {
       // It may call exit(), as a handler may.
-      const HandlerScope scope(generation_.number(), call.index, call.sequence);
+      const HandlerScope scope(mark_, generation_.number(), call.index, call.sequence);
       observer_.tell(record);
     }
     return took_long;

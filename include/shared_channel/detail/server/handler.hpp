@@ -12,6 +12,7 @@
 #include <utility>
 
 #include <shared_channel/call_context.hpp>
+#include <shared_channel/detail/base/callable.hpp>
 #include <shared_channel/detail/base/stored.hpp>
 #include <shared_channel/detail/message/message.hpp>
 #include <shared_channel/detail/protocol/frame.hpp>
@@ -26,7 +27,7 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 
 /// Callable with these arguments, with or without a trailing context.
 template <class Handler, class... Args>
-concept Accepts = std::invocable<Handler&, Args...> || std::invocable<Handler&, Args..., const CallContext&>;
+concept Accepts = CallableWith<Handler&, Args...> || CallableWith<Handler&, Args..., const CallContext&>;
 
 /// Calls the handler so. The context costs a little, so `call` makes it only for handlers that take one.
 template <class Handler, class Call, class... Args>
@@ -66,14 +67,19 @@ template <class Reply>
 concept WritableReply = FixedMessage<Reply> || std::default_initializable<Reply>;
 
 /// `void(const Request&, Reply&)`: writes the reply, if of fixed size, where the client will read it; else into a
-/// default-constructed one.
+/// default-constructed one. One that takes a `Reply` or a `const Reply&` is not meant: what it writes is lost.
 template <class Handler, class Request, class Reply>
 concept InPlaceHandler =
-    !BytesMessage<Request> && WritableReply<Reply> && Returns<Handler, void, Given<Request>, Reply&>;
+    !BytesMessage<Request> && WritableReply<Reply> && Returns<Handler, void, Given<Request>, Reply&> &&
+    !(HasOneSignature<Handler> && Accepts<Handler, Given<Request>, Reply>);
 
 /// `void(const Request&, Responder<Reply>)` or `void(Request, Responder<Reply>)`: answers later.
 template <class Handler, class Request, class Reply>
 concept DeferringHandler = !BytesMessage<Request> && Returns<Handler, void, Request&&, Responder<Reply>>;
+
+/// The same of one that has no form before it. A concept, so that no generic body is compiled for a Responder in vain.
+template <class Handler, class Request, class Reply>
+concept OnlyDeferringHandler = !InPlaceHandler<Handler, Request, Reply> && DeferringHandler<Handler, Request, Reply>;
 
 /// `void(T&)`: one struct both ways. A `void(const T&)` is not meant: it could not answer.
 template <class Handler, class Request, class Reply>
@@ -173,7 +179,7 @@ Outcome invoke(Handler& handler, const Call& call) {
   if constexpr (BytesMessage<Request>) {
     return invoke_bytes<Request>(handler, call);
   } else {
-    constexpr bool defers = !InPlaceHandler<Handler, Request, Reply> && DeferringHandler<Handler, Request, Reply>;
+    constexpr bool defers = OnlyDeferringHandler<Handler, Request, Reply>;
     return with_request<Request, defers>(call.request(), [&](Request& request) -> Outcome {
       if constexpr (requires { call.saw(request); }) call.saw(request);  // an observer's
       if constexpr (InPlaceHandler<Handler, Request, Reply>) {

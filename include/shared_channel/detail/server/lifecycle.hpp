@@ -94,7 +94,7 @@ Result<void> ServerCore<Platform, Observer>::serve_with(const Work& work, const 
     if (started)
       work();
     else
-      stop();
+      stop_without_threads();
     join();
   }
   if (mark_.in_child()) return made_before_fork();
@@ -103,7 +103,10 @@ Result<void> ServerCore<Platform, Observer>::serve_with(const Work& work, const 
 
 template <class Platform, class Observer>
 Result<void> ServerCore<Platform, Observer>::start_with(const Work& work, UniquePtr<KeptHandler> kept) {
-  if (stopping()) return names_.error(Errc::server_stopped, "this server has been stopped; make a new one");
+  if (stopping()) {
+    const Result<void> end = ending();
+    return end ? names_.error(Errc::server_stopped, "this server has been stopped; make a new one") : end.error();
+  }
   if (auto begun = begin_serving(); !begun) return begun;
   background_ = std::move(kept);
   in_background_ = true;  // the threads leave with stop(); only join() waits for them
@@ -112,10 +115,16 @@ Result<void> ServerCore<Platform, Observer>::start_with(const Work& work, Unique
     serving_.store(its_own_threads, std::memory_order_release);
     is_started_.store(true, std::memory_order_release);
   } else {
-    stop();
+    stop_without_threads();
     join();
   }
   return started;
+}
+
+template <class Platform, class Observer>
+void ServerCore<Platform, Observer>::stop_without_threads() noexcept {
+  if (!stopping()) cause_of_end_.store(CauseOfEnd::no_threads, std::memory_order_relaxed);
+  stop();
 }
 
 template <class Platform, class Observer>
@@ -125,7 +134,7 @@ Result<void> ServerCore<Platform, Observer>::wait(Deadline deadline) {
     return names_.error(Errc::would_deadlock, "a handler waits for the end of the server that it answers for");
   if (!is_started_.load(std::memory_order_acquire))
     return names_.error(Errc::invalid_argument, "this server was not begun with start(), so nothing ends");
-  const HandlerScope scope(generation_->number());  // a signal handler may call exit() meanwhile
+  const HandlerScope scope(mark_, generation_->number());  // a signal handler may call exit() meanwhile
   if (workers_.await_gone(deadline)) return ending();
   return names_.error(Errc::timed_out, "waited " + duration_text(deadline.timeout()) +
                                            "; the server still serves or ends its last calls");
@@ -140,7 +149,7 @@ auto ServerCore<Platform, Observer>::native_handle() -> typename LoopNotice::Nat
 template <class Platform, class Observer>
 ServerStats ServerCore<Platform, Observer>::stats() const {
   ServerStats stats = slots_.stats();
-  stats.longest_running = times_->longest(slots_, generation_->slot_array().count());
+  if (!mark_.in_child()) stats.longest_running = times_->longest(slots_, generation_->slot_array().count());
   return stats;
 }
 
@@ -209,6 +218,10 @@ void ServerCore<Platform, Observer>::keep_up(Clock::time_point now) noexcept {
 template <class Platform, class Observer>
 Result<void> ServerCore<Platform, Observer>::ending() const {
   switch (cause_of_end_.load(std::memory_order_relaxed)) {
+    case CauseOfEnd::no_threads:
+      return names_.error(Errc::server_stopped,
+                          "the system had no threads to serve with, so this server has stopped; make a new one, with "
+                          "fewer ServerOptions::threads");
     case CauseOfEnd::name_lost:
       return names_.error(Errc::server_stopped,
                           "somebody removed this channel's files from shared memory while the server ran, or ended the "

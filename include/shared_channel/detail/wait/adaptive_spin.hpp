@@ -10,7 +10,7 @@
 //      then at every fourth, then at every eighth. First polls that paid cancel four misses to come, 32 at most.
 //   4. A yield that takes longer than a millisecond has lent the core to a stranger for a time slice. If yields have
 //      not saved as much before, the thread sleeps, and for four times as long all waits sleep without a yield; 8, 16
-//      up to 256 times as long while that happens again and again.
+//      up to 256 times as long, two seconds at most, while that happens again and again.
 //   5. After the peer was woken there are no first polls: no reply comes in them.
 //
 // Spinning and yielding are investments: 1 and 2 bound what one can lose, 3 and 4 how often.
@@ -97,7 +97,10 @@ class ContendedCore {
     if (saved < most_saved.count()) saved_.store(saved + saved_by_yields.count(), std::memory_order_relaxed);
     if (!is_suspect()) return;
     const std::uint32_t times = times_.load(std::memory_order_relaxed);
-    times > fewest ? times_.store(times / 2, std::memory_order_relaxed) : until_.store(0, std::memory_order_relaxed);
+    if (times > fewest)
+      times_.store(times / 2, std::memory_order_relaxed);
+    else
+      until_.store(0, std::memory_order_relaxed);
   }
 
  private:
@@ -161,13 +164,14 @@ class BasicAdaptiveSpin {
   bool poll(Ready&& ready, Gone&& gone, Deadline& deadline, PeerWas peer) noexcept {
     if (policy_.spin <= nanoseconds::zero()) return ready();
     if (never_sleeps()) return spin_first(ready) || spin(ready, look_around, deadline);
-    if (peer == PeerWas::asleep || !brief_.decide())
+    if (peer == PeerWas::asleep || !brief_.decide()) {
       first_look_.did_not_arrive();
-    else if (spin_first(ready)) {
+    } else if (spin_first(ready)) {
       brief_.paid();
       return true;
-    } else
+    } else {
       brief_.missed();
+    }
     if (contended_.is_suspect() && contended_.is_avoided(Time::now())) return ready();
     if (!ledger(peer).decide()) return ready();
     return spin_out(ready, gone, deadline, peer);
@@ -184,7 +188,10 @@ class BasicAdaptiveSpin {
   template <class Ready>
   bool spin_first(Ready& ready) noexcept {
     const bool is_soon = spin_briefly(ready);
-    is_soon ? first_look_.arrived_late() : first_look_.did_not_arrive();
+    if (is_soon)
+      first_look_.arrived_late();
+    else
+      first_look_.did_not_arrive();
     return is_soon || save_yield(ready);
   }
 

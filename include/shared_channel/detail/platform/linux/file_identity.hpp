@@ -24,8 +24,8 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 ///   of, counted in objects of that size so that it fits the off_t of a 32-bit process. The holder lives on after the
 ///   program has closed its descriptor, so nothing else comes to lie there. What the program opens stands elsewhere: at
 ///   0, or where it has read to.
-/// - A fork()ed child shares the descriptions, their positions included, and so knows which numbers to close. One that
-///   was made without fork()'s handlers (clone(2)) neither moves what it shares.
+/// - A fork()ed child shares the descriptions, their positions included, and so knows which numbers to close. A child
+///   made without fork()'s handlers (clone(2)) does not move the shared positions either.
 /// - What stands in another process at the same position harms nobody: each looks only under its own numbers.
 ///
 /// Where the system does not tell a position, and for what has none (a socket, whose inode is no other's), the inode
@@ -44,7 +44,7 @@ class FileIdentity {
     return look(descriptor, [descriptor, position] { return ::lseek(descriptor, position, SEEK_SET); });
   }
 
-  /// Whether such is the file of a status, and the device that it lies on. False where nothing is known.
+  /// Whether a status is this file's, and whether the file lies on a device. False where nothing is known.
   [[nodiscard]] bool is_file_of(const struct stat& status) const noexcept {
     return is_on(status.st_dev) && status.st_ino == file_;
   }

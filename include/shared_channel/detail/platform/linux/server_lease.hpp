@@ -17,11 +17,13 @@
 #include <shared_channel/detail/base/at_end.hpp>
 #include <shared_channel/detail/base/name.hpp>
 #include <shared_channel/detail/base/test_point.hpp>
+#include <shared_channel/detail/base/without_memory.hpp>
 #include <shared_channel/detail/platform/errors.hpp>
 #include <shared_channel/detail/platform/linux/admission.hpp>
 #include <shared_channel/detail/platform/linux/beacon.hpp>
 #include <shared_channel/detail/platform/linux/descriptor.hpp>
 #include <shared_channel/detail/platform/linux/file_identity.hpp>
+#include <shared_channel/detail/platform/linux/leftovers.hpp>
 #include <shared_channel/detail/platform/linux/memory.hpp>
 #include <shared_channel/detail/platform/linux/process.hpp>
 #include <shared_channel/detail/platform/linux/shm_file.hpp>
@@ -113,9 +115,7 @@ class ServerLease {
   [[nodiscard]] NameState keep_name(const Admission& admission, bool& has_record) noexcept {
     has_record = false;
     const NoCancellation whole;
-#if defined(__cpp_exceptions)
-    try {
-#endif
+    const auto keep = [&] {
       const NameState lock = keep_lock();
       // Where the lock is in doubt, the record may be another server's, and is not made anew; nor is it by another
       // user.
@@ -123,11 +123,8 @@ class ServerLease {
       const NameState record = keep_record(admission);
       has_record = record == NameState::ours;
       return has_record ? lock : record;
-#if defined(__cpp_exceptions)
-    } catch (const std::bad_alloc&) {  // the next time perhaps
-      return NameState::unknown;
-    }
-#endif
+    };
+    return or_without_memory(keep, [] { return NameState::unknown; });  // the next time perhaps
   }
 
  private:
@@ -139,6 +136,9 @@ class ServerLease {
     std::uint64_t generation;
     std::uint64_t announced;
   };
+  static_assert(sizeof(RecordBytes) == sizeof(Rendezvous) &&
+                offsetof(RecordBytes, generation) == offsetof(Rendezvous, generation) &&
+                offsetof(RecordBytes, announced) == offsetof(Rendezvous, announced));
   static constexpr std::uint32_t lease_number = 0;
   /// The first protocol version whose lock has a file of its own.
   static constexpr std::uint32_t first_with_lock = 3;
@@ -189,15 +189,9 @@ class ServerLease {
   /// Whether nobody else can have the name: then what lies under it is ours to remove.
   bool holds_name() noexcept {
     const NoCancellation whole;
-#if defined(__cpp_exceptions)
-    try {
-#endif
-      return keep_lock() == NameState::ours && linux_shm::is_named(lock_.get(), server_lock_);
-#if defined(__cpp_exceptions)
-    } catch (const std::bad_alloc&) {
-      return false;
-    }
-#endif
+    return or_without_memory(
+        [&] { return keep_lock() == NameState::ours && linux_shm::is_named(lock_.get(), server_lock_); },
+        [] { return false; });
   }
 
   NameState keep_record(const Admission& admission) {
@@ -318,6 +312,7 @@ class ServerLease {
       return refused_existing(names, object, errno);
     }
     SHARED_CHANNEL_TEST_POINT(server_rendezvous_opened);
+    if (previous.generation == 0 && previous.announced == 0) linux_shm::remove_leftovers(names);
     return replace_record(names, admission, object, previous);
   }
 
