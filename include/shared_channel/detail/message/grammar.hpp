@@ -33,7 +33,7 @@ class DescriptionReader {
  private:
   using Size = DescribedSize;
 
-  static constexpr unsigned deepest = 200;  // as deep as codecs go
+  static constexpr unsigned deepest = 200;                          // as deep as codecs go
   static constexpr std::uint64_t largest = std::uint64_t{1} << 40;  // so that no product or sum below overflows
 
   std::optional<Size> read_type(unsigned depth) {
