@@ -1,4 +1,4 @@
-"""For Conan 2: `conan create packaging/conan` makes shared_channel/VERSION of the tree around it."""
+"""For Conan 2: `conan create packaging/conan -s compiler.cppstd=20` makes shared_channel/VERSION of the tree around it."""
 import os
 
 from conan import ConanFile
