@@ -34,9 +34,9 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI {
 /// How long a raw call may take. Functions that take these take a duration instead, too: it is the timeout.
 struct CallOptions {
   /// For the whole call, as in Client::call().
-  Timeout timeout = default_timeout;
+  std::chrono::nanoseconds timeout = default_timeout;
   /// How long of that it may wait for a slot where all are occupied; then it fails with busy. Zero: at once.
-  Timeout slot_wait = (std::chrono::nanoseconds::max)();
+  std::chrono::nanoseconds slot_wait = (std::chrono::nanoseconds::max)();
   /// The waiting thread asks meanwhile whether the call is to be cancelled. For draft() and call_async(): only until
   /// they return; a program that waits for such a call afterwards does so in pieces, and cancels it.
   Interrupt interrupt = {};
@@ -111,14 +111,14 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
     if (!contract) return std::move(contract).error();
     return detail::channel_shape(*contract);
   }
-  Result<ChannelShape> shape(detail::TimeoutAlone auto timeout) { return shape(CallOptions{timeout}); }
+  Result<ChannelShape> shape(detail::TimeoutAlone auto timeout) { return shape(CallOptions{Timeout(timeout)}); }
 
   /// As Client::wait_for_server().
   Result<void> wait_for_server(const CallOptions& options, std::stop_token token = {}) {
     return within(options, token, [&](const detail::Deadline& deadline) { return core_->wait_for_server(deadline); });
   }
   Result<void> wait_for_server(detail::TimeoutAlone auto timeout, std::stop_token token = {}) {
-    return wait_for_server(CallOptions{timeout}, std::move(token));
+    return wait_for_server(CallOptions{Timeout(timeout)}, std::move(token));
   }
 
   /// Asks, waits for the answer, and copies it into `reply`: how many bytes it has. One that has more than there is
@@ -132,7 +132,7 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
   }
   Result<std::size_t> call(std::span<const std::byte> request, std::span<std::byte> reply,
                            detail::TimeoutAlone auto timeout, std::stop_token token) {
-    return call(request, reply, CallOptions{timeout}, std::move(token));
+    return call(request, reply, CallOptions{Timeout(timeout)}, std::move(token));
   }
   // The usual call: without what may cancel it, it is one piece of code.
   Result<std::size_t> call(std::span<const std::byte> request, std::span<std::byte> reply,
@@ -164,7 +164,7 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
   }
   template <class Fill, class Read>
   Result<void> call_in_place(Fill&& fill, Read&& read, detail::TimeoutAlone auto timeout, std::stop_token token = {}) {
-    return call_in_place(fill, read, CallOptions{timeout}, std::move(token));
+    return call_in_place(fill, read, CallOptions{Timeout(timeout)}, std::move(token));
   }
 
   /// Takes a slot, waiting for one as a call does, for a request that the caller writes there, sends when it likes, and
@@ -176,7 +176,7 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
     if (!call) return std::move(call).error();
     return RawDraft(*std::move(call));
   }
-  Result<RawDraft> draft(detail::TimeoutAlone auto timeout) { return draft(CallOptions{timeout}); }
+  Result<RawDraft> draft(detail::TimeoutAlone auto timeout) { return draft(CallOptions{Timeout(timeout)}); }
 
   /// Sends the request and returns; see Client::call_async(). The RawReply of the answer holds the call's slot.
   RawPendingCall call_async(std::span<const std::byte> request, const CallOptions& options = {}) {
@@ -185,7 +185,7 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
     return RawPendingCall(*std::move(call));
   }
   RawPendingCall call_async(std::span<const std::byte> request, detail::TimeoutAlone auto timeout) {
-    return call_async(request, CallOptions{timeout});
+    return call_async(request, CallOptions{Timeout(timeout)});
   }
 
   /// The same, with `done(Result<RawReply>)` called exactly once when the call has ended; see Client::call_async().
@@ -199,7 +199,7 @@ class RawClient : private SharedChannel<detail::Raw>::Client {
   template <class F>
   Result<void> call_async(std::span<const std::byte> request, detail::TimeoutAlone auto timeout, F&& done,
                           std::stop_token token = {}) {
-    return call_async(request, CallOptions{timeout}, std::forward<F>(done), std::move(token));
+    return call_async(request, CallOptions{Timeout(timeout)}, std::forward<F>(done), std::move(token));
   }
 
   using Client::connected;
