@@ -31,7 +31,8 @@
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI {
 
-/// How long a raw call may take. Functions that take these take a duration instead, too: it is the timeout.
+/// How long a raw call may take. Functions that take these take a Timeout instead, too. These are nanoseconds: a unit
+/// that could be too long for them goes through a Timeout first.
 struct CallOptions {
   /// For the whole call, as in Client::call().
   std::chrono::nanoseconds timeout = default_timeout;

@@ -24,7 +24,7 @@ struct ServerStats {
   unsigned running = 0;  ///< Calls in a handler, or kept in a Responder.
   unsigned waiting = 0;  ///< Calls that no handler has yet seen.
   /// How long the caller of the longest of the running calls has waited by now: as the caller tells it, or at least
-  /// since an earlier stats() saw the call run. Zero if none runs.
+  /// since an earlier stats() saw the call run. Zero if none runs, and in a fork()ed child.
   std::chrono::nanoseconds longest_running{0};
 };
 

@@ -3,7 +3,6 @@
 
 #include <concepts>
 #include <cstdint>
-#include <utility>
 
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/version.hpp>
@@ -18,21 +17,25 @@ class Timeout {
   /// None: a function tries once.
   constexpr Timeout() noexcept = default;
 
-  template <class Count, class Unit>
-  requires std::convertible_to<std::chrono::duration<Count, Unit>, std::chrono::nanoseconds>
-  constexpr Timeout(std::chrono::duration<Count, Unit> length) noexcept : length_(saturated(length)) {}
+  template <class Length>
+  requires std::convertible_to<const Length&, std::chrono::nanoseconds>
+  constexpr Timeout(const Length& length) : length_(saturated(length)) {}
 
   constexpr operator std::chrono::nanoseconds() const noexcept { return length_; }
 
  private:
+  static constexpr std::chrono::nanoseconds saturated(std::chrono::nanoseconds length) noexcept { return length; }
   template <class Count, class Unit>
-  static constexpr std::chrono::nanoseconds saturated(std::chrono::duration<Count, Unit> length) noexcept {
-    if constexpr (std::integral<Count> && !std::same_as<Count, bool>) {
-      using std::chrono::nanoseconds;
-      constexpr std::intmax_t unit = std::chrono::duration<std::intmax_t, Unit>(1) / nanoseconds(1);
-      constexpr std::intmax_t most = (nanoseconds::max)().count() / unit;
-      if (std::cmp_greater(length.count(), most)) return (nanoseconds::max)();
-      if (std::cmp_less(length.count(), -most)) return -(nanoseconds::max)();
+  requires(std::integral<Count> && sizeof(Count) <= sizeof(std::intmax_t)) static constexpr std::chrono::nanoseconds
+      saturated(const std::chrono::duration<Count, Unit>& length) noexcept {
+    using std::chrono::nanoseconds;
+    constexpr std::intmax_t unit = std::chrono::duration<std::intmax_t, Unit>(1) / nanoseconds(1);
+    constexpr std::intmax_t most = (nanoseconds::max)().count() / unit;
+    if constexpr (std::signed_integral<Count>) {
+      if (static_cast<std::intmax_t>(length.count()) < -most) return -(nanoseconds::max)();
+      if (static_cast<std::intmax_t>(length.count()) > most) return (nanoseconds::max)();
+    } else {
+      if (static_cast<std::uintmax_t>(length.count()) > static_cast<std::uintmax_t>(most)) return (nanoseconds::max)();
     }
     return length;
   }

@@ -16,6 +16,7 @@
 
 #include "faults/segment.hpp"
 #include "support/errors.hpp"
+#include "support/eventually.hpp"
 #include "support/gate.hpp"
 #include "support/messages.hpp"
 #include "support/names.hpp"
@@ -38,13 +39,18 @@ struct Succession {
     first->start(std::ref(gate)).value();
     CHECK_FALSE(error_of(client.call(echo(1), amply)));
     if (is_occupied) slot = other.draft(amply).value();
-    const faults::LiveSegment segment(name);
-    const auto lit = segment.page().alive.load();
+    old.emplace(name);
+    const auto lit = old->page().alive.load();
     first.reset();
-    segment.page().alive.store(lit);
-    segment.page().service.store(detail::service_open);
+    old->page().alive.store(lit);
+    old->page().service.store(detail::service_open);
     second.emplace(name);
     second->start(std::ref(gate)).value();
+  }
+
+  // Whether the second call waits in the only slot of the server that is gone.
+  [[nodiscard]] bool is_posted() const {
+    return eventually([&] { return detail::load_request(old->slot_array()[0]).is(detail::Phase::posted, 2); });
   }
 
   std::string name = unique_name("successor");
@@ -54,6 +60,7 @@ struct Succession {
   Channel::Client client{name};
   RawClient other{name};
   std::optional<RawDraft> slot;
+  std::optional<faults::LiveSegment> old;
 };
 
 }  // namespace
@@ -81,11 +88,20 @@ TEST_CASE("successor: after a call that was cancelled a client leaves a server t
   Succession channel;
   std::stop_source given_up;
   std::jthread soon([&] {
-    std::this_thread::sleep_for(20ms);
+    static_cast<void>(channel.is_posted());
     given_up.request_stop();
   });
   CHECK(error_of(channel.client.call(echo(2), amply, given_up.get_token())) == Errc::cancelled);
   CHECK(channel.client.call(echo(3), amply).value().id == 3);
+}
+
+TEST_CASE("successor: after an asynchronous call that was cancelled a client leaves a server that has one") {
+  Succession channel;
+  auto call = channel.client.call_async(echo(2), amply);
+  CHECK(channel.is_posted());
+  call.cancel();
+  CHECK(error_of(call.get()) == Errc::cancelled);
+  CHECK(channel.client.call_async(echo(3), amply).get().value().id == 3);
 }
 
 }  // namespace successor_test

@@ -6,13 +6,19 @@
 
 using Numbers = std::array<int, 4>;
 
+struct Matrix {
+  operator float*() { return values; }
+  float values[16];
+};
+
 struct Adder {
   void operator()(const Numbers& numbers, Numbers& sums) { sums[0] = numbers[0] + ++calls; }
   int calls = 0;
 };
 void add(const Numbers& numbers, Numbers& sums) { sums[0] = numbers[0]; }
 
-void use(shared_channel::SharedChannel<Numbers>::Server& server,
+void use(shared_channel::SharedChannel<int, Matrix>::Server& matrices,
+         shared_channel::SharedChannel<Numbers>::Server& server,
          shared_channel::SharedChannel<Numbers>::Client& client) {
   Adder adder;
   (void)server.serve(adder);
@@ -26,6 +32,7 @@ void use(shared_channel::SharedChannel<Numbers>::Server& server,
   (void)server.serve([](auto&&, auto&& sums) { sums[0] = 1; });
   (void)server.serve([](Numbers numbers) { return numbers; });
   (void)server.serve([](Numbers& numbers) { numbers[0] = 1; });
+  (void)matrices.serve([](const int&, float* values) { values[0] = 1; });
   (void)client.call_in_place([](std::span<int> numbers) { numbers[0] = 1; }, [](std::span<const int>) {});
   (void)client.call_in_place([](auto&& numbers) { numbers[0] = 1; }, [](const auto&) {});
 }

@@ -10,7 +10,9 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <stop_token>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "faults/segment.hpp"
@@ -214,6 +216,20 @@ TEST_CASE("inspect: a caller that has died is told from one that lives") {
   CHECK(info.calls[0].state == CallState::running);
   CHECK(info.calls[0].process_id != 0);
   CHECK(info.clients == 0);
+}
+
+TEST_CASE("inspect: clients are counted right while objects of others come and go") {
+  const auto name = unique_name("inspect");
+  const Channel::Server server(name);
+  std::vector<Channel::Client> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.emplace_back(name);
+    clients.back().wait_for_server(amply).value();
+  }
+  std::jthread others([](const std::stop_token& over) {
+    while (!over.stop_requested()) const Channel::Server other(unique_name("others"));
+  });
+  for (int look = 0; look < 200; ++look) REQUIRE(see(name).clients == 3);
 }
 
 TEST_CASE("inspect: a server that stops, and one that was killed") {

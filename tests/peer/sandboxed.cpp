@@ -45,6 +45,7 @@ const std::map<std::string, unsigned>& calls() {
       {"statx", SYS_statx},
       {"fstatfs", SYS_fstatfs},
       {"fallocate", SYS_fallocate},
+      {"getdents64", SYS_getdents64},
       {"fchmod", SYS_fchmod},
       {"fchown", SYS_fchown},
       {"ftruncate", SYS_ftruncate},

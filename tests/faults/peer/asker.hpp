@@ -29,13 +29,13 @@ class Asker {
 
  public:
   Asker(const std::string& channel, std::uint64_t first, const std::string& journal)
-      : channel_(channel), next_(first), journal_(journal) {
+      : channel_(channel), next_(first), openings_(first >> 32), journal_(journal) {
     open();
   }
 
   void open() {
     shared_channel::ClientOptions options;
-    options.wait = policy_of(next_);
+    options.wait = policy_of(openings_++);
     options.wait_for_server = true;
     client_.emplace(channel_, options);
   }
@@ -92,6 +92,7 @@ class Asker {
 
   std::string channel_;
   std::uint64_t next_;
+  std::uint64_t openings_;  // each other one sleeps at once
   Journal<Record> journal_;
   std::optional<Client> client_;
 };

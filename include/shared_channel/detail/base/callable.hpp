@@ -19,10 +19,14 @@ concept HasOneSignature = std::is_function_v<std::remove_pointer_t<std::remove_c
   &std::remove_cvref_t<F>::operator();
 };
 
-/// `f(args..., T&)` that can write to its T. One that takes a T by value or as const would write nowhere, and takes an
-/// rvalue as well; so does a generic one that takes `auto&&`, which may.
-template <class F, class T, class... Args>
-concept Fills = CallableWith<F, Args..., T&> && !(HasOneSignature<F> && CallableWith<F, Args..., T>);
+/// The same of what has one signature. A generic body is not compiled for these arguments.
+template <class F, class... Args>
+concept PlainlyCallableWith = HasOneSignature<F> && CallableWith<F, Args...>;
+
+/// `f(T&)` that can write to its T. One that takes a T by value or as const would write nowhere, and takes a const T as
+/// well. A generic one is not asked.
+template <class F, class T>
+concept Fills = CallableWith<F, T&> && !PlainlyCallableWith<F, const T&>;
 
 /// Whether a callable can be empty (function pointer, std::function), and is.
 template <class Handler>

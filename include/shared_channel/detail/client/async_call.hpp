@@ -127,7 +127,6 @@ class AsyncCall : public RefCounted {
       Ending ending(*this);
       if (!has_ended_locked()) {
         end_by_caller(is_answered);
-        if (has_failed(Errc::timed_out)) core_->look_for_successor(pin_);
       }
       ending.tell();
     }
@@ -276,7 +275,6 @@ class AsyncCall : public RefCounted {
   bool finish_alone() {
     if (!has_ended_locked()) {
       end_by_caller(call_.is_answered() ? call_.verdict() : call_.await(deadline_));
-      if (has_failed(Errc::timed_out)) core_->look_for_successor(pin_);
       if (const UniquePtr<EndListener> listener = std::move(listener_)) listener->tell();
     }
     return end_ == End::answered;
@@ -350,7 +348,6 @@ class AsyncCall : public RefCounted {
       end_locked(call_.give_up(server_end_or(Errc::server_died, server)));
     } else if (now >= deadline_.at()) {
       end_locked(call_.give_up(Errc::timed_out));
-      if (has_failed(Errc::timed_out)) core_->look_for_successor(pin_);
     }
     return has_ended_locked();
   }
@@ -359,6 +356,7 @@ class AsyncCall : public RefCounted {
     end_ = is_answered ? End::answered : End::failed;
     in_flight_.end();
     if (has_failed(Errc::server_died) || has_failed(Errc::server_stopped)) pin_.retire();
+    if (has_failed(Errc::timed_out) || has_failed(Errc::cancelled)) core_->look_for_successor(pin_);
     SHARED_CHANNEL_TEST_POINT(client_call_ended);
     if (listener_)
       listener_->note(call_, is_answered);

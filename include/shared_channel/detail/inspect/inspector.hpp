@@ -168,8 +168,8 @@ class Inspector {
         !belongs_to(header->mark, info_.generation))
       return unreadable(foreign_segment);
     const auto load = [](const Word& word) { return word.load(std::memory_order_relaxed); };
-    info_.clients = platform::client_count(names_, info_.generation, *segment);
     info_.clients_so_far = load(header->next_client);
+    info_.clients = platform::client_count(names_, info_.generation, *segment, info_.clients_so_far);
     info_.sleeping_threads = load(header->exec.sleepers);
     info_.is_slot_awaited = load(header->slot_freed.announced) != 0 || load(header->slot_freed.starving) != 0;
     const std::uint32_t used = load(header->high_water);

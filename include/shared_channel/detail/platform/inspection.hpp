@@ -7,7 +7,7 @@
 //                       access() tells who else may open it, made() when it was made, if the system knows.
 //   hold_on             Whether somebody has the name's ServerLease.
 //   is_server_alive     Whether the server of a page that was read is alive, as far as can be told without an attach.
-//   is_client_there     As ClientLease::is_held(). client_count counts them all.
+//   is_client_there     As ClientLease::is_held(). client_count counts them all, given how many there have been.
 //   program_of          The program that a process runs; empty if the system does not tell.
 //   birth_time          What process_birth() says, as a time; nothing where it does not say any.
 #pragma once

@@ -29,6 +29,10 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail {
 template <class Handler, class... Args>
 concept Accepts = CallableWith<Handler&, Args...> || CallableWith<Handler&, Args..., const CallContext&>;
 
+/// The same, for a handler of one signature.
+template <class Handler, class... Args>
+concept PlainlyAccepts = HasOneSignature<Handler> && Accepts<Handler, Args...>;
+
 /// Calls the handler so. The context costs a little, so `call` makes it only for handlers that take one.
 template <class Handler, class Call, class... Args>
 decltype(auto) call_with(Handler& handler, const Call& call, Args&&... args) {
@@ -71,7 +75,7 @@ concept WritableReply = FixedMessage<Reply> || std::default_initializable<Reply>
 template <class Handler, class Request, class Reply>
 concept InPlaceHandler =
     !BytesMessage<Request> && WritableReply<Reply> && Returns<Handler, void, Given<Request>, Reply&> &&
-    !(HasOneSignature<Handler> && Accepts<Handler, Given<Request>, Reply>);
+    !PlainlyAccepts<Handler, Given<Request>, const Reply&>;
 
 /// `void(const Request&, Responder<Reply>)` or `void(Request, Responder<Reply>)`: answers later.
 template <class Handler, class Request, class Reply>

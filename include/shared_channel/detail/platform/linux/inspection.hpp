@@ -167,7 +167,7 @@ inline unsigned locked_bytes(int descriptor, std::uint32_t first, std::uint32_t 
 
 /// A hostile peer may hold any number of locks, through which the kernel walks for each question: beyond some, it does
 /// not matter how many.
-inline unsigned client_count(const Names&, std::uint64_t, const ObjectReader& segment) {
+inline unsigned client_count(const Names&, std::uint64_t, const ObjectReader& segment, std::uint32_t) {
   constexpr unsigned most = 8192;
   return linux_shm::locked_bytes(segment.descriptor(), 1, ClientLease::last, most);
 }
