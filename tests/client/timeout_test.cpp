@@ -12,6 +12,7 @@
 #include <span>
 #include <stop_token>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 #include "support/errors.hpp"
@@ -49,6 +50,16 @@ ServerOptions with(unsigned slots, unsigned threads = 1) {
   options.threads = threads;
   return options;
 }
+
+using std::chrono::hours, std::chrono::milliseconds;
+struct Budget {
+  operator nanoseconds() const { return nanoseconds(3); }
+};
+static_assert(nanoseconds(Timeout()) == nanoseconds::zero() && nanoseconds(Timeout(5ms)) == 5ms);
+static_assert(nanoseconds(Timeout((hours::max)())) == forever && nanoseconds(Timeout(-(hours::max)())) == -forever);
+static_assert(nanoseconds(Timeout((milliseconds::min)())) == -forever);
+static_assert(std::is_convertible_v<Budget, Timeout> && !std::is_convertible_v<int, Timeout>);
+static_assert(!std::is_convertible_v<std::chrono::duration<double>, Timeout>);
 
 }  // namespace
 

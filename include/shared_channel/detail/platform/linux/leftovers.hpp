@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -14,6 +13,7 @@
 
 #include <shared_channel/detail/base/at_end.hpp>
 #include <shared_channel/detail/base/name.hpp>
+#include <shared_channel/detail/base/text.hpp>
 #include <shared_channel/detail/platform/linux/descriptor.hpp>
 #include <shared_channel/detail/platform/linux/guards.hpp>
 #include <shared_channel/detail/platform/linux/shm_file.hpp>
@@ -24,17 +24,13 @@ namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 
 namespace linux_shm {
 
-/// The generation that an object's name begins with after the channel's, if it does.
-inline std::optional<std::uint64_t> generation_in(std::string_view rest) noexcept {
-  constexpr std::size_t digits = 16;
-  if (rest.size() < digits) return std::nullopt;
-  std::uint64_t number = 0;
-  for (const char c : rest.substr(0, digits)) {
-    const bool is_digit = c >= '0' && c <= '9';
-    if (!is_digit && (c < 'a' || c > 'f')) return std::nullopt;
-    number = number << 4 | static_cast<std::uint64_t>(is_digit ? c - '0' : c - 'a' + 10);
-  }
-  return number;
+/// What a file of a channel begins with whose name goes on so after the channel's. Nothing if none does.
+inline std::optional<std::uint64_t> magic_of_part(std::string_view rest) noexcept {
+  if (rest.size() < hex_digits || !is_hex(rest.substr(0, hex_digits))) return std::nullopt;
+  const std::string_view part = rest.substr(hex_digits);
+  if (part.empty()) return segment_magic;
+  if (part.front() == '.' && part.substr(1) == parts::server) return server_page_magic;
+  return std::nullopt;
 }
 
 /// Whether an object of this name is a file of ours that begins with `magic`. A channel may be named like another's
@@ -43,8 +39,7 @@ inline bool is_own_object(const std::string& object, std::uint64_t magic) {
   const Descriptor descriptor = open_object(object, O_RDONLY);
   struct stat status {};
   std::uint64_t begin = 0;
-  return descriptor && ::fstat(descriptor.get(), &status) == 0 && S_ISREG(status.st_mode) && status.st_nlink == 1 &&
-         status.st_uid == ::geteuid() &&
+  return descriptor && ::fstat(descriptor.get(), &status) == 0 && is_own_file(status) &&
          ::pread(descriptor.get(), &begin, sizeof begin, 0) == static_cast<ssize_t>(sizeof begin) && begin == magic;
 }
 
@@ -57,13 +52,10 @@ inline void remove_leftovers(const Names& names) {
   const AtEnd done([directory]() noexcept { ::closedir(directory); });
   const std::string before = names.rendezvous() + '.';
   while (const dirent* const entry = ::readdir(directory)) {
-    const std::string object = entry->d_name;
-    if (object.compare(0, before.size(), before) != 0) continue;
-    const auto number = generation_in(std::string_view(object).substr(before.size()));
-    if (!number) continue;
-    const bool is_left = (object == names.segment(*number) && is_own_object(object, segment_magic)) ||
-                         (object == names.server_page(*number) && is_own_object(object, server_page_magic));
-    if (is_left) static_cast<void>(unlink(object));
+    const std::string_view object = entry->d_name;
+    if (!object.starts_with(before)) continue;
+    const auto magic = magic_of_part(object.substr(before.size()));
+    if (magic && is_own_object(std::string(object), *magic)) static_cast<void>(unlink(std::string(object)));
   }
 }
 

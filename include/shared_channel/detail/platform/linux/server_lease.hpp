@@ -269,7 +269,7 @@ class ServerLease {
       if (!lock) return refused_existing(names, object, errno);
       struct stat status {};
       if (::fstat(lock.get(), &status) != 0) return linux_shm::failed(names, "fstat", object, errno);
-      if (!is_own_file(status)) return squatted(names, object);
+      if (!linux_shm::is_own_file(status)) return squatted(names, object);
       const int refusal = linux_shm::lock(lock.get(), lease_number);
       if (refusal != 0 && refusal != EAGAIN) return linux_shm::failed(names, "fcntl", object, refusal);
       is_in_vain = false;
@@ -301,7 +301,7 @@ class ServerLease {
     if (const Descriptor old = linux_shm::open_object(object, O_RDONLY)) {
       struct stat status {};
       if (::fstat(old.get(), &status) != 0) return linux_shm::failed(names, "fstat", object, errno);
-      if (!is_own_file(status)) return squatted(names, object);
+      if (!linux_shm::is_own_file(status)) return squatted(names, object);
       if (!read(old, previous)) previous = {};
       Deadline patience = patience_with_the_killed();
       while (previous.version != abi_version && linux_shm::is_locked_by_writer(old.get(), lease_number)) {
@@ -330,11 +330,6 @@ class ServerLease {
     auto mapping = create_record(names, object, admission);
     if (!mapping && mapping.error().native() == EEXIST) return squatted(names, object);
     return mapping;
-  }
-
-  /// A second link to a file would be a way to have us change somebody's file elsewhere.
-  static bool is_own_file(const struct stat& status) noexcept {
-    return S_ISREG(status.st_mode) && status.st_uid == ::geteuid() && status.st_nlink <= 1;
   }
 
   static Error squatted(const Names& names, const std::string& object) {

@@ -95,6 +95,11 @@ inline Result<std::string> owner_of(const Names& names, const std::string& objec
   return std::to_string(status.st_uid);
 }
 
+/// Whether a file is ours alone. A second link to it would be a way to have us change somebody's file elsewhere.
+inline bool is_own_file(const struct stat& status) noexcept {
+  return S_ISREG(status.st_mode) && status.st_uid == ::geteuid() && status.st_nlink <= 1;
+}
+
 /// Has `use` use the path of an object, and answer with 0 or errno. Without an allocation: the end must not fail for
 /// want of memory, nor upkeep.
 template <class Use>
