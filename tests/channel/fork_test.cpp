@@ -460,6 +460,22 @@ TEST_CASE("fork: the program's own handlers may do what they like, also if they 
   }
 }
 
+TEST_CASE("fork: the program's own handlers may wait for a thread that opens a file meanwhile") {
+  const auto name = unique_name("fork");
+  Channel::Server server(name, {.threads = 2});
+  server
+      .start([](const Ask& ask) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(ask.milliseconds));
+        return answer(ask);
+      })
+      .value();
+  const ScopedEnv early("PEER_FORK_HANDLERS_COME_FIRST", "1");
+  CHECK(peer("fork_and_end_client", name).wait(20s) == ExitStatus{});
+  CHECK(peer("fork_and_ask_call", name).wait(20s) == ExitStatus{});
+  CHECK(peer("fork_and_end_server", name).wait(20s) == ExitStatus{});
+  CHECK(peer("fork_and_await_server", name).wait(20s) == ExitStatus{});
+}
+
 TEST_CASE("fork: the program's own handlers may take a mutex under which it makes clients, or its allocator's") {
   const auto name = unique_name("fork");
   Channel::Server server(name);

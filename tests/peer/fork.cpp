@@ -27,6 +27,7 @@ namespace peer_fork {
 
 using test_support::Channel;
 using test_support::echo;
+using test_support::nap;
 using namespace std::chrono_literals;
 
 static std::string name;
@@ -94,6 +95,69 @@ const peer::Role fork_with_handlers{
       if (const int status = status_of(child); status != 0) return status;
       return is_answered() ? 0 : 7;
     }};
+
+// What follows fork()s with a handler of its own that runs within the library's, and that waits for a thread of the
+// library's, which meanwhile opens a file.
+
+static constexpr auto long_enough = 60ms;  // for the other thread to come to its file
+static std::optional<Channel::Server> server;
+static std::optional<shared_channel::PendingCall<test_support::Answer>> pending;
+static std::atomic<bool> is_running{false};
+
+static int fork_once() {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(0);
+  return status_of(child);
+}
+
+// fork_and_end_client NAME: while a call of its is in flight.
+const peer::Role fork_and_end_client{"fork_and_end_client", [](const peer::Arguments& arguments) {
+                                       client.emplace(arguments.at(0));
+                                       if (!client->call_async(nap(300), 50s, [](const auto&) {})) return 1;
+                                       before_fork = [] { client.reset(); };
+                                       return fork_once();
+                                     }};
+
+// fork_and_ask_call NAME: whether it is ready, as it times out.
+const peer::Role fork_and_ask_call{"fork_and_ask_call", [](const peer::Arguments& arguments) {
+                                     client.emplace(arguments.at(0));
+                                     pending = client->call_async(nap(300), 20ms);
+                                     static_cast<void>(pending->native_handle());
+                                     before_fork = [] {
+                                       std::this_thread::sleep_for(long_enough);
+                                       is_told = pending->ready();
+                                     };
+                                     return fork_once() == 0 && is_told ? 0 : 1;
+                                   }};
+
+static test_support::Answer by_another_client(const test_support::Ask& ask) {
+  is_running = true;
+  std::this_thread::sleep_for(long_enough);
+  return Channel::Client(name).call(ask, 50s).value();
+}
+static int fork_while_served(Handler* handler) {
+  server.emplace(name + ".own");
+  if (!server->start(by_another_client)) return 1;
+  client.emplace(name + ".own");
+  pending = client->call_async(echo(1), 50s);
+  while (!is_running) std::this_thread::sleep_for(1ms);
+  before_fork = handler;
+  return fork_once();
+}
+
+// fork_and_end_server NAME, fork_and_await_server NAME: while a handler of its makes a client.
+const peer::Role fork_and_end_server{"fork_and_end_server", [](const peer::Arguments& arguments) {
+                                       name = arguments.at(0);
+                                       return fork_while_served([] { server.reset(); });
+                                     }};
+const peer::Role fork_and_await_server{"fork_and_await_server", [](const peer::Arguments& arguments) {
+                                         name = arguments.at(0);
+                                         const int status = fork_while_served([] {
+                                           server->stop();
+                                           is_told = server->wait(10s).has_value();
+                                         });
+                                         return status == 0 && is_told ? 0 : 1;
+                                       }};
 
 // fork()s while another thread makes clients and calls, which it does by `turn`; many times, for a few seconds at most.
 template <class Turn>

@@ -81,6 +81,7 @@ struct Platform {
   using ForkMark = fake::ForkMark;
   using NoCancellation = fake::NoCancellation;
   using NoSignals = fake::NoCancellation;
+  using ForkPause = fake::NoCancellation;
   using Mutex = std::mutex;
   using Thread = fake::Thread;
   static std::uint32_t process_id() noexcept { return 4711; }

@@ -9,12 +9,12 @@
 //   platform/<system>/signal.hpp    Signal, ClientMutex: sleeping and waking between processes
 //   platform/<system>/wait_set.hpp  WaitSet, Notifier: sleeping on many signals; telling a loop that is not ours
 //   platform/<system>/owner.hpp     Owners: what a ServerUser means
-//   platform/<system>/process.hpp   process_id, process_birth, thread_number, clock_id, random_number, rest;
-//                                   with is_shutting_down, Thread (win32/thread.hpp)
-//   platform/<system>/guards.hpp   NoCancellation, NoSignals, Mutex, waits_in_vain (win32/process.hpp)
+//   platform/<system>/process.hpp   process_id, process_birth, thread_number, clock_id, random_number, rest,
+//                                   is_shutting_down
+//   platform/<system>/thread.hpp    Thread, Mutex
+//   platform/<system>/guards.hpp    NoCancellation, NoSignals
 //
-// Admission, ForkMark and user_of stand where a system has what they are made of (linux/admission.hpp, fork_guard.hpp
-// and process.hpp, win32/security.hpp, process.hpp and object.hpp). The other files of a system's folder are what these
+// Admission, ForkMark, ForkPause, user_of and waits_in_vain stand where a system has what they are made of. The other files of a system's folder are what these
 // are built on.
 //
 // Three parts stand apart, and say themselves what they are: error_text.hpp for Error, on which all of this is built,
@@ -64,6 +64,8 @@
 //                 lives; what comes stays pending.
 //   Mutex         A std::mutex for what our threads share. Only a signal handler runs the user's code in a thread that
 //                 has one.
+//   ForkPause     Stands around a wait for other threads of ours; those of Thread and Mutex have theirs. They go on
+//                 although the waiting thread is in fork().
 //   ForkMark      Tells whether the process is a fork()ed child of the one that made the mark.
 //
 //   process_id, process_birth   Name a process for messages, and for systems that watch the process itself.

@@ -21,6 +21,7 @@
 #include <shared_channel/detail/platform/linux/process.hpp>
 #include <shared_channel/detail/platform/linux/server_lease.hpp>
 #include <shared_channel/detail/platform/linux/signal.hpp>
+#include <shared_channel/detail/platform/linux/thread.hpp>
 #include <shared_channel/detail/platform/linux/wait_set.hpp>
 #else
 #error "SharedChannel knows Win32 and Linux; detail/platform/contract.hpp says what another system must provide"
@@ -52,6 +53,7 @@ struct NativePlatform {
   using ForkMark = platform::ForkMark;
   using NoCancellation = platform::NoCancellation;
   using NoSignals = platform::NoSignals;
+  using ForkPause = platform::ForkPause;
   using Mutex = platform::Mutex;
   static std::uint32_t process_id() noexcept { return platform::process_id(); }
   static std::uint32_t thread_number() noexcept { return platform::thread_number(); }

@@ -73,6 +73,7 @@ class Workers {
   bool await_gone(Deadline deadline) {
     // Where the steady clock cannot be waited for, larger numbers would overflow.
     constexpr nanoseconds longest = std::chrono::hours(1);
+    const typename Platform::ForkPause others_go_on;
     std::unique_lock lock(mutex_);
     while (!are_gone_ && !deadline.passed()) gone_.wait_until(lock, deadline.within(longest).at());
     return are_gone_;

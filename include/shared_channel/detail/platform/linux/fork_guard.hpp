@@ -96,6 +96,19 @@ class ForkGuard {
     return epoch();
   }
 
+  /// Lets the other threads have the mutex, if the calling thread is in fork(). What resume() is to be given.
+  unsigned pause() noexcept {
+    const NoSignals unsignalled;
+    if (!is_forking()) return 0;
+    const unsigned forks = std::exchange(forks_, 0);
+    forking_.store(pthread_t{}, std::memory_order_relaxed);
+    mutex_.unlock();
+    return forks;
+  }
+  void resume(unsigned forks) noexcept {
+    if (forks != 0) begin_fork(forks);
+  }
+
  private:
   using List = ForwardList<Held>;
 
@@ -157,13 +170,16 @@ class ForkGuard {
   // interrupts fork() itself may fork too.
   void before_fork() noexcept {
     const NoSignals unsignalled;
-    if (is_forking()) {
+    if (is_forking())
       ++forks_;
-      return;
-    }
+    else
+      begin_fork(1);
+  }
+  void begin_fork(unsigned forks) noexcept {
+    const NoSignals unsignalled;
     mutex_.lock();
     forking_.store(::pthread_self(), std::memory_order_relaxed);
-    forks_ = 1;
+    forks_ = forks;
   }
   void in_parent() noexcept {
     const NoSignals unsignalled;
@@ -217,6 +233,20 @@ class ForkGuard {
   // Static, since every call asks for it.
   static inline std::atomic<std::uint32_t> unmoved_epoch_{of_first_process};
   static inline std::atomic<std::uint32_t>* epoch_ = &unmoved_epoch_;
+};
+
+/// Stands around a wait for another thread of ours. In fork() that one might wait for us: a handler of the program's own
+/// that was registered before ours runs while this thread has the guard's mutex, and may end a client whose thread is
+/// about to open or to close a descriptor. fork() goes on once this thread has the mutex again.
+class ForkPause {
+ public:
+  ForkPause() noexcept : forks_(ForkGuard::instance().pause()) {}
+  ~ForkPause() { ForkGuard::instance().resume(forks_); }
+  ForkPause(const ForkPause&) = delete;
+  ForkPause& operator=(const ForkPause&) = delete;
+
+ private:
+  const unsigned forks_;
 };
 
 /// The guard of a program, or a plug-in, that has clients or servers. Its handlers are registered when that is loaded:

@@ -15,7 +15,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <thread>
 
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/base/integer_cast.hpp>
@@ -100,9 +99,6 @@ inline std::string user_of(std::uint32_t process) {
 
 /// Threads live until the process is gone.
 inline bool is_shutting_down() noexcept { return false; }
-
-/// Nothing keeps a thread from ending.
-using Thread = std::thread;
 
 /// Waits without a reason to be woken: for retries whose moment nobody announces. A signal may end it early, or have it
 /// wait twice: one that is always interrupted would not rest. Where the system refuses to let us sleep, others at least

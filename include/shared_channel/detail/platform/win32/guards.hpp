@@ -1,8 +1,6 @@
 // What keeps a thread of the program from being taken out of our functions: nothing does that here.
 #pragma once
 
-#include <mutex>
-
 #include <shared_channel/version.hpp>
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
@@ -16,8 +14,8 @@ class NoCancellation {
   NoCancellation& operator=(const NoCancellation&) = delete;
 };
 
-/// Nor has Win32 signals that come on whichever thread has them open.
+/// Nor has Win32 signals that come on whichever thread has them open, or fork().
 using NoSignals = NoCancellation;
-using Mutex = std::mutex;
+using ForkPause = NoCancellation;
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -76,5 +77,7 @@ class Thread {
   RefPtr<Steps> steps_;
   std::thread thread_;
 };
+
+using Mutex = std::mutex;
 
 }  // namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform
