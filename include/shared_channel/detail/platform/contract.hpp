@@ -14,8 +14,8 @@
 //   platform/<system>/thread.hpp    Thread, Mutex
 //   platform/<system>/guards.hpp    NoCancellation, NoSignals
 //
-// Admission, ForkMark, ForkPause, user_of and waits_in_vain stand where a system has what they are made of. The other files of a system's folder are what these
-// are built on.
+// Admission, ForkMark, ForkPause, user_of and waits_in_vain stand where a system has what they are made of. The other
+// files of a system's folder are what these are built on.
 //
 // Three parts stand apart, and say themselves what they are: error_text.hpp for Error, on which all of this is built,
 // errors.hpp, the sentences that both systems share, and inspection.hpp, with hold.hpp, for what only looks.
