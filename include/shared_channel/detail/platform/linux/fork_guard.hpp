@@ -235,9 +235,9 @@ class ForkGuard {
   static inline std::atomic<std::uint32_t>* epoch_ = &unmoved_epoch_;
 };
 
-/// Stands around a wait for another thread of ours. In fork() that one might wait for us: a handler of the program's own
-/// that was registered before ours runs while this thread has the guard's mutex, and may end a client whose thread is
-/// about to open or to close a descriptor. fork() goes on once this thread has the mutex again.
+/// Stands around a wait for another thread of ours. In fork() that one might wait for us: a handler of the program's
+/// own that was registered before ours runs while this thread has the guard's mutex, and may end a client whose thread
+/// is about to open or to close a descriptor. fork() goes on once this thread has the mutex again.
 class ForkPause {
  public:
   ForkPause() noexcept : forks_(ForkGuard::instance().pause()) {}
