@@ -71,9 +71,8 @@ class Kernel {
   // How many threads sleep on the word. Not those that have been woken and only have not run yet.
   std::size_t sleepers(const Word& word) {
     const std::lock_guard lock(mutex_);
-    return static_cast<std::size_t>(std::count_if(sleepers_.begin(), sleepers_.end(), [&](const Sleeper* one) {
-      return !one->is_woken && one->watches(word);
-    }));
+    return static_cast<std::size_t>(std::count_if(
+        sleepers_.begin(), sleepers_.end(), [&](const Sleeper* one) { return !one->is_woken && one->watches(word); }));
   }
   std::shared_ptr<Memory> find(const std::string& object) {
     const std::lock_guard lock(mutex_);
