@@ -472,8 +472,11 @@ TEST_CASE("fork: the program's own handlers may wait for a thread that opens a f
   const ScopedEnv early("PEER_FORK_HANDLERS_COME_FIRST", "1");
   CHECK(peer("fork_and_end_client", name).wait(20s) == ExitStatus{});
   CHECK(peer("fork_and_ask_call", name).wait(20s) == ExitStatus{});
-  CHECK(peer("fork_and_end_server", name).wait(20s) == ExitStatus{});
-  CHECK(peer("fork_and_await_server", name).wait(20s) == ExitStatus{});
+  for (const char* how : {"end", "end serve()", "await", "get"}) {
+    INFO(how);
+    CHECK(peer("fork_beside_server", name, how).wait(20s) == ExitStatus{});
+  }
+  CHECK(peer("fork_in_two_threads", name).wait(60s) == ExitStatus{});
 }
 
 TEST_CASE("fork: the program's own handlers may take a mutex under which it makes clients, or its allocator's") {

@@ -240,6 +240,23 @@ TEST_CASE("fake async: a completion thread is woken once for an answer, and its 
   CHECK(kernel().count(Op::ring_set) <= 1);  // for the arrival
 }
 
+TEST_CASE("fake async: a call that is given up opens nothing; the next one looks for a successor") {
+  Flight flight;
+  const auto looks = [] { return kernel().count(Op::read_record, "published"); };
+  auto first = flight.client->call_async(held, amply);
+  Ending second;
+  CHECK(flight.client->call_async(held, 5ms, second.callback()));
+  const unsigned before = looks();
+  first.cancel();
+  CHECK(second.comes());
+  CHECK(error_of(first.get()) == Errc::cancelled);
+  CHECK(looks() == before);
+  auto third = flight.client->call_async(held, amply);
+  CHECK(looks() == before + 1);
+  flight.handler.let_go();
+  CHECK(third.get().has_value());
+}
+
 TEST_CASE("fake async: more calls than one thread may watch take another thread, and free ones are used again") {
   Flight flight;
   Ending ending;

@@ -17,7 +17,12 @@ struct Adder {
 };
 void add(const Numbers& numbers, Numbers& sums) { sums[0] = numbers[0]; }
 
-void use(shared_channel::SharedChannel<int, Matrix>::Server& matrices,
+struct Ping {};
+struct Pong {};
+
+void use(shared_channel::SharedChannel<Ping, Pong>::Server& empty,
+         shared_channel::SharedChannel<Ping, Pong>::Client& emptys,
+         shared_channel::SharedChannel<int, Matrix>::Server& matrices,
          shared_channel::SharedChannel<Numbers>::Server& server,
          shared_channel::SharedChannel<Numbers>::Client& client) {
   Adder adder;
@@ -33,6 +38,8 @@ void use(shared_channel::SharedChannel<int, Matrix>::Server& matrices,
   (void)server.serve([](Numbers numbers) { return numbers; });
   (void)server.serve([](Numbers& numbers) { numbers[0] = 1; });
   (void)matrices.serve([](const int&, float* values) { values[0] = 1; });
+  (void)empty.serve([](const Ping&, const Pong&) {});
+  (void)emptys.call_in_place([](Ping) {}, [](const Pong&) {});
   (void)client.call_in_place([](std::span<int> numbers) { numbers[0] = 1; }, [](std::span<const int>) {});
   (void)client.call_in_place([](auto&& numbers) { numbers[0] = 1; }, [](const auto&) {});
 }

@@ -136,8 +136,6 @@ static test_support::Answer by_another_client(const test_support::Ask& ask) {
   return Channel::Client(name).call(ask, 50s).value();
 }
 static int fork_while_served(Handler* handler) {
-  server.emplace(name + ".own");
-  if (!server->start(by_another_client)) return 1;
   client.emplace(name + ".own");
   pending = client->call_async(echo(1), 50s);
   while (!is_running) std::this_thread::sleep_for(1ms);
@@ -145,19 +143,52 @@ static int fork_while_served(Handler* handler) {
   return fork_once();
 }
 
-// fork_and_end_server NAME, fork_and_await_server NAME: while a handler of its makes a client.
-const peer::Role fork_and_end_server{"fork_and_end_server", [](const peer::Arguments& arguments) {
+// fork_beside_server NAME HOW: while a handler of its makes a client.
+const peer::Role fork_beside_server{"fork_beside_server", [](const peer::Arguments& arguments) {
+                                      name = arguments.at(0);
+                                      const std::string& how = arguments.at(1);
+                                      server.emplace(name + ".own");
+                                      std::thread serving;
+                                      if (how == "end serve()")
+                                        serving =
+                                            std::thread([] { static_cast<void>(server->serve(by_another_client)); });
+                                      else if (!server->start(by_another_client))
+                                        return 1;
+                                      is_told = true;
+                                      Handler* handler = [] { server.reset(); };
+                                      if (how == "await")
+                                        handler = [] {
+                                          server->stop();
+                                          is_told = server->wait(10s).has_value();
+                                        };
+                                      if (how == "get") handler = [] { is_told = pending->get().has_value(); };
+                                      const int status = fork_while_served(handler);
+                                      if (serving.joinable()) serving.join();
+                                      return status == 0 && is_told ? 0 : 1;
+                                    }};
+
+// fork_in_two_threads NAME: each with a client of its own, which ends in the handler, under the program's mutex.
+const peer::Role fork_in_two_threads{"fork_in_two_threads", [](const peer::Arguments& arguments) {
                                        name = arguments.at(0);
-                                       return fork_while_served([] { server.reset(); });
+                                       static std::mutex programs;
+                                       static thread_local std::optional<Channel::Client> own;
+                                       before_fork = [] {
+                                         programs.lock();
+                                         own.reset();
+                                       };
+                                       in_parent = in_child = [] { programs.unlock(); };
+                                       const auto fork_often = [] {
+                                         for (int time = 0; time < 100; ++time) {
+                                           own.emplace(name);
+                                           static_cast<void>(own->call_async(echo(1), 50s, [](const auto&) {}));
+                                           if (fork_once() != 0) std::abort();
+                                         }
+                                       };
+                                       std::thread another(fork_often);
+                                       fork_often();
+                                       another.join();
+                                       return 0;
                                      }};
-const peer::Role fork_and_await_server{"fork_and_await_server", [](const peer::Arguments& arguments) {
-                                         name = arguments.at(0);
-                                         const int status = fork_while_served([] {
-                                           server->stop();
-                                           is_told = server->wait(10s).has_value();
-                                         });
-                                         return status == 0 && is_told ? 0 : 1;
-                                       }};
 
 // fork()s while another thread makes clients and calls, which it does by `turn`; many times, for a few seconds at most.
 template <class Turn>

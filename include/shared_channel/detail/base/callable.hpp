@@ -24,9 +24,9 @@ template <class F, class... Args>
 concept PlainlyCallableWith = HasOneSignature<F> && CallableWith<F, Args...>;
 
 /// `f(T&)` that can write to its T. One that takes a T by value or as const would write nowhere, and takes a const T as
-/// well. A generic one is not asked.
+/// well. A generic one is not asked, nor one with nothing to write.
 template <class F, class T>
-concept Fills = CallableWith<F, T&> && !PlainlyCallableWith<F, const T&>;
+concept Fills = CallableWith<F, T&> &&(std::is_empty_v<T> || !PlainlyCallableWith<F, const T&>);
 
 /// Whether a callable can be empty (function pointer, std::function), and is.
 template <class Handler>

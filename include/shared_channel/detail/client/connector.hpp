@@ -95,6 +95,15 @@ class Connector {
   /// if so. Its liveness word is no proof of life: a stray write may have lit it, or a death have left it lit. A record
   /// that names no generation proves nothing, nor does the record of a user who may not serve us.
   void look_for_successor(const Pin& pin) noexcept;
+  /// The same, for where no file may be opened: under a mutex of ours, which others may want in fork(), or by who may
+  /// not block.
+  void look_before_next_call() noexcept { is_look_due_.store(true, std::memory_order_relaxed); }
+  void look_if_due() noexcept {
+    if (!is_look_due_.load(std::memory_order_relaxed)) [[likely]]
+      return;
+    is_look_due_.store(false, std::memory_order_relaxed);
+    if (const Pin pin = current()) look_for_successor(pin);
+  }
 
  private:
   [[nodiscard]] bool has_successor(const Connection& connection) const {
@@ -232,6 +241,7 @@ class Connector {
   std::atomic<bool> has_changed_{false};
   std::atomic<std::int64_t> next_successor_look_{0};  // on the steady clock
   std::atomic<std::int64_t> next_wake_{0};
+  std::atomic<bool> is_look_due_{false};
   CurrentConnection current_;
 };
 

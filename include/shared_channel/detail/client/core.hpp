@@ -154,9 +154,6 @@ class ClientCore : public RefCounted {
   static void end(RefPtr<ClientCore>& own) noexcept;
   [[nodiscard]] const Names& names() const noexcept { return connector_.names(); }
 
-  /// See Connector::look_for_successor().
-  void look_for_successor(const Pin& pin) noexcept { connector_.look_for_successor(pin); }
-
  private:
   /// Whether other clients have many calls in flight.
   [[nodiscard]] bool is_crowded() noexcept;
@@ -193,6 +190,7 @@ class ClientCore : public RefCounted {
     Result<void> last_end;  // of the server before
     for (bool has_attached = false;;) {
       if (mark_.in_child()) return forked();  // in each round: `attempt` runs the user's code
+      connector_.look_if_due();
       Pin pin = connector_.current();
       if (pin && liveness == Liveness::asked && pin->server().glance() != platform::Peer::alive) {
         connector_.retire(pin);

@@ -64,8 +64,8 @@
 //                 lives; what comes stays pending.
 //   Mutex         A std::mutex for what our threads share. Only a signal handler runs the user's code in a thread that
 //                 has one.
-//   ForkPause     Stands around a wait for other threads of ours; those of Thread and Mutex have theirs. They go on
-//                 although the waiting thread is in fork().
+//   ForkPause     Stands around a wait for other threads, which go on although the waiting one is in fork(). The seam's
+//                 own waits have theirs.
 //   ForkMark      Tells whether the process is a fork()ed child of the one that made the mark.
 //
 //   process_id, process_birth   Name a process for messages, and for systems that watch the process itself.

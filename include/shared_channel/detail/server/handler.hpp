@@ -75,7 +75,7 @@ concept WritableReply = FixedMessage<Reply> || std::default_initializable<Reply>
 template <class Handler, class Request, class Reply>
 concept InPlaceHandler =
     !BytesMessage<Request> && WritableReply<Reply> && Returns<Handler, void, Given<Request>, Reply&> &&
-    !PlainlyAccepts<Handler, Given<Request>, const Reply&>;
+    (std::is_empty_v<Reply> || !PlainlyAccepts<Handler, Given<Request>, const Reply&>);
 
 /// `void(const Request&, Responder<Reply>)` or `void(Request, Responder<Reply>)`: answers later.
 template <class Handler, class Request, class Reply>

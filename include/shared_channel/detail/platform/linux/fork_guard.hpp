@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <utility>
 
 #include <shared_channel/detail/base/forward_list.hpp>
@@ -96,17 +97,21 @@ class ForkGuard {
     return epoch();
   }
 
-  /// Lets the other threads have the mutex, if the calling thread is in fork(). What resume() is to be given.
-  unsigned pause() noexcept {
+  /// Where a thread in fork() paused.
+  using Pause = unsigned;
+
+  /// Lets the other threads have the mutex, if the calling thread is in fork() and has it. What resume() needs then.
+  std::optional<Pause> pause() noexcept {
+    if (!has_mutex()) return std::nullopt;
     const NoSignals unsignalled;
-    if (!is_forking()) return 0;
-    const unsigned forks = std::exchange(forks_, 0);
-    forking_.store(pthread_t{}, std::memory_order_relaxed);
+    const Pause before = std::exchange(paused_at_, forks_);
     mutex_.unlock();
-    return forks;
+    return before;
   }
-  void resume(unsigned forks) noexcept {
-    if (forks != 0) begin_fork(forks);
+  void resume(Pause before) noexcept {
+    const NoSignals unsignalled;
+    mutex_.lock();
+    paused_at_ = before;
   }
 
  private:
@@ -119,7 +124,7 @@ class ForkGuard {
   class Undisturbed {
    public:
     explicit Undisturbed(ForkGuard& guard) noexcept : lock_(guard.mutex_, std::defer_lock) {
-      if (!guard.is_forking()) lock_.lock();
+      if (!guard.has_mutex()) lock_.lock();
       if (epoch() == none_yet) guard.become_child();
     }
 
@@ -166,20 +171,17 @@ class ForkGuard {
       ::munmap(page, size);
   }
 
-  // A signal handler that calls exit() in between would not know that its own thread has the mutex. One that
-  // interrupts fork() itself may fork too.
+  // One thread at a time has the turn to fork, also while it pauses: the program's handlers that run meanwhile do not
+  // meet those of another fork(). A signal handler that calls exit() in between would not know that its own thread has
+  // the mutex. One that interrupts fork() itself may fork too, while that pauses as well.
   void before_fork() noexcept {
     const NoSignals unsignalled;
-    if (is_forking())
-      ++forks_;
-    else
-      begin_fork(1);
-  }
-  void begin_fork(unsigned forks) noexcept {
-    const NoSignals unsignalled;
-    mutex_.lock();
-    forking_.store(::pthread_self(), std::memory_order_relaxed);
-    forks_ = forks;
+    if (!has_turn()) {
+      turn_.lock();
+      forking_.store(::pthread_self(), std::memory_order_relaxed);
+    }
+    if (!has_mutex()) mutex_.lock();
+    ++forks_;
   }
   void in_parent() noexcept {
     const NoSignals unsignalled;
@@ -191,17 +193,21 @@ class ForkGuard {
     after_fork();
   }
   void after_fork() noexcept {
-    if (--forks_ > 0) return;
-    forking_.store(pthread_t{}, std::memory_order_relaxed);
+    if (--forks_ != paused_at_) return;
     mutex_.unlock();
+    if (forks_ != 0) return;
+    forking_.store(pthread_t{}, std::memory_order_relaxed);
+    turn_.unlock();
   }
 
   /// Whether the calling thread is in fork(), in the parent or in the child. Not a thread_local, which a plug-in may
   /// get from the allocator. Each thread sees its own last word or another's later one, so it finds itself only if it
   /// is.
-  [[nodiscard]] bool is_forking() const noexcept {
+  [[nodiscard]] bool has_turn() const noexcept {
     return ::pthread_equal(forking_.load(std::memory_order_relaxed), ::pthread_self()) != 0;
   }
+  /// Whether it has the mutex therefore. What else is asked here, only the thread that has the turn writes.
+  [[nodiscard]] bool has_mutex() const noexcept { return has_turn() && forks_ != paused_at_; }
 
   /// Once in a child, before that makes anything of its own. Allocates and frees nothing: a thread that did so in the
   /// parent at that moment does not exist here.
@@ -224,10 +230,12 @@ class ForkGuard {
   static constexpr std::uint32_t none_yet = 0;
   static constexpr std::uint32_t of_first_process = 1;
 
+  std::mutex turn_;  // to fork; taken before the other one
   std::mutex mutex_;
   List held_;
-  std::atomic<pthread_t> forking_{};             // the thread that is in fork(), and has the mutex
+  std::atomic<pthread_t> forking_{};             // the thread that has the turn
   unsigned forks_ = 0;                           // how many it is in, one in another's signal handler
+  Pause paused_at_ = 0;                          // which of them pauses; 0: none
   pid_t told_ = ::getpid();                      // the process whose epoch it is, where the kernel does not clear that
   std::uint32_t last_epoch_ = of_first_process;  // the same, where the kernel does not clear it
   // Static, since every call asks for it.
@@ -235,18 +243,21 @@ class ForkGuard {
   static inline std::atomic<std::uint32_t>* epoch_ = &unmoved_epoch_;
 };
 
-/// Stands around a wait for another thread of ours. In fork() that one might wait for us: a handler of the program's
-/// own that was registered before ours runs while this thread has the guard's mutex, and may end a client whose thread
-/// is about to open or to close a descriptor. fork() goes on once this thread has the mutex again.
+/// Stands around a wait for other threads. In fork() those might wait for us: a handler of the program's own that was
+/// registered before ours runs while this thread has the guard's mutex, and may end a client whose thread is about to
+/// open or to close a descriptor. The wait returns once this thread has the mutex again, which others have for a few
+/// system calls at a time.
 class ForkPause {
  public:
-  ForkPause() noexcept : forks_(ForkGuard::instance().pause()) {}
-  ~ForkPause() { ForkGuard::instance().resume(forks_); }
+  ForkPause() noexcept : pause_(ForkGuard::instance().pause()) {}
+  ~ForkPause() {
+    if (pause_) ForkGuard::instance().resume(*pause_);
+  }
   ForkPause(const ForkPause&) = delete;
   ForkPause& operator=(const ForkPause&) = delete;
 
  private:
-  const unsigned forks_;
+  const std::optional<ForkGuard::Pause> pause_;
 };
 
 /// The guard of a program, or a plug-in, that has clients or servers. Its handlers are registered when that is loaded:

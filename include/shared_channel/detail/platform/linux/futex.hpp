@@ -19,6 +19,7 @@
 #include <shared_channel/detail/base/deadline.hpp>
 #include <shared_channel/detail/base/integer_cast.hpp>
 #include <shared_channel/detail/platform/contract.hpp>
+#include <shared_channel/detail/platform/linux/fork_guard.hpp>
 #include <shared_channel/detail/platform/linux/process.hpp>
 #include <shared_channel/detail/protocol/layout.hpp>
 #include <shared_channel/version.hpp>
@@ -111,6 +112,7 @@ inline bool is_refusal(int error, Deadline& deadline) noexcept {
 
 /// Sleeps while the word is `seen`.
 inline Wake wait(const Word& word, std::uint32_t seen, Deadline& deadline) noexcept {
+  const ForkPause others_go_on;
   Time until{};
   if (!deadline.is_never()) until = time_of(deadline.at());
   const int error = futex(word, FUTEX_WAIT_BITSET, seen, deadline.is_never() ? nullptr : &until);
@@ -164,6 +166,7 @@ inline bool have_changed(const Watched* words, std::size_t count) noexcept {
 inline Wake wait_any(const Watched* words, std::size_t count, Deadline& deadline, nanoseconds slice) noexcept {
   static std::atomic<bool> has_waitv{true};
   if (has_waitv.load(std::memory_order_relaxed)) {
+    const ForkPause others_go_on;
     const int error = futex_waitv(words, count, deadline);
     if (!is_refusal(error, deadline) || have_changed(words, count)) return meaning_of(error, deadline);
     if (error != ENOMEM && !is_answer(error)) has_waitv.store(false, std::memory_order_relaxed);

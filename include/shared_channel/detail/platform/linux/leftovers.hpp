@@ -44,14 +44,18 @@ inline bool is_own_object(const std::string& object, std::uint64_t magic) {
 }
 
 /// Removes the channel's segments and server pages. For the server that has the name's lock, where no record tells what
-/// the server before it has made: somebody had removed or damaged that, too.
+/// the server before it has made: somebody had removed or damaged that, too. Not among any number of files, which
+/// another user may have put there to hold us up.
 inline void remove_leftovers(const Names& names) {
   const NoCancellation whole;
   DIR* const directory = ::opendir("/dev/shm");
   if (directory == nullptr) return;
   const AtEnd done([directory]() noexcept { ::closedir(directory); });
   const std::string before = names.rendezvous() + '.';
-  while (const dirent* const entry = ::readdir(directory)) {
+  constexpr int most = 10'000;
+  for (int count = 0; count < most; ++count) {
+    const dirent* const entry = ::readdir(directory);
+    if (entry == nullptr) return;
     const std::string_view object = entry->d_name;
     if (!object.starts_with(before)) continue;
     const auto magic = magic_of_part(object.substr(before.size()));

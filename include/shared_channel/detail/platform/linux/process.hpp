@@ -105,6 +105,7 @@ inline bool is_shutting_down() noexcept { return false; }
 /// get the core.
 inline void rest(nanoseconds time) noexcept {
   const NoCancellation whole;
+  const ForkPause others_go_on;
   const timespec duration{integer_cast<time_t>(time.count() / 1'000'000'000),
                           integer_cast<long>(time.count() % 1'000'000'000)};
   if (::nanosleep(&duration, nullptr) == 0) return;

@@ -10,9 +10,12 @@
 
 namespace shared_channel::inline SHARED_CHANNEL_ABI::detail::platform {
 
-/// A std::thread.
-class Thread : public std::thread {
+/// Nothing keeps a thread from ending.
+class Thread : std::thread {
  public:
+  using std::thread::detach;
+  using std::thread::get_id;
+  using std::thread::joinable;
   using std::thread::thread;
 
   void join() {
