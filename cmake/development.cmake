@@ -45,5 +45,5 @@ endif()
 # a few at a time.
 option(SHARED_CHANNEL_UNITY_BUILD "Compile the files of tests and tools a few at a time" ON)
 function(compile_together)
-  set_target_properties(${ARGN} PROPERTIES UNITY_BUILD ${SHARED_CHANNEL_UNITY_BUILD} UNITY_BUILD_BATCH_SIZE 8)
+  set_target_properties(${ARGN} PROPERTIES UNITY_BUILD ${SHARED_CHANNEL_UNITY_BUILD} UNITY_BUILD_BATCH_SIZE 16)
 endfunction()

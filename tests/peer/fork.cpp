@@ -190,6 +190,29 @@ const peer::Role fork_in_two_threads{"fork_in_two_threads", [](const peer::Argum
                                        return 0;
                                      }};
 
+// fork_beside_pause NAME: without fork()'s handlers, while another thread waits in one; and in the child with them.
+const peer::Role fork_beside_pause{"fork_beside_pause", [](const peer::Arguments& arguments) {
+                                     static thread_local bool waits = false;
+                                     name = arguments.at(0);
+                                     client.emplace(name);
+                                     before_fork = [] {
+                                       if (waits) static_cast<void>(client->call(nap(300), 50s));
+                                     };
+                                     std::thread another([] {
+                                       waits = true;
+                                       if (fork_once() != 0) std::abort();
+                                     });
+                                     std::this_thread::sleep_for(100ms);
+                                     const auto child = static_cast<pid_t>(::syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
+                                     if (child == 0) {
+                                       Channel::Client its_own(name);
+                                       ::_exit(its_own.call(echo(1), 50s) && fork_once() == 0 ? 0 : 1);
+                                     }
+                                     const int status = status_of(child);
+                                     another.join();
+                                     return status;
+                                   }};
+
 // fork()s while another thread makes clients and calls, which it does by `turn`; many times, for a few seconds at most.
 template <class Turn>
 static int fork_often(Turn&& turn) {

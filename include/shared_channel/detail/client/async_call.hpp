@@ -356,7 +356,7 @@ class AsyncCall : public RefCounted {
     end_ = is_answered ? End::answered : End::failed;
     in_flight_.end();
     if (has_failed(Errc::server_died) || has_failed(Errc::server_stopped)) pin_.retire();
-    if (has_failed(Errc::timed_out) || has_failed(Errc::cancelled)) core_->connector().look_before_next_call();
+    if (has_failed(Errc::timed_out) || has_failed(Errc::cancelled)) core_->connector().look_later();
     SHARED_CHANNEL_TEST_POINT(client_call_ended);
     if (listener_)
       listener_->note(call_, is_answered);

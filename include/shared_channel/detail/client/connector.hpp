@@ -96,12 +96,11 @@ class Connector {
   /// that names no generation proves nothing, nor does the record of a user who may not serve us.
   void look_for_successor(const Pin& pin) noexcept;
   /// The same, for where no file may be opened: under a mutex of ours, which others may want in fork(), or by who may
-  /// not block.
-  void look_before_next_call() noexcept { is_look_due_.store(true, std::memory_order_relaxed); }
+  /// not block. The client's next question looks.
+  void look_later() noexcept { is_look_due_.store(true, std::memory_order_relaxed); }
   void look_if_due() noexcept {
     if (!is_look_due_.load(std::memory_order_relaxed)) [[likely]]
       return;
-    is_look_due_.store(false, std::memory_order_relaxed);
     if (const Pin pin = current()) look_for_successor(pin);
   }
 
@@ -266,6 +265,7 @@ Result<void> Connector<Platform>::wait_for_server(Deadline& deadline) {
 template <class Platform>
 void Connector<Platform>::look_for_successor(const Pin& pin) noexcept {
   if (!claim_interval(next_successor_look_, successor_interval)) return;
+  is_look_due_.store(false, std::memory_order_relaxed);
   const typename Platform::NoCancellation uncancelled;
   if (or_without_memory([&] { return has_successor(*pin); }, [] { return false; })) current_.retire(pin);
 }

@@ -138,7 +138,11 @@ class ClientCore : public RefCounted {
   Result<Contract> contract(Deadline deadline);
   [[nodiscard]] Connector& connector() noexcept { return connector_; }
 
-  [[nodiscard]] bool connected() noexcept { return !mark_.in_child() && connector_.living(); }
+  [[nodiscard]] bool connected() noexcept {
+    if (mark_.in_child()) return false;
+    connector_.look_if_due();
+    return static_cast<bool>(connector_.living());
+  }
 
   /// The error of a reply whose bytes make no sense, or whose length is impossible.
   [[nodiscard]] Error undecodable() const;
@@ -360,6 +364,7 @@ Result<void> ClientCore<Platform>::wait_for_server(Deadline deadline) {
 template <class Platform>
 Result<Contract> ClientCore<Platform>::contract(Deadline deadline) {
   if (mark_.in_child()) return forked();
+  connector_.look_if_due();
   for (bool has_attached = false;; has_attached = true) {
     if (const Pin pin = connector_.living()) return connector_.told_contract(*pin);
     if (has_attached && deadline.passed()) return none_lasts(deadline).error();

@@ -176,6 +176,7 @@ class ForkGuard {
   // the mutex. One that interrupts fork() itself may fork too, while that pauses as well.
   void before_fork() noexcept {
     const NoSignals unsignalled;
+    own_epoch();  // in a child that no handler has told, another thread of the parent's may seem to have the turn
     if (!has_turn()) {
       turn_.lock();
       forking_.store(::pthread_self(), std::memory_order_relaxed);
@@ -223,8 +224,17 @@ class ForkGuard {
       ::munmap(held.data, held.size);  // RLIMIT_AS, say, has been lowered: what the child does there ends the child
       held.data = MAP_FAILED;
     }
+    if (!has_turn()) give_turn_anew();
     told_ = ::getpid();
     epoch_->store(++last_epoch_, std::memory_order_relaxed);
+  }
+
+  /// Whoever had it in the parent does not exist here.
+  void give_turn_anew() noexcept {
+    ::new (&turn_) std::mutex;
+    forking_.store(pthread_t{}, std::memory_order_relaxed);
+    forks_ = 0;
+    paused_at_ = 0;
   }
 
   static constexpr std::uint32_t none_yet = 0;
