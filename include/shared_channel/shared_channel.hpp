@@ -27,7 +27,8 @@
 //      contract (in words), platform (the selector), errors (both systems' sentences), error_text
 //   detail/platform/linux: and
 //      memory, server_lease, leftovers, signal, wait_set, beacon, lease, owner, process, admission (who may), shm_file,
-//      futex, fork_guard, descriptor, file_identity, user_namespace, guards, error_text
+//      futex, fork_guard, thread (to be waited for while forking), descriptor, file_identity, user_namespace, guards,
+//      error_text
 //   detail/platform/win32: as the contract says
 //      memory, server_lease, signal, wait_set, beacon, lease, owner, process, object, security, mutex_keeper,
 //      kept_mutex, thread (to be waited for in DllMain), handle, waiting, guards, windows (the system's header),
