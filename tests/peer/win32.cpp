@@ -91,7 +91,7 @@ const peer::Role dll_neighbour{
     "dll_neighbour", [](const peer::Arguments& arguments) {
       const HMODULE dll = load_server(arguments.at(0));
       std::thread serving([dll] { run(dll, "serve_one"); });
-      const auto reply = Channel::Client(arguments.at(0)).call(echo(7), std::chrono::seconds(20));
+      const auto reply = Channel::Client(arguments.at(0)).call(test_support::echo(7), std::chrono::seconds(20));
       peer::say(reply ? std::string("answered") : std::string(to_string(reply.error().code())));
       if (!reply) std::_Exit(1);
       serving.join();
