@@ -51,6 +51,10 @@ using namespace test_support;
 namespace {
 
 Answer answer(const Ask& ask) { return {ask.id, 0}; }
+Answer nap_and_answer(const Ask& ask) {
+  std::this_thread::sleep_for(std::chrono::milliseconds(ask.milliseconds));
+  return answer(ask);
+}
 
 // Whether `check` is true in a child.
 template <class Check>
@@ -389,12 +393,7 @@ TEST_CASE("fork: a child that returns from a callback runs no other of the paren
   const auto name = unique_name("fork");
   const pid_t parent = ::getpid();
   Channel::Server server(name, {.threads = 2});
-  server
-      .start([](const Ask& ask) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(ask.milliseconds));
-        return answer(ask);
-      })
-      .value();
+  server.start(nap_and_answer).value();
   Channel::Client client(name);
   ForkingHandler forking;
   std::atomic<bool> has_forked{false}, has_gone_on{false};
@@ -463,22 +462,17 @@ TEST_CASE("fork: the program's own handlers may do what they like, also if they 
 TEST_CASE("fork: the program's own handlers may wait for a thread that opens a file meanwhile") {
   const auto name = unique_name("fork");
   Channel::Server server(name, {.threads = 2});
-  server
-      .start([](const Ask& ask) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(ask.milliseconds));
-        return answer(ask);
-      })
-      .value();
+  server.start(nap_and_answer).value();
   const ScopedEnv early("PEER_FORK_HANDLERS_COME_FIRST", "1");
   CHECK(peer("fork_and_end_client", name).wait(20s) == ExitStatus{});
-  CHECK(peer("fork_and_ask_call", name).wait(20s) == ExitStatus{});
+  CHECK(peer("fork_and_make_handle", name).wait(20s) == ExitStatus{});
   for (const char* how : {"end", "end serve()", "await", "get"}) {
     INFO(how);
     CHECK(peer("fork_beside_server", name, how).wait(20s) == ExitStatus{});
   }
   CHECK(peer("fork_in_two_threads", name).wait(60s) == ExitStatus{});
-#ifndef FORK_TEST_IS_SANITIZED  // it keeps an account of mutexes, which a child that no handler told would have to
-                                // clear
+  // A sanitizer keeps an account of mutexes, which a child that no handler told would have to clear.
+#ifndef FORK_TEST_IS_SANITIZED
   CHECK(peer("fork_beside_pause", name).wait(20s) == ExitStatus{});
 #endif
 }

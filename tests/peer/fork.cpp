@@ -118,17 +118,22 @@ const peer::Role fork_and_end_client{"fork_and_end_client", [](const peer::Argum
                                        return fork_once();
                                      }};
 
-// fork_and_ask_call NAME: whether it is ready, as it times out.
-const peer::Role fork_and_ask_call{"fork_and_ask_call", [](const peer::Arguments& arguments) {
-                                     client.emplace(arguments.at(0));
-                                     pending = client->call_async(nap(300), 20ms);
-                                     static_cast<void>(pending->native_handle());
-                                     before_fork = [] {
-                                       std::this_thread::sleep_for(long_enough);
-                                       is_told = pending->ready();
-                                     };
-                                     return fork_once() == 0 && is_told ? 0 : 1;
-                                   }};
+// fork_and_make_handle NAME: a server's, which another thread is about to make.
+static std::thread another;  // joined before fork() goes on: ThreadSanitizer would find it in the child
+const peer::Role fork_and_make_handle{"fork_and_make_handle", [](const peer::Arguments& arguments) {
+                                        server.emplace(arguments.at(0) + ".own");
+                                        another = std::thread([] {
+                                          while (!is_running) std::this_thread::sleep_for(1ms);
+                                          static_cast<void>(server->native_handle());
+                                        });
+                                        before_fork = [] {
+                                          is_running = true;
+                                          std::this_thread::sleep_for(long_enough);
+                                          is_told = server->native_handle() >= 0;
+                                          another.join();
+                                        };
+                                        return fork_once() == 0 && is_told ? 0 : 1;
+                                      }};
 
 static test_support::Answer by_another_client(const test_support::Ask& ask) {
   is_running = true;
@@ -144,20 +149,19 @@ static int fork_while_served(Handler* handler) {
 }
 
 // fork_beside_server NAME HOW: while a handler of its makes a client.
-static std::thread serving;  // joined before fork() goes on: ThreadSanitizer would find it in the child
 const peer::Role fork_beside_server{"fork_beside_server", [](const peer::Arguments& arguments) {
                                       name = arguments.at(0);
                                       const std::string& how = arguments.at(1);
                                       server.emplace(name + ".own");
                                       if (how == "end serve()")
-                                        serving =
+                                        another =
                                             std::thread([] { static_cast<void>(server->serve(by_another_client)); });
                                       else if (!server->start(by_another_client))
                                         return 1;
                                       is_told = true;
                                       Handler* handler = [] {
                                         server.reset();
-                                        if (serving.joinable()) serving.join();
+                                        if (another.joinable()) another.join();
                                       };
                                       if (how == "await")
                                         handler = [] {
@@ -198,21 +202,32 @@ const peer::Role fork_in_two_threads{"fork_in_two_threads", [](const peer::Argum
 // fork_beside_pause NAME: without fork()'s handlers, while another thread waits in one; and in the child with them.
 const peer::Role fork_beside_pause{"fork_beside_pause", [](const peer::Arguments& arguments) {
                                      static thread_local bool waits = false;
+                                     static std::atomic<bool> has_cloned{false};
                                      name = arguments.at(0);
-                                     client.emplace(name);
-                                     before_fork = [] {
-                                       if (waits) static_cast<void>(client->call(nap(300), 50s));
+                                     server.emplace(name + ".own");
+                                     const auto wait_for_clone = [](const test_support::Ask& ask) {
+                                       while (!has_cloned) std::this_thread::sleep_for(1ms);
+                                       return test_support::Answer{ask.id, 0};
                                      };
-                                     std::thread another([] {
+                                     if (!server->start(wait_for_clone)) return 1;
+                                     client.emplace(name + ".own");
+                                     before_fork = [] {
+                                       is_running = true;
+                                       if (waits) static_cast<void>(client->call(echo(1), 50s));
+                                     };
+                                     another = std::thread([] {
                                        waits = true;
                                        if (fork_once() != 0) std::abort();
                                      });
-                                     std::this_thread::sleep_for(100ms);
+                                     while (!is_running) std::this_thread::sleep_for(1ms);
+                                     Channel::Client its_own(name);  // there is one only once the other thread pauses
+                                     if (!its_own.call(echo(1), 50s)) return 2;
                                      const auto child = static_cast<pid_t>(::syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
                                      if (child == 0) {
-                                       Channel::Client its_own(name);
-                                       ::_exit(its_own.call(echo(1), 50s) && fork_once() == 0 ? 0 : 1);
+                                       its_own = Channel::Client(name);
+                                       ::_exit(its_own.call(echo(1), 50s) && fork_once() == 0 ? 0 : 3);
                                      }
+                                     has_cloned = true;
                                      const int status = status_of(child);
                                      another.join();
                                      return status;

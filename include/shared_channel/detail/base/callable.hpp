@@ -23,10 +23,14 @@ concept HasOneSignature = std::is_function_v<std::remove_pointer_t<std::remove_c
 template <class F, class... Args>
 concept PlainlyCallableWith = HasOneSignature<F> && CallableWith<F, Args...>;
 
-/// `f(T&)` that can write to its T. One that takes a T by value or as const would write nowhere, and takes a const T as
-/// well. A generic one is not asked, nor one with nothing to write.
+/// What takes a T by value or as const, and therefore a const T as well, has nowhere to write. A generic one is not
+/// asked, nor one with nothing to write.
 template <class F, class T>
-concept Fills = CallableWith<F, T&> &&(std::is_empty_v<T> || !PlainlyCallableWith<F, const T&>);
+concept WritesNowhere = !std::is_empty_v<T> && PlainlyCallableWith<F, const T&>;
+
+/// `f(T&)` that can write to its T.
+template <class F, class T>
+concept Fills = CallableWith<F, T&> && !WritesNowhere<F, T>;
 
 /// Whether a callable can be empty (function pointer, std::function), and is.
 template <class Handler>

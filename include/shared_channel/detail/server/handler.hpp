@@ -71,7 +71,8 @@ template <class Reply>
 concept WritableReply = FixedMessage<Reply> || std::default_initializable<Reply>;
 
 /// `void(const Request&, Reply&)`: writes the reply, if of fixed size, where the client will read it; else into a
-/// default-constructed one. One that takes a `Reply` or a `const Reply&` is not meant: what it writes is lost.
+/// default-constructed one. One that takes a `Reply` or a `const Reply&` is not meant, unless there is nothing to
+/// write: what it writes is lost.
 template <class Handler, class Request, class Reply>
 concept InPlaceHandler =
     !BytesMessage<Request> && WritableReply<Reply> && Returns<Handler, void, Given<Request>, Reply&> &&
